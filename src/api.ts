@@ -1,0 +1,119 @@
+// The shapes that users see, types only: every room may import them, and none of them has behaviour.
+import type { Connection } from './sockets/connection.ts'
+
+/**
+ * What is pushed: a string goes out as that text frame, a `Uint8Array` as that binary frame, anything else as JSON text.
+ * Never `undefined`: JSON has no word for it.
+ */
+export type Message = {} | null
+
+/** One or several ids. An empty list reaches nobody. */
+export type Many = string | readonly string[]
+
+type OneOf<T, K extends keyof T = keyof T> = K extends K
+  ? { [P in K]: T[P] } & { [P in Exclude<keyof T, K>]?: never }
+  : never
+
+/** Whom a push is for: exactly one of a uid, a group, a connection (one or a list of each), or `all: true`. */
+export type Target = OneOf<{ uid: Many; group: Many; connection: Many; all: true }>
+
+export interface PushOptions {
+  /** Who gets nothing although the target includes them. */
+  except?: { uid?: Many; connection?: Many }
+  /**
+   * Idempotency key, 1 to 255 bytes. A push with the same id within 10 minutes, from any node, is not sent again and
+   * gets the first one's receipt; one whose push failed is free to be sent again.
+   */
+  id?: string
+}
+
+/** What a push that resolved has achieved: it is stored for every node that hosted a target when it was looked up. */
+export interface Receipt {
+  readonly id: string
+  /** How many nodes it was stored for. */
+  readonly nodeCount: number
+  /** The uids, or connections, of the target that were connected nowhere. */
+  readonly offline: readonly string[]
+}
+
+export interface Pusher {
+  /**
+   * The one primitive: pushes a message to a target, wherever in the cluster it is connected.
+   *
+   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_TOO_LARGE` for what is asked wrongly;
+   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL` where it could not be stored; `FLT_PUSH_PENDING`, `FLT_ID_REUSED` for a taken id.
+   */
+  push(target: Target, message: Message, options?: PushOptions): Promise<Receipt>
+  /** `transport(message)` reaches everyone, `transport(message, uid)` that user or those users. */
+  transport(message: Message, ...uid: [] | [uid: Many]): Promise<Receipt>
+  transportToUid(message: Message, ...uids: string[]): Promise<Receipt>
+  transportToGroup(message: Message, ...groups: string[]): Promise<Receipt>
+  transportToAll(message: Message): Promise<Receipt>
+}
+
+export interface ConnectionInfo {
+  readonly connection: string
+  readonly uid?: string
+  readonly node: string
+  /** The path it connected to, without the query. */
+  readonly path: string
+  readonly ip: string
+  /** When it opened, in ms since 1970 by its node's clock. */
+  readonly since: number
+}
+
+export interface NodeInfo {
+  readonly node: string
+  readonly name: string
+  readonly url?: string
+  /** ms since 1970 by the node's own clock. */
+  readonly startedAt: number
+  /** When it last renewed its lease, in ms since 1970 by the store's clock. */
+  readonly lastSeen: number
+  readonly connectionCount: number
+}
+
+export interface MemberPage {
+  /** At most this many members; 100 where not given, 1000 at most. */
+  limit?: number
+  /** Where the page before this one ended. */
+  cursor?: string
+}
+
+/** Who is where, answered from State and never by asking the nodes. */
+export interface Directory {
+  isOnline(uid: string): Promise<boolean>
+  connections(uid: string): Promise<ConnectionInfo[]>
+  members(group: string, page?: MemberPage): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
+  nodes(): Promise<NodeInfo[]>
+  counts(): Promise<{ nodeCount: number; connectionCount: number }>
+}
+
+/** Why a node went: it said goodbye, was put out by `evict`, or fell silent for longer than `deadAfter`. */
+export type ShutdownReason = 'closed' | 'evicted' | 'dead'
+
+export interface ClusterEvents {
+  receive: { node: string; connection: string; uid?: string; data: string | Uint8Array }
+  register: { node: string; connection: string; uid: string }
+  logout: { node: string; connection: string; uid: string }
+  discover: { node: string; name: string }
+  shutdown: { node: string; reason: ShutdownReason }
+}
+
+export interface Cluster extends Pusher, Directory {
+  /** This node's id. It changes when the node had to join again. */
+  readonly self: string
+  /** Binds a connection to a user, replacing the one it had. Without a uid one is generated. Resolves to the uid, stored. */
+  register(connection: Connection, uid?: string): Promise<string>
+  /** Unbinds a connection from its user. It stays open, and in its groups. */
+  logout(connection: Connection): Promise<void>
+  /** Puts the target's connections of this moment into groups; resolves to how many they were, once that is stored. */
+  join(target: Target, ...groups: string[]): Promise<number>
+  leave(target: Target, ...groups: string[]): Promise<number>
+  /** Closes the target's connections of this moment; 4403 where no code is given. Resolves to how many they were. */
+  disconnect(target: Target, code?: number, reason?: string): Promise<number>
+  /** Declares a node dead: its users are unbound and its inbox handed on. If it lives, it joins again under a new id. */
+  evict(node: string): Promise<void>
+  /** Listens to what happens on this node; returns the call that ends it. */
+  on<E extends keyof ClusterEvents>(event: E, listener: (event: ClusterEvents[E]) => void): () => void
+}

@@ -1,0 +1,102 @@
+// The contract of Queue: one durable inbox per node, one broadcast stream. MUST and MUST NOT are promises that
+// test/contracts/queue.ts asks of every driver.
+import type { NodeId, PushId } from '../protocol/ids.ts'
+import type { Receipt } from '../api.ts'
+
+/** `closed`: the node has no inbox (any more): look up again without it. `full`: over its bound; nothing was taken. */
+export type Published = 'stored' | 'closed' | 'full'
+
+export interface Entry {
+  /** Where it stands; grows. */
+  readonly position: string
+  readonly bytes: Uint8Array
+  /** When the store took it, in µs since 1970 by its clock: comparable with State's stamps where both are one store. */
+  readonly storedAt: number
+}
+
+/** Reading stops before the next entry; resolves when the handler has returned. */
+export type Stop = () => Promise<void>
+
+/** Entries in order. Reading goes on when it resolves; it MUST NOT reject. */
+export type Handler = (entries: readonly Entry[]) => Promise<void> | void
+
+/** What an idempotency key stands for. */
+export type Claimed =
+  /** It is this caller's now; `stored` are the nodes that an earlier attempt had reached. */
+  | { readonly type: 'fresh'; readonly stored: readonly NodeId[] }
+  | { readonly type: 'pending' }
+  /** The same id came with another body. */
+  | { readonly type: 'conflict' }
+  | { readonly type: 'done'; readonly receipt: Receipt }
+
+export interface Queue {
+  /**
+   * Makes a node's inbox, empty, and its place in the broadcast stream, at its end. MUST be called before the node is
+   * listed in State, so that no broadcast is missed by a node that was counted.
+   */
+  open(node: NodeId): Promise<void>
+
+  /** Whether the inbox still stands: a store that lost it does not say so to a reader. */
+  isOpen(node: NodeId): Promise<boolean>
+
+  /** Appends to the inbox. MUST NOT create it. MUST keep the order of calls that were awaited. */
+  publish(node: NodeId, batch: Uint8Array): Promise<Published>
+
+  /** Appends to the broadcast stream; says how many nodes read it. */
+  publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }>
+
+  /** Reads the inbox from its start, everything that was not acked. Wakes at once when something comes; never polls. */
+  consume(node: NodeId, handler: Handler): Stop
+
+  /** Reads the broadcast stream from this node's place in it. */
+  consumeAll(node: NodeId, handler: Handler): Stop
+
+  /** The inbox forgets everything up to and with this position. MAY be gathered; what was not acked is read again. */
+  ack(node: NodeId, position: string): void
+
+  /** The broadcast stream may forget it, once every node has said so. MAY be gathered. */
+  ackAll(node: NodeId, position: string): void
+
+  /** Keeps a poisoned entry aside, for a person to look at; at most 1,000 of a node. It is then acked like any other. */
+  setAside(node: NodeId, entry: Entry, reason: string): Promise<void>
+
+  /** Closes a dead node's inbox, atomically: publishers get `closed`, the old owner's reads and acks hit nothing. */
+  seal(node: NodeId): Promise<void>
+
+  /**
+   * Hands out what a sealed inbox held, in order; an entry is forgotten when its handler has resolved, not before. A
+   * handler that rejects ends the drain. MUST be safe twice, and beside others: then entries are handed out twice.
+   */
+  drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void>
+
+  /** Removes what is left of a node: its sealed inbox, its place in the broadcast stream. MUST be safe twice. */
+  destroy(node: NodeId): Promise<void>
+
+  /** `digest` tells bodies apart; a claim that is never settled lapses after `ttl` ms. */
+  claimId(id: PushId, digest: string, ttl: number): Promise<Claimed>
+  /** From now on the id answers with this receipt, for `ttl` ms. */
+  settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void>
+  /** Frees the id after a failure; `stored` are the nodes that need not get it again. */
+  releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void>
+
+  /** Where processes of any language put pushes, if the driver has such a place. */
+  readonly ingress?: Ingress
+
+  /** MUST be safe twice. */
+  close(): Promise<void>
+}
+
+/** A public stream that takes push bodies as JSON from any language. One node at a time reads it. */
+export interface Ingress {
+  /** True while this node is its reader; call again within `ttl` ms to stay it. */
+  lead(node: NodeId, ttl: number): Promise<boolean>
+  read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop
+  /** Forgets an entry that was routed. */
+  done(positions: readonly string[]): Promise<void>
+  setAside(entry: IngressEntry, reason: string): Promise<void>
+}
+
+export interface IngressEntry {
+  readonly position: string
+  readonly body: string
+}

@@ -1,0 +1,149 @@
+// The contract of State: who is where. MUST and MUST NOT are promises that test/contracts/state.ts asks of every driver.
+import type { ConnectionInfo, ShutdownReason } from '../api.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
+
+export interface NodeRecord {
+  readonly node: NodeId
+  readonly name: string
+  readonly url?: string | undefined
+  readonly startedAt: number
+}
+
+export interface LiveNode extends NodeRecord {
+  readonly node: NodeId
+  /** ms since 1970 by the store's clock. */
+  readonly lastSeen: number
+  readonly connectionCount: number
+}
+
+/** A node that has left; it is listed until it was cleaned up, and a minute longer, so that every other node hears of it. */
+export interface GoneNode {
+  readonly node: NodeId
+  readonly reason: ShutdownReason
+  /** Nothing of it is left in the store: no binding, no inbox. */
+  readonly cleaned: boolean
+}
+
+export interface NodeList {
+  /** Grows whenever a node joins, leaves or was cleaned up. */
+  readonly version: number
+  readonly live: readonly LiveNode[]
+  readonly gone: readonly GoneNode[]
+}
+
+export type Renewal =
+  | { readonly type: 'evicted' }
+  | {
+      readonly type: 'renewed'
+      /** The version of the node list: ask for `nodes` when it has grown. */
+      readonly version: number
+      /** Nodes whose lease has run out. Empty unless this node's own renewals have been steady. */
+      readonly overdue: readonly NodeId[]
+      /** ms until the next lease of another node runs out, if it is not renewed. */
+      readonly nextExpiry: number | undefined
+    }
+
+export interface ConnectionRecord {
+  readonly connection: ConnectionId
+  readonly uid?: Uid | undefined
+  readonly path: string
+  readonly ip: string
+  readonly since: number
+}
+
+/**
+ * What a node says of its own connections. Each says how a thing now is, never what is to be added or taken away, so
+ * that writing it twice changes nothing.
+ */
+export type Change =
+  /** These are all the connections that the user has on this node; none: it has left this node. */
+  | { readonly type: 'user'; readonly uid: Uid; readonly connections: readonly ConnectionRecord[] }
+  /** This connection is here, or no longer: bound to a user or not. */
+  | { readonly type: 'connection'; readonly connection: ConnectionId; readonly present: boolean }
+  /** This connection is in the group, or no longer. */
+  | { readonly type: 'member'; readonly group: Group; readonly connection: ConnectionRecord; readonly present: boolean }
+
+export type Applied =
+  /** A stamp for each change, in order, larger than every stamp that a lookup of that user or group gave before. */
+  | { readonly type: 'applied'; readonly stamps: readonly number[] }
+  /** The node's marker is gone, for it was evicted or the store lost it: nothing more was written; it MUST join again. */
+  | { readonly type: 'fenced' }
+
+/** Where a user or a group was found. */
+export interface Route {
+  readonly nodes: readonly NodeId[]
+  readonly stamp: number
+  /** False while the store is being rebuilt after a loss: then "nobody" means "not known yet". */
+  readonly settled: boolean
+}
+
+export interface Lookup {
+  readonly uids: readonly Uid[]
+  readonly groups: readonly Group[]
+  /** Connections with the node that their process now runs as. */
+  readonly connections: readonly { readonly connection: ConnectionId; readonly node: NodeId }[]
+}
+
+/** Answers in the order of what was asked. */
+export interface Located {
+  readonly uids: readonly Route[]
+  readonly groups: readonly Route[]
+  readonly connections: readonly Route[]
+}
+
+export interface State {
+  /**
+   * Lists a node and lets it write. MUST have every marker in place, and the lease still standing, when it resolves;
+   * what a joining node leaves behind when it dies halfway MUST go by itself or be listed as gone.
+   */
+  join(node: NodeRecord): Promise<void>
+
+  /**
+   * Renews the lease, which lasts `deadAfter`, by the store's clock alone. MUST answer `evicted` for ever once the lease
+   * was taken away. MUST NOT name an overdue node unless every renewal of the asking node within the last `deadAfter`
+   * came within two heartbeats: else the first node back after an outage would evict all the others.
+   */
+  renew(node: NodeId, connectionCount: number): Promise<Renewal>
+
+  /** MUST NOT list a node as live whose lease was taken away. */
+  nodes(): Promise<NodeList>
+
+  /** Sets the number that `nodes` tells, between two renewals. */
+  reportCount(node: NodeId, connectionCount: number): Promise<void>
+
+  /**
+   * Takes a node's lease away and its markers, in this order, so that nothing it writes later has an effect. With `dead`
+   * as the reason it MUST do nothing and answer false where `by` is not entitled (see `renew`) or the lease runs again.
+   * MUST be safe twice.
+   */
+  evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean>
+
+  /** True for the first to ask, until `ttl` ms later or `forget`. It saves work and guards nothing. */
+  claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean>
+
+  /** Removes what an evicted node had written: bindings, memberships, everything. MUST be safe twice, and beside others. */
+  clean(node: NodeId): Promise<void>
+
+  /** Marks a gone node as cleaned. */
+  forget(node: NodeId): Promise<void>
+
+  /** Writes changes in order; those of one call MAY be stored in part when it rejects, and are then written again. */
+  apply(node: NodeId, changes: readonly Change[]): Promise<Applied>
+
+  /** MUST cost one round trip, however much is asked. */
+  locate(lookup: Lookup): Promise<Located>
+
+  /** Takes a node out of a user's route if that node has no connection of it: the repair of a stale route. */
+  unroute(node: NodeId, uid: Uid): Promise<void>
+
+  connections(uid: Uid): Promise<ConnectionInfo[]>
+
+  /** MUST return every member that stays, once, over the pages; at most `limit` a page. */
+  members(group: Group, limit: number, cursor?: string): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
+
+  /** Rejects within `timeout` ms unless the store answers. */
+  ping(timeout: number): Promise<void>
+
+  /** MUST be safe twice. What is under way then rejects with `FLT_CLOSED`. */
+  close(): Promise<void>
+}

@@ -1,0 +1,68 @@
+// One table of everything that can go wrong by name. `docs/errors.md` lists the same codes, and a test compares the two.
+
+interface ErrorKind {
+  /** The HTTP status that answers it. */
+  readonly status: number
+  /** Whether the same call may succeed later, unchanged. */
+  readonly retry: boolean
+}
+
+const kinds = {
+  FLT_BAD_TARGET: { status: 400, retry: false },
+  FLT_BAD_MESSAGE: { status: 400, retry: false },
+  FLT_BAD_ID: { status: 400, retry: false },
+  FLT_BAD_REQUEST: { status: 400, retry: false },
+  FLT_BAD_OPTION: { status: 500, retry: false },
+  FLT_BAD_MODULE: { status: 500, retry: false },
+  FLT_BAD_ENVELOPE: { status: 500, retry: false },
+  FLT_BAD_HANDSHAKE: { status: 400, retry: false },
+  FLT_BAD_VERSION: { status: 426, retry: false },
+  FLT_UNAUTHORIZED: { status: 401, retry: false },
+  FLT_FORBIDDEN: { status: 403, retry: false },
+  FLT_NOT_FOUND: { status: 404, retry: false },
+  FLT_BAD_METHOD: { status: 405, retry: false },
+  FLT_BAD_CONTENT_TYPE: { status: 415, retry: false },
+  FLT_TOO_LARGE: { status: 413, retry: false },
+  FLT_TOO_MANY: { status: 429, retry: true },
+  FLT_ID_REUSED: { status: 409, retry: false },
+  FLT_PUSH_PENDING: { status: 409, retry: true },
+  FLT_INBOX_FULL: { status: 503, retry: true },
+  FLT_STORE_AWAY: { status: 503, retry: true },
+  FLT_CLOSED: { status: 503, retry: false },
+  FLT_INTERNAL: { status: 500, retry: false },
+  FLT_BAD_JSON: { status: 400, retry: false },
+  FLT_UNKNOWN_COMMAND: { status: 404, retry: false },
+  FLT_INVALID_DATA: { status: 400, retry: false },
+  FLT_HANDLER_FAILED: { status: 500, retry: false },
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof kinds
+export const errorCodes = Object.keys(kinds) as ErrorCode[]
+
+/** Every error that Flotilla throws: a stable code, a sentence that says what to do, and what caused it. */
+export class FlotillaError extends Error {
+  override readonly name = 'FlotillaError'
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+
+  get status(): number {
+    return kinds[this.code].status
+  }
+
+  get retry(): boolean {
+    return kinds[this.code].retry
+  }
+
+  /** The body of an HTTP answer. Never the stack, never the cause: those are for the logs. */
+  toJSON(): { error: { code: ErrorCode; message: string } } {
+    return { error: { code: this.code, message: this.message } }
+  }
+}
+
+export function isFlotillaError(error: unknown): error is FlotillaError {
+  return error instanceof FlotillaError
+}

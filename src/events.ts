@@ -1,0 +1,41 @@
+import { EventEmitter } from 'node:events'
+import type { ClusterEvents } from './api.ts'
+import type { Logger } from './logger.ts'
+
+type EventName = keyof ClusterEvents
+
+/** Typed events of one node. A listener that throws is logged and harms nobody: events are no control flow. */
+export class Events {
+  readonly #emitter = new EventEmitter()
+  readonly #logger: Logger
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+    this.#emitter.setMaxListeners(0)
+  }
+
+  on<E extends EventName>(event: E, listener: (event: ClusterEvents[E]) => void): () => void {
+    const guarded = (payload: ClusterEvents[E]): void => this.#call(event, listener, payload)
+    this.#emitter.on(event, guarded)
+    return () => void this.#emitter.off(event, guarded)
+  }
+
+  emit<E extends EventName>(event: E, payload: ClusterEvents[E]): void {
+    this.#emitter.emit(event, payload)
+  }
+
+  /** Whether anybody listens: what is costly to tell need not be told to nobody. */
+  has(event: EventName): boolean {
+    return this.#emitter.listenerCount(event) > 0
+  }
+
+  #call<E extends EventName>(event: E, listener: (event: ClusterEvents[E]) => unknown, payload: ClusterEvents[E]): void {
+    const failed = (error: unknown): void => this.#logger.error({ error, event }, 'an event listener failed')
+    try {
+      const result = listener(payload)
+      if (result instanceof Promise) result.catch(failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+}

@@ -1,0 +1,9 @@
+/** Shaped like pino's: an object first, then the sentence. */
+export interface Logger {
+  debug(fields: object, message?: string): void
+  info(fields: object, message?: string): void
+  warn(fields: object, message?: string): void
+  error(fields: object, message?: string): void
+}
+
+export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }

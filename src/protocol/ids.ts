@@ -1,0 +1,65 @@
+// Who is who. Inside, ids are branded so that a uid never stands where a group belongs; users give and get plain strings.
+declare const brand: unique symbol
+type Branded<Name> = string & { readonly [brand]: Name }
+
+export type Uid = Branded<'uid'>
+export type Group = Branded<'group'>
+export type ConnectionId = Branded<'connection'>
+/** One incarnation of a node: `name-process` at its start, `name-process.2` after it was evicted and joined again, … */
+export type NodeId = Branded<'node'>
+/** The process that a node runs in: random, so that no two starts share one. */
+export type ProcessId = Branded<'process'>
+export type PushId = Branded<'push'>
+
+/** State is cut into this many parts, by uid, group or connection; each is one hash slot of the store. */
+export const PARTITION_COUNT = 256
+
+const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz'
+
+/** 50 random bits as ten letters and digits: enough that two nodes started with the same name never meet. */
+export function newProcessId(): ProcessId {
+  const bytes = crypto.getRandomValues(new Uint8Array(10))
+  return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join('') as ProcessId
+}
+
+export function nodeId(name: string, process: ProcessId, incarnation: number): NodeId {
+  const first = `${name}-${process}`
+  return (incarnation === 1 ? first : `${first}.${incarnation}`) as NodeId
+}
+
+/** The process of a node: what stays when a node has to take a new id. */
+export function processOfNode(node: NodeId): ProcessId {
+  const process = node.slice(node.lastIndexOf('-') + 1)
+  const dot = process.indexOf('.')
+  return (dot === -1 ? process : process.slice(0, dot)) as ProcessId
+}
+
+/**
+ * A connection's id names its process, not the node's incarnation, so that it outlives an eviction; and the partition
+ * that lists it, so that it can be found without knowing its uid.
+ */
+export function connectionId(process: ProcessId, partition: number, sequence: number): ConnectionId {
+  return `${process}-${partition.toString(16).padStart(2, '0')}${sequence.toString(36)}` as ConnectionId
+}
+
+export function processOfConnection(connection: ConnectionId): ProcessId | undefined {
+  const dash = connection.indexOf('-')
+  return dash === -1 ? undefined : (connection.slice(0, dash) as ProcessId)
+}
+
+export function partitionOfConnection(connection: ConnectionId): number | undefined {
+  const hex = connection.slice(connection.indexOf('-') + 1).slice(0, 2)
+  return /^[0-9a-f]{2}$/.test(hex) ? Number.parseInt(hex, 16) : undefined
+}
+
+/** FNV-1a over UTF-16 code units: fast, even, and the same on every node. */
+export function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  return hash >>> 0
+}
+
+export function partitionOf(key: string): number {
+  const hash = hashOf(key)
+  return (hash ^ (hash >>> 8) ^ (hash >>> 16) ^ (hash >>> 24)) & (PARTITION_COUNT - 1)
+}

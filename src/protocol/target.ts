@@ -1,0 +1,106 @@
+import { FlotillaError } from '../errors.ts'
+import type { ConnectionId, Group, PushId, Uid } from './ids.ts'
+
+/** A target that was checked at the edge: inside, nobody asks again. Lists hold each id once. */
+export type ParsedTarget =
+  | { readonly type: 'users'; readonly uids: readonly Uid[] }
+  | { readonly type: 'groups'; readonly groups: readonly Group[] }
+  | { readonly type: 'connections'; readonly connections: readonly ConnectionId[] }
+  | { readonly type: 'all' }
+
+export interface Except {
+  readonly uids: readonly Uid[]
+  readonly connections: readonly ConnectionId[]
+}
+
+const MAX_ID_BYTES = 255
+const FIELDS = ['uid', 'group', 'connection', 'all'] as const
+const encoder = new TextEncoder()
+
+/** @throws FlotillaError `FLT_BAD_TARGET`, naming the field, unless exactly one kind of target is given, and well. */
+export function parseTarget(target: unknown): ParsedTarget {
+  if (typeof target !== 'object' || target === null) {
+    throw badTarget(`target is ${target === null ? 'null' : typeof target}: give an object with one of ${FIELDS.join(', ')}`)
+  }
+  const given = FIELDS.filter((field) => Object.hasOwn(target, field))
+  const [field] = given
+  if (field === undefined || given.length > 1) {
+    const found = field === undefined ? 'none' : given.join(' and ')
+    throw badTarget(`target has ${found}: give exactly one of ${FIELDS.join(', ')}`)
+  }
+  const value = (target as Record<string, unknown>)[field]
+  switch (field) {
+    case 'uid':
+      return { type: 'users', uids: parseUids(value) }
+    case 'group':
+      return { type: 'groups', groups: parseMany(value, 'group') as Group[] }
+    case 'connection':
+      return { type: 'connections', connections: parseMany(value, 'connection') as ConnectionId[] }
+    case 'all':
+      if (value !== true) throw badTarget('all must be true; to reach nobody, do not push')
+      return { type: 'all' }
+    default:
+      throw field satisfies never
+  }
+}
+
+/** `undefined` stands for nobody; who is excepted is checked like a target. */
+export function parseExcept(except: unknown): Except | undefined {
+  if (except === undefined) return undefined
+  if (typeof except !== 'object' || except === null) throw badTarget('except must be an object with uid, connection or both')
+  const { uid, connection } = except as Record<string, unknown>
+  return {
+    uids: uid === undefined ? [] : parseMany(uid, 'except.uid') as Uid[],
+    connections: connection === undefined ? [] : parseMany(connection, 'except.connection') as ConnectionId[],
+  }
+}
+
+export function parseUid(value: unknown, field = 'uid'): Uid {
+  return parseId(value, field) as Uid
+}
+
+export function parseUids(value: unknown): Uid[] {
+  return parseMany(value, 'uid') as Uid[]
+}
+
+export function parseGroup(value: unknown, field = 'group'): Group {
+  return parseId(value, field) as Group
+}
+
+export function parseGroups(values: readonly unknown[]): Group[] {
+  return parseMany(values, 'group') as Group[]
+}
+
+/** @throws FlotillaError `FLT_BAD_ID` */
+export function parsePushId(value: unknown): PushId {
+  const flaw = flawOfId(value)
+  if (flaw !== undefined) throw new FlotillaError('FLT_BAD_ID', `id ${flaw}`)
+  return value as PushId
+}
+
+function parseMany(value: unknown, field: string): string[] {
+  if (!Array.isArray(value)) return [parseId(value, field)]
+  const ids = value.map((item, index) => parseId(item, `${field}[${index}]`))
+  return ids.length > 1 ? [...new Set(ids)] : ids
+}
+
+function parseId(value: unknown, field: string): string {
+  const flaw = flawOfId(value)
+  if (flaw !== undefined) throw badTarget(`${field} ${flaw}`)
+  return value as string
+}
+
+function flawOfId(value: unknown): string | undefined {
+  if (typeof value !== 'string') {
+    return `is ${value === null ? 'null' : typeof value}: give a string of 1 to ${MAX_ID_BYTES} bytes`
+  }
+  if (value === '') return `is empty: give a string of 1 to ${MAX_ID_BYTES} bytes`
+  // At most three bytes for each UTF-16 unit, so that a short id need not be encoded to be measured.
+  if (value.length * 3 <= MAX_ID_BYTES) return undefined
+  const bytes = encoder.encode(value).length
+  return bytes > MAX_ID_BYTES ? `has ${bytes} bytes: at most ${MAX_ID_BYTES} bytes of UTF-8 are allowed` : undefined
+}
+
+function badTarget(message: string): FlotillaError {
+  return new FlotillaError('FLT_BAD_TARGET', message)
+}

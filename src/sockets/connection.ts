@@ -1,0 +1,179 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Message } from '../api.ts'
+import { CloseCode } from '../protocol/close-codes.ts'
+import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
+import { encodePayload } from '../protocol/payload.ts'
+import { buildFrame, type Frame } from './frame.ts'
+import { type Flusher, Outbox } from './outbox.ts'
+
+/** The parameters in a path: `Params<'/chat/:room'>` is `{ room: string }`. */
+export type Params<P extends string> = P extends `${string}/:${infer R}`
+  ? { readonly [K in NameOf<R>]: string } & Params<R extends `${string}/${infer T}` ? `/${T}` : ''>
+  : {}
+type NameOf<S extends string> = S extends `${infer N}/${string}` ? N : S
+
+/** The one bag of attributes: local, alive from the handshake on. Give it types by augmenting this interface. */
+export interface Session {}
+
+export interface ConnectionMeta {
+  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
+  readonly ip: string
+  readonly port: number
+  /** Without the query, which may hold a token. */
+  readonly path: string
+  /** ms since 1970. */
+  readonly openedAt: number
+}
+
+/** The upgrade request as it came: what a `Request` is made of once somebody asks for it. */
+export interface UpgradeRequest {
+  readonly url: string
+  readonly rawHeaders: readonly string[]
+}
+
+/** Younger than every lookup: what a binding is until the store has stamped it. */
+export const UNSTAMPED = Number.POSITIVE_INFINITY
+
+const NO_GROUPS: ReadonlyMap<Group, number> = new Map()
+const NO_GROUP_NAMES: ReadonlySet<string> = new Set()
+
+/** One WebSocket, from its accepted handshake on; open once the 101 has gone out. */
+export class Connection<P extends string = string> {
+  readonly id: ConnectionId
+  readonly params: Params<P>
+  readonly session: Session
+  readonly meta: ConnectionMeta
+  readonly #request: UpgradeRequest
+  readonly #outbox: Outbox
+  readonly #flusher: Flusher
+  #socket: WebSocket | undefined
+  #abort: AbortController | undefined
+  #closing = false
+  #uid: Uid | undefined
+  #uidStamp = UNSTAMPED
+  #groups: Map<Group, number> | undefined
+
+  constructor(
+    id: ConnectionId,
+    { params, session, meta, request }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
+    flusher: Flusher,
+  ) {
+    this.id = id
+    this.params = params
+    this.session = session
+    this.meta = meta
+    this.#request = request
+    this.#flusher = flusher
+    this.#outbox = new Outbox(flusher)
+  }
+
+  /** The user it is bound to, as `authenticate`, the handshake or `cluster.register` said. */
+  get uid(): Uid | undefined {
+    return this.#uid
+  }
+
+  get groups(): ReadonlySet<string> {
+    return this.#groups === undefined ? NO_GROUP_NAMES : new Set<string>(this.#groups.keys())
+  }
+
+  /** The handshake's request: method, URL and headers. */
+  get request(): Request {
+    return toRequest(this.#request)
+  }
+
+  /** Aborts when the connection has closed. */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController()
+    return this.#abort.signal
+  }
+
+  /** Bytes that wait to be sent. */
+  get bufferedAmount(): number {
+    return this.#outbox.bufferedAmount
+  }
+
+  /** Whether it takes messages: not closing, not closed. */
+  get isOpen(): boolean {
+    return !this.#closing
+  }
+
+  /** Sends to this client alone. False when it is closing or closed; never throws for that. */
+  send(message: Message): boolean {
+    return this.write(buildFrame(encodePayload(message)))
+  }
+
+  /** Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. */
+  disconnect(code: number = CloseCode.kicked, reason = ''): void {
+    if (this.#closing) return
+    this.#closing = true
+    if (this.#socket === undefined) return
+    this.#flusher.flush()
+    this.#socket.close(code, reason)
+  }
+
+  // ---- for the rooms around it; none of it is for users
+
+  /** @internal Hands a ready frame to the outbox. */
+  write(frame: Frame): boolean {
+    if (this.#closing) return false
+    this.#outbox.push(frame)
+    return true
+  }
+
+  /** @internal The 101 has gone out: from now on frames go to the socket. */
+  opened(socket: WebSocket, raw: Duplex): void {
+    this.#socket = socket
+    this.#outbox.open(raw)
+  }
+
+  /** @internal The socket is gone. */
+  closed(): void {
+    this.#closing = true
+    this.#abort?.abort()
+  }
+
+  /** @internal */
+  get uidStamp(): number {
+    return this.#uidStamp
+  }
+
+  /** @internal Only the hub calls it, which keeps its index in step. */
+  setUid(uid: Uid | undefined): void {
+    this.#uid = uid
+    this.#uidStamp = UNSTAMPED
+  }
+
+  /** @internal The store has stamped the binding. */
+  stampUid(stamp: number): void {
+    this.#uidStamp = stamp
+  }
+
+  /** @internal Groups with the stamp of this connection's joining. */
+  get memberships(): ReadonlyMap<Group, number> {
+    return this.#groups ?? NO_GROUPS
+  }
+
+  /** @internal Only the hub calls it, which keeps its index in step. */
+  setMembership(group: Group, stamp: number | undefined): void {
+    if (stamp !== undefined) {
+      this.#groups ??= new Map()
+      this.#groups.set(group, stamp)
+      return
+    }
+    this.#groups?.delete(group)
+    if (this.#groups?.size === 0) this.#groups = undefined
+  }
+}
+
+/** A `Request` (WHATWG Fetch) of an upgrade. Its host is what the client said and proves nothing. */
+export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
+  const headers = new Headers()
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) headers.append(rawHeaders[index]!, rawHeaders[index + 1]!)
+  return new Request(absoluteUrl(url, headers.get('host')), { headers })
+}
+
+function absoluteUrl(path: string, host: string | null): URL {
+  const base = `http://${host ?? 'localhost'}`
+  return URL.canParse(path, base) ? new URL(path, base) : new URL('/', 'http://localhost')
+}
