@@ -84,7 +84,10 @@ export interface MemberPage {
 export interface Directory {
   isOnline(uid: string): Promise<boolean>
   connections(uid: string): Promise<ConnectionInfo[]>
-  members(group: string, page?: MemberPage): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
+  members(
+    group: string,
+    page?: MemberPage,
+  ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
   nodes(): Promise<NodeInfo[]>
   counts(): Promise<{ nodeCount: number; connectionCount: number }>
 }

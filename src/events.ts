@@ -29,7 +29,11 @@ export class Events {
     return this.#emitter.listenerCount(event) > 0
   }
 
-  #call<E extends EventName>(event: E, listener: (event: ClusterEvents[E]) => unknown, payload: ClusterEvents[E]): void {
+  #call<E extends EventName>(
+    event: E,
+    listener: (event: ClusterEvents[E]) => unknown,
+    payload: ClusterEvents[E],
+  ): void {
     const failed = (error: unknown): void => this.#logger.error({ error, event }, 'an event listener failed')
     try {
       const result = listener(payload)

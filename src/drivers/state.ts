@@ -139,7 +139,11 @@ export interface State {
   connections(uid: Uid): Promise<ConnectionInfo[]>
 
   /** MUST return every member that stays, once, over the pages; at most `limit` a page. */
-  members(group: Group, limit: number, cursor?: string): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
+  members(
+    group: Group,
+    limit: number,
+    cursor?: string,
+  ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
 
   /** Rejects within `timeout` ms unless the store answers. */
   ping(timeout: number): Promise<void>

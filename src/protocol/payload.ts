@@ -24,10 +24,17 @@ function toJson(message: unknown): string {
   try {
     json = JSON.stringify(message)
   } catch (cause) {
-    throw new FlotillaError('FLT_BAD_MESSAGE', 'message cannot be written as JSON: send a string, bytes or plain data', { cause })
+    throw new FlotillaError(
+      'FLT_BAD_MESSAGE',
+      'message cannot be written as JSON: send a string, bytes or plain data',
+      { cause },
+    )
   }
   if (json === undefined) {
-    throw new FlotillaError('FLT_BAD_MESSAGE', `message is ${typeof message}: send a string, bytes or anything that JSON can hold`)
+    throw new FlotillaError(
+      'FLT_BAD_MESSAGE',
+      `message is ${typeof message}: send a string, bytes or anything that JSON can hold`,
+    )
   }
   return json
 }

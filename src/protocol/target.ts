@@ -20,7 +20,9 @@ const encoder = new TextEncoder()
 /** @throws FlotillaError `FLT_BAD_TARGET`, naming the field, unless exactly one kind of target is given, and well. */
 export function parseTarget(target: unknown): ParsedTarget {
   if (typeof target !== 'object' || target === null) {
-    throw badTarget(`target is ${target === null ? 'null' : typeof target}: give an object with one of ${FIELDS.join(', ')}`)
+    throw badTarget(
+      `target is ${target === null ? 'null' : typeof target}: give an object with one of ${FIELDS.join(', ')}`,
+    )
   }
   const given = FIELDS.filter((field) => Object.hasOwn(target, field))
   const [field] = given
@@ -47,11 +49,12 @@ export function parseTarget(target: unknown): ParsedTarget {
 /** `undefined` stands for nobody; who is excepted is checked like a target. */
 export function parseExcept(except: unknown): Except | undefined {
   if (except === undefined) return undefined
-  if (typeof except !== 'object' || except === null) throw badTarget('except must be an object with uid, connection or both')
+  if (typeof except !== 'object' || except === null)
+    throw badTarget('except must be an object with uid, connection or both')
   const { uid, connection } = except as Record<string, unknown>
   return {
-    uids: uid === undefined ? [] : parseMany(uid, 'except.uid') as Uid[],
-    connections: connection === undefined ? [] : parseMany(connection, 'except.connection') as ConnectionId[],
+    uids: uid === undefined ? [] : (parseMany(uid, 'except.uid') as Uid[]),
+    connections: connection === undefined ? [] : (parseMany(connection, 'except.connection') as ConnectionId[]),
   }
 }
 

@@ -56,7 +56,12 @@ export class Connection<P extends string = string> {
 
   constructor(
     id: ConnectionId,
-    { params, session, meta, request }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
+    {
+      params,
+      session,
+      meta,
+      request,
+    }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
     flusher: Flusher,
   ) {
     this.id = id
@@ -169,7 +174,8 @@ export class Connection<P extends string = string> {
 /** A `Request` (WHATWG Fetch) of an upgrade. Its host is what the client said and proves nothing. */
 export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
   const headers = new Headers()
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) headers.append(rawHeaders[index]!, rawHeaders[index + 1]!)
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
+    headers.append(rawHeaders[index]!, rawHeaders[index + 1]!)
   return new Request(absoluteUrl(url, headers.get('host')), { headers })
 }
 
