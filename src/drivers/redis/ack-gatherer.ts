@@ -1,0 +1,47 @@
+import type { Logger } from '../../logger.ts'
+import type { NodeId } from '../../protocol/ids.ts'
+
+/**
+ * Makes one ack of many: only the last position matters. An ack that fails is not sent again, for the next one covers
+ * it, and entries that are read twice are known by their publisher's sequence.
+ */
+export class AckGatherer {
+  readonly #every: { readonly entries: number; readonly ms: number }
+  readonly #logger: Logger
+  readonly #send: (node: NodeId, position: string) => Promise<unknown>
+  readonly #waiting = new Map<NodeId, { position: string; count: number }>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    every: { readonly entries: number; readonly ms: number },
+    logger: Logger,
+    send: (node: NodeId, position: string) => Promise<unknown>,
+  ) {
+    this.#every = every
+    this.#logger = logger
+    this.#send = send
+  }
+
+  add(node: NodeId, position: string): void {
+    const count = (this.#waiting.get(node)?.count ?? 0) + 1
+    this.#waiting.set(node, { position, count })
+    if (count >= this.#every.entries) void this.#flush()
+    else this.#timer ??= setTimeout(() => void this.#flush(), this.#every.ms)
+  }
+
+  close(): Promise<void> {
+    return this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const waiting = [...this.#waiting]
+    this.#waiting.clear()
+    const sent = waiting.map(([node, { position }]) => this.#send(node, position))
+    for (const result of await Promise.allSettled(sent)) {
+      if (result.status === 'rejected')
+        this.#logger.debug({ error: result.reason as unknown }, 'an ack was lost; the next one covers it')
+    }
+  }
+}

@@ -1,0 +1,138 @@
+import { Redis, type ChainableCommander, type RedisOptions } from 'ioredis'
+import { FlotillaError } from '../../errors.ts'
+import type { DriverSettings } from '../driver.ts'
+import { scripts, type ScriptCommands } from './scripts.ts'
+
+export type Commands = Redis & ScriptCommands
+export type Pipeline = ChainableCommander & ScriptCommands
+
+/** Replies that mean "not now": the same command may succeed a moment later. */
+const TRANSIENT = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|UNBLOCKED|OOM|MISCONF)\b/
+const RETRY_PAUSE = 50
+const MAX_RECONNECT_DELAY = 1_000
+
+/**
+ * A connection to Redis on which every command is safe to send twice, and is therefore sent again until it is answered
+ * or `storeWait` has passed. ioredis itself must not resend: what it sends again after a lost reply overtakes or doubles
+ * what we send.
+ */
+export class RedisClient {
+  readonly #redis: Commands
+  readonly #settings: DriverSettings
+  #closed = false
+  #lastError: Error | undefined
+
+  constructor(url: string, settings: DriverSettings, role: string) {
+    this.#settings = settings
+    this.#redis = connect(url, `${settings.prefix}:${role}`, settings.storeWait) as Commands
+    // Without a listener ioredis prints to the console; what matters reaches the caller as the cause of FLT_STORE_AWAY.
+    this.#redis.on('error', (error: Error) => {
+      this.#lastError = error
+    })
+  }
+
+  /** @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`, `FLT_CLOSED` after `close`. */
+  async run<T>(command: (redis: Commands) => Promise<T>, wait = this.#settings.storeWait): Promise<T> {
+    const deadline = performance.now() + wait
+    const attempt = this.#attempt(command, deadline)
+    // A server that hangs keeps the socket open and says nothing: the caller is told in time all the same.
+    return withDeadline(attempt, wait, () => this.#away())
+  }
+
+  /** One round trip for several commands; rejects when one of them failed. */
+  async pipeline(fill: (pipeline: Pipeline) => void): Promise<unknown[]> {
+    return this.run(async (redis) => {
+      const pipeline = redis.pipeline() as Pipeline
+      fill(pipeline)
+      const results = (await pipeline.exec()) ?? []
+      return results.map(([error, value]) => {
+        if (error !== null) throw error
+        return value
+      })
+    })
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#redis.disconnect()
+  }
+
+  async #attempt<T>(command: (redis: Commands) => Promise<T>, deadline: number): Promise<T> {
+    for (;;) {
+      if (this.#closed) throw closed()
+      try {
+        if (this.#redis.status === 'ready') return await command(this.#redis)
+      } catch (error) {
+        if (!this.#isPassing(error)) throw error
+        this.#lastError = error as Error
+      }
+      const left = deadline - performance.now()
+      if (left <= 0) throw this.#away()
+      await this.#nextChance(left)
+    }
+  }
+
+  #isPassing(error: unknown): boolean {
+    if (!(error instanceof Error)) return false
+    return (
+      this.#closed || this.#redis.status !== 'ready' || error.name !== 'ReplyError' || TRANSIENT.test(error.message)
+    )
+  }
+
+  #nextChance(left: number): Promise<void> {
+    const redis = this.#redis
+    const pause = redis.status === 'ready' ? Math.min(RETRY_PAUSE, left) : left
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        redis.off('ready', done)
+        redis.off('end', done)
+        resolve()
+      }
+      const timer = setTimeout(done, pause)
+      redis.once('ready', done)
+      redis.once('end', done)
+    })
+  }
+
+  #away(): FlotillaError {
+    if (this.#closed) return closed()
+    return new FlotillaError('FLT_STORE_AWAY', 'the store does not answer: try again, and check that Redis runs', {
+      cause: this.#lastError,
+    })
+  }
+}
+
+/** A connection of its own for one blocking read: on a shared one it would delay every other command. */
+export function connectReader(url: string, settings: DriverSettings, role: string): Redis {
+  const reader = connect(url, `${settings.prefix}:${role}`, settings.heartbeat + settings.storeWait)
+  reader.on('error', (error: Error) => settings.logger.debug({ error, role }, 'the connection to Redis failed'))
+  return reader
+}
+
+function connect(url: string, connectionName: string, socketTimeout: number): Redis {
+  const options: RedisOptions = {
+    connectionName,
+    // RESP2 keeps the shapes of replies that Redis 6.2 gives.
+    protocol: 2,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    // Without it, commands whose connection was lost would stay unanswered for ever.
+    maxRetriesPerRequest: 0,
+    socketTimeout,
+    retryStrategy: (times) => Math.min(2 ** Math.min(times, 10) * 10, MAX_RECONNECT_DELAY) * (0.75 + Math.random() / 4),
+    scripts,
+  }
+  return new Redis(url, options)
+}
+
+function closed(): FlotillaError {
+  return new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
+}
+
+function withDeadline<T>(promise: Promise<T>, wait: number, failure: () => Error): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(failure()), wait)
+    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}

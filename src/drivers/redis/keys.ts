@@ -1,0 +1,75 @@
+import slotOf from 'cluster-key-slot'
+import { type Group, type NodeId, PARTITION_COUNT, type PushId, type Uid } from '../../protocol/ids.ts'
+
+const SLOT_COUNT = 16_384
+
+/**
+ * One hash tag for each partition, chosen so that partition n lies in the nth part of Redis Cluster's slots: whatever
+ * ranges the masters have, each gets its fair share.
+ */
+const tags: readonly string[] = evenTags()
+
+function evenTags(): string[] {
+  const found: string[] = []
+  for (let candidate = 0, missing = PARTITION_COUNT; missing > 0; candidate++) {
+    const tag = `p${candidate}`
+    const partition = Math.floor((slotOf(tag) * PARTITION_COUNT) / SLOT_COUNT)
+    if (found[partition] !== undefined) continue
+    found[partition] = tag
+    missing--
+  }
+  return found
+}
+
+/** Every key that we write. What stands in braces decides the slot; a script's keys share one. */
+export class Keys {
+  readonly #prefix: string
+
+  constructor(prefix: string) {
+    this.#prefix = prefix
+  }
+
+  // ---- membership
+  readonly lease = (): string => `${this.#prefix}:{m}:lease`
+  readonly nodes = (): string => `${this.#prefix}:{m}:nodes`
+  readonly version = (): string => `${this.#prefix}:{m}:v`
+  readonly steady = (): string => `${this.#prefix}:{m}:steady`
+  readonly counts = (): string => `${this.#prefix}:{m}:counts`
+  readonly gone = (): string => `${this.#prefix}:{m}:gone`
+  readonly ingressLease = (): string => `${this.#prefix}:{m}:ingress`
+
+  // ---- who is where, by partition
+  readonly epoch = (partition: number): string => this.#in(partition, 'e')
+  readonly route = (partition: number, uid: Uid): string => this.#in(partition, `r:${uid}`)
+  readonly holdings = (partition: number, node: NodeId): string => this.#in(partition, `c:${node}`)
+  readonly groupRoute = (partition: number, group: Group): string => this.#in(partition, `gr:${group}`)
+  readonly groupMembers = (partition: number, group: Group, node: NodeId): string =>
+    this.#in(partition, `gm:${group}:${node}`)
+  readonly groupsOf = (partition: number, node: NodeId): string => this.#in(partition, `gi:${node}`)
+
+  // ---- inboxes
+  readonly inbox = (node: NodeId): string => `${this.#prefix}:{i:${node}}:in`
+  readonly sealed = (node: NodeId): string => `${this.#prefix}:{i:${node}}:taken`
+  readonly inboxMeta = (node: NodeId): string => `${this.#prefix}:{i:${node}}:m`
+  readonly poison = (node: NodeId): string => `${this.#prefix}:{i:${node}}:bad`
+  readonly claim = (node: NodeId): string => `${this.#prefix}:{i:${node}}:claim`
+
+  // ---- broadcasts, ids, ingress
+  readonly all = (): string => `${this.#prefix}:{all}:in`
+  readonly allMeta = (): string => `${this.#prefix}:{all}:m`
+  readonly allCursors = (): string => `${this.#prefix}:{all}:c`
+  readonly pushId = (id: PushId): string => `${this.#prefix}:{k:${id}}`
+  readonly ingress = (): string => `${this.#prefix}:ingress`
+  readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`
+
+  #in(partition: number, rest: string): string {
+    return `${this.#prefix}:{${tags[partition]}}:${rest}`
+  }
+}
+
+/** Fields of a node's holdings. The letter in front keeps a user called `#` from being taken for the marker. */
+export const MARKER = '#'
+export const userField = (uid: Uid): string => `u${uid}`
+export const connectionField = (connection: string): string => `=${connection}`
+export const uidOfField = (field: string): Uid | undefined =>
+  field.startsWith('u') ? (field.slice(1) as Uid) : undefined

@@ -1,0 +1,49 @@
+import type { NodeId } from '../../protocol/ids.ts'
+import type { Ingress, IngressEntry, Stop } from '../queue.ts'
+import type { RedisClient } from './client.ts'
+import type { Keys } from './keys.ts'
+import type { RawEntry } from './reader.ts'
+
+const MAX_POISON = 1_000
+
+type Follow = (
+  stream: { key: string; role: string; cursor: string },
+  handler: (entries: readonly RawEntry[]) => Promise<void>,
+) => Stop
+
+/** `XADD PREFIX:ingress * body '{"uid":"u1","message":"hi"}'` from any language; the field's name does not matter. */
+export class RedisIngress implements Ingress {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #follow: Follow
+
+  constructor(client: RedisClient, keys: Keys, follow: Follow) {
+    this.#client = client
+    this.#keys = keys
+    this.#follow = follow
+  }
+
+  async lead(node: NodeId, ttl: number): Promise<boolean> {
+    return (await this.#client.run((redis) => redis.fltLead(this.#keys.ingressLease(), node, ttl))) === 1
+  }
+
+  read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop {
+    const stream = { key: this.#keys.ingress(), role: 'ingress', cursor: '0' }
+    return this.#follow(stream, (entries) => handler(entries.map(toIngressEntry)))
+  }
+
+  async done(positions: readonly string[]): Promise<void> {
+    if (positions.length === 0) return
+    await this.#client.run((redis) => redis.xdel(this.#keys.ingress(), ...positions))
+  }
+
+  async setAside({ position, body }: IngressEntry, reason: string): Promise<void> {
+    const key = this.#keys.ingressPoison()
+    await this.#client.run((redis) => redis.xadd(key, 'MAXLEN', '~', MAX_POISON, '*', 'reason', reason, 'body', body))
+    await this.done([position])
+  }
+}
+
+function toIngressEntry({ id, fields }: RawEntry): IngressEntry {
+  return { position: id, body: fields[1]?.toString() ?? '' }
+}

@@ -1,0 +1,234 @@
+import type { Receipt } from '../../api.ts'
+import { newProcessId, type NodeId, type PushId } from '../../protocol/ids.ts'
+import type { DriverSettings } from '../driver.ts'
+import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
+import { AckGatherer } from './ack-gatherer.ts'
+import { RedisClient } from './client.ts'
+import { FlotillaError } from '../../errors.ts'
+import { Keys } from './keys.ts'
+import { type RawEntry, StreamReader } from './reader.ts'
+import { RedisIngress } from './redis-ingress.ts'
+
+const MAX_POISON = 1_000
+/** What a dead node's poison is kept for, so that a person can still look at it. */
+const KEEP_POISON = 86_400_000
+const DRAIN_COUNT = 64
+/** An ack costs as much as a publish: one for so many entries, or so many ms. */
+const ACK_EVERY = { entries: 64, ms: 20 }
+const ACK_ALL_EVERY = { entries: 256, ms: 100 }
+const TRIM_PAUSE = 250
+const REBUILD_PAUSE = 50
+
+export class RedisQueue implements Queue {
+  readonly ingress: Ingress
+  readonly #url: string
+  readonly #settings: DriverSettings
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #readers = new Set<StreamReader>()
+  readonly #acks: AckGatherer
+  readonly #acksOfAll: AckGatherer
+  readonly #salt = newProcessId()
+  #knownEpoch = ''
+
+  constructor(url: string, settings: DriverSettings) {
+    this.#url = url
+    this.#settings = settings
+    this.#keys = new Keys(settings.prefix)
+    this.#client = new RedisClient(url, settings, 'queue')
+    this.ingress = new RedisIngress(this.#client, this.#keys, (stream, handler) => this.#follow(stream, handler))
+    const { logger } = settings
+    this.#acks = new AckGatherer(ACK_EVERY, logger, (node, position) => this.#ackNow(node, position))
+    this.#acksOfAll = new AckGatherer(ACK_ALL_EVERY, logger, (node, position) => this.#ackAllNow(node, position))
+  }
+
+  async open(node: NodeId): Promise<void> {
+    const keys = this.#keys
+    await this.#client.run((redis) => redis.fltOpenAll(keys.allMeta(), keys.allCursors(), node))
+    await this.#client.run((redis) => redis.fltOpenInbox(keys.inbox(node), keys.inboxMeta(node)))
+  }
+
+  async isOpen(node: NodeId): Promise<boolean> {
+    const [inbox, cursor] = await this.#client.pipeline((pipeline) => {
+      void pipeline.exists(this.#keys.inbox(node))
+      void pipeline.hexists(this.#keys.allCursors(), node)
+    })
+    return inbox === 1 && cursor === 1
+  }
+
+  // ---- publishing
+
+  async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
+    const { maxInboxBytes } = this.#settings
+    const reply = await this.#client.run((redis) =>
+      redis.fltPublish(this.#keys.inbox(node), this.#keys.inboxMeta(node), asBuffer(batch), maxInboxBytes),
+    )
+    if (reply === 1) return 'stored'
+    return reply === -1 ? 'closed' : 'full'
+  }
+
+  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }> {
+    const deadline = performance.now() + this.#settings.storeWait
+    for (;;) {
+      const [outcome, nodeCount, epoch] = await this.#tryPublishAll(batch)
+      if (outcome === 0) return { type: 'full' }
+      if (outcome === 1) {
+        this.#knownEpoch = epoch
+        return { type: 'stored', nodeCount }
+      }
+      if (performance.now() > deadline)
+        throw new FlotillaError('FLT_STORE_AWAY', 'the store was lost and is being rebuilt: try again')
+      await new Promise((resolve) => setTimeout(resolve, REBUILD_PAUSE))
+    }
+  }
+
+  #tryPublishAll(batch: Uint8Array): Promise<[outcome: -1 | 0 | 1, nodeCount: number, epoch: string]> {
+    const keys = this.#keys
+    const { maxInboxBytes, heartbeat } = this.#settings
+    return this.#client.run((redis) =>
+      redis.fltPublishAll(
+        ...[keys.all(), keys.allMeta(), keys.allCursors()],
+        ...[asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
+      ),
+    ) as Promise<[-1 | 0 | 1, number, string]>
+  }
+
+  // ---- reading
+
+  consume(node: NodeId, handler: Handler): Stop {
+    return this.#follow({ key: this.#keys.inbox(node), role: 'inbox', cursor: '0' }, (entries) =>
+      handler(entries.map(toEntry)),
+    )
+  }
+
+  consumeAll(node: NodeId, handler: Handler): Stop {
+    let stopped = false
+    let stop: Stop | undefined
+    const started = this.#client
+      .run((redis) => redis.hget(this.#keys.allCursors(), node))
+      .then((cursor) => {
+        if (stopped) return
+        const from = cursor?.split(' ')[0] ?? '0-0'
+        stop = this.#follow({ key: this.#keys.all(), role: 'all', cursor: from }, (entries) =>
+          handler(entries.map(toEntry)),
+        )
+      })
+      .catch((error: unknown) => this.#settings.logger.error({ error }, 'broadcasts cannot be read'))
+    return async () => {
+      stopped = true
+      await started
+      await stop?.()
+    }
+  }
+
+  #follow(
+    stream: { key: string; role: string; cursor: string },
+    handler: (entries: readonly RawEntry[]) => Promise<void> | void,
+  ): Stop {
+    const reader = new StreamReader(this.#url, this.#settings, stream, async (entries) => handler(entries))
+    this.#readers.add(reader)
+    return async () => {
+      this.#readers.delete(reader)
+      await reader.stop()
+    }
+  }
+
+  ack(node: NodeId, position: string): void {
+    this.#acks.add(node, position)
+  }
+
+  ackAll(node: NodeId, position: string): void {
+    this.#acksOfAll.add(node, position)
+  }
+
+  #ackNow(node: NodeId, position: string): Promise<unknown> {
+    const [id, bytes] = position.split(' ') as [string, string]
+    return this.#client.run((redis) =>
+      redis.fltAck(this.#keys.inbox(node), this.#keys.inboxMeta(node), idAfter(id), bytes),
+    )
+  }
+
+  #ackAllNow(node: NodeId, cursor: string): Promise<unknown> {
+    const keys = this.#keys
+    return this.#client.run((redis) =>
+      redis.fltAckAll(keys.all(), keys.allMeta(), keys.allCursors(), node, cursor, TRIM_PAUSE),
+    )
+  }
+
+  async setAside(node: NodeId, entry: Entry, reason: string): Promise<void> {
+    await this.#client.run((redis) =>
+      redis.xadd(this.#keys.poison(node), 'MAXLEN', '~', MAX_POISON, '*', 'reason', reason, 'd', asBuffer(entry.bytes)),
+    )
+  }
+
+  // ---- takeover
+
+  async seal(node: NodeId): Promise<void> {
+    await this.#client.run((redis) => redis.fltSeal(this.#keys.inbox(node), this.#keys.sealed(node)))
+  }
+
+  async drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void> {
+    const key = this.#keys.sealed(node)
+    for (;;) {
+      const rows = await this.#client.run((redis) => redis.xrangeBuffer(key, '-', '+', 'COUNT', DRAIN_COUNT))
+      if (rows.length === 0) return
+      for (const [id, fields] of rows) {
+        await handler(toEntry({ id: id.toString(), fields }))
+        await this.#client.run((redis) => redis.xdel(key, id))
+      }
+    }
+  }
+
+  async destroy(node: NodeId): Promise<void> {
+    const keys = this.#keys
+    await this.#client.run((redis) => redis.del(keys.sealed(node), keys.inboxMeta(node)))
+    await this.#client.run((redis) => redis.pexpire(keys.poison(node), KEEP_POISON))
+    await this.#ackAllNow(node, '')
+  }
+
+  // ---- idempotency
+
+  async claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+    const reply = await this.#client.run((redis) => redis.fltClaimId(this.#keys.pushId(id), digest, ttl))
+    const [type, value] = reply as [Claimed['type'], string]
+    if (type === 'fresh') return { type, stored: value === '' ? [] : (JSON.parse(value) as NodeId[]) }
+    if (type === 'done') return { type, receipt: JSON.parse(value) as Receipt }
+    return { type }
+  }
+
+  async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+    const value = JSON.stringify(receipt)
+    await this.#client.run((redis) => redis.fltSettleId(this.#keys.pushId(id), digest, 'done', value, ttl))
+  }
+
+  async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+    const key = this.#keys.pushId(id)
+    if (stored.length === 0) {
+      await this.#client.run((redis) => redis.del(key))
+      return
+    }
+    await this.#client.run((redis) => redis.fltSettleId(key, digest, 'failed', JSON.stringify(stored), ttl))
+  }
+
+  async close(): Promise<void> {
+    const readers = [...this.#readers]
+    this.#readers.clear()
+    await Promise.all([this.#acks.close(), this.#acksOfAll.close(), ...readers.map((reader) => reader.stop())])
+    this.#client.close()
+  }
+}
+
+/** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
+function toEntry({ id, fields }: RawEntry): Entry {
+  const [, bytes = Buffer.alloc(0), , taken] = fields
+  return { position: `${id} ${taken?.toString() ?? 0}`, bytes, storedAt: Number(id.split('-')[0]) * 1_000 + 999 }
+}
+
+function idAfter(id: string): string {
+  const [ms, sequence] = id.split('-')
+  return `${ms}-${BigInt(sequence!) + 1n}`
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,338 @@
+import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
+import { FlotillaError } from '../../errors.ts'
+import {
+  type Group,
+  newProcessId,
+  type NodeId,
+  PARTITION_COUNT,
+  partitionOf,
+  partitionOfConnection,
+  type Uid,
+} from '../../protocol/ids.ts'
+import type { DriverSettings } from '../driver.ts'
+import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
+import { RedisClient, type Pipeline } from './client.ts'
+import { Epochs } from './epochs.ts'
+import { connectionField, Keys, MARKER, uidOfField, userField } from './keys.ts'
+import { readNodeList, readRoute, groupRouteOf, readRecords, writeMember, writeRecords, readMember } from './records.ts'
+
+/** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
+const KEEP_GONE = 60_000
+/** A marker's life until its node has made sure that it still holds its lease. */
+const UNCONFIRMED_MARKER = 60_000
+/** Users or groups that one cleaning script takes: at most a few ms of Redis' time. */
+const CLEAN_CHUNK = 200
+const ALL_PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition)
+
+export class RedisState implements State {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #settings: DriverSettings
+  readonly #epochs: Epochs
+  /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
+  #clockOffset: number | undefined
+
+  constructor(url: string, settings: DriverSettings) {
+    this.#settings = settings
+    this.#keys = new Keys(settings.prefix)
+    this.#client = new RedisClient(url, settings, 'state')
+    this.#epochs = new Epochs(settings.heartbeat + 1_000)
+  }
+
+  // ---- membership
+
+  async join(record: NodeRecord): Promise<void> {
+    const { node } = record
+    const { deadAfter } = this.#settings
+    const keys = this.#keys
+    const info = JSON.stringify({ name: record.name, url: record.url, startedAt: record.startedAt, deadAfter })
+    await this.#client.run((redis) =>
+      redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
+    )
+    const salt = newProcessId()
+    await this.#forAllPartitions((pipeline, partition) =>
+      pipeline.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
+    )
+    const renewal = await this.renew(node, 0)
+    if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
+    await this.#forAllPartitions((pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
+  }
+
+  async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
+    const { deadAfter, heartbeat } = this.#settings
+    const keys = this.#keys
+    const reply = (await this.#client.run((redis) =>
+      redis.fltRenew(
+        keys.lease(),
+        keys.version(),
+        keys.steady(),
+        keys.counts(),
+        node,
+        deadAfter,
+        heartbeat,
+        connectionCount,
+      ),
+    )) as [0] | [1, number, number, number, NodeId[]]
+    if (reply[0] === 0) return { type: 'evicted' }
+    const [, now, version, next, overdue] = reply
+    this.#setClock(now)
+    return { type: 'renewed', version, overdue, nextExpiry: next < 0 ? undefined : next }
+  }
+
+  async nodes(): Promise<NodeList> {
+    const keys = this.#keys
+    const reply = await this.#client.run((redis) =>
+      redis.fltNodes(keys.lease(), keys.nodes(), keys.version(), keys.counts(), keys.gone()),
+    )
+    const { now, list } = readNodeList(reply)
+    this.#setClock(now)
+    return list
+  }
+
+  async reportCount(node: NodeId, connectionCount: number): Promise<void> {
+    await this.#client.run((redis) =>
+      redis.fltReportCount(this.#keys.lease(), this.#keys.counts(), node, connectionCount),
+    )
+  }
+
+  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
+    const keys = this.#keys
+    const { deadAfter } = this.#settings
+    const evicted = await this.#client.run((redis) =>
+      redis.fltEvict(
+        ...[keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), keys.gone()],
+        ...[node, reason, by, deadAfter],
+      ),
+    )
+    if (evicted !== 1) return false
+    // From here on nothing that the node still writes has an effect, however late it arrives.
+    await this.#forAllPartitions((pipeline, partition) => pipeline.hdel(keys.holdings(partition, node), MARKER))
+    return true
+  }
+
+  async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
+    const answer = await this.#client.run((redis) => redis.set(this.#keys.claim(node), by, 'PX', ttl, 'NX'))
+    return answer === 'OK'
+  }
+
+  async forget(node: NodeId): Promise<void> {
+    const keys = this.#keys
+    await this.#client.run((redis) => redis.fltForget(keys.version(), keys.gone(), node, KEEP_GONE))
+    await this.#client.run((redis) => redis.del(keys.claim(node)))
+  }
+
+  // ---- cleaning: users, then groups, then the rest, a few at a time so that Redis serves others in between
+
+  async clean(node: NodeId): Promise<void> {
+    const fields = (await this.#forAllPartitions((pipeline, partition) =>
+      pipeline.hkeys(this.#keys.holdings(partition, node)),
+    )) as string[][]
+    const groups = (await this.#forAllPartitions((pipeline, partition) =>
+      pipeline.smembers(this.#keys.groupsOf(partition, node)),
+    )) as Group[][]
+    for (const partition of ALL_PARTITIONS) {
+      const uids = fields[partition]!.flatMap((field) => uidOfField(field) ?? [])
+      await this.#cleanUsers(node, partition, uids)
+      await this.#cleanGroups(node, partition, groups[partition]!)
+    }
+    await this.#forAllPartitions((pipeline, partition) =>
+      pipeline.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
+    )
+  }
+
+  async #cleanUsers(node: NodeId, partition: number, uids: readonly Uid[]): Promise<void> {
+    for (const chunk of chunks(uids)) {
+      const keys = [this.#keys.holdings(partition, node), ...chunk.map((uid) => this.#keys.route(partition, uid))]
+      await this.#client.run((redis) => redis.fltCleanUsers(keys.length, ...keys, node, ...chunk.map(userField)))
+    }
+  }
+
+  async #cleanGroups(node: NodeId, partition: number, groups: readonly Group[]): Promise<void> {
+    for (const chunk of chunks(groups)) {
+      const keys = [
+        this.#keys.holdings(partition, node),
+        this.#keys.groupsOf(partition, node),
+        ...chunk.flatMap((group) => [
+          this.#keys.groupRoute(partition, group),
+          this.#keys.groupMembers(partition, group, node),
+        ]),
+      ]
+      await this.#client.run((redis) => redis.fltCleanGroups(keys.length, ...keys, node, ...chunk))
+    }
+  }
+
+  // ---- bindings
+
+  async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
+    const replies = await this.#client.pipeline((pipeline) => {
+      for (const change of changes) this.#write(pipeline, node, change)
+    })
+    if (replies.includes(null)) return { type: 'fenced' }
+    return { type: 'applied', stamps: replies.map(Number) }
+  }
+
+  #write(pipeline: Pipeline, node: NodeId, change: Change): void {
+    const keys = this.#keys
+    switch (change.type) {
+      case 'user': {
+        const partition = partitionOf(change.uid)
+        const holdings = keys.holdings(partition, node)
+        const value = writeRecords(change.connections)
+        void pipeline.fltSetUser(holdings, keys.route(partition, change.uid), node, userField(change.uid), value)
+        return
+      }
+      case 'connection': {
+        const holdings = keys.holdings(partitionOfConnection(change.connection) ?? 0, node)
+        void pipeline.fltSetConnection(holdings, connectionField(change.connection), change.present ? 1 : 0)
+        return
+      }
+      case 'member': {
+        const { group, connection } = change
+        const partition = partitionOf(group)
+        void pipeline.fltSetMember(
+          ...[keys.holdings(partition, node), keys.groupRoute(partition, group)],
+          ...[keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
+          ...[node, group, connection.connection, change.present ? writeMember(connection) : ''],
+        )
+        return
+      }
+      default:
+        throw change satisfies never
+    }
+  }
+
+  async unroute(node: NodeId, uid: Uid): Promise<void> {
+    const partition = partitionOf(uid)
+    const holdings = this.#keys.holdings(partition, node)
+    await this.#client.run((redis) =>
+      redis.fltUnroute(holdings, this.#keys.route(partition, uid), node, userField(uid)),
+    )
+  }
+
+  // ---- lookups
+
+  async locate(lookup: Lookup): Promise<Located> {
+    const parts = partsOf(lookup)
+    const strings = [
+      ...[...parts.keys()].map((partition) => this.#keys.epoch(partition)),
+      ...lookup.uids.map((uid) => this.#keys.route(partitionOf(uid), uid)),
+    ]
+    const [values, ...rest] = await this.#read(strings, lookup)
+    const epochs = new Map([...parts.keys()].map((partition, index) => [partition, values[index]]))
+    const routes = values.slice(parts.size)
+    return {
+      uids: lookup.uids.map((uid, index) => readRoute(routes[index], this.#isSettled(partitionOf(uid), epochs))),
+      groups: lookup.groups.map((group, index) =>
+        groupRouteOf(rest[index] as Record<string, string>, this.#isSettled(partitionOf(group), epochs)),
+      ),
+      connections: lookup.connections.map(({ connection, node }, index): Route => {
+        const settled = this.#isSettled(partitionOfConnection(connection) ?? 0, epochs)
+        return { nodes: rest[lookup.groups.length + index] === 1 ? [node] : [], stamp: 0, settled }
+      }),
+    }
+  }
+
+  /** One MGET for what is strings, which is all there is when users alone are asked for. */
+  async #read(strings: readonly string[], lookup: Lookup): Promise<[(string | null)[], ...unknown[]]> {
+    const { groups, connections } = lookup
+    if (groups.length === 0 && connections.length === 0) {
+      return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(...strings))]
+    }
+    const replies = await this.#client.pipeline((pipeline) => {
+      void pipeline.mget(...strings)
+      for (const group of groups) void pipeline.hgetall(this.#keys.groupRoute(partitionOf(group), group))
+      for (const { connection, node } of connections) {
+        const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node)
+        void pipeline.hexists(holdings, connectionField(connection))
+      }
+    })
+    return replies as [(string | null)[], ...unknown[]]
+  }
+
+  #isSettled(partition: number, epochs: ReadonlyMap<number, string | null | undefined>): boolean {
+    return this.#epochs.isSettled(partition, epochs.get(partition), this.#storeNow())
+  }
+
+  async connections(uid: Uid): Promise<ConnectionInfo[]> {
+    const partition = partitionOf(uid)
+    const route = await this.#client.run((redis) => redis.get(this.#keys.route(partition, uid)))
+    const { nodes } = readRoute(route, true)
+    if (nodes.length === 0) return []
+    const values = (await this.#client.pipeline((pipeline) => {
+      for (const node of nodes) void pipeline.hget(this.#keys.holdings(partition, node), userField(uid))
+    })) as (string | null)[]
+    return values.flatMap((value, index) => readRecords(value, nodes[index]!, uid))
+  }
+
+  async members(group: Group, limit: number, cursor?: string): Promise<MemberPageOf> {
+    const partition = partitionOf(group)
+    const hash = await this.#client.run((redis) => redis.hgetall(this.#keys.groupRoute(partition, group)))
+    const nodes = [...groupRouteOf(hash, true).nodes].sort()
+    const counts = (await this.#client.pipeline((pipeline) => {
+      for (const node of nodes) void pipeline.hlen(this.#keys.groupMembers(partition, group, node))
+    })) as number[]
+    const memberCount = counts.reduce((sum, count) => sum + count, 0)
+    const page = await this.#page(nodes, limit, cursor, (node) => this.#keys.groupMembers(partition, group, node))
+    return { ...page, memberCount }
+  }
+
+  /** A cursor is "node last": the node it stopped at, and the last connection of it that was listed. */
+  async #page(
+    nodes: readonly NodeId[],
+    limit: number,
+    cursor: string | undefined,
+    keyOf: (node: NodeId) => string,
+  ): Promise<{ members: ConnectionInfo[]; cursor?: string }> {
+    const [from = '', after = ''] = cursor?.split(' ') ?? []
+    const members: ConnectionInfo[] = []
+    for (const node of nodes) {
+      if (node < from) continue
+      const hash = await this.#client.run((redis) => redis.hgetall(keyOf(node)))
+      const connections = Object.keys(hash).sort()
+      const rest = node === from ? connections.filter((connection) => connection > after) : connections
+      for (const connection of rest) {
+        if (members.length === limit)
+          return { members, cursor: `${members.at(-1)!.node} ${members.at(-1)!.connection}` }
+        members.push(readMember(connection, node, hash[connection]!))
+      }
+    }
+    return { members }
+  }
+
+  async ping(timeout: number): Promise<void> {
+    await this.#client.run((redis) => redis.ping(), timeout)
+  }
+
+  async close(): Promise<void> {
+    this.#client.close()
+  }
+
+  #forAllPartitions(fill: (pipeline: Pipeline, partition: number) => unknown): Promise<unknown[]> {
+    return this.#client.pipeline((pipeline) => {
+      for (const partition of ALL_PARTITIONS) void fill(pipeline, partition)
+    })
+  }
+
+  #setClock(storeNow: number): void {
+    this.#clockOffset = storeNow - performance.now()
+  }
+
+  #storeNow(): number | undefined {
+    return this.#clockOffset === undefined ? undefined : performance.now() + this.#clockOffset
+  }
+}
+
+type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
+
+/** The partitions that a lookup touches. */
+function partsOf({ uids, groups, connections }: Lookup): Set<number> {
+  const parts = new Set<number>()
+  for (const uid of uids) parts.add(partitionOf(uid))
+  for (const group of groups) parts.add(partitionOf(group))
+  for (const { connection } of connections) parts.add(partitionOfConnection(connection) ?? 0)
+  return parts
+}
+
+function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += CLEAN_CHUNK) yield items.slice(start, start + CLEAN_CHUNK)
+}

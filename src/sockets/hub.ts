@@ -1,0 +1,233 @@
+import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envelope.ts'
+import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
+import type { Except } from '../protocol/target.ts'
+import { type Connection, UNSTAMPED } from './connection.ts'
+import { buildFrame, type Frame } from './frame.ts'
+import { Recent } from './recent.ts'
+
+/** How long a re-sent message can still meet a connection that has it. */
+const REMEMBER_DELIVERIES = 60_000
+/** How long a push can be on its way to a node that its user has just left. */
+const REMEMBER_DEPARTURES = 10_000
+const MAX_REMEMBERED = 100_000
+
+/** What became of a push here: how many connections got it, and whom it must be sent after. */
+export interface Delivery {
+  readonly deliveredCount: number
+  /** Users and groups that are not here (any more), or that somebody has just left. */
+  readonly absent: readonly UserRef[] | readonly GroupRef[]
+}
+
+/** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
+export class Hub implements Iterable<Connection> {
+  readonly #byId = new Map<ConnectionId, Connection>()
+  readonly #byUid = new Map<Uid, Set<Connection>>()
+  readonly #byGroup = new Map<Group, Set<Connection>>()
+  readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
+  readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
+
+  get size(): number {
+    return this.#byId.size
+  }
+
+  get userCount(): number {
+    return this.#byUid.size
+  }
+
+  get groupCount(): number {
+    return this.#byGroup.size
+  }
+
+  get(id: ConnectionId): Connection | undefined {
+    return this.#byId.get(id)
+  }
+
+  ofUser(uid: Uid): ReadonlySet<Connection> {
+    return this.#byUid.get(uid) ?? NONE
+  }
+
+  ofGroup(group: Group): ReadonlySet<Connection> {
+    return this.#byGroup.get(group) ?? NONE
+  }
+
+  get uids(): Iterable<Uid> {
+    return this.#byUid.keys()
+  }
+
+  [Symbol.iterator](): Iterator<Connection> {
+    return this.#byId.values()
+  }
+
+  // ---- who is here
+
+  add(connection: Connection): void {
+    this.#byId.set(connection.id, connection)
+  }
+
+  /** Forgets a connection that went; what is on its way to it will be sent after it. */
+  remove(connection: Connection): void {
+    if (!this.#byId.delete(connection.id)) return
+    if (connection.uid !== undefined) this.#departures.add(userKey(connection.uid))
+    for (const group of connection.memberships.keys()) {
+      this.#departures.add(groupKey(group))
+      unlist(this.#byGroup, group, connection)
+    }
+    if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
+  }
+
+  setUid(connection: Connection, uid: Uid | undefined): void {
+    if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
+    connection.setUid(uid)
+    if (uid !== undefined) list(this.#byUid, uid, connection)
+  }
+
+  join(connection: Connection, group: Group): void {
+    if (connection.memberships.has(group)) return
+    connection.setMembership(group, UNSTAMPED)
+    list(this.#byGroup, group, connection)
+  }
+
+  leave(connection: Connection, group: Group): void {
+    if (!connection.memberships.has(group)) return
+    connection.setMembership(group, undefined)
+    unlist(this.#byGroup, group, connection)
+  }
+
+  // ---- what reaches them
+
+  /**
+   * Hands a push to those it is for. A first copy is for all of the target's connections; a re-sent one only for those
+   * that were bound after the lookup it was first sent by, for the others have had the first copy.
+   */
+  deliver(push: PushEnvelope): Delivery {
+    const { to } = push
+    switch (to.type) {
+      case 'users':
+        return this.#deliverTo(push, to.users, (ref) => this.ofUser(ref.uid), uidStampOf, (ref) => userKey(ref.uid))
+      case 'groups':
+        return this.#deliverTo(
+          push,
+          to.groups,
+          (ref) => this.ofGroup(ref.group),
+          (connection, ref) => connection.memberships.get(ref.group) ?? UNSTAMPED,
+          (ref) => groupKey(ref.group),
+        )
+      case 'connections':
+        return { deliveredCount: this.#deliverToConnections(push, to.connections), absent: [] }
+      case 'all':
+        return { deliveredCount: this.#deliverToAll(push), absent: [] }
+      default:
+        throw to satisfies never
+    }
+  }
+
+  #deliverTo<Ref extends UserRef | GroupRef>(
+    push: PushEnvelope,
+    refs: readonly Ref[],
+    find: (ref: Ref) => ReadonlySet<Connection>,
+    stampOf: (connection: Connection, ref: Ref) => number,
+    keyOf: (ref: Ref) => string,
+  ): Delivery {
+    const frame = buildFrame(push.payload)
+    // Somebody who is in two of the target's groups gets the push once.
+    const reached = refs.length > 1 ? new Set<Connection>() : undefined
+    const absent: Ref[] = []
+    let deliveredCount = 0
+    for (const ref of refs) {
+      const connections = find(ref)
+      if (connections.size === 0 || (!push.resent && this.#departures.has(keyOf(ref)))) absent.push(ref)
+      for (const connection of connections) {
+        if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
+        if (!this.#isDue(push, connection, stampOf(connection, ref) > ref.stamp)) continue
+        reached?.add(connection)
+        if (connection.write(frame)) deliveredCount++
+      }
+    }
+    return { deliveredCount, absent: absent as readonly UserRef[] | readonly GroupRef[] }
+  }
+
+  /** Only connections younger than the lookup can meet both a first copy and a re-sent one: those are remembered. */
+  #isDue(push: PushEnvelope, connection: Connection, isYounger: boolean): boolean {
+    if (!isYounger) return !push.resent
+    const key = `${push.id} ${connection.id}`
+    if (this.#deliveries.has(key)) return false
+    this.#deliveries.add(key)
+    return true
+  }
+
+  #deliverToConnections(push: PushEnvelope, ids: readonly ConnectionId[]): number {
+    const frame = buildFrame(push.payload)
+    let count = 0
+    for (const id of ids) {
+      const connection = this.#byId.get(id)
+      if (connection !== undefined && !isExcepted(connection, push.except) && connection.write(frame)) count++
+    }
+    return count
+  }
+
+  #deliverToAll(push: PushEnvelope): number {
+    return this.writeToAll(buildFrame(push.payload), (connection) => isExcepted(connection, push.except))
+  }
+
+  /** Hands one frame to everyone here but those who are skipped; says how many they were. */
+  writeToAll(frame: Frame, isSkipped: (connection: Connection) => boolean): number {
+    let count = 0
+    for (const connection of this.#byId.values()) {
+      if (!isSkipped(connection) && connection.write(frame)) count++
+    }
+    return count
+  }
+
+  /** The connections that an order is for: those bound at or before its lookup, never a younger one. */
+  select(to: Address, until: number): Set<Connection> {
+    const found = new Set<Connection>()
+    switch (to.type) {
+      case 'users':
+        for (const { uid, stamp } of to.users) {
+          for (const connection of this.ofUser(uid)) if (connection.uidStamp <= stamp) found.add(connection)
+        }
+        return found
+      case 'groups':
+        for (const { group, stamp } of to.groups) {
+          for (const connection of this.ofGroup(group)) {
+            if ((connection.memberships.get(group) ?? UNSTAMPED) <= stamp) found.add(connection)
+          }
+        }
+        return found
+      case 'connections':
+        for (const id of to.connections) {
+          const connection = this.#byId.get(id)
+          if (connection !== undefined) found.add(connection)
+        }
+        return found
+      case 'all':
+        for (const connection of this) if (connection.meta.openedAt * 1_000 <= until) found.add(connection)
+        return found
+      default:
+        throw to satisfies never
+    }
+  }
+}
+
+const NONE: ReadonlySet<Connection> = new Set()
+const uidStampOf = (connection: Connection): number => connection.uidStamp
+const userKey = (uid: Uid): string => `u${uid}`
+const groupKey = (group: Group): string => `g${group}`
+
+function isExcepted(connection: Connection, except: Except | undefined): boolean {
+  if (except === undefined) return false
+  if (connection.uid !== undefined && except.uids.includes(connection.uid)) return true
+  return except.connections.includes(connection.id)
+}
+
+function list<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {
+  const connections = index.get(key)
+  if (connections === undefined) index.set(key, new Set([connection]))
+  else connections.add(connection)
+}
+
+function unlist<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {
+  const connections = index.get(key)
+  connections?.delete(connection)
+  if (connections?.size === 0) index.delete(key)
+}
