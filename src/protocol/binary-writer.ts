@@ -1,0 +1,97 @@
+import {
+  ActionTag,
+  ActionType,
+  AddressTag,
+  AddressType,
+  BatchTag,
+  EnvelopeTag,
+  EnvelopeType,
+  ExceptTag,
+  RESENT,
+} from './binary-tags.ts'
+import type { Address, Batch, ControlAction, Envelope } from './envelope.ts'
+import type { Except } from './target.ts'
+import type { TlvWriter } from './tlv.ts'
+
+/** Fields around a payload rarely take more; a wrong guess costs a move of some bytes. */
+const OVERHEAD = 100
+
+/** What a batch will take, roughly, in bytes. */
+export function sizeHintOfBatch({ envelopes }: Batch): number {
+  return envelopes.reduce((sum, envelope) => sum + sizeHintOf(envelope), OVERHEAD)
+}
+
+export function writeBatch(writer: TlvWriter, { publisher, seq, envelopes }: Batch): void {
+  writer.text(BatchTag.publisher, publisher)
+  writer.number(BatchTag.seq, seq)
+  for (const envelope of envelopes) {
+    writer.nested(BatchTag.envelope, sizeHintOf(envelope), () => writeEnvelope(writer, envelope))
+  }
+}
+
+function sizeHintOf(envelope: Envelope): number {
+  return envelope.type === 'push' ? OVERHEAD + envelope.payload.bytes.length : OVERHEAD
+}
+
+export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
+  writer.number(EnvelopeTag.type, EnvelopeType[envelope.type])
+  switch (envelope.type) {
+    case 'push': {
+      const { id, to, payload, except, hops, resent } = envelope
+      writer.text(EnvelopeTag.id, id)
+      writer.nested(EnvelopeTag.to, OVERHEAD, () => writeAddress(writer, to))
+      writer.bytes(payload.binary ? EnvelopeTag.binary : EnvelopeTag.text, payload.bytes)
+      if (except !== undefined) writer.nested(EnvelopeTag.except, OVERHEAD, () => writeExcept(writer, except))
+      if (hops > 0) writer.number(EnvelopeTag.hops, hops)
+      if (resent) writer.number(EnvelopeTag.flags, RESENT)
+      return
+    }
+    case 'control':
+      writer.nested(EnvelopeTag.to, OVERHEAD, () => writeAddress(writer, envelope.to))
+      writer.nested(EnvelopeTag.action, OVERHEAD, () => writeAction(writer, envelope.action))
+      writer.text(EnvelopeTag.replyTo, envelope.replyTo)
+      writer.number(EnvelopeTag.correlation, envelope.correlation)
+      return
+    case 'reply':
+      writer.text(EnvelopeTag.from, envelope.from)
+      writer.number(EnvelopeTag.correlation, envelope.correlation)
+      writer.number(EnvelopeTag.count, envelope.count)
+      return
+    default:
+      throw envelope satisfies never
+  }
+}
+
+function writeAddress(writer: TlvWriter, to: Address): void {
+  writer.number(AddressTag.type, AddressType[to.type])
+  switch (to.type) {
+    case 'users':
+      for (const { uid, stamp } of to.users) writer.numberedText(AddressTag.stamped, stamp, uid)
+      return
+    case 'groups':
+      for (const { group, stamp } of to.groups) writer.numberedText(AddressTag.stamped, stamp, group)
+      return
+    case 'connections':
+      for (const connection of to.connections) writer.text(AddressTag.connection, connection)
+      return
+    case 'all':
+      return
+    default:
+      throw to satisfies never
+  }
+}
+
+function writeExcept(writer: TlvWriter, { uids, connections }: Except): void {
+  for (const uid of uids) writer.text(ExceptTag.uid, uid)
+  for (const connection of connections) writer.text(ExceptTag.connection, connection)
+}
+
+function writeAction(writer: TlvWriter, action: ControlAction): void {
+  writer.number(ActionTag.type, ActionType[action.type])
+  if (action.type === 'close') {
+    writer.number(ActionTag.code, action.code)
+    writer.text(ActionTag.reason, action.reason)
+    return
+  }
+  for (const group of action.groups) writer.text(ActionTag.group, group)
+}

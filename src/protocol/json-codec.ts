@@ -1,0 +1,137 @@
+import { bytesOfBase64, toBase64 } from './base64.ts'
+import type { Address, Batch, Codec, ControlAction, Envelope } from './envelope.ts'
+import type { ConnectionId, Group, NodeId, PushId, Uid } from './ids.ts'
+import { type JsonFields, jsonFields, listOf, numberOf, textOf } from './json-fields.ts'
+import type { Payload } from './payload.ts'
+import type { Except } from './target.ts'
+import { broken } from './tlv.ts'
+
+const VERSION = 1
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+
+/** To read along with `redis-cli`. It costs several times what `binary` does. */
+export const jsonCodec: Codec = {
+  name: 'json',
+
+  encode({ publisher, seq, envelopes }) {
+    return encoder.encode(JSON.stringify({ version: VERSION, publisher, seq, envelopes: envelopes.map(writeEnvelope) }))
+  },
+
+  decode(bytes): Batch {
+    const fields = jsonFields(parse(bytes), 'batch')
+    if (fields['version'] !== VERSION) throw broken('it was not written by this version of the codec `json`')
+    return {
+      publisher: textOf(fields, 'publisher'),
+      seq: numberOf(fields, 'seq'),
+      envelopes: listOf(fields, 'envelopes', readEnvelope),
+    }
+  },
+}
+
+function parse(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(strictDecoder.decode(bytes))
+  } catch (cause) {
+    throw broken('it is not JSON', cause)
+  }
+}
+
+function writeEnvelope(envelope: Envelope): object {
+  if (envelope.type !== 'push') return envelope
+  const { payload, ...rest } = envelope
+  if (payload.binary) return { ...rest, binary: toBase64(payload.bytes) }
+  return { ...rest, text: decoder.decode(payload.bytes) }
+}
+
+function readEnvelope(value: unknown): Envelope {
+  const fields = jsonFields(value, 'envelope')
+  switch (fields['type']) {
+    case 'push':
+      return {
+        type: 'push',
+        id: textOf(fields, 'id') as PushId,
+        to: readAddress(fields['to']),
+        payload: readPayload(fields),
+        except: readExcept(fields['except']),
+        hops: numberOf(fields, 'hops'),
+        resent: fields['resent'] === true,
+      }
+    case 'control':
+      return {
+        type: 'control',
+        to: readAddress(fields['to']),
+        action: readAction(fields['action']),
+        replyTo: textOf(fields, 'replyTo') as NodeId,
+        correlation: numberOf(fields, 'correlation'),
+      }
+    case 'reply':
+      return {
+        type: 'reply',
+        from: textOf(fields, 'from') as NodeId,
+        correlation: numberOf(fields, 'correlation'),
+        count: numberOf(fields, 'count'),
+      }
+    default:
+      throw broken('its type is unknown')
+  }
+}
+
+function readPayload(fields: JsonFields): Payload {
+  if (fields['binary'] === undefined) return { binary: false, bytes: encoder.encode(textOf(fields, 'text')) }
+  return { binary: true, bytes: bytesOfBase64(textOf(fields, 'binary')) }
+}
+
+function readAddress(value: unknown): Address {
+  const fields = jsonFields(value, 'to')
+  switch (fields['type']) {
+    case 'users':
+      return { type: 'users', users: listOf(fields, 'users', readUser) }
+    case 'groups':
+      return { type: 'groups', groups: listOf(fields, 'groups', readGroup) }
+    case 'connections':
+      return { type: 'connections', connections: texts<ConnectionId>(fields, 'connections') }
+    case 'all':
+      return { type: 'all' }
+    default:
+      throw broken('its kind of target is unknown')
+  }
+}
+
+function readUser(value: unknown): { uid: Uid; stamp: number } {
+  const fields = jsonFields(value, 'users')
+  return { uid: textOf(fields, 'uid') as Uid, stamp: numberOf(fields, 'stamp') }
+}
+
+function readGroup(value: unknown): { group: Group; stamp: number } {
+  const fields = jsonFields(value, 'groups')
+  return { group: textOf(fields, 'group') as Group, stamp: numberOf(fields, 'stamp') }
+}
+
+function readExcept(value: unknown): Except | undefined {
+  if (value === undefined) return undefined
+  const fields = jsonFields(value, 'except')
+  return { uids: texts<Uid>(fields, 'uids'), connections: texts<ConnectionId>(fields, 'connections') }
+}
+
+function readAction(value: unknown): ControlAction {
+  const fields = jsonFields(value, 'action')
+  switch (fields['type']) {
+    case 'close':
+      return { type: 'close', code: numberOf(fields, 'code'), reason: textOf(fields, 'reason') }
+    case 'join':
+      return { type: 'join', groups: texts<Group>(fields, 'groups') }
+    case 'leave':
+      return { type: 'leave', groups: texts<Group>(fields, 'groups') }
+    default:
+      throw broken('its action is unknown')
+  }
+}
+
+function texts<T extends string>(fields: JsonFields, name: string): T[] {
+  return listOf(fields, name, (value) => {
+    if (typeof value !== 'string') throw broken(`${name} holds something else than text`)
+    return value as T
+  })
+}

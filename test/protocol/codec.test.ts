@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import * as fc from 'fast-check'
+import { isFlotillaError } from '../../src/errors.ts'
+import { binaryCodec } from '../../src/protocol/binary-codec.ts'
+import type { Batch, Codec, Envelope } from '../../src/protocol/envelope.ts'
+import type { ConnectionId, PushId, Uid } from '../../src/protocol/ids.ts'
+import { jsonCodec } from '../../src/protocol/json-codec.ts'
+import { encodePayload, type Payload } from '../../src/protocol/payload.ts'
+import { TlvReader, TlvWriter } from '../../src/protocol/tlv.ts'
+import { anyBatch } from '../support/arbitraries.ts'
+
+for (const codec of [binaryCodec, jsonCodec]) {
+  describe(`the codec ${codec.name}`, () => {
+    it('gives back every batch as it was', () => {
+      fc.assert(fc.property(anyBatch, (batch) => assert.deepEqual(codec.decode(codec.encode(batch)), batch)))
+    })
+
+    it('reads what a store hands out: a view into a larger buffer', () => {
+      const batch = batchOf(pushOf(encodePayload('hello')))
+      const bytes = codec.encode(batch)
+      const larger = Buffer.alloc(bytes.length + 20, 0xff)
+      larger.set(bytes, 7)
+      const decoded = codec.decode(larger.subarray(7, 7 + bytes.length))
+      assert.deepEqual(textsOf(decoded), ['hello'])
+    })
+
+    it('carries an empty payload and one of a MiB', () => {
+      for (const size of [0, 1, 127, 128, 16_383, 16_384, 70_000, 1_048_576]) {
+        for (const payload of [{ binary: true, bytes: noise(size) }, encodePayload('x'.repeat(size))]) {
+          const batch = batchOf(pushOf(payload))
+          assert.deepEqual(codec.decode(codec.encode(batch)), batch)
+        }
+      }
+    })
+
+    it('carries thousands of users in one envelope', () => {
+      const users = Array.from({ length: 5000 }, (_, index) => ({
+        uid: `user-${index}` as Uid,
+        stamp: 2 ** 53 - 1 - index,
+      }))
+      const batch = batchOf({ ...pushOf(encodePayload('x')), to: { type: 'users', users } })
+      assert.deepEqual(codec.decode(codec.encode(batch)), batch)
+    })
+
+    it('does not change what it encoded before when it encodes again', () => {
+      const first = codec.encode(batchOf(pushOf(encodePayload('first'))))
+      const copy = first.slice()
+      codec.encode(batchOf(pushOf(encodePayload('second'))))
+      assert.deepEqual(first, copy)
+    })
+
+    it('refuses to write a number that has no place, rather than loop or lie', () => {
+      for (const seq of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
+        assertBadEnvelope(() => codec.decode(codec.encode({ publisher: 'p', seq, envelopes: [] })))
+      }
+    })
+
+    it('refuses random bytes, with no other error than FLT_BAD_ENVELOPE', () => {
+      fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => assertRefusedOrRead(codec, bytes)))
+    })
+
+    it('refuses a batch that was mutated, or reads another one, but never fails otherwise', () => {
+      const mutation = fc.record({ at: fc.nat(), value: fc.nat({ max: 255 }) })
+      fc.assert(
+        fc.property(anyBatch, fc.array(mutation, { minLength: 1, maxLength: 4 }), (batch, mutations) => {
+          const bytes = codec.encode(batch).slice()
+          for (const { at, value } of mutations) bytes[at % bytes.length] = value
+          assertRefusedOrRead(codec, bytes)
+        }),
+        { numRuns: 500 },
+      )
+    })
+
+    it('refuses a batch that was cut off or is followed by more', () => {
+      const bytes = codec.encode(batchOf(pushOf(encodePayload('one')), pushOf(encodePayload('two'))))
+      for (let length = 0; length < bytes.length; length++) {
+        assertBadEnvelope(() => codec.decode(bytes.subarray(0, length)))
+      }
+      for (const more of [[0], [0, 0], [99, 0], [...bytes]]) {
+        assertBadEnvelope(() => codec.decode(Uint8Array.from([...bytes, ...more])))
+      }
+    })
+
+    it('refuses what the other codec wrote', () => {
+      const other = codec === binaryCodec ? jsonCodec : binaryCodec
+      assertBadEnvelope(() => codec.decode(other.encode(batchOf())))
+    })
+  })
+}
+
+describe('the codec binary, on the wire', () => {
+  it('skips fields of later versions, at every level', () => {
+    const bytes = fieldsOf((writer) => {
+      writer.text(90, 'later')
+      writer.text(1, 'p')
+      writer.number(2, 7)
+      writer.nested(3, 0, () => {
+        writer.number(1, 1)
+        writer.number(32, 1_700_000_000_000)
+        writer.text(2, 'id')
+        writer.text(37, 'traceparent')
+        writer.nested(3, 0, () => {
+          writer.number(1, 3)
+          writer.text(70, 'later')
+          writer.text(3, 'c1')
+        })
+        writer.bytes(4, new Uint8Array(0))
+      })
+    })
+    assert.deepEqual(binaryCodec.decode(bytes), {
+      publisher: 'p',
+      seq: 7,
+      envelopes: [
+        {
+          type: 'push',
+          id: 'id',
+          to: { type: 'connections', connections: ['c1'] },
+          payload: { binary: false, bytes: new Uint8Array(0) },
+          except: undefined,
+          hops: 0,
+          resent: false,
+        },
+      ],
+    })
+  })
+
+  it('refuses a batch without a publisher or a seq, and an envelope without its parts or of an unknown type', () => {
+    const flawed: ((writer: TlvWriter) => void)[] = [
+      (writer) => writer.number(2, 1),
+      (writer) => writer.text(1, 'p'),
+      batchWith(() => {}),
+      batchWith((writer) => writer.number(1, 1)),
+      batchWith((writer) => writer.number(1, 2)),
+      batchWith((writer) => writer.number(1, 3)),
+      batchWith((writer) => writer.number(1, 4)),
+      batchWith((writer) => writer.nested(3, 0, () => writer.number(1, 9))),
+      batchWith((writer) => writer.nested(9, 0, () => writer.number(1, 9))),
+      batchWith((writer) => writer.nested(9, 0, () => writer.number(1, 1))),
+    ]
+    for (const write of flawed) assertBadEnvelope(() => binaryCodec.decode(fieldsOf(write)))
+  })
+
+  it('refuses another version', () => {
+    const bytes = binaryCodec.encode(batchOf()).slice()
+    bytes[2] = 2
+    assertBadEnvelope(() => binaryCodec.decode(bytes))
+  })
+
+  it('costs a lone push of a short text less than 80 bytes around it', () => {
+    const text = 'x'.repeat(128)
+    const bytes = binaryCodec.encode(batchOf(pushOf(encodePayload(text))))
+    assert.ok(bytes.length < text.length + 80, `${bytes.length} bytes`)
+  })
+})
+
+describe('the codec json, on the wire', () => {
+  it('can be read by people: a text is a text', () => {
+    const json = Buffer.from(jsonCodec.encode(batchOf(pushOf(encodePayload('hello'))))).toString()
+    assert.equal(JSON.parse(json).envelopes[0].text, 'hello')
+  })
+
+  it('skips fields of later versions and refuses any flaw in those it knows', () => {
+    const good = JSON.parse(Buffer.from(jsonCodec.encode(batchOf(pushOf(encodePayload('hello'))))).toString())
+    assert.deepEqual(textsOf(decodeJson({ ...good, later: 1 })), ['hello'])
+    const [push] = good.envelopes
+    const flawed: unknown[] = [
+      null,
+      [],
+      'x',
+      { ...good, version: 2 },
+      { ...good, publisher: 1 },
+      { ...good, seq: '1' },
+      { ...good, seq: -1 },
+      { ...good, envelopes: {} },
+      ...[null, { type: 'other' }, { ...push, id: 1 }, { ...push, to: undefined }, { ...push, to: { type: 'x' } }]
+        .concat([
+          { ...push, text: undefined },
+          { ...push, binary: '*' },
+          { ...push, binary: 1 },
+        ])
+        .concat([
+          { ...push, except: { uids: [1], connections: [] } },
+          { ...push, hops: 0.5 },
+        ])
+        .map((flaw) => ({ ...good, envelopes: [flaw] })),
+    ]
+    for (const json of flawed) assertBadEnvelope(() => decodeJson(json))
+  })
+})
+
+describe('TLV', () => {
+  it('moves a field to make room for its length where the guess was too small', () => {
+    for (const size of [0, 127, 128, 20_000, 3_000_000]) {
+      const writer = new TlvWriter(16)
+      writer.nested(1, 0, () => writer.raw(noise(size)))
+      writer.text(2, 'after')
+      const reader = new TlvReader(writer.finish())
+      assert.equal(reader.tag(), 1)
+      assert.deepEqual(reader.value(), noise(size))
+      assert.equal(reader.tag(), 2)
+      assert.equal(reader.text(), 'after')
+    }
+  })
+})
+
+/** A batch of the binary codec, written by hand. */
+function fieldsOf(write: (writer: TlvWriter) => void): Uint8Array {
+  const writer = new TlvWriter()
+  writer.raw(Uint8Array.of(0xf1, 0x07, 1))
+  writer.sized(0, () => write(writer))
+  return writer.finish()
+}
+
+function batchWith(write: (writer: TlvWriter) => void): (writer: TlvWriter) => void {
+  return (writer) => {
+    writer.text(1, 'p')
+    writer.number(2, 1)
+    writer.nested(3, 0, () => write(writer))
+  }
+}
+
+function decodeJson(json: unknown): Batch {
+  return jsonCodec.decode(Buffer.from(JSON.stringify(json)))
+}
+
+function batchOf(...envelopes: Envelope[]): Batch {
+  return { publisher: 'web-1-abcdefghij', seq: 42, envelopes }
+}
+
+function pushOf(payload: Payload): Extract<Envelope, { type: 'push' }> {
+  const connections = ['abcdefghij-0a1' as ConnectionId]
+  const to = { type: 'connections', connections } as const
+  return { type: 'push', id: '01jabcdefghijk' as PushId, to, payload, except: undefined, hops: 0, resent: false }
+}
+
+function textsOf(batch: Batch): string[] {
+  return batch.envelopes.flatMap((envelope) =>
+    envelope.type === 'push' ? [Buffer.from(envelope.payload.bytes).toString()] : [],
+  )
+}
+
+function noise(size: number): Uint8Array {
+  return Uint8Array.from({ length: size }, (_, index) => (index * 31) & 0xff)
+}
+
+function assertBadEnvelope(call: () => unknown): void {
+  assert.throws(call, { name: 'FlotillaError', code: 'FLT_BAD_ENVELOPE' })
+}
+
+function assertRefusedOrRead(codec: Codec, bytes: Uint8Array): void {
+  try {
+    assert.ok(codec.decode(bytes).envelopes.length <= bytes.length)
+  } catch (error) {
+    assert.ok(isFlotillaError(error) && error.code === 'FLT_BAD_ENVELOPE', String(error))
+  }
+}

@@ -1,0 +1,95 @@
+import * as fc from 'fast-check'
+import type { Address, Batch, ControlAction, Envelope } from '../../src/protocol/envelope.ts'
+import type { ConnectionId, Group, NodeId, PushId, Uid } from '../../src/protocol/ids.ts'
+import { encodePayload, type Payload } from '../../src/protocol/payload.ts'
+import type { Except } from '../../src/protocol/target.ts'
+
+/** What ids may look like at their worst: separators of our own keys, patterns of the store's, line ends, other scripts. */
+export const hostileIds: readonly string[] = [
+  '#',
+  '*',
+  ' ',
+  '{x}',
+  '}{',
+  'a:b',
+  'a b',
+  'line\nend',
+  '\0',
+  '__proto__',
+  'constructor',
+  'ü',
+  '用户',
+  '👩‍👩‍👧',
+  'é',
+  'x'.repeat(255),
+  '字'.repeat(85),
+]
+
+// Without null prototypes, which `deepEqual` would tell apart.
+const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>
+
+const fits = (id: string): boolean => Buffer.byteLength(id) <= 255
+
+/** 1 to 255 bytes of UTF-8: what a uid or a group may be. */
+export const anyId = fc.oneof(
+  fc.stringMatching(/^[a-z0-9]{1,12}$/),
+  fc.constantFrom(...hostileIds),
+  fc.string({ minLength: 1, maxLength: 60, unit: 'binary' }).filter(fits),
+)
+
+export const anyCount = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 1, 127, 128, Number.MAX_SAFE_INTEGER))
+
+const anyBytes = fc.uint8Array({ maxLength: 300 })
+export const anyPayload: fc.Arbitrary<Payload> = fc.oneof(
+  anyBytes.map((bytes) => ({ binary: true, bytes })),
+  fc.string({ unit: 'binary', maxLength: 200 }).map(encodePayload),
+)
+
+const anyConnection = anyId as fc.Arbitrary<ConnectionId>
+const anyUid = anyId as fc.Arbitrary<Uid>
+const anyGroup = anyId as fc.Arbitrary<Group>
+const anyNode = anyId as fc.Arbitrary<NodeId>
+
+const anyAddress: fc.Arbitrary<Address> = fc.oneof(
+  record({ type: fc.constant('users' as const), users: fc.array(record({ uid: anyUid, stamp: anyCount })) }),
+  record({
+    type: fc.constant('groups' as const),
+    groups: fc.array(record({ group: anyGroup, stamp: anyCount })),
+  }),
+  record({ type: fc.constant('connections' as const), connections: fc.array(anyConnection) }),
+  fc.constant({ type: 'all' as const }),
+)
+
+const anyExcept: fc.Arbitrary<Except> = record({ uids: fc.array(anyUid), connections: fc.array(anyConnection) })
+
+const anyAction: fc.Arbitrary<ControlAction> = fc.oneof(
+  record({ type: fc.constant('close' as const), code: fc.integer({ min: 1000, max: 4999 }), reason: fc.string() }),
+  record({ type: fc.constantFrom('join' as const, 'leave' as const), groups: fc.array(anyGroup) }),
+)
+
+export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
+  record({
+    type: fc.constant('push' as const),
+    id: anyId as fc.Arbitrary<PushId>,
+    to: anyAddress,
+    payload: anyPayload,
+    except: fc.option(anyExcept, { nil: undefined }),
+    hops: fc.nat({ max: 300 }),
+    resent: fc.boolean(),
+  }),
+  record({
+    type: fc.constant('control' as const),
+    to: anyAddress,
+    action: anyAction,
+    replyTo: anyNode,
+    correlation: anyCount,
+  }),
+  record({ type: fc.constant('reply' as const), from: anyNode, correlation: anyCount, count: anyCount }),
+)
+
+export const anyBatch: fc.Arbitrary<Batch> = record({
+  publisher: anyId,
+  seq: anyCount,
+  envelopes: fc.array(anyEnvelope, { maxLength: 8 }),
+})
