@@ -1,0 +1,62 @@
+import { FlotillaError } from '../errors.ts'
+import type { HandshakeContext } from '../modules/contexts.ts'
+import type { Middleware } from './compose.ts'
+import { refuse } from './refuse.ts'
+
+/**
+ * Lets pages of these origins connect, such as `https://example.com`; `*` lets in all of them. A request without an
+ * `Origin` comes from no browser and passes. Browsers attach cookies to WebSockets of any page, so name your origins.
+ *
+ * @throws FlotillaError `FLT_BAD_OPTION`
+ */
+export function allowOrigins(origins: readonly string[] | '*'): Middleware<HandshakeContext> {
+  if (origins !== '*' && !Array.isArray(origins)) throw badOrigin(origins)
+  const any = origins === '*' || origins.includes('*')
+  const allowed = new Set(any ? [] : origins.map(parseAllowed))
+  return guard((origin) => {
+    const normal = normalize(origin)
+    return any || (normal !== undefined && allowed.has(normal))
+  })
+}
+
+/** Lets in pages of the host that they connect to, as the `Host` header names it. */
+export function sameOrigin(): Middleware<HandshakeContext> {
+  return guard((origin, { headers }) => {
+    const normal = normalize(origin)
+    const scheme = normal?.slice(0, normal.indexOf('://'))
+    return normal !== undefined && normal !== OPAQUE && normal === normalize(`${scheme}://${headers.get('host') ?? ''}`)
+  })
+}
+
+/** What sandboxed frames and `file:` pages send: it could be anyone. */
+const OPAQUE = 'null'
+
+function guard(isAllowed: (origin: string, request: Request) => boolean): Middleware<HandshakeContext> {
+  return ({ request }, next) => {
+    const origin = request.headers.get('origin')
+    if (origin === null || isAllowed(origin, request)) return next()
+    return refuse(
+      new FlotillaError('FLT_FORBIDDEN', 'pages of this origin may not connect: have it allowed on the server'),
+    )
+  }
+}
+
+function parseAllowed(origin: unknown): string {
+  const normal = typeof origin === 'string' && !origin.includes('*') ? normalize(origin) : undefined
+  if (normal === undefined) throw badOrigin(origin)
+  return normal
+}
+
+/** Lower case, without a default port. Undefined for what is no origin, such as a URL with a path. */
+function normalize(origin: string): string | undefined {
+  if (origin === OPAQUE) return OPAQUE
+  if (!URL.canParse(origin)) return undefined
+  const { protocol, host, pathname, search, hash, username, password } = new URL(origin)
+  const isBare = host !== '' && pathname.length < 2 && !search && !hash && !username && !password
+  return isBare ? `${protocol}//${host.toLowerCase()}` : undefined
+}
+
+function badOrigin(origin: unknown): FlotillaError {
+  const message = `allowOrigins: '${String(origin)}' is no origin: give a list such as ['https://example.com'], or '*'`
+  return new FlotillaError('FLT_BAD_OPTION', message)
+}

@@ -1,0 +1,9 @@
+import type { FlotillaError } from '../errors.ts'
+
+/** The answer to a handshake that is refused: the error's status, and the error as JSON. */
+export function refuse(error: FlotillaError): Response {
+  const headers = new Headers({ 'content-type': 'application/json' })
+  // RFC 9110 §15.5.2: a 401 says how to do better.
+  if (error.status === 401) headers.set('www-authenticate', 'Bearer')
+  return new Response(JSON.stringify(error), { status: error.status, headers })
+}

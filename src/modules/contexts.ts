@@ -1,0 +1,177 @@
+// What hooks and handlers are given. Fields are getters on the prototype, so that a message costs one small object;
+// `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
+import type { Cluster, Message } from '../api.ts'
+import type { Logger } from '../logger.ts'
+import { toRequest, type Connection, type Params, type Session, type UpgradeRequest } from '../sockets/connection.ts'
+import type { ParsedMessage } from './parsers.ts'
+
+/** What every context leads to. */
+export interface Services {
+  readonly cluster: Cluster
+  readonly log: Logger
+}
+
+export interface HandshakeInit<P extends string = string> extends Services {
+  readonly request: UpgradeRequest
+  readonly params: Params<P>
+  readonly ip: string
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal
+}
+
+/** Before the 101: who it is, and whether it may come in. */
+export class HandshakeContext<P extends string = string> {
+  /** The user that the connection is bound to before the 101; anonymous where not set. */
+  uid?: string
+  /** When the connection closes with 4401, in ms since 1970. */
+  expiresAt?: number
+  /** The subprotocol to answer with: one of those that the client offered. */
+  protocol?: string
+  /** Groups that the connection is in before the 101. */
+  readonly groups = new Set<string>()
+  /** They go out with the 101 or with the refusal. Append `Set-Cookie` as often as you like. */
+  readonly headers = new Headers()
+  readonly session: Session = {}
+  readonly #init: HandshakeInit<P>
+  #request: Request | undefined
+
+  constructor(init: HandshakeInit<P>) {
+    this.#init = init
+  }
+
+  get params(): Params<P> {
+    return this.#init.params
+  }
+
+  get request(): Request {
+    this.#request ??= toRequest(this.#init.request)
+    return this.#request
+  }
+
+  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
+  get ip(): string {
+    return this.#init.ip
+  }
+
+  get cluster(): Cluster {
+    return this.#init.cluster
+  }
+
+  get log(): Logger {
+    return this.#init.log
+  }
+
+  get signal(): AbortSignal {
+    return this.#init.signal
+  }
+}
+
+abstract class ConnectionContext<P extends string> {
+  readonly connection: Connection<P>
+  readonly #services: Services
+
+  constructor(connection: Connection<P>, services: Services) {
+    this.connection = connection
+    this.#services = services
+  }
+
+  get params(): Params<P> {
+    return this.connection.params
+  }
+
+  get session(): Session {
+    return this.connection.session
+  }
+
+  /** The handshake's request. */
+  get request(): Request {
+    return this.connection.request
+  }
+
+  get uid(): string | undefined {
+    return this.connection.uid
+  }
+
+  get cluster(): Cluster {
+    return this.#services.cluster
+  }
+
+  get log(): Logger {
+    return this.#services.log
+  }
+
+  /** Aborts when the connection closes. */
+  get signal(): AbortSignal {
+    return this.connection.signal
+  }
+}
+
+/** The 101 has gone out, the user is bound. */
+export class OpenContext<P extends string = string> extends ConnectionContext<P> {
+  /** Sends to this client alone. False when it is closing; never throws for that. */
+  get send(): (message: Message) => boolean {
+    return this.connection.send.bind(this.connection)
+  }
+
+  /** Puts this connection into groups; resolves when that is stored. */
+  get join(): (...groups: string[]) => Promise<void> {
+    const { cluster, connection } = this
+    return async (...groups) => void (await cluster.join({ connection: connection.id }, ...groups))
+  }
+
+  get leave(): (...groups: string[]) => Promise<void> {
+    const { cluster, connection } = this
+    return async (...groups) => void (await cluster.leave({ connection: connection.id }, ...groups))
+  }
+}
+
+/** One message of a client. `D` is what the command's schema makes of its data. */
+export class MessageContext<D = unknown, P extends string = string> extends OpenContext<P> {
+  /** The message as it came. */
+  readonly raw: string | Uint8Array
+  readonly #message: ParsedMessage
+  #data: unknown
+
+  constructor(connection: Connection<P>, services: Services, message: ParsedMessage, raw: string | Uint8Array) {
+    super(connection, services)
+    this.raw = raw
+    this.#message = message
+    this.#data = message.data
+  }
+
+  /** With its controller's prefix; empty where the parser knows no commands. */
+  get command(): string {
+    return this.#message.command
+  }
+
+  /** As the schema left it; to middleware, before `next()`, as it came. */
+  get data(): D {
+    return this.#data as D
+  }
+
+  get ext(): unknown {
+    return this.#message.ext
+  }
+
+  /** The client waits for the one reply with this id. */
+  get id(): string | number | undefined {
+    return this.#message.id
+  }
+
+  /** @internal What the schema made of it. */
+  setData(data: unknown): void {
+    this.#data = data
+  }
+}
+
+export class CloseContext<P extends string = string> extends ConnectionContext<P> {
+  /** RFC 6455 §7.4.1; 1006 where the client vanished without a word. */
+  readonly code: number
+  readonly reason: string
+
+  constructor(connection: Connection<P>, services: Services, code: number, reason: string) {
+    super(connection, services)
+    this.code = code
+    this.reason = reason
+  }
+}

@@ -1,0 +1,108 @@
+import { FlotillaError } from '../errors.ts'
+import type { Handler } from '../middleware/compose.ts'
+import { badModule, checkList, type Draft, type Hooks } from './blueprint.ts'
+import type { Command } from './command-table.ts'
+import { controllerOf, moduleOf } from './decorators.ts'
+import { type CommandMark, type HookMark, type HookName, type Mark, marksOf } from './marks.ts'
+
+/** Makes an instance of a class of the user's. */
+export type Resolve = (type: new (...args: never[]) => object) => object
+
+/** A class with `@WsModule`, or an instance of one. */
+export function draftOfDecorated(entry: object, resolve: Resolve): Draft {
+  const found = moduleOf(typeOf(entry))
+  if (found === undefined) throw stranger(entry)
+  const { path, options } = found
+  const instance = toInstance(entry, resolve)
+  const marks = marksOf(instance)
+  const { concurrency, parser, middleware, controllers } = options
+  const own = toCommands(path, instance, '', marks.filter(isCommand))
+  const theirs = controllers?.flatMap((controller) => controllerCommands(path, controller, resolve))
+  const commands = theirs === undefined && own.length === 0 ? undefined : [...own, ...(theirs ?? [])]
+  return { path, concurrency, parser, middleware, commands, ...toHooks(path, instance, marks) }
+}
+
+function controllerCommands(path: unknown, entry: object, resolve: Resolve): Command[] {
+  const type = typeOf(entry)
+  const found = controllerOf(type)
+  if (found === undefined) throw badModule(path, `has the controller ${nameOf(entry)} without @WsController('prefix')`)
+  const { prefix, options } = found
+  if (typeof prefix !== 'string')
+    throw badModule(path, `has the controller ${nameOf(entry)}, whose prefix is no string`)
+  const instance = toInstance(entry, resolve)
+  const marks = marksOf(instance)
+  const hook = marks.find(isHook)
+  if (hook !== undefined)
+    throw badModule(path, `has the controller ${nameOf(entry)} with a ${hook.hook} hook: hooks belong into the module`)
+  const shared = checkList(`controller ${nameOf(entry)}: middleware`, options.middleware)
+  return toCommands(path, instance, prefix, marks.filter(isCommand)).map((command) => ({
+    ...command,
+    middleware: [...shared, ...command.middleware],
+  }))
+}
+
+/** A subclass may say a command again for the method that it overrides: then what it says holds. */
+function toCommands(path: unknown, instance: object, prefix: string, marks: readonly CommandMark[]): Command[] {
+  const latest = marks.filter((mark, index) => !marks.slice(index + 1).some((later) => isSameCommand(mark, later)))
+  return latest.map(({ command, data, middleware, method }) => {
+    const name = prefix === '' ? command : `${prefix}.${command}`
+    if (typeof command !== 'string' || command === '')
+      throw badModule(
+        path,
+        `has @MessageMapping without a command at '${String(method)}': write @MessageMapping('say')`,
+      )
+    const owner = `module '${String(path)}': the middleware of command '${name}'`
+    return { name, data, middleware: checkList(owner, middleware), run: callerOf(instance, method) }
+  })
+}
+
+function toHooks(path: unknown, instance: object, marks: readonly Mark[]): Hooks {
+  const methods = new Map<HookName, PropertyKey>()
+  for (const { hook, method } of marks.filter(isHook)) {
+    const other = methods.get(hook)
+    if (other !== undefined && other !== method)
+      throw badModule(path, `has two ${hook} hooks, '${String(other)}' and '${String(method)}': keep one`)
+    methods.set(hook, method)
+  }
+  return Object.fromEntries([...methods].map(([hook, method]) => [hook, callerOf(instance, method)]))
+}
+
+function callerOf(instance: object, method: PropertyKey): Handler<unknown> {
+  const methods = instance as Record<PropertyKey, Handler<unknown>>
+  return (ctx) => methods[method]!(ctx)
+}
+
+function toInstance(entry: object, resolve: Resolve): object {
+  if (typeof entry !== 'function') return entry
+  const instance: unknown = resolve(entry as new () => object)
+  if (typeof instance === 'object' && instance !== null && !('then' in instance)) return instance
+  const message = `resolve(${nameOf(entry)}) gave no instance: return one, not a promise of it`
+  throw new FlotillaError('FLT_BAD_MODULE', message)
+}
+
+function typeOf(entry: object): unknown {
+  return typeof entry === 'function' ? entry : entry.constructor
+}
+
+function nameOf(entry: object): string {
+  return (typeOf(entry) as { name?: string } | undefined)?.name || 'without a name'
+}
+
+function stranger(entry: object): FlotillaError {
+  const what =
+    typeof entry === 'function' ? `the class ${nameOf(entry)} has no @WsModule('/path')` : 'an object is none'
+  const message = `modules: ${what}: decorate its class, or write defineModule('/path', { … })`
+  return new FlotillaError('FLT_BAD_MODULE', message)
+}
+
+function isHook(mark: Mark): mark is HookMark {
+  return mark.type === 'hook'
+}
+
+function isCommand(mark: Mark): mark is CommandMark {
+  return mark.type === 'command'
+}
+
+function isSameCommand(one: CommandMark, other: CommandMark): boolean {
+  return one.command === other.command && one.method === other.method
+}

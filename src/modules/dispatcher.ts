@@ -1,0 +1,77 @@
+import { isFlotillaError } from '../errors.ts'
+import type { Handler } from '../middleware/compose.ts'
+import type { Connection } from '../sockets/connection.ts'
+import { MessageContext, type Services } from './contexts.ts'
+import type { Answer, ParsedMessage, Parser } from './parsers.ts'
+import { RequestError } from './request-error.ts'
+
+export interface DispatcherInit {
+  readonly parser: Parser
+  readonly find: (command: string) => Handler<MessageContext>
+  /** The module expects no messages: what it cannot read it ignores. */
+  readonly quiet: boolean
+  readonly services: Services
+  /** MUST NOT throw. */
+  onError(error: unknown, connection: Connection): void
+}
+
+/** A message's way through one module: read it, run its handler, answer. */
+export class Dispatcher {
+  readonly #init: DispatcherInit
+
+  constructor(init: DispatcherInit) {
+    this.#init = init
+  }
+
+  /** Never rejects: a failure is told to the client, and to `onError` where it is not the client's own. */
+  async dispatch(connection: Connection, raw: string | Uint8Array): Promise<void> {
+    const message = this.#decode(connection, raw)
+    if (message === undefined) return
+    const { command: cmd, id } = message
+    try {
+      const ctx = new MessageContext(connection, this.#init.services, message, raw)
+      const data = await this.#init.find(cmd)(ctx)
+      if (data !== undefined || id !== undefined) this.#send(connection, { id, cmd, data: data ?? null })
+    } catch (error) {
+      if (!(error instanceof RequestError)) this.#init.onError(error, connection)
+      this.#refuse(connection, { id, cmd, error: tellable(error) })
+    }
+  }
+
+  #decode(connection: Connection, raw: string | Uint8Array): ParsedMessage | undefined {
+    try {
+      return this.#init.parser.decode(raw)
+    } catch (error) {
+      const id = error instanceof RequestError ? error.id : undefined
+      this.#refuse(connection, { id, cmd: '', error: isFlotillaError(error) ? tellable(error) : UNREADABLE })
+      return undefined
+    }
+  }
+
+  #refuse(connection: Connection, answer: Answer): void {
+    if (this.#init.quiet) return
+    try {
+      this.#send(connection, answer)
+    } catch (error) {
+      this.#init.onError(error, connection)
+    }
+  }
+
+  #send(connection: Connection, answer: Answer): void {
+    const message = this.#init.parser.encode(answer)
+    if (message !== undefined) connection.send(message)
+  }
+}
+
+type Told = { readonly code: string; readonly message: string }
+
+const FAILED: Told = { code: 'FLT_HANDLER_FAILED', message: 'the handler of this message failed' }
+const UNREADABLE: Told = { code: 'FLT_BAD_REQUEST', message: 'the message cannot be read' }
+
+/** What a client may know. Other errors speak of our insides: of hosts, of code, of other people's data. */
+function tellable(error: unknown): Told {
+  if (!isFlotillaError(error)) return FAILED
+  const { code, message, status, retry } = error
+  if (status < 500) return { code, message }
+  return retry ? { code, message: 'not possible right now: try again later' } : FAILED
+}

@@ -1,0 +1,40 @@
+import { FlotillaError } from '../errors.ts'
+import { compose, type Handler, type Middleware } from '../middleware/compose.ts'
+import { refuse } from '../middleware/refuse.ts'
+import type { HandshakeContext } from './contexts.ts'
+
+/**
+ * The handshake's onion, which fails closed: only a context that got through to the hook, and was not refused by it, is
+ * let in, whatever the middleware does with what it catches or gets back.
+ */
+export function composeHandshake(
+  middleware: readonly Middleware<HandshakeContext>[],
+  hook: Handler<HandshakeContext> | undefined,
+): (ctx: HandshakeContext) => Promise<Response | undefined> {
+  const admitted = new WeakSet<HandshakeContext>()
+  const run = compose(middleware, async (ctx) => {
+    const outcome = await hook?.(ctx)
+    if (outcome === undefined) admitted.add(ctx)
+    return outcome
+  })
+  return async (ctx) => {
+    const outcome = await run(ctx)
+    if (isResponse(outcome)) return outcome
+    if (outcome !== undefined) throw badOutcome(outcome)
+    return admitted.has(ctx) ? undefined : refuse(notAdmitted())
+  }
+}
+
+/** Not `instanceof`: packages such as @hono/node-server put a `Response` of their own in the global's place. */
+function isResponse(value: unknown): value is Response {
+  return Object.prototype.toString.call(value) === '[object Response]'
+}
+
+function notAdmitted(): FlotillaError {
+  return new FlotillaError('FLT_FORBIDDEN', 'the handshake was not let in')
+}
+
+function badOutcome(outcome: unknown): FlotillaError {
+  const message = `a handshake hook or middleware returned a ${typeof outcome}: return a Response to refuse, or nothing`
+  return new FlotillaError('FLT_BAD_MODULE', message)
+}

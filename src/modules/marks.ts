@@ -1,0 +1,89 @@
+// What decorators leave behind for the server to find. Standard decorators never see the class, so their marks are on
+// the instance, made by an initializer; those of `experimentalDecorators` see the prototype. Marks name methods instead
+// of holding functions, so that an override in a subclass, or another decorator's wrapper, is what is called.
+import { FlotillaError } from '../errors.ts'
+import type { Middleware } from '../middleware/compose.ts'
+import type { MessageContext } from './contexts.ts'
+import type { Schema } from './schema.ts'
+
+export type HookName = 'handshake' | 'open' | 'message' | 'close'
+
+export interface HookMark {
+  readonly type: 'hook'
+  readonly hook: HookName
+  readonly method: PropertyKey
+}
+
+export interface CommandMark {
+  readonly type: 'command'
+  readonly command: string
+  readonly data?: Schema<unknown> | undefined
+  readonly middleware?: readonly Middleware<MessageContext>[] | undefined
+  readonly method: PropertyKey
+}
+
+export type Mark = HookMark | CommandMark
+
+const onInstances = new WeakMap<object, Mark[]>()
+const onPrototypes = new WeakMap<object, Mark[]>()
+
+/** The work of a method decorator, called either way. `name` is for the errors. */
+export function markMethod(
+  name: string,
+  toMark: (method: PropertyKey) => Mark,
+): (target: unknown, place: unknown, descriptor?: unknown) => void {
+  return (target, place, descriptor) => {
+    if (isStandardContext(place)) markStandard(name, place, toMark)
+    else markLegacy(name, target, place, descriptor, toMark)
+  }
+}
+
+/** A base class's marks come before those of the classes that extend it. */
+export function marksOf(instance: object): Mark[] {
+  const marks = [...(onInstances.get(instance) ?? [])]
+  let prototype: unknown = Object.getPrototypeOf(instance)
+  for (; typeof prototype === 'object' && prototype !== null; prototype = Object.getPrototypeOf(prototype))
+    marks.unshift(...(onPrototypes.get(prototype) ?? []))
+  return marks
+}
+
+function markStandard(name: string, context: ClassMethodDecoratorContext, toMark: (method: PropertyKey) => Mark): void {
+  const called = String(context.name)
+  if (context.kind !== 'method') throw misplaced(name, called, `it is a ${context.kind}`)
+  if (context.static) throw misplaced(name, called, 'it is static')
+  if (context.private) throw misplaced(name, called, 'it is private')
+  const mark = toMark(context.name)
+  context.addInitializer(function (this: unknown) {
+    add(onInstances, this as object, mark)
+  })
+}
+
+function markLegacy(
+  name: string,
+  target: unknown,
+  place: unknown,
+  descriptor: unknown,
+  toMark: (method: PropertyKey) => Mark,
+): void {
+  const called = String(place)
+  if (typeof target === 'function')
+    throw misplaced(name, called, place === undefined ? 'it is a class' : 'it is static')
+  if (typeof (descriptor as PropertyDescriptor | undefined)?.value !== 'function')
+    throw misplaced(name, called, 'it is a field or an accessor')
+  add(onPrototypes, target as object, toMark(place as string | symbol))
+}
+
+function isStandardContext(place: unknown): place is ClassMethodDecoratorContext {
+  return typeof place === 'object' && place !== null && 'kind' in place
+}
+
+function add(marks: WeakMap<object, Mark[]>, key: object, mark: Mark): void {
+  const existing = marks.get(key)
+  if (existing === undefined) marks.set(key, [mark])
+  else existing.push(mark)
+}
+
+function misplaced(decorator: string, method: string, why: string): FlotillaError {
+  const message = `@${decorator} cannot decorate '${method}', for ${why}: it takes public methods of instances`
+  return new FlotillaError('FLT_BAD_MODULE', message)
+}

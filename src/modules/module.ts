@@ -1,0 +1,102 @@
+import type { Cluster } from '../api.ts'
+import { FlotillaError } from '../errors.ts'
+import { compose, type Handler } from '../middleware/compose.ts'
+import type { Middlewares } from '../middleware/middlewares.ts'
+import type { Logger } from '../logger.ts'
+import type { Connection } from '../sockets/connection.ts'
+import { type Blueprint, checkDraft, checkMiddlewares, type Draft } from './blueprint.ts'
+import { CommandTable } from './command-table.ts'
+import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
+import { draftOfDecorated, type Resolve } from './decorated-draft.ts'
+import { PlainModule, type ModuleDefinition } from './define-module.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { composeHandshake } from './handshake.ts'
+import { draftOfPlain } from './plain-draft.ts'
+import { Router } from './router.ts'
+
+export type { Middlewares } from '../middleware/middlewares.ts'
+export type { ModuleDefinition } from './define-module.ts'
+
+/** A class with `@WsModule`. */
+export type ModuleClass = new (...args: never[]) => object
+
+/** What lives at a path, with every onion wound: ready to be called. */
+export interface Module {
+  readonly path: string
+  /** Messages of one connection that may be handled at once. */
+  readonly concurrency: number
+  /** A `Response` refuses. Whoever calls it adds `ctx.headers` to that, or to the 101. Rejects with what a hook threw. */
+  handshake(ctx: HandshakeContext): Promise<Response | undefined>
+  /** Rejects with what a hook threw. */
+  open(ctx: OpenContext): Promise<void>
+  /** Never rejects: failures are told to the client and to `onError`. */
+  message(connection: Connection, raw: string | Uint8Array): Promise<void>
+  /** Rejects with what the hook threw. */
+  close(ctx: CloseContext): Promise<void>
+}
+
+export interface CompileOptions {
+  readonly modules: readonly (ModuleDefinition | object)[]
+  readonly middleware?: Middlewares | undefined
+  readonly resolve?: Resolve | undefined
+  readonly cluster: Cluster
+  readonly log: Logger
+  /** MUST NOT throw. */
+  onError(report: { readonly phase: 'message'; readonly error: unknown; readonly connection: Connection }): void
+}
+
+/** @throws FlotillaError `FLT_BAD_MODULE`, for whatever is wrong with a module, saying what to do. */
+export function compileModules(options: CompileOptions): Module[] {
+  const { modules, resolve = construct } = options
+  if (!Array.isArray(modules)) throw new FlotillaError('FLT_BAD_MODULE', 'modules must be a list')
+  const middleware = checkMiddlewares('the server', options.middleware)
+  const compiled = modules.map((entry) => compile(checkDraft(toDraft(entry, resolve)), { ...options, middleware }))
+  const router = new Router<Module>()
+  for (const module of compiled) router.add(module.path, module)
+  return compiled
+}
+
+function toDraft(entry: unknown, resolve: Resolve): Draft {
+  if (entry instanceof PlainModule) return draftOfPlain(entry.path, PlainModule.hooksOf(entry))
+  if ((typeof entry === 'object' || typeof entry === 'function') && entry !== null)
+    return draftOfDecorated(entry, resolve)
+  throw new FlotillaError(
+    'FLT_BAD_MODULE',
+    `modules: ${String(entry)} is no module: write defineModule('/path', { … })`,
+  )
+}
+
+function construct(type: new (...args: never[]) => object): object {
+  return new (type as new () => object)()
+}
+
+function compile(blueprint: Blueprint, options: CompileOptions & { readonly middleware: Middlewares }): Module {
+  const { path, concurrency, middleware: own, close } = blueprint
+  const { middleware: outer } = options
+  const open = compose([...(outer.open ?? []), ...(own.open ?? [])], blueprint.open ?? nothing)
+  const dispatcher = dispatcherOf(blueprint, options)
+  return {
+    path,
+    concurrency,
+    handshake: composeHandshake([...(outer.handshake ?? []), ...(own.handshake ?? [])], blueprint.handshake),
+    open: async (ctx) => void (await open(ctx)),
+    message: (connection, raw) => dispatcher.dispatch(connection, raw),
+    close: async (ctx) => void (await close?.(ctx)),
+  }
+}
+
+function dispatcherOf(blueprint: Blueprint, options: CompileOptions): Dispatcher {
+  const { path, parser, message, commands, middleware } = blueprint
+  const { cluster, log, onError } = options
+  const onion = [...(options.middleware?.message ?? []), ...(middleware.message ?? [])]
+  const hook: Handler<MessageContext> | undefined = message && compose(onion, message)
+  return new Dispatcher({
+    parser,
+    find: hook === undefined ? new CommandTable(path, commands ?? [], onion).find : () => hook,
+    quiet: hook === undefined && commands === undefined,
+    services: { cluster, log },
+    onError: (error, connection) => onError({ phase: 'message', error, connection }),
+  })
+}
+
+function nothing(): void {}
