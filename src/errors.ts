@@ -43,10 +43,13 @@ export const errorCodes = Object.keys(kinds) as ErrorCode[]
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
+  /** More to read for a program, such as the nodes that did store a push. Never shown to clients. */
+  readonly details: Readonly<Record<string, unknown>> | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { details?: Readonly<Record<string, unknown>> }) {
     super(message, options)
     this.code = code
+    this.details = options?.details
   }
 
   get status(): number {

@@ -7,15 +7,18 @@ import { Recent } from './recent.ts'
 
 /** How long a re-sent message can still meet a connection that has it. */
 const REMEMBER_DELIVERIES = 60_000
-/** How long a push can be on its way to a node that its user has just left. */
-const REMEMBER_DEPARTURES = 10_000
+/**
+ * How long a push is usually on its way to a node that somebody has just left. Not longer: meanwhile each push to a
+ * group that somebody left is also sent after them.
+ */
+const REMEMBER_DEPARTURES = 2_000
 const MAX_REMEMBERED = 100_000
 
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
 export interface Delivery {
   readonly deliveredCount: number
   /** Users and groups that are not here (any more), or that somebody has just left. */
-  readonly absent: readonly UserRef[] | readonly GroupRef[]
+  readonly absent: Address | undefined
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
@@ -25,6 +28,8 @@ export class Hub implements Iterable<Connection> {
   readonly #byGroup = new Map<Group, Set<Connection>>()
   readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
   readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
+  readonly #users = byUser(this)
+  readonly #groups = byGroup(this)
 
   get size(): number {
     return this.#byId.size
@@ -102,48 +107,42 @@ export class Hub implements Iterable<Connection> {
   deliver(push: PushEnvelope): Delivery {
     const { to } = push
     switch (to.type) {
-      case 'users':
-        return this.#deliverTo(push, to.users, (ref) => this.ofUser(ref.uid), uidStampOf, (ref) => userKey(ref.uid))
-      case 'groups':
-        return this.#deliverTo(
-          push,
-          to.groups,
-          (ref) => this.ofGroup(ref.group),
-          (connection, ref) => connection.memberships.get(ref.group) ?? UNSTAMPED,
-          (ref) => groupKey(ref.group),
-        )
+      case 'users': {
+        const absent: UserRef[] = []
+        const deliveredCount = this.#deliverTo(push, to.users, this.#users, absent)
+        return { deliveredCount, absent: absent.length === 0 ? undefined : { type: 'users', users: absent } }
+      }
+      case 'groups': {
+        const absent: GroupRef[] = []
+        const deliveredCount = this.#deliverTo(push, to.groups, this.#groups, absent)
+        return { deliveredCount, absent: absent.length === 0 ? undefined : { type: 'groups', groups: absent } }
+      }
       case 'connections':
-        return { deliveredCount: this.#deliverToConnections(push, to.connections), absent: [] }
+        return { deliveredCount: this.#deliverToConnections(push, to.connections), absent: undefined }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push), absent: [] }
+        return { deliveredCount: this.#deliverToAll(push), absent: undefined }
       default:
         throw to satisfies never
     }
   }
 
-  #deliverTo<Ref extends UserRef | GroupRef>(
-    push: PushEnvelope,
-    refs: readonly Ref[],
-    find: (ref: Ref) => ReadonlySet<Connection>,
-    stampOf: (connection: Connection, ref: Ref) => number,
-    keyOf: (ref: Ref) => string,
-  ): Delivery {
+  /** Says how many got it, and puts those it must be sent after among the absent. */
+  #deliverTo<Ref extends Stamped>(push: PushEnvelope, refs: readonly Ref[], index: RefIndex<Ref>, absent: Ref[]): number {
     const frame = buildFrame(push.payload)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
-    const absent: Ref[] = []
     let deliveredCount = 0
     for (const ref of refs) {
-      const connections = find(ref)
-      if (connections.size === 0 || (!push.resent && this.#departures.has(keyOf(ref)))) absent.push(ref)
+      const connections = index.find(ref)
+      if (connections.size === 0 || (!push.resent && this.#departures.has(index.keyOf(ref)))) absent.push(ref)
       for (const connection of connections) {
         if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
-        if (!this.#isDue(push, connection, stampOf(connection, ref) > ref.stamp)) continue
+        if (!this.#isDue(push, connection, index.stampOf(connection, ref) > ref.stamp)) continue
         reached?.add(connection)
         if (connection.write(frame)) deliveredCount++
       }
     }
-    return { deliveredCount, absent: absent as readonly UserRef[] | readonly GroupRef[] }
+    return deliveredCount
   }
 
   /** Only connections younger than the lookup can meet both a first copy and a re-sent one: those are remembered. */
@@ -179,7 +178,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   /** The connections that an order is for: those bound at or before its lookup, never a younger one. */
-  select(to: Address, until: number): Set<Connection> {
+  select(to: Address): Set<Connection> {
     const found = new Set<Connection>()
     switch (to.type) {
       case 'users':
@@ -201,16 +200,37 @@ export class Hub implements Iterable<Connection> {
         }
         return found
       case 'all':
-        for (const connection of this) if (connection.meta.openedAt * 1_000 <= until) found.add(connection)
-        return found
+        return new Set(this)
       default:
         throw to satisfies never
     }
   }
 }
 
+interface Stamped {
+  readonly stamp: number
+}
+
+/** How the connections of a user, or of a group, are found, and since when they are. */
+interface RefIndex<Ref> {
+  readonly find: (ref: Ref) => ReadonlySet<Connection>
+  readonly stampOf: (connection: Connection, ref: Ref) => number
+  readonly keyOf: (ref: Ref) => string
+}
+
+const byUser = (hub: Hub): RefIndex<UserRef> => ({
+  find: ({ uid }) => hub.ofUser(uid),
+  stampOf: (connection) => connection.uidStamp,
+  keyOf: ({ uid }) => userKey(uid),
+})
+
+const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
+  find: ({ group }) => hub.ofGroup(group),
+  stampOf: (connection, { group }) => connection.memberships.get(group) ?? UNSTAMPED,
+  keyOf: ({ group }) => groupKey(group),
+})
+
 const NONE: ReadonlySet<Connection> = new Set()
-const uidStampOf = (connection: Connection): number => connection.uidStamp
 const userKey = (uid: Uid): string => `u${uid}`
 const groupKey = (group: Group): string => `g${group}`
 

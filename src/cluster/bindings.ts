@@ -1,0 +1,185 @@
+import { type Connection, UNSTAMPED } from '../sockets/connection.ts'
+import type { Hub } from '../sockets/hub.ts'
+import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
+import type { Logger } from '../logger.ts'
+
+/** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
+const MAX_CHANGES = 1_000
+const RETRY_PAUSE = 100
+
+/** The node that Bindings writes for. It may change: an evicted node comes back under a new id. */
+export interface Incarnation {
+  readonly node: NodeId
+  /** The store refused a write: this node has lost its place and takes a new one. Resolves once it has it. */
+  rejoin(): Promise<void>
+}
+
+interface Membership {
+  readonly group: Group
+  readonly connection: Connection
+}
+
+/**
+ * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
+ * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
+ * time, and what changes meanwhile goes together with the next.
+ */
+export class Bindings {
+  readonly #state: State
+  readonly #hub: Hub
+  readonly #incarnation: Incarnation
+  readonly #logger: Logger
+  #users = new Set<Uid>()
+  #connections = new Set<ConnectionId>()
+  #memberships = new Map<string, Membership>()
+  #round = new Round()
+  #isFlushing = false
+  #closed = false
+
+  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger) {
+    this.#state = state
+    this.#hub = hub
+    this.#incarnation = incarnation
+    this.#logger = logger
+  }
+
+  /** Resolves once State knows of the connection: its user, its groups, or that it has gone. */
+  touch(connection: Connection, uids: readonly Uid[], groups: Iterable<Group>): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    this.#connections.add(connection.id)
+    for (const uid of uids) this.#users.add(uid)
+    return this.touchGroups(connection, groups)
+  }
+
+  touchGroups(connection: Connection, groups: Iterable<Group>): Promise<void> {
+    if (this.#closed) return Promise.resolve()
+    for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
+    this.#schedule()
+    return this.#round.done
+  }
+
+  /** Writes everything again, under the node's new id, with new stamps. */
+  touchAll(): Promise<void> {
+    for (const connection of this.#hub) {
+      connection.stampUid(UNSTAMPED)
+      for (const group of connection.memberships.keys()) connection.setMembership(group, UNSTAMPED)
+      const uids = connection.uid === undefined ? [] : [connection.uid]
+      void this.touch(connection, uids, connection.memberships.keys())
+    }
+    return this.#hub.size === 0 ? Promise.resolve() : this.#round.done
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#round.resolve()
+  }
+
+  #schedule(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    setImmediate(() => void this.#flush())
+  }
+
+  async #flush(): Promise<void> {
+    while (!this.#closed && this.#users.size + this.#connections.size + this.#memberships.size > 0) {
+      const round = this.#round
+      const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
+      this.#users = new Set()
+      this.#connections = new Set()
+      this.#memberships = new Map()
+      this.#round = new Round()
+      if (await this.#write([...this.#describe(batch)])) round.resolve()
+      else await this.#putBack(batch, round)
+    }
+    this.#isFlushing = false
+  }
+
+  async #write(changes: readonly DescribedChange[]): Promise<boolean> {
+    try {
+      for (let start = 0; start < changes.length; start += MAX_CHANGES) {
+        const part = changes.slice(start, start + MAX_CHANGES)
+        const applied = await this.#state.apply(
+          this.#incarnation.node,
+          part.map(({ change }) => change),
+        )
+        if (applied.type === 'fenced') {
+          await this.#incarnation.rejoin()
+          return false
+        }
+        for (const [index, { stamp }] of part.entries()) stamp(applied.stamps[index]!)
+      }
+      return true
+    } catch (error) {
+      this.#logger.warn({ error }, 'bindings could not be stored; they will be again')
+      return false
+    }
+  }
+
+  /** What could not be stored goes with the next round, and so do those who wait for it. */
+  async #putBack(batch: Batch, round: Round): Promise<void> {
+    for (const uid of batch.users) this.#users.add(uid)
+    for (const connection of batch.connections) this.#connections.add(connection)
+    for (const [key, membership] of batch.memberships) this.#memberships.set(key, membership)
+    void this.#round.done.then(() => round.resolve())
+    await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+  }
+
+  *#describe(batch: Batch): Generator<DescribedChange> {
+    for (const uid of batch.users) yield this.#describeUser(uid)
+    for (const connection of batch.connections) {
+      const present = this.#hub.get(connection) !== undefined
+      yield { change: { type: 'connection', connection, present }, stamp: () => {} }
+    }
+    for (const { group, connection } of batch.memberships.values()) yield this.#describeMember(group, connection)
+  }
+
+  #describeUser(uid: Uid): DescribedChange {
+    const connections = [...this.#hub.ofUser(uid)]
+    return {
+      change: { type: 'user', uid, connections: connections.map(recordOf) },
+      stamp: (stamp) => {
+        for (const connection of connections) {
+          if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
+        }
+      },
+    }
+  }
+
+  #describeMember(group: Group, connection: Connection): DescribedChange {
+    const present = this.#hub.ofGroup(group).has(connection)
+    return {
+      change: { type: 'member', group, connection: recordOf(connection), present },
+      stamp: (stamp) => {
+        if (present && connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
+      },
+    }
+  }
+}
+
+interface Batch {
+  readonly users: ReadonlySet<Uid>
+  readonly connections: ReadonlySet<ConnectionId>
+  readonly memberships: ReadonlyMap<string, Membership>
+}
+
+interface DescribedChange {
+  readonly change: Change
+  readonly stamp: (stamp: number) => void
+}
+
+/** Those who wait for one write. */
+class Round {
+  readonly done: Promise<void>
+  resolve!: () => void
+
+  constructor() {
+    this.done = new Promise((resolve) => {
+      this.resolve = resolve
+    })
+  }
+}
+
+function recordOf({ id, uid, meta }: Connection): ConnectionRecord {
+  return { connection: id, uid, path: meta.path, ip: meta.ip, since: meta.openedAt }
+}

@@ -1,0 +1,148 @@
+import { FlotillaError } from '../errors.ts'
+import type { Address, ControlAction, ControlEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
+import type { Group, NodeId } from '../protocol/ids.ts'
+import type { ParsedTarget } from '../protocol/target.ts'
+import type { Dispatcher } from '../push/dispatcher.ts'
+import type { Connection } from '../sockets/connection.ts'
+import type { Hub } from '../sockets/hub.ts'
+import type { Bindings } from './bindings.ts'
+import type { Membership } from './membership.ts'
+
+/** An order that was given, until every node has said what it came to. */
+class Pending {
+  readonly done: Promise<number>
+  readonly #answered = new Set<NodeId>()
+  #expected: ReadonlySet<NodeId> | undefined
+  #count = 0
+  #resolve!: (count: number) => void
+
+  constructor() {
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve
+    })
+  }
+
+  expect(nodes: Iterable<NodeId>): void {
+    this.#expected = new Set(nodes)
+    this.#check()
+  }
+
+  answered(node: NodeId, count: number): void {
+    if (this.#answered.has(node)) return
+    this.#answered.add(node)
+    this.#count += count
+    this.#check()
+  }
+
+  /** Some node died with the order: its connections died with it. */
+  giveUp(): void {
+    this.#resolve(this.#count)
+  }
+
+  #check(): void {
+    if (this.#expected === undefined) return
+    for (const node of this.#expected) if (!this.#answered.has(node)) return
+    this.#resolve(this.#count)
+  }
+}
+
+/**
+ * Orders to the nodes that host connections: join, leave, close. Only the hosting node knows, and writes, what its
+ * connections are; so it is told, does it, and answers with how many they were.
+ */
+export class Controls {
+  readonly #hub: Hub
+  readonly #bindings: Bindings
+  readonly #membership: Membership
+  readonly #dispatcher: () => Dispatcher
+  readonly #closeConnection: (connection: Connection, code: number, reason: string) => void
+  readonly #replyWait: number
+  readonly #pending = new Map<number, Pending>()
+  #lastCorrelation = 0
+
+  constructor(
+    rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: () => Dispatcher },
+    closeConnection: (connection: Connection, code: number, reason: string) => void,
+    replyWait: number,
+  ) {
+    this.#hub = rooms.hub
+    this.#bindings = rooms.bindings
+    this.#membership = rooms.membership
+    this.#dispatcher = rooms.dispatcher
+    this.#closeConnection = closeConnection
+    this.#replyWait = replyWait
+  }
+
+  /** Resolves to how many connections it touched, once every node that hosts one has done it. */
+  async order(target: ParsedTarget, action: ControlAction): Promise<number> {
+    const correlation = ++this.#lastCorrelation
+    const pending = new Pending()
+    this.#pending.set(correlation, pending)
+    const timer = setTimeout(() => pending.giveUp(), this.#replyWait)
+    try {
+      const replyTo = this.#membership.node
+      const make = (to: Address): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
+      const { nodes } = await this.#dispatcher().dispatch(target, make)
+      pending.expect(target.type === 'all' ? this.#membership.live.map(({ node }) => node) : nodes)
+      return await pending.done
+    } finally {
+      clearTimeout(timer)
+      this.#pending.delete(correlation)
+    }
+  }
+
+  /** Does what another node, or this one, has ordered, and says so. */
+  async obey({ to, action, replyTo, correlation }: ControlEnvelope): Promise<void> {
+    const connections = this.#hub.select(to)
+    await this.#act(connections, action)
+    const reply: ReplyEnvelope = {
+      type: 'reply',
+      from: this.#membership.node,
+      correlation,
+      count: connections.size,
+    }
+    if (this.#membership.isSelf(replyTo)) this.answered(reply)
+    else this.#dispatcher().sendTo(replyTo, reply)
+  }
+
+  answered({ from, correlation, count }: ReplyEnvelope): void {
+    this.#pending.get(correlation)?.answered(from, count)
+  }
+
+  async #act(connections: ReadonlySet<Connection>, action: ControlAction): Promise<void> {
+    switch (action.type) {
+      case 'close':
+        for (const connection of connections) this.#closeConnection(connection, action.code, action.reason)
+        return
+      case 'join':
+        await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.join(connection, group))
+        return
+      case 'leave':
+        await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.leave(connection, group))
+        return
+      default:
+        throw action satisfies never
+    }
+  }
+
+  async #changeGroups(
+    connections: ReadonlySet<Connection>,
+    groups: readonly Group[],
+    change: (connection: Connection, group: Group) => void,
+  ): Promise<void> {
+    const stored: Promise<void>[] = []
+    for (const connection of connections) {
+      for (const group of groups) change(connection, group)
+      stored.push(this.#bindings.touchGroups(connection, groups))
+    }
+    await withDeadline(Promise.all(stored), this.#replyWait)
+  }
+}
+
+function withDeadline(promise: Promise<unknown>, wait: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const away = (): void => reject(new FlotillaError('FLT_STORE_AWAY', 'the store did not take the change in time: try again'))
+    const timer = setTimeout(away, wait)
+    promise.then(() => resolve(), reject).finally(() => clearTimeout(timer))
+  })
+}

@@ -1,0 +1,43 @@
+import type { State } from '../drivers/state.ts'
+import type { Dispatcher } from '../push/dispatcher.ts'
+import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { Hub } from '../sockets/hub.ts'
+import type { Membership } from './membership.ts'
+
+/** Delivers pushes to this node's connections, and sends them after those who have moved on. */
+export class Deliverer {
+  readonly #hub: Hub
+  readonly #state: State
+  readonly #membership: Membership
+  readonly #dispatcher: () => Dispatcher
+  #deliveredCount = 0
+
+  constructor(hub: Hub, state: State, membership: Membership, dispatcher: () => Dispatcher) {
+    this.#hub = hub
+    this.#state = state
+    this.#membership = membership
+    this.#dispatcher = dispatcher
+  }
+
+  /** How many connections were handed a message. */
+  get deliveredCount(): number {
+    return this.#deliveredCount
+  }
+
+  /** Resolves once nobody has to be sent after any more; at once in the usual case. */
+  deliver(push: PushEnvelope): Promise<void> | undefined {
+    const { deliveredCount, absent } = this.#hub.deliver(push)
+    this.#deliveredCount += deliveredCount
+    return absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent })
+  }
+
+  async #sendAfter(push: PushEnvelope): Promise<void> {
+    const { node } = this.#membership
+    // State may still name this node: its own stale routes go first, or the message would come back here.
+    if (push.to.type === 'users') {
+      const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
+      await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
+    }
+    await this.#dispatcher().resend(push, node)
+  }
+}

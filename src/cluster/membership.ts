@@ -1,0 +1,224 @@
+import type { Events } from '../events.ts'
+import type { Queue } from '../drivers/queue.ts'
+import type { GoneNode, LiveNode, NodeList, Renewal, State } from '../drivers/state.ts'
+import { isFlotillaError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import {
+  type ConnectionId,
+  newProcessId,
+  nodeId,
+  type NodeId,
+  type ProcessId,
+  processOfConnection,
+  processOfNode,
+} from '../protocol/ids.ts'
+
+const RETRY_PAUSE = 100
+const COUNT_PAUSE = 100
+/** After a lease has run out it is only then overdue: a glance this much later sees it. */
+const EXPIRY_SLACK = 5
+const NOBODY: NodeList = { version: -1, live: [], gone: [] }
+
+export interface MembershipSettings {
+  readonly name: string
+  readonly heartbeat: number
+  readonly deadAfter: number
+}
+
+/** What the rest of the node does when its place in the cluster changes. */
+export interface MembershipHooks {
+  /** Under a new id, after an eviction or because the store lost us. The inbox of that id is open. */
+  rejoined(from: NodeId): void
+  /** A node has gone and somebody has to clean up after it. */
+  left(node: GoneNode): void
+  /** A node's lease has run out. */
+  overdue(node: NodeId): void
+  connectionCount(): number
+  url(): string | undefined
+}
+
+/** This node's place in the cluster: its lease, its heartbeat, and whom it knows. */
+export class Membership {
+  readonly process: ProcessId = newProcessId()
+  readonly #state: State
+  readonly #queue: Queue
+  readonly #settings: MembershipSettings
+  readonly #hooks: MembershipHooks
+  readonly #events: Events
+  readonly #logger: Logger
+  readonly #startedAt = Date.now()
+  #incarnation = 1
+  #node: NodeId
+  #list: NodeList = NOBODY
+  #nodeOfProcess = new Map<ProcessId, NodeId>()
+  /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
+  #renewedAt = Number.NEGATIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
+  #countTimer: NodeJS.Timeout | undefined
+  #rejoining: Promise<void> | undefined
+  #closed = false
+
+  constructor(
+    state: State,
+    queue: Queue,
+    settings: MembershipSettings,
+    hooks: MembershipHooks,
+    { events, logger }: { events: Events; logger: Logger },
+  ) {
+    this.#state = state
+    this.#queue = queue
+    this.#settings = settings
+    this.#hooks = hooks
+    this.#events = events
+    this.#logger = logger
+    this.#node = nodeId(settings.name, this.process, this.#incarnation)
+  }
+
+  get node(): NodeId {
+    return this.#node
+  }
+
+  get live(): readonly LiveNode[] {
+    return this.#list.live
+  }
+
+  /** Whether a node is, or was, this very process: its connections are here. */
+  isSelf(node: NodeId): boolean {
+    return processOfNode(node) === this.process
+  }
+
+  /** The node that a connection's process runs as now, as far as is known here. */
+  nodeOf(connection: ConnectionId): NodeId | undefined {
+    const process = processOfConnection(connection)
+    return process === undefined ? undefined : this.#nodeOfProcess.get(process)
+  }
+
+  /** Takes its place, or rejects where the store does not answer. */
+  async start(): Promise<void> {
+    await this.#enter()
+    await this.refresh()
+    this.#schedule(this.#settings.heartbeat)
+  }
+
+  stop(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    clearTimeout(this.#countTimer)
+  }
+
+  /** Tells the others how many connections are here without waiting for the next heartbeat, though not for each one. */
+  countChanged(): void {
+    this.#countTimer ??= setTimeout(() => {
+      this.#countTimer = undefined
+      const told = this.#state.reportCount(this.#node, this.#hooks.connectionCount())
+      // The next heartbeat tells it again.
+      told.catch((error: unknown) => this.#logger.debug({ error }, 'the connection count was not stored'))
+    }, COUNT_PAUSE).unref()
+  }
+
+  /**
+   * True where others may not have declared this node dead without its knowing. A process that was paused must ask
+   * before it delivers: meanwhile its inbox may have been handed to another.
+   */
+  async confirm(): Promise<boolean> {
+    if (performance.now() - this.#renewedAt < this.#settings.deadAfter) return true
+    const node = this.#node
+    const renewal = await this.#renew()
+    if (renewal.type === 'renewed') return true
+    if (node === this.#node) void this.rejoin()
+    return false
+  }
+
+  /** Asks the store who is there; tells who came and who went. */
+  async refresh(): Promise<void> {
+    const list = await this.#state.nodes()
+    if (this.#closed) return
+    const before = this.#list
+    this.#list = list
+    this.#nodeOfProcess = new Map(list.live.map(({ node }) => [processOfNode(node), node]))
+    this.#announce(before, list)
+  }
+
+  /** Takes a new id, as often as it needs to: the sockets stay open meanwhile. */
+  rejoin(): Promise<void> {
+    this.#rejoining ??= this.#rejoin().finally(() => {
+      this.#rejoining = undefined
+    })
+    return this.#rejoining
+  }
+
+  async #rejoin(): Promise<void> {
+    const from = this.#node
+    this.#logger.warn({ node: from }, 'this node has lost its place in the cluster and joins again')
+    while (!this.#closed) {
+      this.#node = nodeId(this.#settings.name, this.process, ++this.#incarnation)
+      try {
+        await this.#enter()
+        this.#logger.info({ node: this.#node, from }, 'joined again')
+        this.#hooks.rejoined(from)
+        await this.refresh()
+        return
+      } catch (error) {
+        this.#logger.warn({ error }, 'cannot join yet')
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      }
+    }
+  }
+
+  /** The inbox first, so that who finds us can reach us; then the lease and the markers. */
+  async #enter(): Promise<void> {
+    const { name } = this.#settings
+    const sentAt = performance.now()
+    await this.#queue.open(this.#node)
+    await this.#state.join({ node: this.#node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
+    this.#renewedAt = sentAt
+  }
+
+  #schedule(delay: number): void {
+    if (this.#closed) return
+    this.#timer = setTimeout(() => void this.#beat(), delay)
+  }
+
+  async #beat(): Promise<void> {
+    const { heartbeat } = this.#settings
+    let next = heartbeat
+    try {
+      const renewal = await this.#renew()
+      if (renewal.type === 'evicted' || !(await this.#queue.isOpen(this.#node))) await this.rejoin()
+      if (renewal.type === 'renewed') {
+        if (renewal.version !== this.#list.version) await this.refresh()
+        next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
+        for (const node of renewal.overdue) this.#hooks.overdue(node)
+      }
+      for (const gone of this.#list.gone) if (!gone.cleaned) this.#hooks.left(gone)
+    } catch (error) {
+      if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
+    }
+    this.#schedule(next)
+  }
+
+  async #renew(): Promise<Renewal> {
+    const sentAt = performance.now()
+    const node = this.#node
+    const renewal = await this.#state.renew(node, this.#hooks.connectionCount())
+    if (renewal.type === 'renewed' && node === this.#node) this.#renewedAt = sentAt
+    return renewal
+  }
+
+  #announce(before: NodeList, now: NodeList): void {
+    const known = new Set(before.live.map(({ node }) => node))
+    const here = new Set(now.live.map(({ node }) => node))
+    for (const { node, name } of now.live) {
+      if (!known.has(node) && !this.isSelf(node)) this.#events.emit('discover', { node, name })
+    }
+    for (const node of known) {
+      if (here.has(node) || this.isSelf(node)) continue
+      const reason = now.gone.find((gone) => gone.node === node)?.reason ?? 'dead'
+      this.#events.emit('shutdown', { node, reason })
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return isFlotillaError(error) ? error.message : String(error)
+}

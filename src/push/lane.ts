@@ -1,0 +1,66 @@
+import type { Batch, Envelope } from '../protocol/envelope.ts'
+import { envelopeSize } from './sizes.ts'
+
+/** What became of one envelope: `nodeCount` is how many nodes read it, where it was a broadcast. */
+export type Outcome =
+  | { readonly type: 'stored'; readonly nodeCount: number }
+  | { readonly type: 'closed' }
+  | { readonly type: 'full' }
+  | { readonly type: 'failed'; readonly error: unknown }
+
+type Settle = (outcome: Outcome) => void
+type Append = (batch: Batch) => Promise<Outcome>
+
+const MAX_BATCH_BYTES = 256 * 1024
+
+interface Waiting {
+  readonly envelope: Envelope
+  readonly settle: Settle
+}
+
+/**
+ * The way from this publisher to one inbox. One append is under way at a time; what comes meanwhile is gathered behind
+ * it, in order, and goes together. Batches are numbered, so that one that was sent twice, because a reply was lost, is
+ * read once.
+ */
+export class Lane {
+  readonly #publisher: string
+  readonly #append: Append
+  #waiting: Waiting[] = []
+  #isSending = false
+  #seq = 0
+
+  constructor(publisher: string, append: Append) {
+    this.#publisher = publisher
+    this.#append = append
+  }
+
+  add(envelope: Envelope, settle: Settle): void {
+    this.#waiting.push({ envelope, settle })
+    if (!this.#isSending) void this.#send()
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true
+    // What else this tick adds goes with the first batch.
+    await undefined
+    while (this.#waiting.length > 0) {
+      const batch = this.#takeBatch()
+      const envelopes = batch.map(({ envelope }) => envelope)
+      const outcome = await this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes })
+      for (const { settle } of batch) settle(outcome)
+    }
+    this.#isSending = false
+  }
+
+  #takeBatch(): Waiting[] {
+    let bytes = 0
+    const end = this.#waiting.findIndex(({ envelope }, index) => {
+      bytes += envelopeSize(envelope)
+      return index > 0 && bytes > MAX_BATCH_BYTES
+    })
+    const batch = end === -1 ? this.#waiting : this.#waiting.slice(0, end)
+    this.#waiting = end === -1 ? [] : this.#waiting.slice(end)
+    return batch
+  }
+}

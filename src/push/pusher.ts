@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto'
+import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
+import type { Queue } from '../drivers/queue.ts'
+import { FlotillaError } from '../errors.ts'
+import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { NodeId, PushId } from '../protocol/ids.ts'
+import { encodePayload, type Payload } from '../protocol/payload.ts'
+import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import type { Dispatched } from './job.ts'
+
+/** How long an id given by the caller answers with the first push's receipt. */
+const REMEMBER_IDS = 600_000
+
+interface PusherSettings {
+  readonly maxPayload: number
+  readonly storeWait: number
+  /** Told of every push that failed: its caller is, too, if it listens. */
+  readonly onFailure: (error: unknown) => void
+}
+
+interface ParsedPush {
+  readonly target: ParsedTarget
+  readonly payload: Payload
+  readonly except: Except | undefined
+}
+
+/** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
+export class Pusher implements PusherApi {
+  readonly #dispatcher: Dispatcher
+  readonly #queue: Queue
+  readonly #publisher: string
+  readonly #settings: PusherSettings
+  readonly #underWay = new Map<PushId, { digest: string; receipt: Promise<Receipt> }>()
+  #count = 0
+  #nextId = 0
+
+  constructor(dispatcher: Dispatcher, queue: Queue, publisher: string, settings: PusherSettings) {
+    this.#dispatcher = dispatcher
+    this.#queue = queue
+    this.#publisher = publisher
+    this.#settings = settings
+  }
+
+  /** How many pushes were asked for. */
+  get count(): number {
+    return this.#count
+  }
+
+  push(target: Target, message: Message, options?: PushOptions): Promise<Receipt> {
+    const receipt = this.#push(target, message, options)
+    // A push that nobody awaits must not end the process: its failure is told here. Who awaits it, hears it as well.
+    receipt.catch(this.#settings.onFailure)
+    return receipt
+  }
+
+  transport(message: Message, ...uid: [] | [uid: Many]): Promise<Receipt> {
+    return uid.length === 0 ? this.transportToAll(message) : this.push({ uid: uid[0] }, message)
+  }
+
+  transportToUid(message: Message, ...uids: string[]): Promise<Receipt> {
+    return this.push({ uid: uids }, message)
+  }
+
+  transportToGroup(message: Message, ...groups: string[]): Promise<Receipt> {
+    return this.push({ group: groups }, message)
+  }
+
+  transportToAll(message: Message): Promise<Receipt> {
+    return this.push({ all: true }, message)
+  }
+
+  async #push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
+    this.#count++
+    const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(options.except) }
+    if (options.id !== undefined) return this.#pushOnce(parsePushId(options.id), push)
+    const id = this.#newId()
+    return receiptOf(id, await this.#dispatch(id, push))
+  }
+
+  #encode(message: unknown): Payload {
+    const payload = encodePayload(message)
+    const { maxPayload } = this.#settings
+    if (payload.bytes.length <= maxPayload) return payload
+    const found = `message has ${payload.bytes.length} bytes`
+    throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
+  }
+
+  #dispatch(id: PushId, { target, payload, except }: ParsedPush, skip?: readonly NodeId[]): Promise<Dispatched> {
+    const make = (to: Address): PushEnvelope => ({ type: 'push', id, to, payload, except, hops: 0, resent: false })
+    return this.#dispatcher.dispatch(target, make, skip)
+  }
+
+  /** Two calls at once with one id, in this process, are one push. */
+  #pushOnce(id: PushId, push: ParsedPush): Promise<Receipt> {
+    const digest = digestOf(push)
+    const underWay = this.#underWay.get(id)
+    if (underWay !== undefined) return underWay.digest === digest ? underWay.receipt : Promise.reject(idReused(id))
+    const receipt = this.#claimAndPush(id, digest, push).finally(() => this.#underWay.delete(id))
+    this.#underWay.set(id, { digest, receipt })
+    return receipt
+  }
+
+  async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
+    const claimed = await this.#queue.claimId(id, digest, this.#settings.storeWait)
+    switch (claimed.type) {
+      case 'done':
+        return claimed.receipt
+      case 'conflict':
+        throw idReused(id)
+      case 'pending':
+        throw new FlotillaError('FLT_PUSH_PENDING', `another push with the id ${id} is under way: try again in a moment`)
+      case 'fresh':
+        return this.#pushClaimed(id, digest, push, claimed.stored)
+      default:
+        throw claimed satisfies never
+    }
+  }
+
+  async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
+    let dispatched: Dispatched
+    try {
+      dispatched = await this.#dispatch(id, push, stored)
+    } catch (error) {
+      await this.#release(id, digest, storedBefore(error))
+      throw error
+    }
+    const receipt = receiptOf(id, dispatched)
+    // The push is stored; that its id could not be remembered must not make it fail.
+    await this.#queue.settleId(id, digest, receipt, REMEMBER_IDS).catch(this.#settings.onFailure)
+    return receipt
+  }
+
+  /** Frees the id for another attempt. Where the store is away for this too, the claim lapses by itself. */
+  async #release(id: PushId, digest: string, stored: readonly NodeId[]): Promise<void> {
+    await this.#queue.releaseId(id, digest, stored, REMEMBER_IDS).catch(() => {})
+  }
+
+  #newId(): PushId {
+    return `${this.#publisher}-${(this.#nextId++).toString(36)}` as PushId
+  }
+}
+
+function receiptOf(id: PushId, { nodeCount, offline }: Dispatched): Receipt {
+  return { id, nodeCount, offline }
+}
+
+function storedBefore(error: unknown): readonly NodeId[] {
+  if (!(error instanceof FlotillaError)) return []
+  return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
+}
+
+function digestOf({ target, payload, except }: ParsedPush): string {
+  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null]))
+  return hash.update(payload.bytes).digest('base64')
+}
+
+function idReused(id: PushId): FlotillaError {
+  return new FlotillaError('FLT_ID_REUSED', `id ${id} was used for another push within 10 minutes: give each push its own`)
+}
