@@ -31,8 +31,8 @@ export type Claimed =
 
 export interface Queue {
   /**
-   * Makes a node's inbox, empty, and its place in the broadcast stream, at its end. MUST be called before the node is
-   * listed in State, so that no broadcast is missed by a node that was counted.
+   * Makes a node's inbox, empty, and its place in the broadcast stream, at its end; what stands already stays as it is.
+   * MUST be called before the node is listed in State, so that no broadcast is missed by a node that was counted.
    */
   open(node: NodeId): Promise<void>
 

@@ -64,7 +64,10 @@ export type Change =
   | { readonly type: 'member'; readonly group: Group; readonly connection: ConnectionRecord; readonly present: boolean }
 
 export type Applied =
-  /** A stamp for each change, in order, larger than every stamp that a lookup of that user or group gave before. */
+  /**
+   * A stamp for each change, in order. For one that puts a user or a member here it is larger than every stamp that a
+   * lookup of that user or group gave before; for others it means nothing.
+   */
   | { readonly type: 'applied'; readonly stamps: readonly number[] }
   /** The node's marker is gone, for it was evicted or the store lost it: nothing more was written; it MUST join again. */
   | { readonly type: 'fenced' }

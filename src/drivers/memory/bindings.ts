@@ -1,0 +1,136 @@
+import type { ConnectionInfo } from '../../api.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../../protocol/ids.ts'
+import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
+
+interface User {
+  stamp: number
+  /** Only nodes on which the user has a connection, so that a route is never stale. */
+  readonly byNode: Map<NodeId, readonly ConnectionRecord[]>
+}
+
+interface Member {
+  readonly record: ConnectionRecord
+  readonly node: NodeId
+  /** Its place in the group: a page goes on behind it. */
+  readonly order: number
+}
+
+interface Crowd {
+  stamp: number
+  readonly members: Map<ConnectionId, Member>
+}
+
+type Members = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
+
+/** Which users, groups and connections are on which nodes. */
+export class Bindings {
+  readonly #users = new Map<Uid, User>()
+  readonly #groups = new Map<Group, Crowd>()
+  readonly #connections = new Map<ConnectionId, NodeId>()
+  readonly #nextStamp: () => number
+
+  constructor(nextStamp: () => number) {
+    this.#nextStamp = nextStamp
+  }
+
+  apply(node: NodeId, change: Change): number {
+    const stamp = this.#nextStamp()
+    switch (change.type) {
+      case 'user':
+        this.#setUser(node, change.uid, change.connections, stamp)
+        return stamp
+      case 'connection':
+        this.#setConnection(node, change.connection, change.present)
+        return stamp
+      case 'member':
+        if (change.present) this.#addMember(node, change.group, change.connection, stamp)
+        else this.#removeMember(node, change.group, change.connection.connection)
+        return stamp
+      default:
+        throw change satisfies never
+    }
+  }
+
+  clean(node: NodeId): void {
+    for (const uid of this.#users.keys()) this.#removeUser(node, uid)
+    for (const [group, { members }] of this.#groups) {
+      for (const connection of members.keys()) this.#removeMember(node, group, connection)
+    }
+    for (const connection of this.#connections.keys()) this.#setConnection(node, connection, false)
+  }
+
+  locate({ uids, groups, connections }: Lookup): Located {
+    return {
+      uids: uids.map((uid) => {
+        const user = this.#users.get(uid)
+        return routeOf(user?.byNode.keys() ?? [], user?.stamp)
+      }),
+      groups: groups.map((group) => {
+        const crowd = this.#groups.get(group)
+        const nodes = Array.from(crowd?.members.values() ?? [], (member) => member.node)
+        return routeOf(new Set(nodes), crowd?.stamp)
+      }),
+      connections: connections.map(({ connection, node }) =>
+        routeOf(this.#connections.get(connection) === node ? [node] : []),
+      ),
+    }
+  }
+
+  connectionsOf(uid: Uid): ConnectionInfo[] {
+    const byNode = this.#users.get(uid)?.byNode ?? []
+    return [...byNode].flatMap(([node, records]) => records.map((record) => ({ ...infoOf(record, node), uid })))
+  }
+
+  membersOf(group: Group, limit: number, cursor = '-1'): Members {
+    const all = [...(this.#groups.get(group)?.members.values() ?? [])]
+    const rest = all.filter(({ order }) => order > Number(cursor))
+    const page = rest.slice(0, limit)
+    const members = page.map(({ record, node }) => infoOf(record, node))
+    const more = rest.length > page.length ? { cursor: String(page.at(-1)?.order ?? cursor) } : {}
+    return { members, memberCount: all.length, ...more }
+  }
+
+  #setUser(node: NodeId, uid: Uid, connections: readonly ConnectionRecord[], stamp: number): void {
+    if (connections.length === 0) return this.#removeUser(node, uid)
+    const user: User = this.#users.get(uid) ?? { stamp, byNode: new Map() }
+    user.stamp = stamp
+    user.byNode.set(node, [...connections])
+    this.#users.set(uid, user)
+  }
+
+  #removeUser(node: NodeId, uid: Uid): void {
+    const user = this.#users.get(uid)
+    user?.byNode.delete(node)
+    if (user?.byNode.size === 0) this.#users.delete(uid)
+  }
+
+  #setConnection(node: NodeId, connection: ConnectionId, present: boolean): void {
+    if (present) this.#connections.set(connection, node)
+    else if (this.#connections.get(connection) === node) this.#connections.delete(connection)
+  }
+
+  /** Written again it keeps its place, so that no page shows it twice. */
+  #addMember(node: NodeId, group: Group, record: ConnectionRecord, stamp: number): void {
+    const crowd: Crowd = this.#groups.get(group) ?? { stamp, members: new Map() }
+    const order = crowd.members.get(record.connection)?.order ?? stamp
+    crowd.stamp = stamp
+    crowd.members.set(record.connection, { record, node, order })
+    this.#groups.set(group, crowd)
+  }
+
+  /** The connection may meanwhile be a member through its node's next incarnation: then it stays. */
+  #removeMember(node: NodeId, group: Group, connection: ConnectionId): void {
+    const members = this.#groups.get(group)?.members
+    if (members?.get(connection)?.node === node) members.delete(connection)
+    if (members?.size === 0) this.#groups.delete(group)
+  }
+}
+
+/** Nothing here is ever lost and rebuilt, so "nobody" is always known. */
+function routeOf(nodes: Iterable<NodeId>, stamp = 0): Route {
+  return { nodes: [...nodes], stamp, settled: true }
+}
+
+function infoOf({ connection, uid, path, ip, since }: ConnectionRecord, node: NodeId): ConnectionInfo {
+  return { connection, ...(uid === undefined ? {} : { uid }), node, path, ip, since }
+}

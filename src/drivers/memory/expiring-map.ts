@@ -1,0 +1,28 @@
+const FIRST_SWEEP = 1_000
+
+/** Forgets what has lapsed, without timers: now and then, so that it never holds more than twice what is still valid. */
+export class ExpiringMap<K, V> {
+  readonly #entries = new Map<K, { readonly value: V; readonly until: number }>()
+  #sweepAt = FIRST_SWEEP
+
+  get(key: K, now: number): V | undefined {
+    const entry = this.#entries.get(key)
+    return entry === undefined || entry.until <= now ? undefined : entry.value
+  }
+
+  /** A new value never shortens what is left of the key's life. */
+  set(key: K, value: V, now: number, ttl: number): void {
+    const until = Math.max(now + ttl, this.#entries.get(key)?.until ?? 0)
+    this.#entries.set(key, { value, until })
+    if (this.#entries.size >= this.#sweepAt) this.#sweep(now)
+  }
+
+  delete(key: K): void {
+    this.#entries.delete(key)
+  }
+
+  #sweep(now: number): void {
+    for (const [key, { until }] of this.#entries) if (until <= now) this.#entries.delete(key)
+    this.#sweepAt = Math.max(FIRST_SWEEP, this.#entries.size * 2)
+  }
+}

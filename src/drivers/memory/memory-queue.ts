@@ -1,0 +1,183 @@
+import type { Receipt } from '../../api.ts'
+import { FlotillaError } from '../../errors.ts'
+import type { NodeId, PushId } from '../../protocol/ids.ts'
+import type { DriverSettings } from '../driver.ts'
+import type { Claimed, Entry, Handler, Published, Queue, Stop } from '../queue.ts'
+import type { IdRecord, MemoryStore } from './memory-store.ts'
+import { Reader } from './reader.ts'
+import { Stream } from './stream.ts'
+
+/** Poisoned entries that are kept of one node. */
+const MAX_ASIDE = 1_000
+
+/** Queue in this process. A call takes effect at once; only its answer is a promise. */
+export class MemoryQueue implements Queue {
+  readonly #store: MemoryStore
+  readonly #settings: DriverSettings
+  readonly #stops = new Set<Stop>()
+  #closed = false
+
+  constructor(store: MemoryStore, settings: DriverSettings) {
+    this.#store = store
+    this.#settings = settings
+  }
+
+  // ---- inboxes
+
+  /** Opened again, it keeps what it holds and where it stood. */
+  async open(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    const { inboxes, places, broadcasts } = this.#store
+    if (!inboxes.has(node)) inboxes.set(node, new Stream(this.#store.micros()))
+    if (!places.has(node)) places.set(node, broadcasts.last)
+  }
+
+  async isOpen(node: NodeId): Promise<boolean> {
+    this.#assertOpen()
+    return this.#store.inboxes.has(node) && this.#store.places.has(node)
+  }
+
+  async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
+    this.#assertOpen()
+    const inbox = this.#store.inboxes.get(node)
+    if (inbox === undefined) return 'closed'
+    return this.#append(inbox, batch, `in:${node}`) ? 'stored' : 'full'
+  }
+
+  consume(node: NodeId, handler: Handler): Stop {
+    const { inboxes } = this.#store
+    // Looked up each time: once the inbox is sealed, its old owner finds nothing.
+    return this.#follow(`in:${node}`, handler, (cursor, limit) => inboxes.get(node)?.after(cursor, limit) ?? [])
+  }
+
+  ack(node: NodeId, position: string): void {
+    this.#store.inboxes.get(node)?.forgetUpTo(Number(position))
+  }
+
+  async setAside(node: NodeId, entry: Entry, reason: string): Promise<void> {
+    this.#assertOpen()
+    const { aside } = this.#store
+    const kept = aside.get(node) ?? []
+    aside.set(node, [...kept, { entry, reason }].slice(-MAX_ASIDE))
+  }
+
+  // ---- broadcasts
+
+  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }> {
+    this.#assertOpen()
+    const { broadcasts, places } = this.#store
+    if (places.size === 0) return { type: 'stored', nodeCount: 0 }
+    return this.#append(broadcasts, batch, 'all') ? { type: 'stored', nodeCount: places.size } : { type: 'full' }
+  }
+
+  consumeAll(node: NodeId, handler: Handler): Stop {
+    const { broadcasts, places } = this.#store
+    return this.#follow('all', handler, (cursor, limit) => {
+      const place = places.get(node)
+      return place === undefined ? [] : broadcasts.after(Math.max(cursor, place), limit)
+    })
+  }
+
+  ackAll(node: NodeId, position: string): void {
+    const place = this.#store.places.get(node)
+    if (place === undefined) return
+    this.#store.places.set(node, Math.max(place, Number(position)))
+    this.#trimBroadcasts()
+  }
+
+  #trimBroadcasts(): void {
+    const { broadcasts, places } = this.#store
+    broadcasts.forgetUpTo(Math.min(broadcasts.last, ...places.values()))
+  }
+
+  // ---- takeover
+
+  async seal(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    const { inboxes, sealed } = this.#store
+    const inbox = inboxes.get(node)
+    if (inbox === undefined) return
+    inboxes.delete(node)
+    sealed.set(node, inbox)
+  }
+
+  async drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void> {
+    for (let position = -1; ;) {
+      this.#assertOpen()
+      const [entry] = this.#store.sealed.get(node)?.after(position, 1) ?? []
+      if (entry === undefined) return
+      await handler(entry)
+      position = Number(entry.position)
+      this.#store.sealed.get(node)?.forgetUpTo(position)
+    }
+  }
+
+  async destroy(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    const { inboxes, sealed, aside, places } = this.#store
+    for (const map of [inboxes, sealed, aside, places]) map.delete(node)
+    this.#trimBroadcasts()
+  }
+
+  // ---- idempotency
+
+  async claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+    this.#assertOpen()
+    const now = this.#store.now()
+    const known = this.#store.ids.get(id, now)
+    if (known !== undefined && known.digest !== digest) return { type: 'conflict' }
+    if (known?.state === 'done') return { type: 'done', receipt: known.receipt }
+    if (known !== undefined && known.heldUntil > now) return { type: 'pending' }
+    const stored = known?.stored ?? []
+    this.#setId(id, { state: 'open', digest, heldUntil: now + ttl, stored }, ttl)
+    return { type: 'fresh', stored }
+  }
+
+  async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+    this.#assertOpen()
+    this.#setId(id, { state: 'done', digest, receipt }, ttl)
+  }
+
+  async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+    this.#assertOpen()
+    if (stored.length === 0) this.#store.ids.delete(id)
+    else this.#setId(id, { state: 'open', digest, heldUntil: 0, stored: [...stored] }, ttl)
+  }
+
+  #setId(id: PushId, record: IdRecord, ttl: number): void {
+    this.#store.ids.set(id, record, this.#store.now(), ttl)
+  }
+
+  /** Closes this handle; other servers and emitters go on with theirs. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await Promise.all([...this.#stops].map((stop) => stop()))
+  }
+
+  #append(stream: Stream, batch: Uint8Array, event: string): boolean {
+    if (!stream.hasRoomFor(batch.length, this.#settings.maxInboxBytes)) return false
+    stream.append(batch, this.#store.micros())
+    this.#store.appended.emit(event)
+    return true
+  }
+
+  #follow(event: string, handler: Handler, read: (cursor: number, limit: number) => readonly Entry[]): Stop {
+    this.#assertOpen()
+    const { appended } = this.#store
+    const reader = new Reader(read, handler, this.#settings.logger)
+    const wake = (): void => reader.wake()
+    const stop = async (): Promise<void> => {
+      appended.off(event, wake)
+      this.#stops.delete(stop)
+      await reader.stop()
+    }
+    appended.on(event, wake)
+    this.#stops.add(stop)
+    reader.wake()
+    return stop
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
+  }
+}

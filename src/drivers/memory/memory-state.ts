@@ -1,0 +1,104 @@
+import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
+import { FlotillaError } from '../../errors.ts'
+import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
+import type { DriverSettings } from '../driver.ts'
+import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, State } from '../state.ts'
+import { Leases } from './leases.ts'
+import type { MemoryStore } from './memory-store.ts'
+
+/** State in this process. A call takes effect at once; only its answer is a promise. */
+export class MemoryState implements State {
+  readonly #store: MemoryStore
+  readonly #leases: Leases
+  #closed = false
+
+  constructor(store: MemoryStore, settings: DriverSettings) {
+    this.#store = store
+    this.#leases = new Leases(store, settings)
+  }
+
+  async join(record: NodeRecord): Promise<void> {
+    this.#assertOpen()
+    this.#leases.join(record)
+  }
+
+  async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
+    this.#assertOpen()
+    return this.#leases.renew(node, connectionCount)
+  }
+
+  async nodes(): Promise<NodeList> {
+    this.#assertOpen()
+    return this.#leases.list()
+  }
+
+  async reportCount(node: NodeId, connectionCount: number): Promise<void> {
+    this.#assertOpen()
+    const membership = this.#store.nodes.get(node)
+    if (membership !== undefined) membership.connectionCount = connectionCount
+  }
+
+  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
+    this.#assertOpen()
+    return this.#leases.evict(node, reason, by)
+  }
+
+  async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
+    this.#assertOpen()
+    return this.#leases.claim(node, by, ttl)
+  }
+
+  async clean(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    if (!this.#store.nodes.has(node)) this.#store.bindings.clean(node)
+  }
+
+  async forget(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    this.#leases.forget(node)
+  }
+
+  /** The lease is the marker: without it nothing is written. */
+  async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
+    this.#assertOpen()
+    if (!this.#store.nodes.has(node)) return { type: 'fenced' }
+    return { type: 'applied', stamps: changes.map((change) => this.#store.bindings.apply(node, change)) }
+  }
+
+  async locate(lookup: Lookup): Promise<Located> {
+    this.#assertOpen()
+    return this.#store.bindings.locate(lookup)
+  }
+
+  /** A user's route is made of its connections here, so there is nothing to repair. */
+  async unroute(): Promise<void> {
+    this.#assertOpen()
+  }
+
+  async connections(uid: Uid): Promise<ConnectionInfo[]> {
+    this.#assertOpen()
+    return this.#store.bindings.connectionsOf(uid)
+  }
+
+  async members(
+    group: Group,
+    limit: number,
+    cursor?: string,
+  ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }> {
+    this.#assertOpen()
+    return this.#store.bindings.membersOf(group, limit, cursor)
+  }
+
+  async ping(): Promise<void> {
+    this.#assertOpen()
+  }
+
+  /** Closes this handle; other servers and emitters go on with theirs. */
+  async close(): Promise<void> {
+    this.#closed = true
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
+  }
+}

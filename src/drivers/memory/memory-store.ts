@@ -1,0 +1,71 @@
+import { EventEmitter } from 'node:events'
+import type { Receipt, ShutdownReason } from '../../api.ts'
+import type { NodeId, PushId } from '../../protocol/ids.ts'
+import type { Entry } from '../queue.ts'
+import type { NodeRecord } from '../state.ts'
+import { Bindings } from './bindings.ts'
+import { ExpiringMap } from './expiring-map.ts'
+import { Stream } from './stream.ts'
+
+/** A node that holds a lease. Times in ms by the store's clock. */
+export interface Membership {
+  readonly record: NodeRecord
+  connectionCount: number
+  lastSeen: number
+  /** Since when it has renewed without a gap. */
+  steadySince: number
+  leaseUntil: number
+}
+
+export interface Departure {
+  readonly reason: ShutdownReason
+  cleanedAt?: number
+}
+
+/** An idempotency key: who holds it, and what came of it. */
+export type IdRecord =
+  | {
+      readonly state: 'open'
+      readonly digest: string
+      /** Until when its holder has time to settle it; 0 where it was released. */
+      readonly heldUntil: number
+      readonly stored: readonly NodeId[]
+    }
+  | { readonly state: 'done'; readonly digest: string; readonly receipt: Receipt }
+
+/** What a database would hold, for one prefix. A change is one turn of the event loop: that is all the locking it needs. */
+export class MemoryStore {
+  readonly nodes = new Map<NodeId, Membership>()
+  readonly gone = new Map<NodeId, Departure>()
+  readonly claims = new ExpiringMap<NodeId, NodeId>()
+  nodesVersion = 0
+
+  readonly bindings = new Bindings(() => this.#nextStamp())
+
+  readonly inboxes = new Map<NodeId, Stream>()
+  readonly sealed = new Map<NodeId, Stream>()
+  readonly aside = new Map<NodeId, { readonly entry: Entry; readonly reason: string }[]>()
+  readonly broadcasts = new Stream(this.micros())
+  /** How far each node has acked the broadcasts. */
+  readonly places = new Map<NodeId, number>()
+  readonly ids = new ExpiringMap<PushId, IdRecord>()
+  /** Emits `in:<node>` and `all` when something was appended there. */
+  readonly appended = new EventEmitter().setMaxListeners(0)
+
+  #lastStamp = 0
+
+  /** The store's clock: ms since 1970, never set back as a wall clock may be. */
+  now(): number {
+    return performance.timeOrigin + performance.now()
+  }
+
+  micros(): number {
+    return Math.floor(this.now() * 1_000)
+  }
+
+  /** Grows over all users and groups, which is more than is asked. */
+  #nextStamp(): number {
+    this.#lastStamp = Math.max(this.#lastStamp + 1, this.micros())
+    return this.#lastStamp
+  }
+}

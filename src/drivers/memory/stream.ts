@@ -1,0 +1,39 @@
+import type { Entry } from '../queue.ts'
+
+/** Entries in order, numbered without a gap, forgotten from the front. */
+export class Stream {
+  #entries: Entry[] = []
+  #first: number
+  #bytes = 0
+
+  /** @param start larger than every position of a stream that was here before: the clock will do */
+  constructor(start: number) {
+    this.#first = start
+  }
+
+  /** The position of the newest entry, or of the newest that was forgotten. */
+  get last(): number {
+    return this.#first + this.#entries.length - 1
+  }
+
+  /** An empty one takes a batch of any size: refused once, it would be refused for ever. */
+  hasRoomFor(size: number, bound: number): boolean {
+    return this.#entries.length === 0 || this.#bytes + size <= bound
+  }
+
+  append(bytes: Uint8Array, storedAt: number): void {
+    this.#entries.push({ position: String(this.last + 1), bytes: bytes.slice(), storedAt })
+    this.#bytes += bytes.length
+  }
+
+  after(position: number, limit: number): readonly Entry[] {
+    const from = Math.max(0, position + 1 - this.#first)
+    return this.#entries.slice(from, from + limit)
+  }
+
+  forgetUpTo(position: number): void {
+    const forgotten = this.#entries.splice(0, position + 1 - this.#first)
+    this.#first += forgotten.length
+    for (const { bytes } of forgotten) this.#bytes -= bytes.length
+  }
+}
