@@ -28,9 +28,9 @@ export class HandshakeContext<P extends string = string> {
   /** The subprotocol to answer with: one of those that the client offered. */
   protocol?: string
   /** Groups that the connection is in before the 101. */
-  readonly groups = new Set<string>()
+  readonly groups: Set<string> = new Set()
   /** They go out with the 101 or with the refusal. Append `Set-Cookie` as often as you like. */
-  readonly headers = new Headers()
+  readonly headers: Headers = new Headers()
   readonly session: Session = {}
   readonly #init: HandshakeInit<P>
   #request: Request | undefined

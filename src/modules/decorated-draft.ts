@@ -32,8 +32,13 @@ function controllerCommands(path: unknown, entry: object, resolve: Resolve): Com
   const instance = toInstance(entry, resolve)
   const marks = marksOf(instance)
   const hook = marks.find(isHook)
-  if (hook !== undefined)
-    throw badModule(path, `has the controller ${nameOf(entry)} with a ${hook.hook} hook: hooks belong into the module`)
+  if (hook !== undefined) {
+    const method = String(hook.method)
+    throw badModule(
+      path,
+      `has the controller ${nameOf(entry)}, whose method '${method}' is a hook: hooks belong to modules`,
+    )
+  }
   const shared = checkList(`controller ${nameOf(entry)}: middleware`, options.middleware)
   return toCommands(path, instance, prefix, marks.filter(isCommand)).map((command) => ({
     ...command,

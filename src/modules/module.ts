@@ -9,7 +9,7 @@ import { CommandTable } from './command-table.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
 import { draftOfDecorated, type Resolve } from './decorated-draft.ts'
 import { PlainModule, type ModuleDefinition } from './define-module.ts'
-import { Dispatcher } from './dispatcher.ts'
+import { Responder } from './responder.ts'
 import { composeHandshake } from './handshake.ts'
 import { draftOfPlain } from './plain-draft.ts'
 import { Router } from './router.ts'
@@ -74,23 +74,23 @@ function compile(blueprint: Blueprint, options: CompileOptions & { readonly midd
   const { path, concurrency, middleware: own, close } = blueprint
   const { middleware: outer } = options
   const open = compose([...(outer.open ?? []), ...(own.open ?? [])], blueprint.open ?? nothing)
-  const dispatcher = dispatcherOf(blueprint, options)
+  const responder = responderOf(blueprint, options)
   return {
     path,
     concurrency,
     handshake: composeHandshake([...(outer.handshake ?? []), ...(own.handshake ?? [])], blueprint.handshake),
     open: async (ctx) => void (await open(ctx)),
-    message: (connection, raw) => dispatcher.dispatch(connection, raw),
+    message: (connection, raw) => responder.respond(connection, raw),
     close: async (ctx) => void (await close?.(ctx)),
   }
 }
 
-function dispatcherOf(blueprint: Blueprint, options: CompileOptions): Dispatcher {
+function responderOf(blueprint: Blueprint, options: CompileOptions): Responder {
   const { path, parser, message, commands, middleware } = blueprint
   const { cluster, log, onError } = options
   const onion = [...(options.middleware?.message ?? []), ...(middleware.message ?? [])]
   const hook: Handler<MessageContext> | undefined = message && compose(onion, message)
-  return new Dispatcher({
+  return new Responder({
     parser,
     find: hook === undefined ? new CommandTable(path, commands ?? [], onion).find : () => hook,
     quiet: hook === undefined && commands === undefined,

@@ -34,7 +34,7 @@ export const json: Parser = {
     const { data } = answer as { data?: unknown }
     if (data instanceof Uint8Array) return toBareBytes(data, answer.id)
     if (typeof data === 'function' || typeof data === 'symbol')
-      throw new FlotillaError('FLT_BAD_MESSAGE', `a reply cannot be a ${typeof data}: return what JSON can hold`)
+      throw new FlotillaError('FLT_HANDLER_FAILED', `a reply cannot be a ${typeof data}: return what JSON can hold`)
     return JSON.stringify(answer)
   },
 }
@@ -104,12 +104,12 @@ function isId(id: unknown): id is string | number | undefined {
 
 function toBareBytes(bytes: Uint8Array, id: string | number | undefined): Uint8Array {
   if (id === undefined) return bytes
-  throw new FlotillaError('FLT_BAD_MESSAGE', 'bytes cannot answer a request with an id: they have no room for it')
+  throw new FlotillaError('FLT_HANDLER_FAILED', 'bytes cannot answer a request with an id: they have no room for it')
 }
 
 function toPlain(data: unknown): string {
   if (typeof data === 'string') return data
   const text = JSON.stringify(data)
   if (text !== undefined) return text
-  throw new FlotillaError('FLT_BAD_MESSAGE', `a reply cannot be a ${typeof data}: return what JSON can hold`)
+  throw new FlotillaError('FLT_HANDLER_FAILED', `a reply cannot be a ${typeof data}: return what JSON can hold`)
 }

@@ -5,7 +5,7 @@ import { MessageContext, type Services } from './contexts.ts'
 import type { Answer, ParsedMessage, Parser } from './parsers.ts'
 import { RequestError } from './request-error.ts'
 
-export interface DispatcherInit {
+export interface ResponderInit {
   readonly parser: Parser
   readonly find: (command: string) => Handler<MessageContext>
   /** The module expects no messages: what it cannot read it ignores. */
@@ -16,15 +16,15 @@ export interface DispatcherInit {
 }
 
 /** A message's way through one module: read it, run its handler, answer. */
-export class Dispatcher {
-  readonly #init: DispatcherInit
+export class Responder {
+  readonly #init: ResponderInit
 
-  constructor(init: DispatcherInit) {
+  constructor(init: ResponderInit) {
     this.#init = init
   }
 
   /** Never rejects: a failure is told to the client, and to `onError` where it is not the client's own. */
-  async dispatch(connection: Connection, raw: string | Uint8Array): Promise<void> {
+  async respond(connection: Connection, raw: string | Uint8Array): Promise<void> {
     const message = this.#decode(connection, raw)
     if (message === undefined) return
     const { command: cmd, id } = message

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, test } from 'node:test'
+import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
+import { authenticate, type AuthenticateOptions } from '../../src/middleware/authenticate.ts'
+import { handshake } from '../modules/harness.ts'
+
+const secret = 'test-secret'
+const key = new TextEncoder().encode(secret)
+const bySecret = authenticate({ secret })
+const now = (): number => Math.floor(Date.now() / 1000)
+
+function sign(payload: JWTPayload, alg = 'HS256'): Promise<string> {
+  return new SignJWT(payload).setProtectedHeader({ alg }).sign(key)
+}
+
+type Answer = { readonly status: number; readonly code: string; readonly message: string; readonly headers: Headers }
+
+/** What a middleware answers, or undefined where it lets the context pass. */
+async function answerOf(middleware: typeof bySecret, ctx: ReturnType<typeof handshake>): Promise<Answer | undefined> {
+  const response = await middleware(ctx, async () => undefined)
+  if (!(response instanceof Response)) return undefined
+  assert.equal(response.headers.get('content-type'), 'application/json')
+  const { error } = (await response.json()) as { error: { code: string; message: string } }
+  return { status: response.status, headers: response.headers, ...error }
+}
+
+const bearer = (token: string) => handshake({ authorization: `Bearer ${token}` })
+
+test('takes the uid from sub and the end of the connection from exp', async () => {
+  const exp = now() + 60
+  const ctx = bearer(await sign({ sub: 'u1', exp }))
+  assert.equal(await answerOf(bySecret, ctx), undefined)
+  assert.equal(ctx.uid, 'u1')
+  assert.equal(ctx.expiresAt, exp * 1000)
+  assert.equal(ctx.protocol, undefined)
+})
+
+test('a token without exp never expires', async () => {
+  const ctx = bearer(await sign({ sub: 'u1' }))
+  assert.equal(await answerOf(bySecret, ctx), undefined)
+  assert.equal(ctx.expiresAt, undefined)
+})
+
+test('takes the secret as bytes too', async () => {
+  const ctx = bearer(await sign({ sub: 'u1' }))
+  assert.equal(await answerOf(authenticate({ secret: key }), ctx), undefined)
+})
+
+test('reads the token from the header, then from the query, then from the subprotocols', async () => {
+  const [header, query, protocol] = await Promise.all(['header', 'query', 'protocol'].map((sub) => sign({ sub })))
+  const protocols = { 'sec-websocket-protocol': `flotilla, token.${protocol}` }
+  const all = handshake({ authorization: `bearer ${header}`, ...protocols }, `/?token=${query}`)
+  const two = handshake({ authorization: 'Basic dTpw', ...protocols }, `/?token=${query}`)
+  const one = handshake(protocols)
+  for (const ctx of [all, two, one]) assert.equal(await answerOf(bySecret, ctx), undefined)
+  assert.deepEqual([all.uid, two.uid, one.uid], ['header', 'query', 'protocol'])
+})
+
+test('answers the subprotocol flotilla where it is offered, and never the token', async () => {
+  const token = await sign({ sub: 'u1' })
+  const offered = handshake({ 'sec-websocket-protocol': `token.${token},flotilla` })
+  assert.equal(await answerOf(bySecret, offered), undefined)
+  assert.equal(offered.protocol, 'flotilla')
+  const bare = handshake({ 'sec-websocket-protocol': `token.${token}` })
+  assert.equal(await answerOf(bySecret, bare), undefined)
+  assert.equal(bare.protocol, undefined)
+})
+
+test('a bad token is not made up for by a good one further down', async () => {
+  const good = await sign({ sub: 'u1' })
+  const ctx = handshake({ authorization: 'Bearer bad' }, `/?token=${good}`)
+  assert.equal((await answerOf(bySecret, ctx))?.status, 401)
+})
+
+const refusals: [what: string, token: () => Promise<string> | undefined, message: RegExp][] = [
+  ['no token', () => undefined, /there is no token/],
+  ['an empty one', async () => '', /malformed/],
+  ['one that is no JWT', async () => 'a.b.c', /malformed/],
+  [
+    'one with another signature',
+    async () => `${(await sign({ sub: 'u1' })).slice(0, -8)}AAAAAAAA`,
+    /signature is wrong/,
+  ],
+  ['one that has expired', () => sign({ sub: 'u1', exp: now() - 1 }), /has expired/],
+  ['one that is not valid yet', () => sign({ sub: 'u1', nbf: now() + 60 }), /claim nbf/],
+  ['one without sub', () => sign({}), /no sub/],
+  ['one with an empty sub', () => sign({ sub: '' }), /claim sub .*empty/],
+  ['one with a sub that is too long', () => sign({ sub: 'x'.repeat(256) }), /claim sub .*255 bytes/],
+  ['one with a sub that is no string', () => sign({ sub: 7 as never }), /claim sub .*number/],
+  ['one signed by another algorithm', () => sign({ sub: 'u1' }, 'HS512'), /algorithm/],
+  ['one that is not signed', async () => new UnsecuredJWT({ sub: 'u1' }).encode(), /algorithm|malformed/],
+]
+for (const [what, make, message] of refusals)
+  test(`refuses ${what} with 401`, async () => {
+    const token = await make()
+    const ctx = token === undefined ? handshake() : bearer(token)
+    const answer = await answerOf(bySecret, ctx)
+    assert.equal(answer?.status, 401)
+    assert.equal(answer.code, 'FLT_UNAUTHORIZED')
+    assert.match(answer.message, message)
+    assert.equal(answer.headers.get('www-authenticate'), 'Bearer')
+    assert.equal(ctx.uid, undefined)
+  })
+
+test('joins the groups that a claim lists', async () => {
+  const withGroups = authenticate({ secret, groupsClaim: 'groups' })
+  const list = bearer(await sign({ sub: 'u1', groups: ['a', 'b'] }))
+  const single = bearer(await sign({ sub: 'u1', groups: 'a' }))
+  const none = bearer(await sign({ sub: 'u1' }))
+  for (const ctx of [list, single, none]) assert.equal(await answerOf(withGroups, ctx), undefined)
+  assert.deepEqual([[...list.groups], [...single.groups], [...none.groups]], [['a', 'b'], ['a'], []])
+  const bad = bearer(await sign({ sub: 'u1', groups: ['a', 7] }))
+  assert.match((await answerOf(withGroups, bad))!.message, /claim groups/)
+  assert.deepEqual([bad.uid, bad.groups.size], [undefined, 0])
+})
+
+const flaws: [what: string, options: unknown, message: RegExp][] = [
+  ['an empty secret', { secret: '' }, /not empty/],
+  ['no secret', { secret: undefined }, /not empty/],
+  ['nothing', {}, /neither/],
+  ['both', { secret, jwks: 'https://x' }, /not secret and jwks/],
+  ['a URL that is none', { jwks: 'keys', issuer: 'i', audience: 'a' }, /http\(s\) URL/],
+  ['no audience', { jwks: 'https://x', issuer: 'i' }, /issuer and audience/],
+]
+for (const [what, options, message] of flaws)
+  test(`${what} is refused at once`, () => {
+    assert.throws(() => authenticate(options as AuthenticateOptions), { code: 'FLT_BAD_OPTION', message })
+  })
+
+// ---- published keys
+
+let server: Server
+let url: string
+let broken = false
+const keys = await generateKeyPair('ES256', { extractable: true })
+const strangers = await generateKeyPair('ES256')
+
+before(async () => {
+  const jwk = { ...(await exportJWK(keys.publicKey)), kid: 'k1', alg: 'ES256' }
+  server = createServer((_, response) => {
+    response.statusCode = broken ? 500 : 200
+    response.end(broken ? 'sorry' : JSON.stringify({ keys: [jwk] }))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/keys`
+})
+after(() => server.close())
+
+const byKeys = () => authenticate({ jwks: url, issuer: 'me', audience: 'you' })
+
+function signed(payload: JWTPayload, kid = 'k1', { privateKey } = keys): Promise<string> {
+  const claims = { iss: 'me', aud: 'you', sub: 'u1', ...payload }
+  return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid }).sign(privateKey)
+}
+
+test('accepts tokens signed with a published key', async () => {
+  const ctx = bearer(await signed({}))
+  assert.equal(await answerOf(byKeys(), ctx), undefined)
+  assert.equal(ctx.uid, 'u1')
+})
+
+const keyRefusals: [what: string, token: () => Promise<string>, message: RegExp][] = [
+  ['another issuer', () => signed({ iss: 'other' }), /claim iss/],
+  ['another audience', () => signed({ aud: 'other' }), /claim aud/],
+  ['a key that is not published', () => signed({}, 'k2'), /key that is not known/],
+  ["a stranger's key", () => signed({}, 'k1', strangers), /signature/],
+  ['a shared secret', () => sign({ sub: 'u1', iss: 'me', aud: 'you' }), /algorithm/],
+]
+for (const [what, make, message] of keyRefusals)
+  test(`refuses tokens of ${what} with 401`, async () => {
+    const answer = await answerOf(byKeys(), bearer(await make()))
+    assert.equal(answer?.status, 401)
+    assert.match(answer.message, message)
+  })
+
+test('answers 503 while the keys cannot be fetched, and works again when they can', async () => {
+  const middleware = byKeys()
+  broken = true
+  const away = await answerOf(middleware, bearer(await signed({})))
+  broken = false
+  assert.equal(away?.status, 503)
+  assert.equal(await answerOf(middleware, bearer(await signed({}))), undefined)
+  const nowhere = authenticate({ jwks: 'http://127.0.0.1:1/keys', issuer: 'me', audience: 'you' })
+  assert.equal((await answerOf(nowhere, bearer(await signed({}))))?.status, 503)
+})
