@@ -1,0 +1,77 @@
+// Programs that the tests run against, from Debian. The machine is changed only where that is expected: in CI or a
+// container as root, or where FLOTILLA_SETUP=1 says so.
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { fail } from './prepare.mjs'
+
+/** Package and program. */
+const needed = [
+  ['redis-server', 'redis-server'],
+  ['chromium', 'chromium'],
+  ['openssl', 'openssl'],
+]
+
+export function provideDebianPackages() {
+  const missing = missingPackages()
+  if (missing.length === 0) return
+  const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing]
+  if (!mayInstall()) {
+    fail(
+      `The tests need Debian packages. Install them, or let FLOTILLA_SETUP=1 npm test do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
+    )
+  }
+  process.stderr.write(`installing ${missing.join(', ')} …\n`)
+  asRoot(['apt-get', 'update'])
+  asRoot(install)
+  const still = missingPackages()
+  if (still.length > 0) fail(`apt-get did not bring ${still.join(', ')}`)
+}
+
+function missingPackages() {
+  return needed.filter(([, program]) => !isOnPath(program)).map(([name]) => name)
+}
+
+function isOnPath(program) {
+  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => isExecutable(join(folder, program)))
+}
+
+function isExecutable(file) {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function mayInstall() {
+  if (process.env['FLOTILLA_SETUP'] === '1') return true
+  return isRoot() && (isSet(process.env['CI']) || isContainer())
+}
+
+function isSet(value) {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}
+
+function isRoot() {
+  return process.getuid?.() === 0
+}
+
+function isContainer() {
+  if (isSet(process.env['container'])) return true
+  if (existsSync('/.dockerenv') || existsSync('/run/.containerenv')) return true
+  try {
+    return /docker|kubepods|containerd|lxc|podman/.test(readFileSync('/proc/1/cgroup', 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+function asRoot(command) {
+  const [program, ...args] = isRoot() ? command : ['sudo', ...command]
+  // RUNLEVEL=1: no service is started; the tests run their own, on ports of their own.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const { status, error } = spawnSync(program, args, { stdio: ['ignore', 2, 2], env })
+  if (status !== 0) fail(`${command.join(' ')} failed${error === undefined ? '' : `: ${error.message}`}`)
+}

@@ -1,0 +1,10 @@
+// npm start: installs and builds what is missing, then `flotilla start --dev` with the arguments after `--`.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { prepare, root } from './prepare.mjs'
+
+prepare()
+const cli = join(root, 'dist/standalone/cli.js')
+// In this process, so that signals and exit codes need no passing on.
+process.argv = [process.execPath, cli, 'start', '--dev', ...process.argv.slice(2)]
+await import(pathToFileURL(cli).href)

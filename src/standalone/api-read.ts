@@ -1,0 +1,60 @@
+import type { Context } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { FlotillaError } from '../index.ts'
+import { badRequest } from './api-error.ts'
+import type { Env } from './api-guard.ts'
+
+const MEBIBYTE = 1_048_576
+
+/** Refuses a body that could not hold a sensible push, before it is in memory; messages are measured when pushed. */
+export function limitBody(maxSize: number) {
+  return bodyLimit({
+    maxSize,
+    onError: () => {
+      throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
+    },
+  })
+}
+
+/** Base64 makes bytes a third longer, JSON may make text twice as long, and a long list of targets stands beside it. */
+export function bodySizeOf(maxPayload: number): number {
+  return 2 * maxPayload + MEBIBYTE
+}
+
+/** @throws FlotillaError `FLT_BAD_CONTENT_TYPE`, `FLT_BAD_JSON` */
+export async function readJson(c: Context<Env>): Promise<unknown> {
+  const type = c.req.header('content-type') ?? ''
+  if (!/^application\/json *(;|$)/i.test(type)) {
+    throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
+  }
+  const bytes = await c.req.arrayBuffer()
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_JSON', 'the body is not JSON in UTF-8', { cause })
+  }
+}
+
+/** The path as it came: an URL would take `/api/users/..` for `/api/`, and `..` is a uid like any other. */
+export function rawPath(request: Request, options?: { env?: Env['Bindings'] | undefined }): string {
+  const target = options?.env?.incoming.url ?? request.url
+  const path = target.startsWith('/') ? target : new URL(target, 'http://localhost').pathname
+  return path.split(/[?#]/, 1)[0] ?? '/'
+}
+
+/** @throws FlotillaError `FLT_BAD_REQUEST` for `%` that stands for no UTF-8. */
+export function checkPath(path: string): void {
+  try {
+    decodeURIComponent(path)
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_REQUEST', 'the path holds a % that is not percent-encoded UTF-8', { cause })
+  }
+}
+
+/** The query, each name once. */
+export function queryOf(c: Context<Env>): Record<string, string> {
+  const entries = Object.entries(c.req.queries())
+  const twice = entries.find(([, values]) => values.length > 1)
+  if (twice !== undefined) throw badRequest(`${twice[0]} is there twice in the query: give it once`)
+  return Object.fromEntries(entries.map(([name, values]) => [name, values[0] ?? '']))
+}

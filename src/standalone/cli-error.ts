@@ -1,0 +1,36 @@
+export const ExitCode = {
+  ok: 0,
+  failed: 1,
+  /** What was asked is wrong: the same call will fail again. */
+  usage: 2,
+  /** What `systemctl status` and init scripts say of a service that is not running. */
+  notRunning: 3,
+} as const
+
+/** Ends a command: one line on stderr, and this exit code. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = ExitCode.failed, options?: ErrorOptions) {
+    super(message, options)
+    this.exitCode = exitCode
+  }
+}
+
+export function usageError(message: string): CliError {
+  return new CliError(message, ExitCode.usage)
+}
+
+/** The sentence of whatever was thrown, on one line. */
+export function reasonOf(error: unknown): string {
+  const message = error instanceof Error ? error.message || error.name : String(error)
+  return message.replaceAll(/\s*\n\s*/g, ' ').trim()
+}
+
+/** The system's own code of an error, such as `EADDRINUSE`; also of its cause. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined
+  if ('code' in error && typeof error.code === 'string' && error.code.startsWith('E')) return error.code
+  return systemCode(error.cause)
+}

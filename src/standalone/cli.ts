@@ -1,0 +1,49 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { CliError, ExitCode, reasonOf } from './cli-error.ts'
+import { flags } from './flags.ts'
+import { createProgram, type Run } from './program.ts'
+
+async function main(args: readonly string[]): Promise<number> {
+  try {
+    const run = choose(args)
+    return run === undefined ? ExitCode.ok : await run()
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`)
+    return error instanceof CliError ? error.exitCode : ExitCode.failed
+  }
+}
+
+/** Undefined where there is nothing more to do than what commander has printed: help, or the version. */
+function choose(args: readonly string[]): Run | undefined {
+  let chosen: Run | undefined
+  const program = createProgram((run) => {
+    chosen = run
+  })
+  for (const command of withSubcommands(program)) {
+    command.exitOverride().configureOutput({ outputError: () => undefined })
+  }
+  try {
+    program.parse(args, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return undefined
+    throw new CliError(sentenceOf(error), ExitCode.usage)
+  }
+  return chosen
+}
+
+function withSubcommands(command: ReturnType<typeof createProgram>): (typeof command)[] {
+  return [command, ...command.commands.flatMap((inner) => withSubcommands(inner))]
+}
+
+/** commander has shown the whole help where no command was given. */
+function sentenceOf({ code, message }: CommanderError): string {
+  if (code === 'commander.help') return 'a command is missing'
+  const flag = flags.find(({ name }) => message.includes(`--${name} `))
+  if (code === 'commander.optionMissingArgument' && flag !== undefined) return `--${flag.name} takes ${flag.takes}`
+  return message.replace(/^error: /, '')
+}
+
+// What a user's module left running does not keep a stopped server alive.
+process.exit(await main(process.argv.slice(2)))

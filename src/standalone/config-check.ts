@@ -1,0 +1,113 @@
+import { usageError } from './cli-error.ts'
+import { isLoopback } from './loopback.ts'
+import type { SettingKey, Settings, Source } from './settings.ts'
+
+/** How a client proves who it is. */
+export type TokenSource =
+  | { readonly type: 'none' }
+  | { readonly type: 'secret'; readonly secret: string }
+  | { readonly type: 'jwks'; readonly jwks: string; readonly issuer: string; readonly audience: string }
+
+export type Listen =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string }
+
+export type Store = { readonly type: 'memory' } | { readonly type: 'redis'; readonly url: string }
+
+/** What was asked for, checked: everything fits together, and what was left out has its default. */
+export interface Config extends Omit<Settings, 'host' | 'port' | 'unix' | 'driver' | 'redis' | 'modules'> {
+  readonly listen: Listen
+  readonly store: Store
+  readonly tokens: TokenSource
+  readonly modules: readonly (string | object)[]
+  readonly maxPayload: number
+  readonly connectTimeout: number
+  readonly logLevel: NonNullable<Settings['logLevel']>
+  readonly dev: boolean
+  readonly echo: boolean
+  readonly daemon: boolean
+}
+
+type SourceOf = (key: SettingKey) => Source | undefined
+
+export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
+  const dev = settings.dev ?? false
+  const config = {
+    ...settings,
+    listen: listenOf(settings, dev),
+    store: storeOf(settings, sourceOf),
+    tokens: tokensOf(settings, dev),
+    modules: settings.modules ?? [],
+    maxPayload: settings.maxPayload ?? 1_048_576,
+    connectTimeout: settings.connectTimeout ?? 10_000,
+    logLevel: settings.logLevel ?? 'info',
+    dev,
+    echo: settings.echo ?? dev,
+    daemon: settings.daemon ?? false,
+  }
+  checkLease(settings)
+  checkTls(settings)
+  return config
+}
+
+function listenOf({ unix, host = '127.0.0.1', port = 18_308 }: Settings, dev: boolean): Listen {
+  if (unix !== undefined) return { type: 'unix', path: unix }
+  if (dev && !isLoopback(host)) {
+    throw usageError(
+      `--dev lets anyone be anyone: --host takes a loopback address with it, such as 127.0.0.1, not "${host}"`,
+    )
+  }
+  return { type: 'tcp', host, port }
+}
+
+const rank: Record<Source, number> = { file: 1, environment: 2, flag: 3 }
+
+function storeOf({ driver, redis }: Settings, sourceOf: SourceOf): Store {
+  if (driver === 'nats') throw usageError('--driver takes memory or redis; nats comes later')
+  const url = redis ?? 'redis://127.0.0.1:6379'
+  if (driver === 'redis') return { type: 'redis', url }
+  if (redis === undefined) return { type: 'memory' }
+  if (driver === undefined) return { type: 'redis', url }
+  const byDriver = rank[sourceOf('driver') ?? 'file']
+  const byUrl = rank[sourceOf('redis') ?? 'file']
+  if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
+  return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory' }
+}
+
+function tokensOf(settings: Settings, dev: boolean): TokenSource {
+  const { tokenSecret: secret, jwks, tokenIssuer: issuer, tokenAudience: audience } = settings
+  if (secret !== undefined && jwks !== undefined) {
+    throw usageError('--token-secret and --jwks exclude each other: tokens come from one source')
+  }
+  if (jwks !== undefined) {
+    if (issuer === undefined) throw usageError('--jwks needs --token-issuer, the issuer that tokens must name')
+    if (audience === undefined) throw usageError('--jwks needs --token-audience, the audience that tokens must name')
+    return { type: 'jwks', jwks, issuer, audience }
+  }
+  if (issuer !== undefined || audience !== undefined) {
+    throw usageError(
+      `--token-${issuer === undefined ? 'audience' : 'issuer'} goes with --jwks: give --jwks URL as well`,
+    )
+  }
+  if (secret !== undefined) return { type: 'secret', secret }
+  if (dev) return { type: 'none' }
+  throw usageError(
+    'nobody could connect: --token-secret takes the secret that signs tokens, --jwks the URL of their keys (--dev needs neither)',
+  )
+}
+
+function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {
+  const least = heartbeat * 3
+  if (deadAfter < least) {
+    throw usageError(
+      `--dead-after takes at least three heartbeats, so ${least} or more with --heartbeat ${heartbeat}, not ${deadAfter}`,
+    )
+  }
+}
+
+function checkTls({ tlsCert, tlsKey }: Settings): void {
+  if (tlsCert !== undefined && tlsKey === undefined)
+    throw usageError('--tls-cert needs --tls-key, the private key in PEM')
+  if (tlsKey !== undefined && tlsCert === undefined)
+    throw usageError('--tls-key needs --tls-cert, the certificate in PEM')
+}

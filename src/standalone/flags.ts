@@ -1,0 +1,273 @@
+import type { SettingKey } from './settings.ts'
+
+/** One flag of `flotilla start`; `--dead-after` is also `FLOTILLA_DEAD_AFTER`, and `deadAfter` in a config file. */
+export interface Flag {
+  readonly key: SettingKey
+  /** Without the dashes. */
+  readonly name: string
+  readonly short?: string
+  /** What stands after it in the help; none for a switch. */
+  readonly argument?: string
+  readonly repeats?: true
+  readonly help: string
+  /** Completes "--port takes …". */
+  readonly takes: string
+  /** Never shown in a message. */
+  readonly secret?: true
+  /** Relative to where it was written: the working directory, or the config file's folder. */
+  readonly path?: true
+}
+
+export interface FlagGroup {
+  readonly title: string
+  readonly flags: readonly Flag[]
+}
+
+const time = 'a time in milliseconds, 1 or more'
+const file = 'the path of a file'
+const word = 'a text that is not empty'
+
+/** In the order of the help. */
+export const flagGroups: readonly FlagGroup[] = [
+  {
+    title: 'Where it listens:',
+    flags: [
+      {
+        key: 'host',
+        name: 'host',
+        argument: 'HOST',
+        help: 'address to listen on (default: 127.0.0.1)',
+        takes: 'an address or a host name',
+      },
+      {
+        key: 'port',
+        name: 'port',
+        argument: 'PORT',
+        help: 'port; 0 picks a free one and prints it (default: 18308)',
+        takes: 'a whole number from 0 to 65535',
+      },
+      {
+        key: 'unix',
+        name: 'unix',
+        argument: 'PATH',
+        help: 'a Unix socket instead of host and port',
+        takes: 'the path of a socket',
+        path: true,
+      },
+      {
+        key: 'tlsCert',
+        name: 'tls-cert',
+        argument: 'FILE',
+        help: 'certificate chain in PEM, for wss:// and https://',
+        takes: file,
+        path: true,
+      },
+      {
+        key: 'tlsKey',
+        name: 'tls-key',
+        argument: 'FILE',
+        help: "the certificate's private key in PEM",
+        takes: file,
+        path: true,
+      },
+      {
+        key: 'trustProxy',
+        name: 'trust-proxy',
+        argument: 'LIST',
+        help: 'addresses or ranges of proxies whose forwarded headers count, with commas',
+        takes: 'addresses or ranges with commas, such as 127.0.0.1,10.0.0.0/8',
+      },
+      {
+        key: 'maxPayload',
+        name: 'max-payload',
+        argument: 'BYTES',
+        help: 'the most bytes of one message (default: 1048576)',
+        takes: 'a whole number from 1 to 1073741824',
+      },
+      {
+        key: 'pingInterval',
+        name: 'ping-interval',
+        argument: 'MS',
+        help: 'between WebSocket pings to a client; 0 for none (default: 25000)',
+        takes: 'a time in milliseconds, 0 for never',
+      },
+    ],
+  },
+  {
+    title: 'The cluster:',
+    flags: [
+      {
+        key: 'name',
+        name: 'name',
+        argument: 'NAME',
+        help: "this node's name (default: random)",
+        takes: 'up to 64 letters, digits, "_", "." and "-"',
+      },
+      {
+        key: 'driver',
+        name: 'driver',
+        argument: 'DRIVER',
+        help: 'where State and Queue live: memory or redis (default: memory)',
+        takes: 'memory or redis',
+      },
+      {
+        key: 'redis',
+        name: 'redis',
+        argument: 'URL',
+        help: 'Redis to use; gives --driver redis (default: redis://127.0.0.1:6379)',
+        takes: 'a URL such as redis://127.0.0.1:6379',
+        secret: true,
+      },
+      {
+        key: 'prefix',
+        name: 'prefix',
+        argument: 'PREFIX',
+        help: 'of every key: two prefixes never see each other (default: flotilla)',
+        takes: word,
+      },
+      {
+        key: 'heartbeat',
+        name: 'heartbeat',
+        argument: 'MS',
+        help: "between two renewals of this node's lease (default: 3000)",
+        takes: time,
+      },
+      {
+        key: 'deadAfter',
+        name: 'dead-after',
+        argument: 'MS',
+        help: 'a node silent for so long is dead; at least three heartbeats (default: 10000)',
+        takes: time,
+      },
+      {
+        key: 'consumers',
+        name: 'consumers',
+        argument: 'N',
+        help: "lanes in which this node's inbox is worked off (default: 1)",
+        takes: 'a whole number from 1 to 256',
+      },
+      {
+        key: 'connectTimeout',
+        name: 'connect-timeout',
+        argument: 'MS',
+        help: 'how long to wait for the store at start (default: 10000)',
+        takes: time,
+      },
+    ],
+  },
+  {
+    title: 'Who may connect:',
+    flags: [
+      {
+        key: 'tokenSecret',
+        name: 'token-secret',
+        argument: 'SECRET',
+        help: 'accept tokens signed with it (JWT, HS256); their "sub" is the uid',
+        takes: 'the secret that signs tokens',
+        secret: true,
+      },
+      {
+        key: 'jwks',
+        name: 'jwks',
+        argument: 'URL',
+        help: 'accept tokens signed by the keys found there; needs the next two',
+        takes: 'the http(s) URL of a key set',
+      },
+      {
+        key: 'tokenIssuer',
+        name: 'token-issuer',
+        argument: 'ISS',
+        help: 'the issuer that such tokens must name',
+        takes: word,
+      },
+      {
+        key: 'tokenAudience',
+        name: 'token-audience',
+        argument: 'AUD',
+        help: 'the audience that such tokens must name',
+        takes: word,
+      },
+      {
+        key: 'groupsClaim',
+        name: 'groups-claim',
+        argument: 'NAME',
+        help: 'join the groups that this claim of a token lists',
+        takes: 'the name of a claim',
+      },
+      {
+        key: 'origins',
+        name: 'origins',
+        argument: 'LIST',
+        help: 'allowed Origins with commas, * for any (default: the same host)',
+        takes: 'origins with commas, such as https://example.com, or *',
+      },
+      {
+        key: 'apiKey',
+        name: 'api-key',
+        argument: 'KEY',
+        help: 'key of the HTTP API; without it the API is off',
+        takes: 'printable ASCII without spaces',
+        secret: true,
+      },
+    ],
+  },
+  {
+    title: 'What it serves:',
+    flags: [
+      {
+        key: 'modules',
+        name: 'module',
+        argument: 'FILE',
+        repeats: true,
+        help: 'a file that exports modules, JavaScript or TypeScript; may be repeated',
+        takes: 'the path of a JavaScript or TypeScript file',
+        path: true,
+      },
+      {
+        key: 'echo',
+        name: 'echo',
+        help: 'module /echo, which sends back every message (default: with --dev)',
+        takes: 'true or false',
+      },
+      {
+        key: 'dev',
+        name: 'dev',
+        help: 'for your own machine: uid from ?uid=, groups from ?groups=, open API, a page at /',
+        takes: 'true or false',
+      },
+    ],
+  },
+  {
+    title: 'How it runs:',
+    flags: [
+      {
+        key: 'logLevel',
+        name: 'log-level',
+        argument: 'LEVEL',
+        help: 'debug, info, warn, error or silent (default: info)',
+        takes: 'debug, info, warn, error or silent',
+      },
+      {
+        key: 'daemon',
+        name: 'daemon',
+        short: 'd',
+        help: 'in the background; logs go to a file beside the pid file',
+        takes: 'true or false',
+      },
+      {
+        key: 'pidFile',
+        name: 'pid-file',
+        argument: 'FILE',
+        help: 'where to note the process id (default with --daemon: flotilla.pid)',
+        takes: file,
+        path: true,
+      },
+    ],
+  },
+]
+
+export const flags: readonly Flag[] = flagGroups.flatMap((group) => group.flags)
+
+export function environmentName(flagName: string): string {
+  return `FLOTILLA_${flagName.toUpperCase().replaceAll('-', '_')}`
+}

@@ -1,0 +1,69 @@
+import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
+import type { Server } from '../index.ts'
+
+type Stats = ReturnType<Server['stats']>
+
+/** A scrape must not hang on a store that is away. */
+const STORE_PATIENCE = 1000
+
+/** Prometheus metrics of one node: its own counts, what the cluster looks like from it, and the process. */
+export function createMetrics(server: Server): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const gauge = (name: string, help: string, read: (stats: Stats) => number): void => {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect: () => metric.set(read(server.stats())),
+    })
+  }
+  const counter = (name: string, help: string, read: (stats: Stats) => number): void => {
+    const collect = (): void => {
+      metric.reset()
+      metric.inc(read(server.stats()))
+    }
+    const metric: Counter = new Counter({ name, help, registers: [registry], collect })
+  }
+  gauge('flotilla_connections', 'Open connections on this node', (stats) => stats.connectionCount)
+  gauge('flotilla_users', 'Users with a connection on this node', (stats) => stats.userCount)
+  gauge('flotilla_groups', 'Groups with a member on this node', (stats) => stats.groupCount)
+  counter('flotilla_pushes_total', 'Pushes made through this node', (stats) => stats.pushCount)
+  counter('flotilla_delivered_total', 'Messages handed to connections of this node', (stats) => stats.deliveredCount)
+  counter('flotilla_undelivered_total', 'Messages that found nobody', (stats) => stats.undeliveredCount)
+  counter('flotilla_poisoned_total', 'Inbox entries set aside as unreadable', (stats) => stats.poisonedCount)
+  addClusterGauges(registry, server)
+  return registry
+}
+
+/** Left out of a scrape while the store is away: a number that nobody knows is not 0. */
+function addClusterGauges(registry: Registry, server: Server): void {
+  const registers = [registry]
+  const connections = new Gauge({
+    name: 'flotilla_cluster_connections',
+    help: 'Open connections in the cluster',
+    registers,
+  })
+  const nodes: Gauge = new Gauge({
+    name: 'flotilla_nodes',
+    help: 'Live nodes of the cluster',
+    registers,
+    async collect() {
+      const counts = await countsOf(server)
+      connections.remove()
+      nodes.remove()
+      if (counts === undefined) return
+      connections.set(counts.connectionCount)
+      nodes.set(counts.nodeCount)
+    },
+  })
+}
+
+async function countsOf({ cluster }: Server) {
+  const given = cluster.counts().catch(() => undefined)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, STORE_PATIENCE, undefined)
+  })
+  return await Promise.race([given, late]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,74 @@
+import { CliError, ExitCode, reasonOf, usageError } from './cli-error.ts'
+
+export interface PushOptions {
+  readonly uid?: string[]
+  readonly group?: string[]
+  readonly connection?: string[]
+  readonly all?: true
+  readonly json?: true
+  readonly id?: string
+  readonly url: string
+  readonly apiKey?: string
+}
+
+const TIMEOUT = 30_000
+
+/** `flotilla push`: one push over HTTP; prints the receipt. */
+export async function push(text: string, options: PushOptions): Promise<number> {
+  const { id, url, apiKey } = options
+  const body = {
+    ...targetOf(options),
+    message: options.json === true ? parseJson(text) : text,
+    ...(id !== undefined && { id }),
+  }
+  const answer = await send(endpointOf(url), body, apiKey)
+  const json = await answer.text()
+  if (!answer.ok) throw new CliError(errorOf(json, answer.status, url))
+  process.stdout.write(`${json}\n`)
+  return ExitCode.ok
+}
+
+function targetOf({ uid, group, connection, all }: PushOptions): object {
+  const targets = Object.entries({ uid, group, connection, all }).filter(([, value]) => value !== undefined)
+  if (targets.length === 1) return Object.fromEntries(targets.map(([name, value]) => [name, oneOrMany(value)]))
+  throw usageError('push takes exactly one kind of target: --uid, --group, --connection or --all')
+}
+
+function oneOrMany(value: string[] | true | undefined): unknown {
+  return Array.isArray(value) && value.length === 1 ? value[0] : value
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    throw usageError(`--json takes a message in JSON: ${reasonOf(error)}`)
+  }
+}
+
+function endpointOf(url: string): URL {
+  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
+    return new URL('api/push', url.endsWith('/') ? url : `${url}/`)
+  }
+  throw usageError(`--url takes the http(s) URL of a server, not "${url}"`)
+}
+
+async function send(endpoint: URL, body: object, apiKey: string | undefined): Promise<Response> {
+  const headers = { 'Content-Type': 'application/json', ...(apiKey && { Authorization: `Bearer ${apiKey}` }) }
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT)
+    return await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify(body), signal })
+  } catch (error) {
+    const reason = reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error)
+    throw new CliError(`cannot reach ${endpoint.origin} (${reason}): is the server running, is --url right?`)
+  }
+}
+
+function errorOf(json: string, status: number, url: string): string {
+  try {
+    const { error } = JSON.parse(json) as { error: { code: string; message: string } }
+    return `${error.code}: ${error.message}`
+  } catch {
+    return `${url} answered ${status}, and not as a Flotilla server does: is --url right?`
+  }
+}

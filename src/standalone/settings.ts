@@ -1,0 +1,112 @@
+import { BlockList, isIP } from 'node:net'
+import { z } from 'zod'
+
+// What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config
+// file may bring the thing itself: every schema takes both.
+
+const text = z.string().min(1)
+
+function whole(least: number, most: number) {
+  return z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.number().int().min(least).max(most))
+}
+
+const TIMER_MAX = 2 ** 31 - 1
+const milliseconds = whole(1, TIMER_MAX)
+
+const words: Readonly<Record<string, boolean>> = {
+  true: true,
+  1: true,
+  yes: true,
+  on: true,
+  false: false,
+  0: false,
+  no: false,
+  off: false,
+}
+const toggle = z.union([
+  z.boolean(),
+  z
+    .string()
+    .toLowerCase()
+    .refine((word) => word in words)
+    .transform((word) => words[word] === true),
+])
+
+function list<T extends z.ZodType>(item: T) {
+  const commas = z.string().transform((joined) => joined.split(',').map((part) => part.trim()))
+  return z.union([commas, z.array(z.unknown())]).pipe(z.array(item).min(1))
+}
+
+function isOrigin(value: string): boolean {
+  return value === '*' || (URL.canParse(value) && new URL(value).origin === value.toLowerCase())
+}
+
+function isAddressRange(value: string): boolean {
+  const [address = '', bits, ...rest] = value.split('/')
+  const family = isIP(address)
+  if (family === 0 || rest.length > 0) return false
+  return bits === undefined || (/^\d+$/.test(bits) && canSubnet(address, Number(bits), family))
+}
+
+function canSubnet(address: string, bits: number, family: number): boolean {
+  try {
+    new BlockList().addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
+    return true
+  } catch {
+    return false
+  }
+}
+
+function hasProtocol(...protocols: string[]) {
+  return (value: string) => URL.canParse(value) && protocols.includes(new URL(value).protocol)
+}
+
+/** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
+const moduleItself = z.custom<object>((value) => typeof value === 'function' || (typeof value === 'object' && !!value))
+
+export const settingsSchema = z.strictObject({
+  host: text,
+  port: whole(0, 65_535),
+  unix: text,
+  name: z.string().regex(/^[\w.-]{1,64}$/),
+  driver: z.enum(['memory', 'redis', 'nats']),
+  redis: z.string().refine(hasProtocol('redis:', 'rediss:')),
+  prefix: text,
+  heartbeat: milliseconds,
+  deadAfter: milliseconds,
+  pingInterval: whole(0, TIMER_MAX),
+  consumers: whole(1, 256),
+  modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),
+  tokenSecret: text,
+  jwks: z.string().refine(hasProtocol('http:', 'https:')),
+  tokenIssuer: text,
+  tokenAudience: text,
+  groupsClaim: text,
+  apiKey: z.string().regex(/^[\x21-\x7E]+$/),
+  origins: list(z.string().refine(isOrigin)),
+  maxPayload: whole(1, 2 ** 30),
+  tlsCert: text,
+  tlsKey: text,
+  trustProxy: list(z.string().refine(isAddressRange)),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  echo: toggle,
+  dev: toggle,
+  daemon: toggle,
+  pidFile: text,
+  connectTimeout: milliseconds,
+  // In a config file only
+  url: text,
+  maxPending: whole(1, 1_000_000),
+  maxConnectionsPerUid: whole(1, 1_000_000),
+  storeWait: milliseconds,
+  maxInboxBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  handshakeTimeout: milliseconds,
+  codec: z.enum(['binary', 'json']),
+})
+
+export type SettingKey = keyof typeof settingsSchema.shape
+/** What was given, wherever it was given. */
+export type Settings = Partial<z.infer<typeof settingsSchema>>
+
+/** Where a setting was given: flag beats environment beats file. */
+export type Source = 'file' | 'environment' | 'flag'
