@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { elapse, until } from '../../support/until.ts'
+import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
+import { calm, userHere, liveNodes, asRenewed } from './words.ts'
+
+export function eviction(candidate: () => Candidate): void {
+  describe('eviction', { concurrency: CONCURRENCY }, () => {
+    it('answers `evicted` for ever once the lease was taken away', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const [node, other] = [await joined(one), await joined(one)]
+      assert.equal(await one.evict(node, 'evicted', other), true)
+      assert.deepEqual(await state().renew(node, 0), { type: 'evicted' })
+      assert.deepEqual(await one.renew(node, 0), { type: 'evicted' })
+      await one.clean(node)
+      await one.forget(node)
+      assert.deepEqual(await one.renew(node, 0), { type: 'evicted' })
+      assert.deepEqual(await liveNodes(one), [other])
+    })
+
+    it('tells a node that the store does not know to join again', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      assert.deepEqual(await state().renew(newNode(), 0), { type: 'evicted' })
+    })
+
+    it('does not let a report of its count list an evicted node again', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      await one.evict(node, 'closed', node)
+      await one.reportCount(node, 3)
+      assert.deepEqual(await liveNodes(one), [])
+    })
+
+    it('names a silent node to one that was steady, and lets that one evict it', async (t) => {
+      const { state } = stage(t, candidate())
+      const one = state()
+      const [silent, node] = [await joined(one), await joined(one)]
+      await until('the silent node is overdue', async () => {
+        const { overdue } = asRenewed(await one.renew(node, 0))
+        assert.ok(!overdue.includes(node))
+        return overdue.includes(silent)
+      })
+      await until('it may be evicted', async () => {
+        await one.renew(node, 0)
+        return one.evict(silent, 'dead', node)
+      })
+      assert.deepEqual((await one.nodes()).gone, [{ node: silent, reason: 'dead', cleaned: false }])
+      assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
+    })
+
+    it('names nobody to a node whose own renewals had a gap, and lets it evict nobody, until it has been steady', async (t) => {
+      const { state, settings } = stage(t, candidate())
+      const one = state()
+      const [silent, node] = [await joined(one), await joined(one)]
+      // As if the store had been away: both are silent for longer than a lease lasts.
+      await elapse(settings.deadAfter * 1.5)
+      assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
+      assert.equal(await one.evict(silent, 'dead', node), false)
+      assert.deepEqual(await liveNodes(one), [silent, node].toSorted())
+      await until('it was steady for long enough', async () => {
+        return asRenewed(await one.renew(node, 0)).overdue.includes(silent)
+      })
+    })
+
+    it('names nobody to a node that has only just joined, and lets it evict nobody', async (t) => {
+      const { state, settings } = stage(t, candidate())
+      const one = state()
+      const silent = await joined(one)
+      await elapse(settings.deadAfter * 1.5)
+      const node = await joined(one)
+      assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
+      assert.equal(await one.evict(silent, 'dead', node), false)
+    })
+
+    it('lets nobody evict as dead who is not a live node itself', async (t) => {
+      const { state, settings } = stage(t, candidate())
+      const one = state()
+      const silent = await joined(one)
+      await elapse(settings.deadAfter * 1.5)
+      assert.equal(await one.evict(silent, 'dead', newNode()), false)
+      assert.deepEqual(await liveNodes(one), [silent])
+    })
+
+    it('does not evict as dead whose lease runs again', async (t) => {
+      // Long enough that no pause of a busy machine makes the living look dead.
+      const { state } = stage(t, candidate(), { heartbeat: 500, deadAfter: 2_000 })
+      const one = state()
+      const [node, living, silent] = [await joined(one), await joined(one), await joined(one)]
+      await until('the silent one is overdue', async () => {
+        await one.renew(living, 0)
+        return asRenewed(await one.renew(node, 0)).overdue.includes(silent)
+      })
+      await one.renew(living, 0)
+      assert.equal(await one.evict(living, 'dead', node), false)
+      assert.equal((await one.renew(living, 0)).type, 'renewed')
+      assert.equal((await one.apply(living, [userHere('u1')])).type, 'applied')
+      await one.renew(silent, 0)
+      assert.equal(await one.evict(silent, 'dead', node), false)
+      assert.equal((await one.renew(silent, 0)).type, 'renewed')
+    })
+
+    it('is safe twice and at once: the first reason stays, and the node is listed once', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      const [node, other] = [await joined(one), await joined(two)]
+      const answers = await Promise.all([one.evict(node, 'evicted', other), two.evict(node, 'evicted', other)])
+      assert.ok(answers.includes(true))
+      await one.evict(node, 'closed', other)
+      assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'evicted', cleaned: false }])
+      assert.deepEqual(await liveNodes(one), [other])
+    })
+
+    it('keeps a gone node listed until it was cleaned up, and still after that', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      await one.evict(node, 'closed', node)
+      assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'closed', cleaned: false }])
+      await one.clean(node)
+      await one.forget(node)
+      await one.forget(node)
+      assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'closed', cleaned: true }])
+    })
+
+    it('gives a claim to the first to ask, until it lapses or the node is forgotten', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const [node, a, b] = [await joined(one), await joined(one), await joined(one)]
+      await one.evict(node, 'evicted', a)
+      const answers = await Promise.all([one.claim(node, a, 60_000), state().claim(node, b, 60_000)])
+      assert.deepEqual(answers.toSorted(), [false, true])
+      assert.equal(await one.claim(node, b, 60_000), false)
+      await one.forget(node)
+      assert.equal(await one.claim(node, b, 100), true)
+      await until('the claim lapses', () => one.claim(node, a, 60_000))
+    })
+  })
+}

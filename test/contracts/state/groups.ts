@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { ConnectionRecord, State } from '../../../src/drivers/state.ts'
+import type { NodeId } from '../../../src/protocol/ids.ts'
+import { hostileIds } from '../../support/arbitraries.ts'
+import { asGroup, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
+import { calm, memberHere, memberGone, whereIsGroup } from './words.ts'
+
+export function groups(candidate: () => Candidate): void {
+  describe('groups', { concurrency: CONCURRENCY }, () => {
+    it('are located on every node that has a member, and list members with their metadata', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const [a, b] = [await joined(one), await joined(one)]
+      const [user, anonymous, other] = [newConnection('ü#1'), newConnection(), newConnection('u2')]
+      await one.apply(a, [memberHere('g1', user), memberHere('g1', anonymous)])
+      await one.apply(b, [memberHere('g1', other), memberHere('g2', other)])
+      assert.deepEqual(await whereIsGroup(one, 'g1'), [a, b].toSorted())
+      assert.deepEqual(await whereIsGroup(one, 'g2'), [b])
+      const { members, memberCount, cursor } = await one.members(asGroup('g1'), 10)
+      assert.equal(memberCount, 3)
+      assert.equal(cursor, undefined)
+      const byId = new Map(members.map((member) => [member.connection, member]))
+      assert.deepEqual(byId.get(user.connection), { ...user, node: a })
+      assert.deepEqual(byId.get(anonymous.connection), { ...anonymous, node: a })
+      assert.deepEqual(byId.get(other.connection), { ...other, node: b })
+    })
+
+    it('keep a node as long as one of its members stays', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      const [first, second] = [newConnection(), newConnection()]
+      await one.apply(node, [memberHere('g1', first), memberHere('g1', second), memberGone('g1', first)])
+      assert.deepEqual(await whereIsGroup(one, 'g1'), [node])
+      await one.apply(node, [memberGone('g1', second)])
+      assert.deepEqual(await whereIsGroup(one, 'g1'), [])
+      assert.deepEqual(await one.members(asGroup('g1'), 10), { members: [], memberCount: 0 })
+    })
+
+    it('may have any name', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      const names = hostileIds.map(asGroup)
+      const here = names.filter((_, index) => index % 2 === 0)
+      const connection = newConnection('u1')
+      await one.apply(
+        node,
+        here.map((group) => memberHere(group, connection)),
+      )
+      for (const group of names) {
+        const expected = here.includes(group) ? [connection.connection] : []
+        assert.deepEqual(idsOf((await one.members(group, 10)).members), expected, JSON.stringify(group))
+      }
+      const located = await one.locate({ uids: [], groups: names, connections: [] })
+      for (const [index, group] of names.entries()) {
+        assert.deepEqual(located.groups[index]!.nodes, here.includes(group) ? [node] : [], JSON.stringify(group))
+      }
+      await one.evict(node, 'closed', node)
+      await one.clean(node)
+      for (const group of names) assert.equal((await one.members(group, 10)).memberCount, 0)
+    })
+
+    for (const limit of [1, 7, 29, 30, 31]) {
+      it(`give every member once over pages of at most ${limit}`, async (t) => {
+        const { state } = stage(t, candidate(), calm)
+        const one = state()
+        const records = await fillGroup(one, [await joined(one), await joined(one), await joined(one)], 30)
+        const pages = await pagesOf(one, limit)
+        for (const { length } of pages) assert.ok(length <= limit)
+        assert.deepEqual(idsOf(pages.flat().map((connection) => ({ connection }))), idsOf(records))
+      })
+    }
+
+    it('give every member that stays once while others come and go between pages', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const nodes = [await joined(one), await joined(one)]
+      const records = await fillGroup(one, nodes, 40)
+      const leaving = records.filter((_, index) => index % 4 === 0)
+      const pages = await pagesOf(one, 5, async (page) => {
+        const next = leaving.pop()
+        if (next !== undefined) await one.apply(nodes[records.indexOf(next) % 2]!, [memberGone('g1', next)])
+        await one.apply(nodes[page % 2]!, [memberHere('g1', newConnection())])
+      })
+      const seen = pages.flat()
+      assert.equal(new Set(seen).size, seen.length, 'a member was listed twice')
+      for (const [index, { connection }] of records.entries()) {
+        if (index % 4 !== 0) assert.ok(seen.includes(connection), `${connection} was left out`)
+      }
+    })
+  })
+}
+
+async function fillGroup(state: State, nodes: NodeId[], count: number): Promise<ConnectionRecord[]> {
+  const records = Array.from({ length: count }, () => newConnection())
+  for (const [index, record] of records.entries()) {
+    await state.apply(nodes[index % nodes.length]!, [memberHere('g1', record)])
+  }
+  return records
+}
+
+async function pagesOf(state: State, limit: number, between?: (page: number) => Promise<void>): Promise<string[][]> {
+  const pages: string[][] = []
+  let cursor: string | undefined
+  do {
+    const page = await state.members(asGroup('g1'), limit, cursor)
+    pages.push(page.members.map(({ connection }) => connection))
+    cursor = page.cursor
+    await between?.(pages.length)
+    assert.ok(pages.length < 200, 'the pages never end')
+  } while (cursor !== undefined)
+  return pages
+}

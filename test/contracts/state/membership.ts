@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { elapse, until } from '../../support/until.ts'
+import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
+import { calm, userHere, liveNodes, asRenewed } from './words.ts'
+
+export function membership(candidate: () => Candidate): void {
+  describe('membership', { concurrency: CONCURRENCY }, () => {
+    it('lists a node that joined with what it said of itself, and as seen now', async (t) => {
+      const { state } = stage(t, candidate())
+      const node = newNode('web')
+      const before = Date.now()
+      await state().join({ node, name: 'web', url: 'http://10.0.0.1:18308', startedAt: 1_700_000_000_123 })
+      const { live, gone } = await state().nodes()
+      assert.deepEqual(gone, [])
+      assert.equal(live.length, 1)
+      const { lastSeen, ...rest } = live[0]!
+      assert.ok(Math.abs(lastSeen - before) < 60_000, `${lastSeen} is not the time`)
+      assert.deepEqual(rest, {
+        node,
+        name: 'web',
+        url: 'http://10.0.0.1:18308',
+        startedAt: 1_700_000_000_123,
+        connectionCount: 0,
+      })
+    })
+
+    it('lists a node once that joined twice, and lets it write', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const record = { node: newNode(), name: 'n', startedAt: 1 }
+      await one.join(record)
+      await one.join(record)
+      assert.equal((await one.nodes()).live.length, 1)
+      assert.equal((await one.apply(record.node, [userHere('u1')])).type, 'applied')
+    })
+
+    it('lists every node to every other', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const handles = [state(), state(), state()]
+      const nodes = await Promise.all(handles.map((handle) => joined(handle)))
+      for (const handle of handles) assert.deepEqual(await liveNodes(handle), nodes.toSorted())
+    })
+
+    it('raises the version whenever a node joins, leaves or was cleaned up', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const versions = [(await one.nodes()).version]
+      const node = await joined(one)
+      versions.push((await one.nodes()).version)
+      const other = await joined(one)
+      versions.push((await one.nodes()).version)
+      await one.evict(other, 'evicted', node)
+      versions.push((await one.nodes()).version)
+      await one.forget(other)
+      versions.push((await one.nodes()).version)
+      for (const [index, version] of versions.entries()) {
+        if (index > 0) assert.ok(version > versions[index - 1]!, `versions were ${versions.join(', ')}`)
+      }
+      const renewal = asRenewed(await one.renew(node, 0))
+      assert.equal(renewal.version, versions.at(-1))
+    })
+
+    it('tells the count that the last renewal or report gave', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      await one.renew(node, 7)
+      assert.equal((await one.nodes()).live[0]?.connectionCount, 7)
+      await one.reportCount(node, 9)
+      assert.equal((await one.nodes()).live[0]?.connectionCount, 9)
+    })
+
+    it('moves lastSeen with each renewal', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      const first = (await one.nodes()).live[0]!.lastSeen
+      await until('a renewal is seen', async () => {
+        await one.renew(node, 0)
+        return (await one.nodes()).live[0]!.lastSeen > first
+      })
+    })
+
+    it('tells when the next lease of another node runs out, and nothing to a lone node', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const node = await joined(one)
+      assert.equal(asRenewed(await one.renew(node, 0)).nextExpiry, undefined)
+      await joined(one)
+      const { nextExpiry } = asRenewed(await one.renew(node, 0))
+      assert.ok(nextExpiry !== undefined && nextExpiry > 0 && nextExpiry <= calm.deadAfter, String(nextExpiry))
+    })
+
+    it('does not put out a node that is late as long as nobody evicts it', async (t) => {
+      const { state, settings } = stage(t, candidate())
+      const one = state()
+      const node = await joined(one)
+      await elapse(settings.deadAfter * 1.5)
+      assert.equal((await one.renew(node, 0)).type, 'renewed')
+      assert.equal((await one.apply(node, [userHere('u1')])).type, 'applied')
+    })
+  })
+}

@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Child } from './child.ts'
+import { freePort } from './free-port.ts'
+
+/** A redis-server of the test's own, on 127.0.0.1. It keeps nothing on disk unless it is told to. */
+export class RedisServer {
+  readonly port: number
+  readonly #args: readonly string[]
+  readonly #directory: string
+  #child: Child
+
+  private constructor(port: number, args: readonly string[], directory: string, child: Child) {
+    this.port = port
+    this.#args = args
+    this.#directory = directory
+    this.#child = child
+  }
+
+  static async start(args: readonly string[]): Promise<RedisServer> {
+    const directory = await mkdtemp(join(tmpdir(), 'flotilla-redis-'))
+    for (let attempt = 1; ; attempt++) {
+      const port = await freePort()
+      try {
+        return new RedisServer(port, args, directory, await launch(port, args, directory))
+      } catch (error) {
+        // Another process may have taken the port meanwhile.
+        if (attempt === 3) throw error
+      }
+    }
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#child.pid
+  }
+
+  pause(): void {
+    this.#child.pause()
+  }
+
+  resume(): void {
+    this.#child.resume()
+  }
+
+  async kill9(): Promise<void> {
+    await this.#child.kill9()
+  }
+
+  /** Starts again on the same port: with what it had written to disk, or `empty`. */
+  async restart({ empty = false }: { empty?: boolean } = {}): Promise<void> {
+    await this.kill9()
+    if (empty) await rm(join(this.#directory, 'dump.rdb'), { force: true })
+    if (empty) await rm(join(this.#directory, 'appendonlydir'), { recursive: true, force: true })
+    this.#child = await launch(this.port, this.#args, this.#directory)
+  }
+
+  /** Safe twice. */
+  async stop(): Promise<void> {
+    await this.kill9()
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+export function startRedis(args: readonly string[] = ['--save', '', '--appendonly', 'no']): Promise<RedisServer> {
+  return RedisServer.start(args)
+}
+
+async function launch(port: number, args: readonly string[], directory: string): Promise<Child> {
+  const child = new Child('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, ...args])
+  await child.said(/Ready to accept connections/)
+  return child
+}
