@@ -160,7 +160,9 @@ function waitAndConnect(/** @type {number} */ at) {
 
 function setState(/** @type {string} */ state, /** @type {string} */ text) {
   $('state').dataset.state = state
-  if ($('state-text').textContent !== text) $('state-text').textContent = text
+  $('state-text').textContent = text
+  // A countdown is for the eye alone.
+  say('state-told', state)
   $('send').disabled = state !== 'connected'
   if (state === 'connected') alarm(undefined)
 }
@@ -180,7 +182,8 @@ function received(/** @type {string | ArrayBuffer} */ data) {
   const json = parse(data)
   if (json?.id === WHOAMI) return showWhoami(json.data)
   if (isChat(json)) return showChat(json)
-  showRaw(json !== null && typeof json === 'object' ? JSON.stringify(json, null, 2) : data, 'as it came')
+  const isObject = json !== null && typeof json === 'object'
+  showRaw(isObject ? JSON.stringify(json, null, 2) : data, isObject ? 'JSON' : 'text')
 }
 
 /** @returns {any} */
@@ -210,7 +213,7 @@ function showChat(/** @type {Chat} */ { from, to, text, at }) {
 }
 
 function showRaw(/** @type {string} */ text, /** @type {string} */ what) {
-  append(entry({ from: 'push', to: what, text, at: Date.now(), raw: true }))
+  append(entry({ from: 'Push', to: what, text, at: Date.now(), raw: true }))
 }
 
 function hexOf(/** @type {ArrayBuffer} */ buffer) {
@@ -229,21 +232,31 @@ function nameOf(/** @type {Chat['to']} */ to) {
 function entry(
   /** @type {{ from: string, to: string, text: string, at: number, raw?: boolean, mine?: boolean }} */ what,
 ) {
-  const avatar = element('span', 'avatar')
-  avatar.setAttribute('aria-hidden', 'true')
-  dress(avatar, what.from)
-  const time = element(
-    'time',
-    '',
-    new Date(what.at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit' }),
-  )
+  const time = element('time', '', timeOf(what.at))
   const meta = element('div', 'meta')
   if (!what.mine) meta.append(element('strong', '', what.from))
   meta.append(element('span', 'to', what.to), time)
   const bubble = element('div', what.raw ? 'bubble raw' : 'bubble', what.text)
   const whole = element('article', what.mine ? 'entry mine' : 'entry')
-  whole.append(...(what.mine ? [] : [avatar]), meta, bubble)
+  whole.append(...(what.mine ? [] : [what.raw ? rawAvatar() : avatarOf(what.from)]), meta, bubble)
   return whole
+}
+
+function avatarOf(/** @type {string} */ name) {
+  const avatar = element('span', 'avatar')
+  avatar.setAttribute('aria-hidden', 'true')
+  dress(avatar, name)
+  return avatar
+}
+
+function rawAvatar() {
+  const avatar = element('span', 'avatar raw', '↓')
+  avatar.setAttribute('aria-hidden', 'true')
+  return avatar
+}
+
+function timeOf(/** @type {number} */ at) {
+  return new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false })
 }
 
 function note(/** @type {string} */ text) {
@@ -354,8 +367,8 @@ function showReceipt(/** @type {HTMLElement} */ at, /** @type {any} */ { id, nod
     at.textContent = `${error.code}: ${error.message}`
     return at.classList.add('failed')
   }
-  const where = `stored for ${nodeCount} ${nodeCount === 1 ? 'node' : 'nodes'}`
-  at.textContent = offline.length > 0 ? `${where}, offline: ${offline.join(', ')}` : where
+  const where = nodeCount === 0 ? 'nobody is there' : `stored for ${nodeCount} ${nodeCount === 1 ? 'node' : 'nodes'}`
+  at.textContent = offline.length > 0 ? `${where} · offline: ${offline.join(', ')}` : where
   at.title = `id ${id}`
   at.classList.toggle('offline', offline.length > 0)
 }
@@ -382,13 +395,10 @@ async function showPeople() {
 }
 
 function personOf(/** @type {string} */ uid) {
-  const avatar = element('span', 'avatar')
-  avatar.setAttribute('aria-hidden', 'true')
-  dress(avatar, uid)
   const button = /** @type {HTMLButtonElement} */ (element('button'))
   button.type = 'button'
   button.disabled = uid === me.uid
-  button.append(avatar, element('span', 'name', uid === me.uid ? `${uid} (you)` : uid))
+  button.append(avatarOf(uid), element('span', 'name', uid === me.uid ? `${uid} (you)` : uid))
   button.addEventListener('click', () => writeTo(uid))
   const item = element('li')
   item.append(button)
@@ -413,7 +423,7 @@ function say(/** @type {string} */ id, /** @type {string | undefined | false} */
   const place = $(id)
   // A live region is read out when it changes: do not change it to what it says already.
   if (place.textContent !== (text || '')) place.textContent = text || ''
-  if (id !== 'alert-text') place.hidden = !text
+  if (place.classList.contains('flaw')) place.hidden = !text
 }
 
 const wide = matchMedia('(min-width: 861px)')
