@@ -13,8 +13,8 @@ export type AuthenticateOptions = TokenSource & {
 }
 
 /**
- * Lets in who brings a JWT (RFC 7519), by `Authorization: Bearer`, `?token=` or the subprotocols `flotilla, token.<jwt>`.
- * Its `sub` is the uid; when its `exp` passes, the connection closes with 4401. 401 for everyone else.
+ * Lets in who brings a JWT (RFC 7519) by `Authorization: Bearer`, `?token=` or the subprotocols `flotilla, token.<jwt>`,
+ * and answers 401 to everyone else. Its `sub` is the uid; when its `exp` passes, the connection closes with 4401.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */

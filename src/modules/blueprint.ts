@@ -37,8 +37,11 @@ export interface Draft extends Hooks {
 export function checkDraft(draft: Draft): Blueprint {
   parsePath(draft.path)
   const path = draft.path as string
-  if (draft.message !== undefined && draft.commands !== undefined)
+  const hasCommands = draft.commands !== undefined && draft.commands.length > 0
+  if (hasCommands && draft.message !== undefined)
     throw badModule(path, 'has a message hook (@OnMessage) as well as commands or controllers: keep one of them')
+  if (hasCommands && draft.parser === raw)
+    throw badModule(path, 'has commands, which the raw parser cannot read: take json or token, or a message hook')
   draft.commands?.forEach((command) => checkCommand(path, command))
   return {
     ...draft,
@@ -77,10 +80,7 @@ function checkCommand(path: string, { name, data, run }: Command): void {
   if (typeof name !== 'string' || name === '') throw badModule(path, 'has a command without a name')
   if (typeof run !== 'function') throw badModule(path, `has the command '${name}' without a function run(ctx)`)
   if (data !== undefined && !isSchema(data))
-    throw badModule(
-      path,
-      `has the command '${name}', whose data is no Standard Schema: give a zod, valibot or other one`,
-    )
+    throw badModule(path, `has the command '${name}', whose data is no Standard Schema: zod and valibot make some`)
 }
 
 function checkConcurrency(path: string, concurrency: unknown = 1): number {

@@ -23,27 +23,19 @@ export function draftOfDecorated(entry: object, resolve: Resolve): Draft {
 }
 
 function controllerCommands(path: unknown, entry: object, resolve: Resolve): Command[] {
-  const type = typeOf(entry)
-  const found = controllerOf(type)
-  if (found === undefined) throw badModule(path, `has the controller ${nameOf(entry)} without @WsController('prefix')`)
+  const name = nameOf(entry)
+  const found = controllerOf(typeOf(entry))
+  if (found === undefined) throw badModule(path, `has the controller ${name} without @WsController('prefix')`)
   const { prefix, options } = found
-  if (typeof prefix !== 'string')
-    throw badModule(path, `has the controller ${nameOf(entry)}, whose prefix is no string`)
+  if (typeof prefix !== 'string') throw badModule(path, `has the controller ${name}, whose prefix is no string`)
   const instance = toInstance(entry, resolve)
   const marks = marksOf(instance)
   const hook = marks.find(isHook)
-  if (hook !== undefined) {
-    const method = String(hook.method)
-    throw badModule(
-      path,
-      `has the controller ${nameOf(entry)}, whose method '${method}' is a hook: hooks belong to modules`,
-    )
-  }
-  const shared = checkList(`controller ${nameOf(entry)}: middleware`, options.middleware)
-  return toCommands(path, instance, prefix, marks.filter(isCommand)).map((command) => ({
-    ...command,
-    middleware: [...shared, ...command.middleware],
-  }))
+  if (hook !== undefined)
+    throw badModule(path, `has the controller ${name} with the hook '${String(hook.method)}': it belongs to a module`)
+  const shared = checkList(`controller ${name}: middleware`, options.middleware)
+  const commands = toCommands(path, instance, prefix, marks.filter(isCommand))
+  return commands.map((command) => ({ ...command, middleware: [...shared, ...command.middleware] }))
 }
 
 /** A subclass may say a command again for the method that it overrides: then what it says holds. */
@@ -52,10 +44,7 @@ function toCommands(path: unknown, instance: object, prefix: string, marks: read
   return latest.map(({ command, data, middleware, method }) => {
     const name = prefix === '' ? command : `${prefix}.${command}`
     if (typeof command !== 'string' || command === '')
-      throw badModule(
-        path,
-        `has @MessageMapping without a command at '${String(method)}': write @MessageMapping('say')`,
-      )
+      throw badModule(path, `has @MessageMapping without a command at '${String(method)}': give it one, such as 'say'`)
     const owner = `module '${String(path)}': the middleware of command '${name}'`
     return { name, data, middleware: checkList(owner, middleware), run: callerOf(instance, method) }
   })

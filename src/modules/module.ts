@@ -25,7 +25,7 @@ export interface Module {
   readonly path: string
   /** Messages of one connection that may be handled at once. */
   readonly concurrency: number
-  /** A `Response` refuses. Whoever calls it adds `ctx.headers` to that, or to the 101. Rejects with what a hook threw. */
+  /** A `Response` refuses; the caller adds `ctx.headers` to that, or to the 101. Rejects with what a hook threw. */
   handshake(ctx: HandshakeContext): Promise<Response | undefined>
   /** Rejects with what a hook threw. */
   open(ctx: OpenContext): Promise<void>

@@ -18,6 +18,8 @@ const handler = (trace: Trace): string => {
   return 'reply'
 }
 
+const forget: Middleware<Trace> = (_, next) => void next()
+
 test('runs the layers in order on the way in and in reverse on the way out', async () => {
   const trace: Trace = []
   await compose([layer('a'), layer('b')], handler)(trace)
@@ -33,11 +35,8 @@ test('keeps what the handler returned where a layer returns nothing', async () =
 })
 
 test('takes what a layer returns in place of what the handler returned, null included', async () => {
-  const replace = async (_: Trace, next: () => Promise<unknown>): Promise<null> => {
-    await next()
-    return null
-  }
-  assert.equal(await compose([layer('a'), replace], handler)([]), null)
+  const replaced = compose<Trace>([layer('a'), (_, next) => next().then(() => null)], handler)
+  assert.equal(await replaced([]), null)
 })
 
 test('gives a layer what the layers inside it returned', async () => {
@@ -55,41 +54,29 @@ test('does not run what is inside a layer that does not call next', async () => 
 
 test('fails where a layer calls next twice, even one that awaits neither', async () => {
   const calls: Trace = []
-  const twice: Middleware<Trace> = (_, next) => {
-    void next()
-    void next()
-  }
-  await assert.rejects(async () => compose([twice], handler)(calls), {
-    code: 'FLT_BAD_MODULE',
-    message: /next\(\) twice/,
-  })
+  const twice = compose<Trace>([(_, next) => void [next(), next()]], handler)
+  await assert.rejects(async () => twice(calls), { code: 'FLT_BAD_MODULE', message: /next\(\) twice/ })
   assert.deepEqual(calls, ['handler'])
 })
 
 test('a layer may catch what fails inside it', async () => {
-  const rescue: Middleware<Trace> = async (_, next) => {
-    try {
-      return await next()
-    } catch {
-      return 'rescued'
-    }
-  }
-  const failing = compose<Trace>([rescue, layer('b')], () => Promise.reject(new Error('inside')))
-  assert.equal(await failing([]), 'rescued')
+  const rescued = compose<Trace>([(_, next) => next().catch(() => 'rescued'), layer('b')], async () => {
+    throw new Error('inside')
+  })
+  assert.equal(await rescued([]), 'rescued')
 })
 
 test('a layer that does not await next still ends after what is inside it, and fails with it', async () => {
-  const forgetful: Middleware<Trace> = (_, next) => void next()
-  const slow = async (trace: Trace): Promise<string> => {
+  const slow = compose([forget], async (trace: Trace) => {
     await turn()
     return handler(trace)
-  }
-  assert.equal(await compose([forgetful], slow)([]), 'reply')
-  const failing = async (): Promise<never> => {
+  })
+  assert.equal(await slow([]), 'reply')
+  const failing = compose([forget], async () => {
     await turn()
     throw new Error('late')
-  }
-  await assert.rejects(async () => compose([forgetful], failing)([]), /late/)
+  })
+  await assert.rejects(async () => failing([]), /late/)
 })
 
 test('keeps concurrent calls apart', async () => {

@@ -13,6 +13,15 @@ import { Client, compile, FakeCluster, handshake, noCluster } from './harness.ts
 const services = { cluster: noCluster, log: silent }
 const text = z.object({ text: z.string() })
 
+function fail(): never {
+  throw new Error('mine')
+}
+
+async function refuseLate(): Promise<Response> {
+  await turn()
+  return new Response(null, { status: 401 })
+}
+
 // ---- messages
 
 const { module: chat, failures } = compile(
@@ -299,22 +308,15 @@ for (const [what, layer] of Object.entries<(ctx: unknown, next: () => Promise<un
   'swallows what failed inside it': async (_, next) => void (await next().catch(() => {})),
 }))
   test(`middleware that ${what} lets nobody in`, async () => {
-    const failing = () => {
-      throw new Error('inside')
-    }
-    const { module } = compile(defineModule('/x', { middleware: { handshake: [layer] }, handshake: failing }))
+    const { module } = compile(defineModule('/x', { middleware: { handshake: [layer] }, handshake: fail }))
     const response = await module.handshake(handshake())
     assert.equal(response?.status, 403)
     assert.equal(((await response!.json()) as { error: { code: string } }).error.code, 'FLT_FORBIDDEN')
   })
 
 test('middleware that forgets to await next does not let in whom the hook refuses', async () => {
-  const hook = async (): Promise<Response> => {
-    await turn()
-    return new Response(null, { status: 401 })
-  }
   const middleware = { handshake: [(_: unknown, next: () => Promise<unknown>) => void next()] }
-  const { module } = compile(defineModule('/x', { middleware, handshake: hook }))
+  const { module } = compile(defineModule('/x', { middleware, handshake: refuseLate }))
   assert.equal((await module.handshake(handshake()))?.status, 401)
 })
 
@@ -359,10 +361,7 @@ test('open runs its onion; join, leave and send survive destructuring', async ()
 })
 
 test('open and close reject with what their hooks throw', async () => {
-  const hook = (): never => {
-    throw new Error('mine')
-  }
-  const { module } = compile(defineModule('/x', { open: hook, close: hook }))
+  const { module } = compile(defineModule('/x', { open: fail, close: fail }))
   await assert.rejects(module.open(new OpenContext(client.connection, services)), /mine/)
   await assert.rejects(module.close(new CloseContext(client.connection, services, 1000, '')), /mine/)
 })
@@ -394,6 +393,7 @@ for (const [what, entry, message] of [
   ['a misspelt hook', defineModule('/x', { onOpen: run } as never), /'onOpen', which is none of handshake/],
   ['a hook that is no function', defineModule('/x', { open: 1 as never }), /open hook that is not a function/],
   ['a command without run', defineModule('/x', { commands: { a: run as never } }), /'a' without a function run/],
+  ['commands of the raw parser', defineModule('/x', { parser: raw, commands: { a: { run } } }), /raw parser cannot/],
   ['an empty command', defineModule('/x', { commands: { '': { run } } }), /without a name/],
   ['data that is no schema', defineModule('/x', { commands: { a: { data: {} as never, run } } }), /no Standard Schema/],
   ['concurrency 0', defineModule('/x', { concurrency: 0 }), /whole number from 1/],
@@ -406,7 +406,7 @@ for (const [what, entry, message] of [
   ['middleware of no stage', defineModule('/x', { middleware: { close: [] } as never }), /has no 'close'/],
   ['middleware as a list', defineModule('/x', { middleware: [] as never }), /must be an object/],
   ['a plain object', { path: '/x', open: run }, /defineModule/],
-  ['a class without @WsModule', class Plain {}, /the class Plain has no @WsModule/],
+  ['a class without @WsModule', class Plain extends Client {}, /the class Plain has no @WsModule/],
 ] as const)
   test(`refuses ${what}, and says what to do`, () => {
     assert.throws(() => compile(entry as object), { code: 'FLT_BAD_MODULE', message })

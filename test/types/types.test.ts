@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const folder = fileURLToPath(new URL('.', import.meta.url))
+const root = join(folder, '../..')
+const samples = ['example.ts', 'misuse.ts', 'usage.ts'].map((file) => join(folder, file))
+const options = [
+  '--noEmit',
+  '--strict',
+  '--target',
+  'es2023',
+  '--module',
+  'nodenext',
+  '--types',
+  'node',
+  '--skipLibCheck',
+]
+const lib = ['--lib', 'es2023,esnext.disposable,esnext.decorators']
+
+/** What the compiler says of the samples, which see the package as its users do: through `exports`, built. */
+function complaintsOf(compiler: string, ...flags: string[]): Promise<string> {
+  const program = join(root, 'node_modules', compiler, 'bin/tsc')
+  return new Promise((resolve) => {
+    execFile(
+      process.execPath,
+      [program, ...options, ...lib, ...flags, ...samples],
+      { cwd: folder },
+      (_, stdout, stderr) => resolve(stdout + stderr),
+    )
+  })
+}
+
+for (const [name, compiler, ...ignore] of [
+  ['TypeScript 7', 'typescript', '--ignoreConfig'],
+  ['TypeScript 5.9', 'typescript-5'],
+] as const)
+  for (const experimental of ['false', 'true'])
+    test(`${name} takes what is right and refuses what is wrong, experimentalDecorators ${experimental}`, async () => {
+      assert.ok(existsSync(join(root, 'dist/index.d.ts')), 'dist/ is missing: run npm run build')
+      assert.equal(await complaintsOf(compiler, '--experimentalDecorators', experimental, ...ignore), '')
+    })
