@@ -28,6 +28,7 @@ const kinds = {
   FLT_PUSH_PENDING: { status: 409, retry: true },
   FLT_INBOX_FULL: { status: 503, retry: true },
   FLT_STORE_AWAY: { status: 503, retry: true },
+  FLT_TIMEOUT: { status: 503, retry: true },
   FLT_CLOSED: { status: 503, retry: false },
   FLT_INTERNAL: { status: 500, retry: false },
   FLT_BAD_JSON: { status: 400, retry: false },
@@ -46,7 +47,11 @@ export class FlotillaError extends Error {
   /** More to read for a program, such as the nodes that did store a push. Never shown to clients. */
   readonly details: Readonly<Record<string, unknown>> | undefined
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { details?: Readonly<Record<string, unknown>> }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: ErrorOptions & { details?: Readonly<Record<string, unknown>> },
+  ) {
     super(message, options)
     this.code = code
     this.details = options?.details

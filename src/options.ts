@@ -1,8 +1,13 @@
 import type { RequestListener } from 'node:http'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Driver } from './drivers/driver.ts'
-import type { Logger } from './logger.ts'
+import { memory } from './drivers/memory/memory.ts'
+import { FlotillaError } from './errors.ts'
+import { type Logger, silent } from './logger.ts'
 import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
+import { binaryCodec } from './protocol/binary-codec.ts'
 import type { Codec } from './protocol/envelope.ts'
+import { jsonCodec } from './protocol/json-codec.ts'
 import type { Connection } from './sockets/connection.ts'
 
 /** Where an error happened. */
@@ -66,4 +71,123 @@ export interface ServerOptions {
   tls?: { cert: string | Buffer; key: string | Buffer }
   /** Answers plain HTTP requests on servers that Flotilla makes; 404 or 426 where not given. */
   http?: RequestListener
+}
+
+/** What every option comes to: given, or its default. */
+export interface Settings {
+  readonly driver: Driver
+  readonly logger: Logger
+  readonly onError: (report: ErrorReport) => void
+  readonly name: string
+  readonly url: string | undefined
+  readonly prefix: string
+  readonly heartbeat: number
+  readonly deadAfter: number
+  readonly pingInterval: number
+  readonly consumers: number
+  readonly maxPayload: number
+  readonly maxPending: number
+  readonly maxConnectionsPerUid: number
+  readonly storeWait: number
+  readonly connectTimeout: number
+  readonly maxInboxBytes: number
+  readonly handshakeTimeout: number
+  readonly trustProxy: readonly string[]
+  readonly codec: Codec
+  readonly generateUid: () => string
+}
+
+interface Limits {
+  readonly default: number
+  readonly min: number
+  readonly max: number
+}
+
+const HOUR = 3_600_000
+const GIB = 2 ** 30
+
+const numbers = {
+  heartbeat: { default: 3_000, min: 20, max: HOUR },
+  deadAfter: { default: 10_000, min: 60, max: 24 * HOUR },
+  pingInterval: { default: 25_000, min: 0, max: HOUR },
+  consumers: { default: 1, min: 1, max: 256 },
+  maxPayload: { default: 2 ** 20, min: 1, max: GIB },
+  maxPending: { default: 100, min: 1, max: 1_000_000 },
+  maxConnectionsPerUid: { default: 100, min: 1, max: 10_000 },
+  storeWait: { default: 5_000, min: 10, max: HOUR },
+  connectTimeout: { default: 10_000, min: 0, max: HOUR },
+  maxInboxBytes: { default: 64 * 2 ** 20, min: 1, max: 4 * GIB },
+  handshakeTimeout: { default: 10_000, min: 10, max: HOUR },
+} as const satisfies Record<string, Limits>
+
+type NumberName = keyof typeof numbers
+
+/** @throws FlotillaError `FLT_BAD_OPTION`, naming the option and what it takes */
+export function parseOptions(options: ServerOptions): Settings {
+  const known = new Set([...OTHER_NAMES, ...Object.keys(numbers)])
+  const strange = Object.keys(options).filter((name) => !known.has(name))
+  if (strange.length > 0) throw badOption(strange.join(', '), 'is no option of createServer: look for a misspelling')
+  const settings = {
+    ...parseNumbers(options),
+    driver: options.driver ?? memory(),
+    logger: options.logger === undefined || options.logger === false ? silent : options.logger,
+    name: parseWord('name', options.name ?? randomBytes(3).toString('hex')),
+    prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
+    url: options.url,
+    trustProxy: options.trustProxy ?? [],
+    codec: codecOf(options.codec),
+    generateUid: options.generateUid ?? randomUUID,
+  }
+  if (settings.deadAfter < 3 * settings.heartbeat) {
+    throw badOption('deadAfter', `must be at least three heartbeats, which are ${3 * settings.heartbeat} ms`)
+  }
+  return { ...settings, onError: guarded(options.onError, settings.logger) }
+}
+
+const OTHER_NAMES = [
+  ...['modules', 'driver', 'middleware', 'resolve', 'logger', 'onError', 'name', 'url', 'prefix', 'trustProxy'],
+  ...['codec', 'generateUid', 'tls', 'http'],
+]
+
+function parseNumbers(options: ServerOptions): Record<NumberName, number> {
+  const names = Object.keys(numbers) as NumberName[]
+  return Object.fromEntries(names.map((name) => [name, parseNumber(name, options[name])])) as Record<NumberName, number>
+}
+
+function parseNumber(name: NumberName, value: unknown): number {
+  const limits = numbers[name]
+  if (value === undefined) return limits.default
+  if (typeof value === 'number' && Number.isInteger(value) && value >= limits.min && value <= limits.max) return value
+  throw badOption(name, `is ${String(value)}: give a whole number from ${limits.min} to ${limits.max}`)
+}
+
+/** Names and prefixes become part of keys and ids, which have separators of their own. */
+function parseWord(option: 'name' | 'prefix', value: unknown): string {
+  if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
+  throw badOption(option, `is ${JSON.stringify(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+}
+
+function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {
+  if (codec === 'binary') return binaryCodec
+  if (codec === 'json') return jsonCodec
+  if (typeof codec === 'object' && typeof codec.encode === 'function' && typeof codec.decode === 'function')
+    return codec
+  throw badOption('codec', "must be 'binary', 'json' or an object with encode and decode")
+}
+
+/** An `onError` that throws must not do harm where nobody can be told any more. */
+function guarded(onError: ServerOptions['onError'], logger: Logger): (report: ErrorReport) => void {
+  return (report) => {
+    const { phase, error, connection } = report
+    logger.warn({ phase, error, connection: connection?.id }, 'an error that no caller was told of')
+    try {
+      onError?.(report)
+    } catch (failure) {
+      logger.error({ error: failure }, 'onError itself has failed')
+    }
+  }
+}
+
+function badOption(name: string, what: string): FlotillaError {
+  return new FlotillaError('FLT_BAD_OPTION', `${name} ${what}`)
 }

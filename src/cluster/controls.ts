@@ -1,3 +1,4 @@
+import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Address, ControlAction, ControlEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import type { Group, NodeId } from '../protocol/ids.ts'
@@ -135,14 +136,9 @@ export class Controls {
       for (const group of groups) change(connection, group)
       stored.push(this.#bindings.touchGroups(connection, groups))
     }
-    await withDeadline(Promise.all(stored), this.#replyWait)
+    await withDeadline(Promise.all(stored), this.#replyWait, storeAway)
   }
 }
 
-function withDeadline(promise: Promise<unknown>, wait: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const away = (): void => reject(new FlotillaError('FLT_STORE_AWAY', 'the store did not take the change in time: try again'))
-    const timer = setTimeout(away, wait)
-    promise.then(() => resolve(), reject).finally(() => clearTimeout(timer))
-  })
-}
+const storeAway = (): FlotillaError =>
+  new FlotillaError('FLT_STORE_AWAY', 'the store did not take the change in time: try again')

@@ -1,23 +1,16 @@
 import type { Events } from '../events.ts'
 import type { Queue } from '../drivers/queue.ts'
-import type { GoneNode, LiveNode, NodeList, Renewal, State } from '../drivers/state.ts'
+import type { GoneNode, LiveNode, Renewal, State } from '../drivers/state.ts'
 import { isFlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import {
-  type ConnectionId,
-  newProcessId,
-  nodeId,
-  type NodeId,
-  type ProcessId,
-  processOfConnection,
-  processOfNode,
-} from '../protocol/ids.ts'
+import { type ConnectionId, newProcessId, nodeId, type NodeId, type ProcessId, processOfNode } from '../protocol/ids.ts'
+import type { NodeBook } from '../push/locator.ts'
+import { Roster } from '../push/roster.ts'
 
 const RETRY_PAUSE = 100
 const COUNT_PAUSE = 100
 /** After a lease has run out it is only then overdue: a glance this much later sees it. */
 const EXPIRY_SLACK = 5
-const NOBODY: NodeList = { version: -1, live: [], gone: [] }
 
 export interface MembershipSettings {
   readonly name: string
@@ -33,12 +26,14 @@ export interface MembershipHooks {
   left(node: GoneNode): void
   /** A node's lease has run out. */
   overdue(node: NodeId): void
+  /** A heartbeat was taken. */
+  beat(): void
   connectionCount(): number
   url(): string | undefined
 }
 
 /** This node's place in the cluster: its lease, its heartbeat, and whom it knows. */
-export class Membership {
+export class Membership implements NodeBook {
   readonly process: ProcessId = newProcessId()
   readonly #state: State
   readonly #queue: Queue
@@ -49,8 +44,7 @@ export class Membership {
   readonly #startedAt = Date.now()
   #incarnation = 1
   #node: NodeId
-  #list: NodeList = NOBODY
-  #nodeOfProcess = new Map<ProcessId, NodeId>()
+  #roster = new Roster()
   /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
   #renewedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
@@ -79,7 +73,7 @@ export class Membership {
   }
 
   get live(): readonly LiveNode[] {
-    return this.#list.live
+    return this.#roster.live
   }
 
   /** Whether a node is, or was, this very process: its connections are here. */
@@ -87,16 +81,20 @@ export class Membership {
     return processOfNode(node) === this.process
   }
 
-  /** The node that a connection's process runs as now, as far as is known here. */
   nodeOf(connection: ConnectionId): NodeId | undefined {
-    const process = processOfConnection(connection)
-    return process === undefined ? undefined : this.#nodeOfProcess.get(process)
+    return this.#roster.nodeOf(connection)
+  }
+
+  standIn(node: NodeId): NodeId | undefined {
+    if (this.isSelf(node)) return this.#node
+    return this.#roster.isGone(node) ? undefined : node
   }
 
   /** Takes its place, or rejects where the store does not answer. */
   async start(): Promise<void> {
     await this.#enter()
     await this.refresh()
+    this.#hooks.beat()
     this.#schedule(this.#settings.heartbeat)
   }
 
@@ -131,12 +129,11 @@ export class Membership {
 
   /** Asks the store who is there; tells who came and who went. */
   async refresh(): Promise<void> {
-    const list = await this.#state.nodes()
+    const now = new Roster(await this.#state.nodes())
     if (this.#closed) return
-    const before = this.#list
-    this.#list = list
-    this.#nodeOfProcess = new Map(list.live.map(({ node }) => [processOfNode(node), node]))
-    this.#announce(before, list)
+    const before = this.#roster
+    this.#roster = now
+    this.#announce(before, now)
   }
 
   /** Takes a new id, as often as it needs to: the sockets stay open meanwhile. */
@@ -186,11 +183,12 @@ export class Membership {
       const renewal = await this.#renew()
       if (renewal.type === 'evicted' || !(await this.#queue.isOpen(this.#node))) await this.rejoin()
       if (renewal.type === 'renewed') {
-        if (renewal.version !== this.#list.version) await this.refresh()
+        if (renewal.version !== this.#roster.version) await this.refresh()
         next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
         for (const node of renewal.overdue) this.#hooks.overdue(node)
+        this.#hooks.beat()
       }
-      for (const gone of this.#list.gone) if (!gone.cleaned) this.#hooks.left(gone)
+      for (const gone of this.#roster.gone) if (!gone.cleaned) this.#hooks.left(gone)
     } catch (error) {
       if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
     }
@@ -205,7 +203,7 @@ export class Membership {
     return renewal
   }
 
-  #announce(before: NodeList, now: NodeList): void {
+  #announce(before: Roster, now: Roster): void {
     const known = new Set(before.live.map(({ node }) => node))
     const here = new Set(now.live.map(({ node }) => node))
     for (const { node, name } of now.live) {

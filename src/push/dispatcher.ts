@@ -33,16 +33,21 @@ export class Dispatcher {
   readonly #lanes = new Map<NodeId, Lane>()
   readonly #broadcasts: Lane
 
-  constructor(
-    { queue, codec, publisher, locator, local, onUndelivered }: {
-      queue: Queue
-      codec: Codec
-      publisher: string
-      locator: Locator
-      local?: LocalNode
-      onUndelivered: OnUndelivered
-    },
-  ) {
+  constructor({
+    queue,
+    codec,
+    publisher,
+    locator,
+    local,
+    onUndelivered,
+  }: {
+    queue: Queue
+    codec: Codec
+    publisher: string
+    locator: Locator
+    local?: LocalNode
+    onUndelivered: OnUndelivered
+  }) {
     this.#queue = queue
     this.#codec = codec
     this.#publisher = publisher
@@ -122,7 +127,7 @@ export class Dispatcher {
   /** The node died between lookup and append: nothing was stored there, so look again without it. */
   async #sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): Promise<void> {
     try {
-      job.miss(node, await this.resend(push, node))
+      job.miss(await this.resend(push, node))
     } catch (error) {
       job.settle(node, { type: 'failed', error })
     }
@@ -145,7 +150,9 @@ export class Dispatcher {
   }
 }
 
-async function guard(append: () => Promise<Outcome | { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number }>): Promise<Outcome> {
+async function guard(
+  append: () => Promise<Outcome | { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number }>,
+): Promise<Outcome> {
   try {
     return await append()
   } catch (error) {
@@ -153,10 +160,15 @@ async function guard(append: () => Promise<Outcome | { type: Exclude<Outcome['ty
   }
 }
 
-function settleBroadcast(outcome: Outcome, resolve: (value: Dispatched) => void, reject: (error: unknown) => void): void {
+function settleBroadcast(
+  outcome: Outcome,
+  resolve: (value: Dispatched) => void,
+  reject: (error: unknown) => void,
+): void {
   if (outcome.type === 'stored') resolve({ nodes: [], nodeCount: outcome.nodeCount, offline: [] })
   else if (outcome.type === 'failed') reject(outcome.error)
-  else reject(new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again'))
+  else
+    reject(new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again'))
 }
 
 function targetOf(to: Address): LocatableTarget | undefined {
@@ -185,7 +197,10 @@ function withStampsOf(to: Address, first: Address): Address {
   }
   if (to.type === 'groups' && first.type === 'groups') {
     const stamps = new Map(first.groups.map(({ group, stamp }) => [group, stamp]))
-    return { type: 'groups', groups: to.groups.map(({ group, stamp }) => ({ group, stamp: stamps.get(group) ?? stamp })) }
+    return {
+      type: 'groups',
+      groups: to.groups.map(({ group, stamp }) => ({ group, stamp: stamps.get(group) ?? stamp })),
+    }
   }
   return to
 }

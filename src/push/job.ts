@@ -54,8 +54,8 @@ export class Job {
     this.#countDown()
   }
 
-  /** The node was gone, and these of its users were found nowhere else. */
-  miss(node: NodeId, keys: readonly string[]): void {
+  /** A node was gone, and these of its users were found nowhere else. */
+  miss(keys: readonly string[]): void {
     for (const key of keys) {
       const missed = (this.#missed.get(key) ?? 0) + 1
       this.#missed.set(key, missed)
@@ -89,6 +89,7 @@ export class Job {
   }
 
   #hostsOf(key: string): number {
-    return [...this.#byNode.values()].filter((to) => to.type === 'users' && to.users.some(({ uid }) => uid === key)).length
+    return [...this.#byNode.values()].filter((to) => to.type === 'users' && to.users.some(({ uid }) => uid === key))
+      .length
   }
 }

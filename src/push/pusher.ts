@@ -109,7 +109,10 @@ export class Pusher implements PusherApi {
       case 'conflict':
         throw idReused(id)
       case 'pending':
-        throw new FlotillaError('FLT_PUSH_PENDING', `another push with the id ${id} is under way: try again in a moment`)
+        throw new FlotillaError(
+          'FLT_PUSH_PENDING',
+          `another push with the id ${id} is under way: try again in a moment`,
+        )
       case 'fresh':
         return this.#pushClaimed(id, digest, push, claimed.stored)
       default:
@@ -156,5 +159,8 @@ function digestOf({ target, payload, except }: ParsedPush): string {
 }
 
 function idReused(id: PushId): FlotillaError {
-  return new FlotillaError('FLT_ID_REUSED', `id ${id} was used for another push within 10 minutes: give each push its own`)
+  return new FlotillaError(
+    'FLT_ID_REUSED',
+    `id ${id} was used for another push within 10 minutes: give each push its own`,
+  )
 }

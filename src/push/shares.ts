@@ -34,14 +34,14 @@ export class Answers {
       case 'users': {
         const byNode = new Map<NodeId, { type: 'users'; users: UserRef[] }>()
         const offline = split(target.uids, this.#uids, standIn, (node, uid, stamp) => {
-          partOf(byNode, node, () => ({ type: 'users', users: [] })).users.push({ uid, stamp })
+          partOf(byNode, node, () => ({ type: 'users' as const, users: [] })).users.push({ uid, stamp })
         })
         return { byNode, offline }
       }
       case 'groups': {
         const byNode = new Map<NodeId, { type: 'groups'; groups: GroupRef[] }>()
         split(target.groups, this.#groups, standIn, (node, group, stamp) => {
-          partOf(byNode, node, () => ({ type: 'groups', groups: [] })).groups.push({ group, stamp })
+          partOf(byNode, node, () => ({ type: 'groups' as const, groups: [] })).groups.push({ group, stamp })
         })
         // A group that nobody is in is empty, not offline.
         return { byNode, offline: [] }
@@ -49,7 +49,7 @@ export class Answers {
       case 'connections': {
         const byNode = new Map<NodeId, { type: 'connections'; connections: ConnectionId[] }>()
         const offline = split(target.connections, this.#connections, standIn, (node, connection) => {
-          partOf(byNode, node, () => ({ type: 'connections', connections: [] })).connections.push(connection)
+          partOf(byNode, node, () => ({ type: 'connections' as const, connections: [] })).connections.push(connection)
         })
         return { byNode, offline }
       }

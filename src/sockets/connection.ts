@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Message } from '../api.ts'
-import { CloseCode } from '../protocol/close-codes.ts'
+import { checkClose, CloseCode } from '../protocol/close-codes.ts'
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import { encodePayload } from '../protocol/payload.ts'
 import { buildFrame, type Frame } from './frame.ts'
@@ -49,7 +49,7 @@ export class Connection<P extends string = string> {
   readonly #flusher: Flusher
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
-  #closing = false
+  #closing: { readonly code: number; readonly reason: string } | undefined
   #uid: Uid | undefined
   #uidStamp = UNSTAMPED
   #groups: Map<Group, number> | undefined
@@ -100,7 +100,7 @@ export class Connection<P extends string = string> {
 
   /** Whether it takes messages: not closing, not closed. */
   get isOpen(): boolean {
-    return !this.#closing
+    return this.#closing === undefined
   }
 
   /** Sends to this client alone. False when it is closing or closed; never throws for that. */
@@ -110,18 +110,17 @@ export class Connection<P extends string = string> {
 
   /** Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. */
   disconnect(code: number = CloseCode.kicked, reason = ''): void {
-    if (this.#closing) return
-    this.#closing = true
-    if (this.#socket === undefined) return
-    this.#flusher.flush()
-    this.#socket.close(code, reason)
+    checkClose(code, reason)
+    if (this.#closing !== undefined) return
+    this.#closing = { code, reason }
+    this.#closeSocket()
   }
 
   // ---- for the rooms around it; none of it is for users
 
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
-    if (this.#closing) return false
+    if (this.#closing !== undefined) return false
     this.#outbox.push(frame)
     return true
   }
@@ -130,12 +129,19 @@ export class Connection<P extends string = string> {
   opened(socket: WebSocket, raw: Duplex): void {
     this.#socket = socket
     this.#outbox.open(raw)
+    this.#closeSocket()
   }
 
   /** @internal The socket is gone. */
   closed(): void {
-    this.#closing = true
+    this.#closing ??= { code: CloseCode.goingAway, reason: '' }
     this.#abort?.abort()
+  }
+
+  #closeSocket(): void {
+    if (this.#closing === undefined || this.#socket === undefined) return
+    this.#flusher.flush()
+    this.#socket.close(this.#closing.code, this.#closing.reason)
   }
 
   /** @internal */

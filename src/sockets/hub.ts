@@ -127,7 +127,12 @@ export class Hub implements Iterable<Connection> {
   }
 
   /** Says how many got it, and puts those it must be sent after among the absent. */
-  #deliverTo<Ref extends Stamped>(push: PushEnvelope, refs: readonly Ref[], index: RefIndex<Ref>, absent: Ref[]): number {
+  #deliverTo<Ref extends Stamped>(
+    push: PushEnvelope,
+    refs: readonly Ref[],
+    index: RefIndex<Ref>,
+    absent: Ref[],
+  ): number {
     const frame = buildFrame(push.payload)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined

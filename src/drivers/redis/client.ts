@@ -1,4 +1,5 @@
 import { Redis, type ChainableCommander, type RedisOptions } from 'ioredis'
+import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
 import { scripts, type ScriptCommands } from './scripts.ts'
@@ -61,6 +62,7 @@ export class RedisClient {
     for (;;) {
       if (this.#closed) throw closed()
       try {
+        if (this.#redis.status === 'wait') await this.#redis.connect()
         if (this.#redis.status === 'ready') return await command(this.#redis)
       } catch (error) {
         if (!this.#isPassing(error)) throw error
@@ -113,6 +115,7 @@ export function connectReader(url: string, settings: DriverSettings, role: strin
 function connect(url: string, connectionName: string, socketTimeout: number): Redis {
   const options: RedisOptions = {
     connectionName,
+    lazyConnect: true,
     // RESP2 keeps the shapes of replies that Redis 6.2 gives.
     protocol: 2,
     autoResendUnfulfilledCommands: false,
@@ -128,11 +131,4 @@ function connect(url: string, connectionName: string, socketTimeout: number): Re
 
 function closed(): FlotillaError {
   return new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
-}
-
-function withDeadline<T>(promise: Promise<T>, wait: number, failure: () => Error): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(failure()), wait)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

@@ -75,6 +75,7 @@ export class StreamReader {
       }
       this.#redis.once('ready', done)
       this.#redis.once('end', done)
+      if (this.#redis.status === 'wait') this.#redis.connect().catch(() => {})
       if (this.#redis.status === 'ready' || this.#redis.status === 'end') done()
     })
   }

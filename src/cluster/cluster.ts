@@ -1,0 +1,131 @@
+import type {
+  Cluster as ClusterApi,
+  ClusterEvents,
+  Many,
+  MemberPage,
+  Message,
+  Pusher as PusherApi,
+  PushOptions,
+  Target,
+} from '../api.ts'
+import type { Events } from '../events.ts'
+import { checkClose, CloseCode } from '../protocol/close-codes.ts'
+import type { ControlAction } from '../protocol/envelope.ts'
+import type { NodeId } from '../protocol/ids.ts'
+import { parseGroups, parseTarget, parseUid } from '../protocol/target.ts'
+import type { Connection } from '../sockets/connection.ts'
+import { FlotillaError } from '../errors.ts'
+import type { Controls } from './controls.ts'
+import type { Directory } from './directory.ts'
+import type { Membership } from './membership.ts'
+import type { Residents } from './residents.ts'
+import type { Takeover } from './takeover.ts'
+
+interface Rooms {
+  readonly membership: Membership
+  readonly pusher: PusherApi
+  readonly directory: Directory
+  readonly controls: Controls
+  readonly residents: Residents
+  readonly takeover: Takeover
+  readonly events: Events
+  readonly generateUid: () => string
+}
+
+/** What users call `cluster`: checks what it is given and hands it to the room that does it. */
+export class Cluster implements ClusterApi {
+  readonly #rooms: Rooms
+
+  constructor(rooms: Rooms) {
+    this.#rooms = rooms
+  }
+
+  get self(): NodeId {
+    return this.#rooms.membership.node
+  }
+
+  // ---- pushing
+
+  push(target: Target, message: Message, options?: PushOptions): ReturnType<PusherApi['push']> {
+    return this.#rooms.pusher.push(target, message, options)
+  }
+
+  transport(message: Message, ...uid: [] | [uid: Many]): ReturnType<PusherApi['transport']> {
+    return this.#rooms.pusher.transport(message, ...uid)
+  }
+
+  transportToUid(message: Message, ...uids: string[]): ReturnType<PusherApi['transportToUid']> {
+    return this.#rooms.pusher.transportToUid(message, ...uids)
+  }
+
+  transportToGroup(message: Message, ...groups: string[]): ReturnType<PusherApi['transportToGroup']> {
+    return this.#rooms.pusher.transportToGroup(message, ...groups)
+  }
+
+  transportToAll(message: Message): ReturnType<PusherApi['transportToAll']> {
+    return this.#rooms.pusher.transportToAll(message)
+  }
+
+  // ---- asking
+
+  isOnline(uid: string): ReturnType<Directory['isOnline']> {
+    return this.#rooms.directory.isOnline(uid)
+  }
+
+  connections(uid: string): ReturnType<Directory['connections']> {
+    return this.#rooms.directory.connections(uid)
+  }
+
+  members(group: string, page?: MemberPage): ReturnType<Directory['members']> {
+    return this.#rooms.directory.members(group, page)
+  }
+
+  nodes(): ReturnType<Directory['nodes']> {
+    return this.#rooms.directory.nodes()
+  }
+
+  counts(): ReturnType<Directory['counts']> {
+    return this.#rooms.directory.counts()
+  }
+
+  // ---- changing
+
+  async register(connection: Connection, uid: string = this.#rooms.generateUid()): Promise<string> {
+    const parsed = parseUid(uid)
+    await this.#rooms.residents.register(connection, parsed)
+    return parsed
+  }
+
+  logout(connection: Connection): Promise<void> {
+    return this.#rooms.residents.logout(connection)
+  }
+
+  async join(target: Target, ...groups: string[]): Promise<number> {
+    return this.#order(target, { type: 'join', groups: parseGroups(groups) })
+  }
+
+  async leave(target: Target, ...groups: string[]): Promise<number> {
+    return this.#order(target, { type: 'leave', groups: parseGroups(groups) })
+  }
+
+  async disconnect(target: Target, code: number = CloseCode.kicked, reason = ''): Promise<number> {
+    checkClose(code, reason)
+    return this.#order(target, { type: 'close', code, reason })
+  }
+
+  async evict(node: string): Promise<void> {
+    const nodes = await this.nodes()
+    if (nodes.every((other) => other.node !== node)) {
+      throw new FlotillaError('FLT_NOT_FOUND', `no node ${node} is in the cluster: nodes() lists those that are`)
+    }
+    await this.#rooms.takeover.takeOver(node as NodeId, 'evicted', this.#rooms.membership.node)
+  }
+
+  on<E extends keyof ClusterEvents>(event: E, listener: (event: ClusterEvents[E]) => void): () => void {
+    return this.#rooms.events.on(event, listener)
+  }
+
+  #order(target: Target, action: ControlAction): Promise<number> {
+    return this.#rooms.controls.order(parseTarget(target), action)
+  }
+}

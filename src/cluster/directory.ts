@@ -1,0 +1,51 @@
+import type { ConnectionInfo, Directory as DirectoryApi, MemberPage, NodeInfo } from '../api.ts'
+import type { LiveNode, State } from '../drivers/state.ts'
+import { FlotillaError } from '../errors.ts'
+import { parseGroup, parseUid } from '../protocol/target.ts'
+
+const DEFAULT_LIMIT = 100
+const MAX_LIMIT = 1_000
+
+/** Answers who is where, from State alone. */
+export class Directory implements DirectoryApi {
+  readonly #state: State
+  /** What this node knows of itself is newer than what it last told the store. */
+  readonly #refine: (node: LiveNode) => LiveNode
+
+  constructor(state: State, refine: (node: LiveNode) => LiveNode = (node) => node) {
+    this.#state = state
+    this.#refine = refine
+  }
+
+  async isOnline(uid: string): Promise<boolean> {
+    const { uids } = await this.#state.locate({ uids: [parseUid(uid)], groups: [], connections: [] })
+    return uids.some(({ nodes }) => nodes.length > 0)
+  }
+
+  async connections(uid: string): Promise<ConnectionInfo[]> {
+    return this.#state.connections(parseUid(uid))
+  }
+
+  async members(group: string, page: MemberPage = {}): ReturnType<DirectoryApi['members']> {
+    const { limit = DEFAULT_LIMIT, cursor } = page
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
+      throw new FlotillaError('FLT_BAD_REQUEST', `limit must be a whole number from 1 to ${MAX_LIMIT}`)
+    }
+    return this.#state.members(parseGroup(group), limit, cursor)
+  }
+
+  async nodes(): Promise<NodeInfo[]> {
+    const { live } = await this.#state.nodes()
+    return live.map((node) => infoOf(this.#refine(node)))
+  }
+
+  async counts(): Promise<{ nodeCount: number; connectionCount: number }> {
+    const nodes = await this.nodes()
+    return { nodeCount: nodes.length, connectionCount: nodes.reduce((sum, node) => sum + node.connectionCount, 0) }
+  }
+}
+
+function infoOf({ node, name, url, startedAt, lastSeen, connectionCount }: LiveNode): NodeInfo {
+  const info = { node, name, startedAt, lastSeen, connectionCount }
+  return url === undefined ? info : { ...info, url }
+}

@@ -1,0 +1,97 @@
+import type { Message, Pusher, PushOptions, Target } from '../api.ts'
+import type { Ingress, IngressEntry, Stop } from '../drivers/queue.ts'
+import { FlotillaError, isFlotillaError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { NodeId } from '../protocol/ids.ts'
+import { parsePushBody } from '../protocol/push-body.ts'
+
+const RETRY_PAUSE = 100
+
+/**
+ * Routes the pushes that processes of any language put into the ingress stream, in order, each at least once. One node
+ * at a time reads it; an entry's id serves as the push's, so what is read again after a crash is not pushed again.
+ */
+export class IngressReader {
+  readonly #ingress: Ingress
+  readonly #pusher: Pusher
+  readonly #logger: Logger
+  #stop: Stop | undefined
+  #closed = false
+
+  constructor(ingress: Ingress, pusher: Pusher, logger: Logger) {
+    this.#ingress = ingress
+    this.#pusher = pusher
+    this.#logger = logger
+  }
+
+  /** Becomes the reader if nobody is, or stays it. */
+  async lead(node: NodeId, ttl: number): Promise<void> {
+    const leads = await this.#ingress.lead(node, ttl)
+    if (this.#closed) return
+    if (leads) this.#stop ??= this.#ingress.read((entries) => this.#route(entries))
+    else await this.#stopReading()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#stopReading()
+  }
+
+  async #stopReading(): Promise<void> {
+    const stop = this.#stop
+    this.#stop = undefined
+    await stop?.()
+  }
+
+  async #route(entries: readonly IngressEntry[]): Promise<void> {
+    let left = entries
+    while (left.length > 0 && !this.#closed) {
+      // All at once, in order: the pusher keeps it, and gathers.
+      const outcomes = await Promise.all(left.map(async (entry) => ({ entry, outcome: await this.#push(entry) })))
+      left = outcomes.filter(({ outcome }) => outcome === 'again').map(({ entry }) => entry)
+      await this.#forget(outcomes.filter(({ outcome }) => outcome === 'done').map(({ entry }) => entry.position))
+      if (left.length > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+    }
+  }
+
+  async #push(entry: IngressEntry): Promise<'done' | 'again'> {
+    try {
+      const { target, message, options } = parseEntry(entry)
+      await this.#pusher.push(target, message, options)
+      return 'done'
+    } catch (error) {
+      if (isFlotillaError(error) && error.retry) return 'again'
+      return this.#setAside(entry, error)
+    }
+  }
+
+  async #setAside(entry: IngressEntry, error: unknown): Promise<'done' | 'again'> {
+    this.#logger.error({ position: entry.position, error }, 'an ingress entry is no push and was set aside')
+    try {
+      await this.#ingress.setAside(entry, String(error))
+      return 'done'
+    } catch {
+      return 'again'
+    }
+  }
+
+  /** What is not forgotten now is read again later, and known by its id. */
+  async #forget(positions: readonly string[]): Promise<void> {
+    await this.#ingress.done(positions).catch((error: unknown) => {
+      this.#logger.warn({ error }, 'routed ingress entries could not be removed')
+    })
+  }
+}
+
+function parseEntry({ position, body }: IngressEntry): { target: Target; message: Message; options: PushOptions } {
+  const { target, message, options } = parsePushBody(parseJson(body))
+  return { target, message, options: { id: `ingress:${position}`, ...options } }
+}
+
+function parseJson(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_JSON', 'the entry is not JSON: write the body of POST /api/push', { cause })
+  }
+}

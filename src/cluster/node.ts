@@ -1,0 +1,260 @@
+import type { Driver, DriverSettings } from '../drivers/driver.ts'
+import type { Queue } from '../drivers/queue.ts'
+import type { GoneNode, LiveNode, State } from '../drivers/state.ts'
+import { withDeadline } from '../deadline.ts'
+import { FlotillaError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { Logger } from '../logger.ts'
+import type { Codec, Envelope } from '../protocol/envelope.ts'
+import type { NodeId } from '../protocol/ids.ts'
+import { Dispatcher } from '../push/dispatcher.ts'
+import { Locator } from '../push/locator.ts'
+import { Pusher } from '../push/pusher.ts'
+import type { Connection } from '../sockets/connection.ts'
+import type { Hub } from '../sockets/hub.ts'
+import { Bindings } from './bindings.ts'
+import { Cluster } from './cluster.ts'
+import { Controls } from './controls.ts'
+import { Deliverer } from './deliverer.ts'
+import { Directory } from './directory.ts'
+import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
+import { IngressReader } from './ingress-reader.ts'
+import { Membership } from './membership.ts'
+import { Residents } from './residents.ts'
+import { Takeover } from './takeover.ts'
+
+const RETRY_PAUSE = 250
+
+export interface NodeSettings extends DriverSettings {
+  readonly name: string
+  readonly consumers: number
+  readonly maxPayload: number
+  readonly maxConnectionsPerUid: number
+  readonly connectTimeout: number
+  readonly codec: Codec
+  readonly generateUid: () => string
+}
+
+export interface NodeHooks {
+  readonly onError: (phase: 'push' | 'consume', error: unknown) => void
+  readonly closeConnection: (connection: Connection, code: number, reason: string) => void
+  /** Where clients reach this node, once that is known. */
+  readonly url: () => string | undefined
+}
+
+/** One node of the cluster: everything between its connections and the store. */
+export class ClusterNode {
+  readonly cluster: Cluster
+  readonly residents: Residents
+  readonly #settings: NodeSettings
+  readonly #hooks: NodeHooks
+  readonly #hub: Hub
+  readonly #logger: Logger
+  readonly #state: State
+  readonly #queue: Queue
+  readonly #membership: Membership
+  readonly #bindings: Bindings
+  readonly #dispatcher: Dispatcher
+  readonly #pusher: Pusher
+  readonly #deliverer: Deliverer
+  readonly #controls: Controls
+  readonly #takeover: Takeover
+  readonly #ingress: IngressReader | undefined
+  #inboxes: readonly Inbox[] = []
+  #poisonedBefore = 0
+  #undeliveredCount = 0
+  #started: Promise<void> | undefined
+  #closed = false
+
+  constructor(driver: Driver, hub: Hub, events: Events, settings: NodeSettings, hooks: NodeHooks) {
+    const { logger, codec, storeWait } = settings
+    this.#settings = settings
+    this.#hooks = hooks
+    this.#hub = hub
+    this.#logger = logger
+    const state = (this.#state = driver.state(settings))
+    const queue = (this.#queue = driver.queue(settings))
+    const dispatcher = (): Dispatcher => this.#dispatcher
+    const membership = (this.#membership = new Membership(state, queue, settings, this.#membershipHooks(), {
+      events,
+      logger,
+    }))
+    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger))
+    this.#deliverer = new Deliverer(hub, state, membership, dispatcher)
+    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
+    this.#dispatcher = new Dispatcher({
+      queue,
+      codec,
+      publisher: membership.process,
+      locator: new Locator(state, membership, storeWait),
+      local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => this.#deliverHere(envelope) },
+      onUndelivered: ({ id }) => {
+        this.#undeliveredCount++
+        logger.debug({ id }, 'a push found nobody any more')
+      },
+    })
+    const onFailure = (error: unknown): void => hooks.onError('push', error)
+    this.#pusher = new Pusher(this.#dispatcher, queue, membership.process, { ...settings, onFailure })
+    this.#takeover = new Takeover({ state, queue, codec, dispatcher }, logger)
+    this.#ingress = queue.ingress === undefined ? undefined : new IngressReader(queue.ingress, this.#pusher, logger)
+    this.residents = new Residents({ hub, bindings, membership, events }, settings)
+    this.cluster = new Cluster({
+      membership,
+      pusher: this.#pusher,
+      directory: new Directory(state, (node) => this.#refine(node)),
+      controls: this.#controls,
+      residents: this.residents,
+      takeover: this.#takeover,
+      events,
+      generateUid: settings.generateUid,
+    })
+  }
+
+  get stats(): NodeStats {
+    return {
+      pushCount: this.#pusher.count,
+      deliveredCount: this.#deliverer.deliveredCount,
+      undeliveredCount: this.#undeliveredCount,
+      poisonedCount: this.#poisonedBefore + poisonedIn(this.#inboxes),
+    }
+  }
+
+  /** Takes its place in the cluster; every call but the first waits for that. */
+  ready(): Promise<void> {
+    this.#started ??= this.#start()
+    return this.#started
+  }
+
+  /** Rejects unless State and Queue answer in time, and list this node. */
+  async health(timeout: number): Promise<void> {
+    const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
+    await withDeadline(this.#checkHealth(timeout), timeout, late)
+  }
+
+  /** Hands in what it owes: a graceful end is a takeover of oneself. The connections are closed before. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#membership.stop()
+    this.#bindings.close()
+    if (this.#started !== undefined) await this.#leave()
+    await Promise.all([this.#state.close(), this.#queue.close()])
+  }
+
+  async #start(): Promise<void> {
+    const deadline = performance.now() + this.#settings.connectTimeout
+    for (;;) {
+      try {
+        await this.#membership.start()
+        this.#follow(this.#membership.node)
+        return
+      } catch (error) {
+        this.#logger.warn({ error }, 'the store does not answer yet')
+        if (this.#closed || performance.now() > deadline) throw error
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      }
+    }
+  }
+
+  async #leave(): Promise<void> {
+    const { node } = this.#membership
+    try {
+      await this.#started
+      await this.#ingress?.close()
+      await this.#takeover.takeOver(node, 'closed', node)
+    } catch (error) {
+      this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
+    }
+    await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
+  }
+
+  async #checkHealth(timeout: number): Promise<void> {
+    if (this.#closed || this.#started === undefined) throw new FlotillaError('FLT_CLOSED', 'this node is not running')
+    await this.#started
+    const [isOpen] = await Promise.all([this.#queue.isOpen(this.#membership.node), this.#state.ping(timeout)])
+    if (!isOpen) throw new FlotillaError('FLT_STORE_AWAY', 'the store has lost this node: it is about to join again')
+  }
+
+  // ---- what comes in
+
+  /** Reads what is for this node, and what is for everyone, from now on. */
+  #follow(node: NodeId): void {
+    const before = this.#inboxes
+    this.#poisonedBefore += poisonedIn(before)
+    // Not awaited: an entry of the old inbox may itself wait for this node to have joined again.
+    for (const inbox of before) void inbox.close()
+    const settings = { ...this.#settings, receiver: this.#receiver() }
+    this.#inboxes = [
+      new Inbox(inboxOf(this.#queue, node), settings),
+      new Inbox(broadcastsTo(this.#queue, node), settings),
+    ]
+  }
+
+  #receiver(): Receiver {
+    return {
+      deliver: (push) => this.#deliverer.deliver(push),
+      obey: (control) => this.#controls.obey(control),
+      answered: (reply) => this.#controls.answered(reply),
+      confirm: () => this.#membership.confirm(),
+      onError: (error) => this.#hooks.onError('consume', error),
+    }
+  }
+
+  /** The part of a push that is for this node takes no detour over the store. */
+  async #deliverHere(envelope: Envelope): Promise<void> {
+    await this.#membership.confirm()
+    if (envelope.type === 'push') await this.#deliverer.deliver(envelope)
+    if (envelope.type === 'control') await this.#controls.obey(envelope)
+  }
+
+  // ---- who comes and goes
+
+  #membershipHooks(): ConstructorParameters<typeof Membership>[3] {
+    return {
+      rejoined: (from) => this.#rejoined(from),
+      left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
+      overdue: (node) => this.#takeOver(node, 'dead'),
+      beat: () => this.#leadIngress(),
+      connectionCount: () => this.#hub.size,
+      url: () => this.#hooks.url(),
+    }
+  }
+
+  #rejoined(from: NodeId): void {
+    this.#follow(this.#membership.node)
+    void this.#bindings.touchAll()
+    // Where it was not evicted but lost by the store, its old place is still there.
+    this.#takeOver(from, 'evicted')
+  }
+
+  #takeOver(node: NodeId, reason: GoneNode['reason']): void {
+    this.#takeover.takeOver(node, reason, this.#membership.node).catch((error: unknown) => {
+      if (!this.#closed) this.#logger.warn({ error, node }, 'a takeover stopped halfway; it will go on')
+    })
+  }
+
+  #leadIngress(): void {
+    this.#ingress?.lead(this.#membership.node, this.#settings.deadAfter).catch((error: unknown) => {
+      if (!this.#closed) this.#logger.warn({ error }, 'the ingress stream could not be asked for')
+    })
+  }
+
+  #refine(node: LiveNode): LiveNode {
+    return node.node === this.#membership.node ? { ...node, connectionCount: this.#hub.size } : node
+  }
+}
+
+export interface NodeStats {
+  /** Pushes that were asked for here. */
+  readonly pushCount: number
+  /** Messages that were handed to a connection here. */
+  readonly deliveredCount: number
+  /** Pushes whose user had gone by the time they arrived, and was found nowhere. */
+  readonly undeliveredCount: number
+  /** Inbox entries that were not ours and were set aside. */
+  readonly poisonedCount: number
+}
+
+function poisonedIn(inboxes: readonly Inbox[]): number {
+  return inboxes.reduce((sum, inbox) => sum + inbox.poisonedCount, 0)
+}

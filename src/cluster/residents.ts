@@ -1,0 +1,118 @@
+import { withDeadline } from '../deadline.ts'
+import { FlotillaError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import { connectionId, type ConnectionId, hashOf, PARTITION_COUNT, partitionOf, type Uid } from '../protocol/ids.ts'
+import { parseGroup, parseUid } from '../protocol/target.ts'
+import type { Connection } from '../sockets/connection.ts'
+import type { Hub } from '../sockets/hub.ts'
+import type { Bindings } from './bindings.ts'
+import type { Membership } from './membership.ts'
+
+interface ResidentsSettings {
+  readonly maxConnectionsPerUid: number
+  /** ms that a change may wait for the store. */
+  readonly storeWait: number
+}
+
+/** Who lives on this node: moves them in and out, in the hub and in State, and tells of it. */
+export class Residents {
+  readonly #hub: Hub
+  readonly #bindings: Bindings
+  readonly #membership: Membership
+  readonly #events: Events
+  readonly #settings: ResidentsSettings
+  #sequence = 0
+
+  constructor(
+    { hub, bindings, membership, events }: { hub: Hub; bindings: Bindings; membership: Membership; events: Events },
+    settings: ResidentsSettings,
+  ) {
+    this.#hub = hub
+    this.#bindings = bindings
+    this.#membership = membership
+    this.#events = events
+    this.#settings = settings
+  }
+
+  /** The id of a new connection: State lists it beside its user, so that both are written in one place. */
+  newConnectionId(uid: string | undefined): ConnectionId {
+    const sequence = ++this.#sequence
+    const partition = uid === undefined ? hashOf(String(sequence)) % PARTITION_COUNT : partitionOf(uid)
+    return connectionId(this.#membership.process, partition, sequence)
+  }
+
+  /** Resolves once a push to the user or the groups reaches the connection. What cannot be stored leaves no trace. */
+  async moveIn(connection: Connection, uid: string | undefined, groups: Iterable<string>): Promise<void> {
+    const user = uid === undefined ? undefined : parseUid(uid)
+    const joined = [...groups].map((group) => parseGroup(group))
+    if (user !== undefined) this.#checkRoomFor(user)
+    this.#hub.add(connection)
+    if (user !== undefined) this.#hub.setUid(connection, user)
+    for (const group of joined) this.#hub.join(connection, group)
+    this.#membership.countChanged()
+    try {
+      await this.#stored(this.#bindings.touch(connection, user === undefined ? [] : [user], joined))
+    } catch (error) {
+      this.moveOut(connection)
+      throw error
+    }
+    if (user !== undefined) this.#emit('register', connection, user)
+  }
+
+  /** Nobody reaches the connection any more. State hears of it, now or as soon as it can. */
+  moveOut(connection: Connection): void {
+    if (this.#hub.get(connection.id) === undefined) return
+    const { uid } = connection
+    const groups = [...connection.memberships.keys()]
+    this.#hub.remove(connection)
+    this.#membership.countChanged()
+    void this.#bindings.touch(connection, uid === undefined ? [] : [uid], groups)
+    if (uid !== undefined) this.#emit('logout', connection, uid)
+  }
+
+  async register(connection: Connection, uid: Uid): Promise<void> {
+    const before = connection.uid
+    if (before === uid) return
+    this.#mustBeHere(connection)
+    this.#checkRoomFor(uid)
+    await this.#change(connection, uid, before === undefined ? [uid] : [uid, before])
+    if (before !== undefined) this.#emit('logout', connection, before)
+    this.#emit('register', connection, uid)
+  }
+
+  async logout(connection: Connection): Promise<void> {
+    const before = connection.uid
+    if (before === undefined || this.#hub.get(connection.id) === undefined) return
+    await this.#change(connection, undefined, [before])
+    this.#emit('logout', connection, before)
+  }
+
+  async #change(connection: Connection, uid: Uid | undefined, touched: readonly Uid[]): Promise<void> {
+    this.#hub.setUid(connection, uid)
+    // Its groups list it with its uid.
+    await this.#stored(this.#bindings.touch(connection, touched, connection.memberships.keys()))
+  }
+
+  #stored(done: Promise<void>): Promise<void> {
+    return withDeadline(done, this.#settings.storeWait, storeAway)
+  }
+
+  #mustBeHere(connection: Connection): void {
+    if (this.#hub.get(connection.id) !== undefined) return
+    throw new FlotillaError('FLT_CLOSED', `connection ${connection.id} has closed: nothing can be bound to it`)
+  }
+
+  #checkRoomFor(uid: Uid): void {
+    const { maxConnectionsPerUid } = this.#settings
+    if (this.#hub.ofUser(uid).size < maxConnectionsPerUid) return
+    const message = `this user has ${maxConnectionsPerUid} connections on this node: close one first (maxConnectionsPerUid)`
+    throw new FlotillaError('FLT_TOO_MANY', message)
+  }
+
+  #emit(event: 'register' | 'logout', connection: Connection, uid: Uid): void {
+    this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
+  }
+}
+
+const storeAway = (): FlotillaError =>
+  new FlotillaError('FLT_STORE_AWAY', 'the store did not take the binding in time: try again')

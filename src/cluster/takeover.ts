@@ -1,0 +1,71 @@
+import type { Queue } from '../drivers/queue.ts'
+import type { State } from '../drivers/state.ts'
+import type { ShutdownReason } from '../api.ts'
+import type { Logger } from '../logger.ts'
+import type { Codec } from '../protocol/envelope.ts'
+import type { NodeId } from '../protocol/ids.ts'
+import type { Dispatcher } from '../push/dispatcher.ts'
+
+/** How long one node may be the only one to clean up after another. */
+const CLAIM_FOR = 30_000
+
+/**
+ * Cleans up after a node that has gone: nothing it writes counts any more, what its inbox held is sent after its users,
+ * and nobody is listed on it. Every step is safe twice and beside others, for whoever does it may die, or be paused and
+ * wake up, at any point; the claim only saves the others the work.
+ */
+export class Takeover {
+  readonly #state: State
+  readonly #queue: Queue
+  readonly #codec: Codec
+  readonly #dispatcher: () => Dispatcher
+  readonly #logger: Logger
+  readonly #running = new Set<NodeId>()
+
+  constructor(
+    { state, queue, codec, dispatcher }: { state: State; queue: Queue; codec: Codec; dispatcher: () => Dispatcher },
+    logger: Logger,
+  ) {
+    this.#state = state
+    this.#queue = queue
+    this.#codec = codec
+    this.#dispatcher = dispatcher
+    this.#logger = logger
+  }
+
+  /** False where the node is not to be taken over: it lives, or another is at it. */
+  async takeOver(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
+    if (this.#running.has(node)) return false
+    this.#running.add(node)
+    try {
+      if (!(await this.#state.evict(node, reason, by))) return false
+      if (!(await this.#state.claim(node, by, CLAIM_FOR))) return false
+      this.#logger.info({ node, reason }, 'taking over from a node that has gone')
+      await this.#queue.seal(node)
+      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes))
+      await this.#state.clean(node)
+      await this.#queue.destroy(node)
+      await this.#state.forget(node)
+      this.#logger.info({ node }, 'took over')
+      return true
+    } finally {
+      this.#running.delete(node)
+    }
+  }
+
+  /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
+  async #resend(node: NodeId, bytes: Uint8Array): Promise<void> {
+    const batch = this.#decode(node, bytes)
+    const pushes = batch?.envelopes.filter((envelope) => envelope.type === 'push') ?? []
+    await Promise.all(pushes.map((push) => this.#dispatcher().resend(push, node)))
+  }
+
+  #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {
+    try {
+      return this.#codec.decode(bytes)
+    } catch (error) {
+      this.#logger.error({ node, error }, 'an entry of a dead node is not ours and was dropped')
+      return undefined
+    }
+  }
+}

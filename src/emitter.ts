@@ -1,0 +1,122 @@
+import type {
+  ConnectionInfo,
+  Directory as DirectoryApi,
+  Many,
+  MemberPage,
+  Message,
+  NodeInfo,
+  Pusher as PusherApi,
+  PushOptions,
+  Receipt,
+  Target,
+} from './api.ts'
+import { Directory } from './cluster/directory.ts'
+import type { Driver } from './drivers/driver.ts'
+import type { Queue } from './drivers/queue.ts'
+import type { State } from './drivers/state.ts'
+import { parseOptions, type ServerOptions } from './options.ts'
+import { newProcessId, type ConnectionId, type NodeId } from './protocol/ids.ts'
+import { Dispatcher } from './push/dispatcher.ts'
+import { Locator, type NodeBook } from './push/locator.ts'
+import { Pusher } from './push/pusher.ts'
+import { Roster } from './push/roster.ts'
+
+/** What an emitter takes: the same names and defaults as `createServer`. */
+export interface EmitterOptions extends Pick<
+  ServerOptions,
+  'prefix' | 'heartbeat' | 'deadAfter' | 'storeWait' | 'maxInboxBytes' | 'maxPayload' | 'codec' | 'logger' | 'onError'
+> {
+  driver: Driver
+}
+
+/** Pushes and asks without running a server: from a queue worker, a script, a web request. Connects on first use. */
+export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
+  readonly #state: State
+  readonly #queue: Queue
+  readonly #pusher: Pusher
+  readonly #directory: Directory
+
+  constructor(options: EmitterOptions) {
+    const settings = parseOptions({ ...options, modules: [] })
+    const { codec, storeWait, onError } = settings
+    const state = (this.#state = options.driver.state(settings))
+    const queue = (this.#queue = options.driver.queue(settings))
+    const publisher = newProcessId()
+    const locator = new Locator(state, new RemoteNodes(state), storeWait)
+    const dispatcher = new Dispatcher({ queue, codec, publisher, locator, onUndelivered: () => {} })
+    const onFailure = (error: unknown): void => onError({ phase: 'push', error })
+    this.#pusher = new Pusher(dispatcher, queue, publisher, { ...settings, onFailure })
+    this.#directory = new Directory(state)
+  }
+
+  push(target: Target, message: Message, options?: PushOptions): Promise<Receipt> {
+    return this.#pusher.push(target, message, options)
+  }
+
+  transport(message: Message, ...uid: [] | [uid: Many]): Promise<Receipt> {
+    return this.#pusher.transport(message, ...uid)
+  }
+
+  transportToUid(message: Message, ...uids: string[]): Promise<Receipt> {
+    return this.#pusher.transportToUid(message, ...uids)
+  }
+
+  transportToGroup(message: Message, ...groups: string[]): Promise<Receipt> {
+    return this.#pusher.transportToGroup(message, ...groups)
+  }
+
+  transportToAll(message: Message): Promise<Receipt> {
+    return this.#pusher.transportToAll(message)
+  }
+
+  isOnline(uid: string): Promise<boolean> {
+    return this.#directory.isOnline(uid)
+  }
+
+  connections(uid: string): Promise<ConnectionInfo[]> {
+    return this.#directory.connections(uid)
+  }
+
+  members(group: string, page?: MemberPage): ReturnType<DirectoryApi['members']> {
+    return this.#directory.members(group, page)
+  }
+
+  nodes(): Promise<NodeInfo[]> {
+    return this.#directory.nodes()
+  }
+
+  counts(): ReturnType<DirectoryApi['counts']> {
+    return this.#directory.counts()
+  }
+
+  /** Safe twice. Pushes that were not awaited may be lost. */
+  async close(): Promise<void> {
+    await Promise.all([this.#state.close(), this.#queue.close()])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+/** Which nodes there are, asked for when a connection's node is needed and not known. */
+class RemoteNodes implements NodeBook {
+  readonly #state: State
+  #roster = new Roster()
+
+  constructor(state: State) {
+    this.#state = state
+  }
+
+  nodeOf(connection: ConnectionId): NodeId | undefined {
+    return this.#roster.nodeOf(connection)
+  }
+
+  standIn(node: NodeId): NodeId | undefined {
+    return this.#roster.isGone(node) ? undefined : node
+  }
+
+  async refresh(): Promise<void> {
+    this.#roster = new Roster(await this.#state.nodes())
+  }
+}

@@ -1,0 +1,42 @@
+export type {
+  Cluster,
+  ClusterEvents,
+  ConnectionInfo,
+  Directory,
+  Many,
+  MemberPage,
+  Message,
+  NodeInfo,
+  Pusher,
+  PushOptions,
+  Receipt,
+  ShutdownReason,
+  Target,
+} from './api.ts'
+export type { Driver, DriverSettings } from './drivers/driver.ts'
+export { memory } from './drivers/memory/memory.ts'
+export { type ErrorCode, FlotillaError, isFlotillaError } from './errors.ts'
+export type { Logger } from './logger.ts'
+export { allowOrigins, sameOrigin } from './middleware/allow-origins.ts'
+export { authenticate } from './middleware/authenticate.ts'
+export type { Middleware } from './middleware/compose.ts'
+export { CloseContext, HandshakeContext, MessageContext, OpenContext } from './modules/contexts.ts'
+export {
+  MessageMapping,
+  OnClose,
+  OnHandshake,
+  OnMessage,
+  OnOpen,
+  WsController,
+  WsModule,
+} from './modules/decorators.ts'
+export { defineModule } from './modules/define-module.ts'
+export type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
+export { json, type Parser, raw, token } from './modules/parsers.ts'
+export type { Schema } from './modules/schema.ts'
+export type { ErrorPhase, ErrorReport, ServerOptions } from './options.ts'
+export type { Codec } from './protocol/envelope.ts'
+export { parsePushBody, type PushCall } from './protocol/push-body.ts'
+export type { Connection, ConnectionMeta, Params, Session } from './sockets/connection.ts'
+export type { Local } from './sockets/local.ts'
+export { createServer, type ListenOptions, type Server, type ServerStats } from './server.ts'

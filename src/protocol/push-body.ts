@@ -1,0 +1,59 @@
+import type { Message, PushOptions, Target } from '../api.ts'
+import { FlotillaError } from '../errors.ts'
+import { bytesOfBase64 } from './base64.ts'
+
+const TARGET_FIELDS = ['uid', 'group', 'connection', 'all']
+const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id'])
+const EXCEPT_FIELDS = new Set(['uid', 'connection'])
+
+/** A push as JSON says it: the body of `POST /api/push`, or an entry of the ingress stream. */
+export interface PushCall {
+  readonly target: Target
+  readonly message: Message
+  readonly options: PushOptions
+}
+
+/**
+ * Sees to it that nothing is misspelt and nothing left over. Whether target, id and message are good, `push` says itself.
+ *
+ * @throws FlotillaError `FLT_BAD_REQUEST`, naming the field
+ */
+export function parsePushBody(body: unknown): PushCall {
+  const fields = checkFields(body, FIELDS, 'the body')
+  const target = Object.fromEntries(
+    TARGET_FIELDS.filter((field) => field in fields).map((field) => [field, fields[field]]),
+  )
+  const { except, id } = fields
+  const options: Record<string, unknown> = {}
+  if (except !== undefined) options['except'] = checkFields(except, EXCEPT_FIELDS, 'except')
+  if ('id' in fields) options['id'] = id
+  return { target: target as Target, message: messageOf(fields), options }
+}
+
+function checkFields(value: unknown, known: ReadonlySet<string>, where: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(`${where} must be a JSON object`)
+  const unknown = Object.keys(value).filter((field) => !known.has(field))
+  if (unknown.length > 0) throw bad(`${unknown.join(', ')}: there is no such field in ${where}`)
+  return value as Record<string, unknown>
+}
+
+function messageOf(fields: Record<string, unknown>): Message {
+  const { binary } = fields
+  if ('message' in fields && binary !== undefined) throw bad('message and binary are both there: send one of them')
+  if ('message' in fields) return fields['message'] as Message
+  if (binary === undefined) throw bad('message is missing: send any JSON as "message", or base64 as "binary"')
+  return bytesOf(binary)
+}
+
+function bytesOf(binary: unknown): Uint8Array {
+  try {
+    if (typeof binary === 'string') return bytesOfBase64(binary)
+  } catch {
+    // Said below, in the words of whoever sends it.
+  }
+  throw bad('binary must be base64: the standard alphabet, with padding (RFC 4648 §4)')
+}
+
+function bad(message: string): FlotillaError {
+  return new FlotillaError('FLT_BAD_REQUEST', message)
+}

@@ -1,0 +1,38 @@
+import type { LiveNode, NodeList } from '../drivers/state.ts'
+import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, processOfNode } from '../protocol/ids.ts'
+
+const NOBODY: NodeList = { version: -1, live: [], gone: [] }
+
+/** Who is in the cluster, as the store last said: finds the node that a connection's process runs as now. */
+export class Roster {
+  readonly #list: NodeList
+  readonly #nodeOfProcess: ReadonlyMap<ProcessId, NodeId>
+  readonly #gone: ReadonlySet<NodeId>
+
+  constructor(list: NodeList = NOBODY) {
+    this.#list = list
+    this.#nodeOfProcess = new Map(list.live.map(({ node }) => [processOfNode(node), node]))
+    this.#gone = new Set(list.gone.map(({ node }) => node))
+  }
+
+  get version(): number {
+    return this.#list.version
+  }
+
+  get live(): readonly LiveNode[] {
+    return this.#list.live
+  }
+
+  get gone(): NodeList['gone'] {
+    return this.#list.gone
+  }
+
+  isGone(node: NodeId): boolean {
+    return this.#gone.has(node)
+  }
+
+  nodeOf(connection: ConnectionId): NodeId | undefined {
+    const process = processOfConnection(connection)
+    return process === undefined ? undefined : this.#nodeOfProcess.get(process)
+  }
+}

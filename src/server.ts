@@ -1,0 +1,285 @@
+import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Server as HttpsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Cluster } from './api.ts'
+import { ClusterNode, type NodeStats } from './cluster/node.ts'
+import { FlotillaError } from './errors.ts'
+import { Events } from './events.ts'
+import { compileModules, type Module } from './modules/module.ts'
+import { Router } from './modules/router.ts'
+import { parseOptions, type ServerOptions, type Settings } from './options.ts'
+import { CloseCode } from './protocol/close-codes.ts'
+import { ClientAddress } from './sockets/client-address.ts'
+import { Connection } from './sockets/connection.ts'
+import { Conversation } from './sockets/conversation.ts'
+import { Expiry } from './sockets/expiry.ts'
+import { type Admission, Gate } from './sockets/gate.ts'
+import { createHttpServer } from './sockets/http-server.ts'
+import { Hub } from './sockets/hub.ts'
+import { Local } from './sockets/local.ts'
+import { Flusher } from './sockets/outbox.ts'
+import { Pulse } from './sockets/pulse.ts'
+
+const DEFAULT_PORT = 18_308
+const DEFAULT_HOST = '127.0.0.1'
+const CLOSE_TIMEOUT = 5_000
+
+export interface ListenOptions {
+  /** 0 picks a free one. Default 18308. */
+  port?: number
+  /** Default 127.0.0.1. */
+  host?: string
+  /** A Unix socket's path, instead of port and host. */
+  unix?: string
+}
+
+export interface ServerStats extends NodeStats {
+  readonly node: string
+  readonly connectionCount: number
+  /** Users with a connection here. */
+  readonly userCount: number
+  /** Groups with a member here. */
+  readonly groupCount: number
+}
+
+/** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
+export function createServer(options: ServerOptions): Server {
+  return new Server(options)
+}
+
+/** One node: its modules, its connections, its place in the cluster. Nothing is connected before it is needed. */
+export class Server implements AsyncDisposable {
+  readonly cluster: Cluster
+  readonly local: Local
+  readonly #settings: Settings
+  readonly #options: ServerOptions
+  readonly #hub = new Hub()
+  readonly #flusher = new Flusher()
+  readonly #pulse: Pulse
+  readonly #expiry = new Expiry()
+  readonly #events: Events
+  readonly #node: ClusterNode
+  readonly #gate: Gate
+  readonly #conversations = new Map<Connection, Conversation>()
+  readonly #detach: (() => void)[] = []
+  #http: HttpServer | undefined
+  #url: string | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(options: ServerOptions) {
+    const settings = (this.#settings = parseOptions(options))
+    this.#options = options
+    const { logger, onError } = settings
+    this.#events = new Events(logger)
+    this.#pulse = new Pulse(settings.pingInterval)
+    this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
+      onError: (phase, error) => onError({ phase, error }),
+      closeConnection: (connection, code, reason) => this.#close(connection, code, reason),
+      url: () => settings.url ?? this.#url,
+    })
+    const cluster = (this.cluster = this.#node.cluster)
+    this.local = new Local(this.#hub, (connection, code, reason) => this.#close(connection, code, reason))
+    this.#gate = new Gate(
+      routerOf(compileModules({ ...options, cluster, log: logger, onError })),
+      {
+        address: new ClientAddress(settings.trustProxy),
+        maxPayload: settings.maxPayload,
+        timeout: settings.handshakeTimeout,
+      },
+      {
+        services: { cluster, log: logger },
+        onError,
+        admit: (admission) => this.#admit(admission),
+        opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
+        lost: (connection) => this.#left(connection),
+      },
+    )
+  }
+
+  /** Where clients reach it, once it listens on a server of its own. */
+  get url(): string | undefined {
+    return this.#url
+  }
+
+  stats(): ServerStats {
+    const { size: connectionCount, userCount, groupCount } = this.#hub
+    return { node: this.cluster.self, connectionCount, userCount, groupCount, ...this.#node.stats }
+  }
+
+  /**
+   * Takes its place in the cluster. `listen` does it by itself; where a server is attached, the first handshake does.
+   *
+   * @throws FlotillaError `FLT_STORE_AWAY` when the store did not answer within `connectTimeout`
+   */
+  ready(): Promise<void> {
+    return this.#node.ready()
+  }
+
+  /** Rejects unless State and Queue answer within so many ms. */
+  health(timeout: number): Promise<void> {
+    return this.#node.health(timeout)
+  }
+
+  /** Listens on a server of its own, and resolves to its URL once it is in the cluster. */
+  async listen(where: number | ListenOptions = {}, host?: string): Promise<string> {
+    if (this.#http !== undefined || this.#closing !== undefined) {
+      throw new FlotillaError('FLT_CLOSED', 'this server listens already, or was closed: make another one')
+    }
+    const options = typeof where === 'number' ? { port: where, ...(host !== undefined && { host }) } : where
+    const http = (this.#http = createHttpServer({
+      ...this.#options,
+      handshakeTimeout: this.#settings.handshakeTimeout,
+    }))
+    http.on('upgrade', (request, socket, head) => void this.#gate.upgrade(request, socket, head))
+    this.#url = await listenOn(http, options, this.#options.tls !== undefined)
+    await this.ready()
+    return this.#url
+  }
+
+  /**
+   * Serves its modules' paths on somebody else's server, and leaves every other path alone while another listener for
+   * `upgrade` is there to take it; else the answer is 404. It never closes that server.
+   */
+  attach(server: HttpServer | HttpsServer): this {
+    const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+      if (this.#gate.serves(request)) void this.#upgradeAttached(request, socket, head)
+      else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
+    }
+    server.on('upgrade', upgrade)
+    this.#detach.push(() => server.off('upgrade', upgrade))
+    // A failure is told to whoever connects, or calls ready().
+    this.ready().catch(() => {})
+    return this
+  }
+
+  /** Closes its connections with 1001, hands in what it owes, leaves the cluster. Safe twice. `timeout` in ms, 5000. */
+  close({ timeout = CLOSE_TIMEOUT }: { timeout?: number } = {}): Promise<void> {
+    this.#closing ??= this.#closeAll(timeout)
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #closeAll(timeout: number): Promise<void> {
+    for (const detach of this.#detach) detach()
+    const httpClosed = closeServer(this.#http)
+    this.#pulse.close()
+    this.#expiry.close()
+    await this.#sayGoodbye(timeout)
+    await this.#node.close()
+    this.#http?.closeAllConnections()
+    await httpClosed
+  }
+
+  /** Resolves once every client has closed, or was cut off. */
+  async #sayGoodbye(timeout: number): Promise<void> {
+    const conversations = [...this.#conversations.values()]
+    const left = Promise.all(conversations.map(({ ended }) => ended))
+    for (const { connection } of conversations) connection.disconnect(CloseCode.goingAway, 'the node is going away')
+    const timer = setTimeout(() => {
+      for (const conversation of this.#conversations.values()) conversation.terminate()
+    }, timeout)
+    await left
+    clearTimeout(timer)
+  }
+
+  async #upgradeAttached(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    try {
+      await this.ready()
+    } catch {
+      await this.#gate.refuse(
+        socket,
+        new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again'),
+      )
+      return
+    }
+    await this.#gate.upgrade(request, socket, head)
+  }
+
+  // ---- a connection's life
+
+  async #admit({ context, request, path }: Admission): Promise<Connection> {
+    if (this.#closing !== undefined)
+      throw new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another')
+    const { uid, groups, session, params, ip } = context
+    const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
+    const upgradeRequest = { url: request.url ?? '/', rawHeaders: request.rawHeaders }
+    const init = { params, session, meta, request: upgradeRequest }
+    const connection = new Connection(this.#node.residents.newConnectionId(uid), init, this.#flusher)
+    await this.#node.residents.moveIn(connection, uid, groups)
+    return connection
+  }
+
+  #opened(connection: Connection, { module, context }: Admission, socket: WebSocket, raw: Duplex): void {
+    const conversation = new Conversation(connection, module, socket, {
+      services: { cluster: this.cluster, log: this.#settings.logger },
+      maxPending: this.#settings.maxPending,
+      onError: this.#settings.onError,
+      received: (from, data) => this.#received(from, data),
+      left: (from) => this.#left(from),
+    })
+    this.#conversations.set(connection, conversation)
+    this.#pulse.add(conversation)
+    if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
+    connection.opened(socket, raw)
+    void conversation.open()
+  }
+
+  #received({ id: connection, uid }: Connection, data: string | Uint8Array): void {
+    if (!this.#events.has('receive')) return
+    const node = this.cluster.self
+    this.#events.emit('receive', uid === undefined ? { node, connection, data } : { node, connection, uid, data })
+  }
+
+  #left(connection: Connection): void {
+    const conversation = this.#conversations.get(connection)
+    if (conversation !== undefined) this.#pulse.remove(conversation)
+    this.#conversations.delete(connection)
+    this.#expiry.remove(connection)
+    this.#node.residents.moveOut(connection)
+  }
+
+  /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
+  #close(connection: Connection, code?: number, reason?: string): void {
+    connection.disconnect(code, reason)
+    this.#node.residents.moveOut(connection)
+  }
+}
+
+function routerOf(modules: readonly Module[]): Router<Module> {
+  const router = new Router<Module>()
+  for (const module of modules) router.add(module.path, module)
+  return router
+}
+
+async function listenOn(
+  http: HttpServer,
+  { port = DEFAULT_PORT, host = DEFAULT_HOST, unix }: ListenOptions,
+  isSecure: boolean,
+): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject)
+    const listening = (): void => {
+      http.off('error', reject)
+      resolve()
+    }
+    if (unix === undefined) http.listen(port, host, listening)
+    else http.listen(unix, listening)
+  })
+  if (unix !== undefined) return `unix:${unix}`
+  const { address, family, port: bound } = http.address() as AddressInfo
+  const name = family === 'IPv6' ? `[${address}]` : address
+  return `${isSecure ? 'https' : 'http'}://${name}:${bound}`
+}
+
+/** Takes no new connections; resolves when the last one has gone. */
+function closeServer(http: HttpServer | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    if (http === undefined || !http.listening) resolve()
+    else http.close(() => resolve())
+  })
+}

@@ -1,0 +1,56 @@
+import { BlockList, isIP } from 'node:net'
+import type { IncomingMessage } from 'node:http'
+import { FlotillaError } from '../errors.ts'
+
+/** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
+export class ClientAddress {
+  readonly #trusted = new BlockList()
+
+  /** @param trusted addresses and CIDR ranges. @throws FlotillaError `FLT_BAD_OPTION` */
+  constructor(trusted: readonly string[]) {
+    for (const entry of trusted) this.#trust(entry)
+  }
+
+  of(request: IncomingMessage): string {
+    const peer = plain(request.socket.remoteAddress ?? '')
+    if (!this.#isTrusted(peer)) return peer
+    const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',')
+    // From the right: each proxy appends whom it saw, and only trusted ones are believed.
+    for (const hop of forwarded.reverse().map((part) => plain(part.trim()))) {
+      if (isIP(hop) === 0) return peer
+      if (!this.#isTrusted(hop)) return hop
+    }
+    return peer
+  }
+
+  #trust(entry: string): void {
+    const [address = '', prefix] = entry.split('/')
+    const family = familyOf(address)
+    const bits = prefix === undefined ? undefined : Number(prefix)
+    if (family === undefined || (bits !== undefined && !isPrefix(bits, family))) {
+      throw new FlotillaError('FLT_BAD_OPTION', `trustProxy: '${entry}' is no address or range such as 10.0.0.0/8`)
+    }
+    if (bits === undefined) this.#trusted.addAddress(address, family)
+    else this.#trusted.addSubnet(address, bits, family)
+  }
+
+  #isTrusted(address: string): boolean {
+    const family = familyOf(address)
+    return family !== undefined && this.#trusted.check(address, family)
+  }
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  const version = isIP(address)
+  if (version === 0) return undefined
+  return version === 4 ? 'ipv4' : 'ipv6'
+}
+
+function isPrefix(bits: number, family: 'ipv4' | 'ipv6'): boolean {
+  return Number.isInteger(bits) && bits >= 0 && bits <= (family === 'ipv4' ? 32 : 128)
+}
+
+/** An IPv4 address without the dress that a dual-stack socket puts on it. */
+function plain(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
+}

@@ -1,0 +1,124 @@
+import type { RawData, WebSocket } from 'ws'
+import type { Module } from '../modules/module.ts'
+import { CloseCode } from '../protocol/close-codes.ts'
+import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts'
+import type { ErrorReport } from '../options.ts'
+import type { Connection } from './connection.ts'
+
+export interface ConversationHooks {
+  readonly services: Services
+  /** Messages that may wait for the handlers before reading pauses. */
+  readonly maxPending: number
+  readonly onError: (report: ErrorReport) => void
+  readonly received: (connection: Connection, data: string | Uint8Array) => void
+  /** The socket is gone; handlers may still be at work. */
+  readonly left: (connection: Connection) => void
+}
+
+/** What happens on one connection, in order: open, its messages one after another, close. */
+export class Conversation {
+  readonly connection: Connection
+  /** Resolves once the close hook has run. */
+  readonly ended: Promise<void>
+  #resolveEnded!: () => void
+  readonly #module: Module
+  readonly #socket: WebSocket
+  readonly #hooks: ConversationHooks
+  #pending: (string | Uint8Array)[] = []
+  #running = 0
+  #isOpened = false
+  #closed: { code: number; reason: string } | undefined
+  #unansweredPings = 0
+
+  constructor(connection: Connection, module: Module, socket: WebSocket, hooks: ConversationHooks) {
+    this.connection = connection
+    this.#module = module
+    this.#socket = socket
+    this.#hooks = hooks
+    this.ended = new Promise((resolve) => {
+      this.#resolveEnded = resolve
+    })
+    socket.on('message', (data, isBinary) => this.#received(data, isBinary))
+    socket.on('pong', () => (this.#unansweredPings = 0))
+    socket.on('close', (code, reason) => this.#socketClosed(code, reason.toString()))
+    // ws closes with the fitting code by itself: 1002, 1007, 1009. The client is at fault, and is told.
+    socket.on('error', (error) =>
+      hooks.services.log.debug({ error, connection: connection.id }, 'a client broke the protocol'),
+    )
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#module.open(new OpenContext(this.connection, this.#hooks.services))
+    } catch (error) {
+      this.#report('open', error)
+      this.#pending = []
+      this.connection.disconnect(CloseCode.hookFailed, 'open failed')
+    }
+    this.#isOpened = true
+    this.#next()
+  }
+
+  /** Pings, or gives the connection up when it left two pings unanswered. One that we do not read cannot answer. */
+  ping(): void {
+    if (this.#socket.isPaused) return
+    if (this.#unansweredPings >= 2) {
+      this.terminate()
+      return
+    }
+    this.#unansweredPings++
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  #received(data: RawData, isBinary: boolean): void {
+    this.#unansweredPings = 0
+    if (!this.connection.isOpen) return
+    const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
+    this.#hooks.received(this.connection, raw)
+    this.#pending.push(raw)
+    if (this.#pending.length >= this.#hooks.maxPending) this.#socket.pause()
+    this.#next()
+  }
+
+  #next(): void {
+    while (this.#isOpened && this.#pending.length > 0 && this.#running < this.#module.concurrency) {
+      const raw = this.#pending.shift()!
+      this.#running++
+      void this.#module.message(this.connection, raw).then(() => this.#handled())
+    }
+    if (this.#socket.isPaused && this.#pending.length < this.#hooks.maxPending) this.#socket.resume()
+    if (this.#closed !== undefined) void this.#end(this.#closed)
+  }
+
+  #handled(): void {
+    this.#running--
+    this.#next()
+  }
+
+  #socketClosed(code: number, reason: string): void {
+    this.#closed = { code, reason }
+    this.connection.closed()
+    this.#hooks.left(this.connection)
+    void this.#end(this.#closed)
+  }
+
+  /** The close hook runs once, after the handlers of every message that came before. */
+  async #end({ code, reason }: { code: number; reason: string }): Promise<void> {
+    if (!this.#isOpened || this.#running > 0 || this.#pending.length > 0) return
+    this.#isOpened = false
+    try {
+      await this.#module.close(new CloseContext(this.connection, this.#hooks.services, code, reason))
+    } catch (error) {
+      this.#report('close', error)
+    }
+    this.#resolveEnded()
+  }
+
+  #report(phase: 'open' | 'close', error: unknown): void {
+    this.#hooks.onError({ phase, error, connection: this.connection })
+  }
+}

@@ -1,0 +1,176 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { withDeadline } from '../deadline.ts'
+import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { refuse } from '../middleware/refuse.ts'
+import { HandshakeContext, type Services } from '../modules/contexts.ts'
+import type { Module } from '../modules/module.ts'
+import type { Match, Router } from '../modules/router.ts'
+import type { ErrorReport } from '../options.ts'
+import type { ClientAddress } from './client-address.ts'
+import type { Connection } from './connection.ts'
+import { writeRefusal } from './refusal.ts'
+import { flawOf } from './upgrade-check.ts'
+
+/** A client that was let in, before its 101. */
+export interface Admission {
+  readonly module: Module
+  readonly context: HandshakeContext
+  readonly request: IncomingMessage
+  readonly path: string
+}
+
+export interface GateHooks {
+  readonly services: Services
+  readonly onError: (report: ErrorReport) => void
+  /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
+  readonly admit: (admission: Admission) => Promise<Connection>
+  /** The 101 has gone out. */
+  readonly opened: (connection: Connection, admission: Admission, socket: WebSocket, raw: Duplex) => void
+  /** It was bound, but went before its 101. */
+  readonly lost: (connection: Connection) => void
+}
+
+export interface GateSettings {
+  readonly address: ClientAddress
+  /** Bytes of one message. */
+  readonly maxPayload: number
+  /** ms that the handshake's middleware and hook may take. */
+  readonly timeout: number
+}
+
+/** Lets clients in, or answers why not. */
+export class Gate {
+  readonly #router: Router<Module>
+  readonly #address: ClientAddress
+  readonly #timeout: number
+  readonly #hooks: GateHooks
+  readonly #webSockets: WebSocketServer
+  readonly #contexts = new WeakMap<IncomingMessage, HandshakeContext>()
+
+  constructor(router: Router<Module>, { address, maxPayload, timeout }: GateSettings, hooks: GateHooks) {
+    this.#router = router
+    this.#address = address
+    this.#timeout = timeout
+    this.#hooks = hooks
+    this.#webSockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload,
+      perMessageDeflate: false,
+      handleProtocols: (_offered, request) => this.#contexts.get(request)?.protocol ?? false,
+    })
+    this.#webSockets.on('headers', (lines, request) => {
+      for (const [name, value] of this.#contexts.get(request)?.headers ?? []) lines.push(`${name}: ${value}`)
+    })
+  }
+
+  /** Whether some module lives at the request's path. */
+  serves(request: IncomingMessage): boolean {
+    return this.#match(request) !== undefined
+  }
+
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // Whatever happens to the socket before `ws` owns it must not end the process.
+    const ignore = (): void => {}
+    socket.on('error', ignore)
+    const flaw = flawOf(request)
+    if (flaw !== undefined) return this.refuse(socket, flaw)
+    const match = this.#match(request)
+    if (match === undefined) return this.refuseUnknown(request, socket)
+    const admission = this.#admissionOf(match, request, socket)
+    const refusal = await this.#handshake(admission)
+    if (refusal !== undefined) return writeRefusal(socket, withHeaders(refusal, admission.context.headers))
+    if (socket.destroyed) return
+    const connection = await this.#admit(admission, socket)
+    if (connection === undefined) return
+    socket.off('error', ignore)
+    this.#complete(connection, admission, socket, head)
+  }
+
+  refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<void> {
+    const path = pathOf(request)
+    return this.refuse(
+      socket,
+      new FlotillaError('FLT_NOT_FOUND', `no module lives at ${path}: connect to the path of one`),
+    )
+  }
+
+  refuse(socket: Duplex, error: FlotillaError): Promise<void> {
+    return writeRefusal(socket, refuse(error))
+  }
+
+  #match(request: IncomingMessage): Match<Module> | undefined {
+    return this.#router.match(pathOf(request))
+  }
+
+  #admissionOf({ value: module, params }: Match<Module>, request: IncomingMessage, socket: Duplex): Admission {
+    const abort = new AbortController()
+    socket.once('close', () => abort.abort())
+    const context = new HandshakeContext({
+      ...this.#hooks.services,
+      request: { url: request.url ?? '/', rawHeaders: request.rawHeaders },
+      params,
+      ip: this.#address.of(request),
+      signal: abort.signal,
+    })
+    return { module, context, request, path: pathOf(request) }
+  }
+
+  async #handshake({ module, context }: Admission): Promise<Response | undefined> {
+    try {
+      return await withDeadline(module.handshake(context), this.#timeout, tooSlow)
+    } catch (error) {
+      this.#hooks.onError({ phase: 'handshake', error })
+      return refuse(publicly(error))
+    }
+  }
+
+  async #admit(admission: Admission, socket: Duplex): Promise<Connection | undefined> {
+    try {
+      return await this.#hooks.admit(admission)
+    } catch (error) {
+      const refusal = publicly(error)
+      if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
+      await writeRefusal(socket, withHeaders(refuse(refusal), admission.context.headers))
+      return undefined
+    }
+  }
+
+  #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): void {
+    let isOpen = false
+    this.#contexts.set(admission.request, admission.context)
+    this.#webSockets.handleUpgrade(admission.request, socket, head, (webSocket) => {
+      isOpen = true
+      this.#hooks.opened(connection, admission, webSocket, socket)
+    })
+    // `ws` calls back at once, or not at all: for a client that is gone, or a flaw that it alone minds.
+    if (!isOpen) this.#hooks.lost(connection)
+  }
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const query = url.indexOf('?')
+  return query === -1 ? url : url.slice(0, query)
+}
+
+const tooSlow = (): FlotillaError =>
+  new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
+
+/** What a client may be told of any error. */
+function publicly(error: unknown): FlotillaError {
+  return isFlotillaError(error)
+    ? error
+    : new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')
+}
+
+/** What middleware put on the answer goes out with a refusal too; the refusal's own headers win. */
+function withHeaders(refusal: Response, headers: Headers): Response {
+  const merged = new Headers(headers)
+  for (const [name, value] of refusal.headers) {
+    if (name === 'set-cookie') merged.append(name, value)
+    else merged.set(name, value)
+  }
+  return new Response(refusal.body, { status: refusal.status, statusText: refusal.statusText, headers: merged })
+}

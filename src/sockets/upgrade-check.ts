@@ -1,0 +1,28 @@
+import type { IncomingMessage } from 'node:http'
+import { FlotillaError } from '../errors.ts'
+
+const KEY = /^[+/0-9A-Za-z]{22}==$/
+
+/** What is wrong with an upgrade request, if anything (RFC 6455 §4.2.1): stricter than `ws` alone. */
+export function flawOf(request: IncomingMessage): FlotillaError | undefined {
+  const { method, httpVersion, headers } = request
+  if (method !== 'GET') return bad('a WebSocket handshake is a GET request')
+  if (httpVersion !== '1.1') return bad(`HTTP/${httpVersion} cannot be upgraded: use HTTP/1.1`)
+  if (countOf(request, 'host') !== 1) return bad('a WebSocket handshake has one Host header')
+  if (headers['transfer-encoding'] !== undefined) return bad('a WebSocket handshake has no body')
+  if (headers.upgrade?.toLowerCase() !== 'websocket') return bad("the Upgrade header must be 'websocket'")
+  if (headers['sec-websocket-version'] !== '13') {
+    return new FlotillaError('FLT_BAD_VERSION', 'only WebSocket version 13 is spoken here (RFC 6455)')
+  }
+  const key = headers['sec-websocket-key']
+  if (key === undefined || !KEY.test(key)) return bad('Sec-WebSocket-Key must be the base64 of 16 bytes')
+  return undefined
+}
+
+function countOf({ rawHeaders }: IncomingMessage, name: string): number {
+  return rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length
+}
+
+function bad(message: string): FlotillaError {
+  return new FlotillaError('FLT_BAD_HANDSHAKE', message)
+}

@@ -1,0 +1,101 @@
+// For tests of what is built on Flotilla: a server on a free port, and clients that collect what they get.
+import { once } from 'node:events'
+import { type RawData, WebSocket } from 'ws'
+import { memory } from './drivers/memory/memory.ts'
+import type { ServerOptions } from './options.ts'
+import { createServer, type Server } from './server.ts'
+
+export interface TestServer extends AsyncDisposable {
+  readonly server: Server
+  /** `http://127.0.0.1:PORT` */
+  readonly url: string
+  /** Connects a client to a path of this server. */
+  connect(path: string, options?: ConnectOptions): Promise<TestClient>
+  close(): Promise<void>
+}
+
+export interface ConnectOptions {
+  headers?: Record<string, string>
+  protocols?: string[]
+}
+
+/** A server on a free port of 127.0.0.1, on the memory driver unless told otherwise. */
+export async function startTestServer(options: ServerOptions): Promise<TestServer> {
+  const server = createServer({ driver: memory(), ...options })
+  const url = await server.listen(0)
+  const clients: TestClient[] = []
+  const close = async (): Promise<void> => {
+    for (const client of clients) client.close()
+    await server.close()
+  }
+  return {
+    server,
+    url,
+    close,
+    async connect(path, connectOptions) {
+      const client = await connect(`${url}${path}`, connectOptions)
+      clients.push(client)
+      return client
+    },
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** Resolves once the connection is open; rejects with the server's answer where it is refused. */
+export async function connect(url: string, { headers = {}, protocols = [] }: ConnectOptions = {}): Promise<TestClient> {
+  const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers })
+  const client = new TestClient(socket)
+  await once(socket, 'open')
+  return client
+}
+
+/** A client that keeps what it gets until it is asked for it. */
+export class TestClient {
+  readonly socket: WebSocket
+  /** Resolves when the connection has closed. */
+  readonly closed: Promise<{ code: number; reason: string }>
+  readonly #received: (string | Uint8Array)[] = []
+  readonly #waiting: ((message: string | Uint8Array) => void)[] = []
+
+  constructor(socket: WebSocket) {
+    this.socket = socket
+    socket.on('message', (data, isBinary) => this.#take(data, isBinary))
+    this.closed = new Promise((resolve) => {
+      socket.once('close', (code, reason) => resolve({ code, reason: reason.toString() }))
+    })
+  }
+
+  /** The next message that nobody has asked for yet, text or bytes. */
+  next(): Promise<string | Uint8Array> {
+    const ready = this.#received.shift()
+    if (ready !== undefined) return Promise.resolve(ready)
+    return new Promise((resolve) => this.#waiting.push(resolve))
+  }
+
+  /** The next message, read as JSON. */
+  async nextJson(): Promise<unknown> {
+    return JSON.parse(String(await this.next()))
+  }
+
+  /** What has come and was not asked for. */
+  get received(): readonly (string | Uint8Array)[] {
+    return this.#received
+  }
+
+  /** Strings go as text, bytes as they are, anything else as JSON. */
+  send(message: unknown): void {
+    const isRaw = typeof message === 'string' || message instanceof Uint8Array
+    this.socket.send(isRaw ? message : JSON.stringify(message))
+  }
+
+  close(code?: number): void {
+    this.socket.close(code)
+  }
+
+  #take(data: RawData, isBinary: boolean): void {
+    const message = isBinary ? new Uint8Array(data as Buffer) : String(data)
+    const waiting = this.#waiting.shift()
+    if (waiting === undefined) this.#received.push(message)
+    else waiting(message)
+  }
+}
