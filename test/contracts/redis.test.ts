@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { queueContract } from './queue.ts'
 import { stateContract } from './state.ts'
 import type { Candidate } from './stage.ts'
 
@@ -14,4 +15,5 @@ describe('on a real Redis', () => {
   after(() => server.stop())
 
   stateContract('redis', () => candidate)
+  queueContract('redis', () => candidate)
 })

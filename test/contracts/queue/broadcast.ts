@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { until } from '../../support/until.ts'
+import { type Candidate, CONCURRENCY, stage } from '../stage.ts'
+import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened } from './words.ts'
+
+export function broadcasts(candidate: () => Candidate): void {
+  describe('a broadcast', { concurrency: CONCURRENCY }, () => {
+    it('reaches every node once, in order, and says how many read', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const handles = [queue(), queue(), queue()]
+      const inboxes: Inbox[] = []
+      for (const handle of handles) {
+        const node = await opened(handle)
+        const inbox = new Inbox()
+        inboxes.push(inbox)
+        handle.consumeAll(node, inbox.handler)
+      }
+      for (const text of numbered(100)) {
+        assert.deepEqual(await handles[0]!.publishAll(bytesOf(text)), { type: 'stored', nodeCount: 3 })
+      }
+      for (const inbox of inboxes) {
+        await inbox.received(100)
+        assert.deepEqual(inbox.texts, numbered(100))
+      }
+    })
+
+    it('reaches a node from its opening on, though it begins to read later, and nothing from before', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [early, late] = [queue(), queue()]
+      const first = await opened(early)
+      await broadcastAllOf(early, ['before'])
+      const second = await opened(late)
+      await broadcastAllOf(early, numbered(5))
+      const [all, since] = [new Inbox(), new Inbox()]
+      early.consumeAll(first, all.handler)
+      late.consumeAll(second, since.handler)
+      await broadcastAllOf(early, ['after'])
+      await all.received(7)
+      await since.received(6)
+      assert.deepEqual(all.texts, ['before', ...numbered(5), 'after'])
+      assert.deepEqual(since.texts, [...numbered(5), 'after'])
+    })
+
+    it('keeps a node its place when it is opened again', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      await broadcastAllOf(queue, ['kept'])
+      await queue.open(node)
+      const inbox = new Inbox()
+      queue.consumeAll(node, inbox.handler)
+      await inbox.received(1)
+      assert.deepEqual(inbox.texts, ['kept'])
+    })
+
+    it('wakes its readers at once', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [writer, reader] = [queue(), queue()]
+      const node = await opened(reader)
+      const inbox = new Inbox()
+      reader.consumeAll(node, inbox.handler)
+      await broadcastAllOf(writer, ['the reader is up'])
+      await inbox.received(1)
+      const delays: number[] = []
+      for (let round = 0; round < 15; round++) {
+        const start = performance.now()
+        await broadcastAllOf(writer, ['x'])
+        await until('it arrives', () => inbox.entries.length >= round + 2, { every: 1 })
+        delays.push(performance.now() - start)
+      }
+      const median = delays.toSorted((a, b) => a - b)[7]!
+      assert.ok(median < 50, `half of them took over ${median} ms`)
+    })
+
+    it('that was not acked is read again by a new reader of the node, and one that was is not', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      const node = await opened(one)
+      await broadcastAllOf(one, numbered(6))
+      const first = new Inbox()
+      const stop = one.consumeAll(node, first.handler)
+      await first.received(6)
+      one.ackAll(node, first.entries[2]!.position)
+      await stop()
+      await until('the ack has arrived', async () => {
+        const again = new Inbox()
+        const stopAgain = two.consumeAll(node, again.handler)
+        await again.received(3)
+        await until('the last arrives', () => again.texts.at(-1) === 'm5')
+        await stopAgain()
+        assert.deepEqual(again.texts, numbered(6).slice(-again.texts.length))
+        return again.texts.length === 3
+      })
+    })
+
+    it('is kept for the slowest: a node that stood still misses nothing that the others have acked', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [quick, slow] = [queue(), queue()]
+      const [quickNode, slowNode] = [await opened(quick), await opened(slow)]
+      const inbox = new Inbox()
+      quick.consumeAll(quickNode, (entries) => {
+        void inbox.handler(entries)
+        quick.ackAll(quickNode, entries.at(-1)!.position)
+      })
+      await broadcastAllOf(quick, numbered(300))
+      await inbox.received(300)
+      const late = new Inbox()
+      slow.consumeAll(slowNode, late.handler)
+      await late.received(300)
+      assert.deepEqual(late.texts, numbered(300))
+    })
+
+    it('is refused over the bound, never dropped, and taken again when the slowest has caught up', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 64 * 1024 }).queue()
+      const [quick, slow] = [await opened(queue), await opened(queue)]
+      queue.consumeAll(quick, (entries) => queue.ackAll(quick, entries.at(-1)!.position))
+      const batch = new Uint8Array(4_000)
+      let taken = 0
+      for (;;) {
+        const published = await queue.publishAll(batch)
+        if (published.type === 'full') break
+        taken++
+      }
+      assert.ok(taken * batch.length <= 64 * 1024 && taken * batch.length >= 32 * 1024, `it took ${taken}`)
+      const late = new Inbox()
+      queue.consumeAll(slow, (entries) => {
+        void late.handler(entries)
+        queue.ackAll(slow, entries.at(-1)!.position)
+      })
+      await late.received(taken)
+      await until('there is room again', async () => (await queue.publishAll(batch)).type === 'stored')
+    })
+
+    it('is taken for ever while everyone keeps up', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 32 * 1024 }).queue()
+      for (const node of [await opened(queue), await opened(queue)]) {
+        queue.consumeAll(node, (entries) => queue.ackAll(node, entries.at(-1)!.position))
+      }
+      for (let round = 0; round < 60; round++) {
+        await until('there is room', async () => (await queue.publishAll(new Uint8Array(4_000))).type === 'stored')
+      }
+    })
+
+    it('is stored for nobody where no node is open', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 }).queue()
+      for (let round = 0; round < 5; round++) {
+        assert.deepEqual(await queue.publishAll(new Uint8Array(4_000)), { type: 'stored', nodeCount: 0 })
+      }
+    })
+  })
+}

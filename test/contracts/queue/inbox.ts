@@ -1,0 +1,227 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Entry } from '../../../src/drivers/queue.ts'
+import { until } from '../../support/until.ts'
+import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
+import { bytesOf, calm, fill, Inbox, numbered, opened, publishAllOf, unacked } from './words.ts'
+
+export function inboxes(candidate: () => Candidate): void {
+  describe('an inbox', { concurrency: CONCURRENCY }, () => {
+    it('is closed before it was opened, and publishing does not open it', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = newNode()
+      assert.equal(await queue.isOpen(node), false)
+      assert.equal(await queue.publish(node, bytesOf('x')), 'closed')
+      assert.equal(await queue.publish(node, bytesOf('x')), 'closed')
+      assert.equal(await queue.isOpen(node), false)
+      await queue.open(node)
+      assert.equal(await queue.isOpen(node), true)
+      assert.deepEqual(await unacked(queue, node), [])
+    })
+
+    it('hands out what was published in its order, with growing positions and the time', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [writer, reader] = [queue(), queue()]
+      const node = await opened(reader)
+      const inbox = new Inbox()
+      reader.consume(node, inbox.handler)
+      const before = Date.now()
+      await publishAllOf(writer, node, numbered(100))
+      await inbox.received(100)
+      assert.deepEqual(inbox.texts, numbered(100))
+      assert.equal(new Set(inbox.entries.map(({ position }) => position)).size, 100)
+      for (const [index, { storedAt }] of inbox.entries.entries()) {
+        assert.ok(Math.abs(storedAt / 1_000 - before) < 60_000, `${storedAt} is not the time in µs`)
+        assert.ok(storedAt >= (inbox.entries[index - 1]?.storedAt ?? 0))
+      }
+    })
+
+    it('keeps what came before anybody read', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      await publishAllOf(queue, node, numbered(300))
+      const inbox = new Inbox()
+      queue.consume(node, inbox.handler)
+      await inbox.received(300)
+      assert.deepEqual(inbox.texts, numbered(300))
+    })
+
+    it('stays as it is when it is opened again', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      await publishAllOf(queue, node, ['kept'])
+      await queue.open(node)
+      assert.deepEqual(await unacked(queue, node), ['kept'])
+    })
+
+    it('keeps the order of each of several publishers', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const reader = queue()
+      const node = await opened(reader)
+      const inbox = new Inbox()
+      reader.consume(node, inbox.handler)
+      await Promise.all(['a', 'b', 'c'].map((word) => publishAllOf(queue(), node, numbered(60, word))))
+      await inbox.received(180)
+      for (const word of ['a', 'b', 'c']) {
+        assert.deepEqual(
+          inbox.texts.filter((text) => text.startsWith(word)),
+          numbered(60, word),
+        )
+      }
+    })
+
+    it('gives bytes back as they were, even if the publisher uses its buffer again', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      const batches = [0, 1, 256, 65_536, 1_048_576].map((size) =>
+        Uint8Array.from({ length: size }, (_, index) => (index * 7) & 0xff),
+      )
+      for (const batch of batches) {
+        const buffer = batch.slice()
+        assert.equal(await queue.publish(node, buffer), 'stored')
+        buffer.fill(0xee)
+      }
+      const inbox = new Inbox()
+      queue.consume(node, inbox.handler)
+      await inbox.received(batches.length)
+      for (const [index, { bytes }] of inbox.entries.entries()) {
+        assert.ok(Buffer.from(bytes).equals(batches[index]!), `the batch of ${batches[index]!.length} bytes`)
+      }
+    })
+
+    it('wakes its reader at once', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [writer, reader] = [queue(), queue()]
+      const node = await opened(reader)
+      const inbox = new Inbox()
+      reader.consume(node, inbox.handler)
+      await publishAllOf(writer, node, ['the reader is up'])
+      await inbox.received(1)
+      const delays: number[] = []
+      for (let round = 0; round < 15; round++) {
+        const start = performance.now()
+        await publishAllOf(writer, node, ['x'])
+        await until('it arrives', () => inbox.entries.length >= round + 2, { every: 1 })
+        delays.push(performance.now() - start)
+      }
+      const median = delays.toSorted((a, b) => a - b)[7]!
+      assert.ok(median < 50, `half of them took over ${median} ms`)
+    })
+
+    it('calls the handler for the next entries only when it has resolved for these', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      let busy = 0
+      const seen: Entry[] = []
+      queue.consume(node, async (entries) => {
+        assert.equal(++busy, 1, 'two calls at once')
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        seen.push(...entries)
+        busy--
+      })
+      await publishAllOf(queue, node, numbered(40))
+      await until('all arrive', () => seen.length === 40)
+    })
+
+    it('is not read any more once `stop` has resolved, which waits for the handler', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      let [calls, finished] = [0, 0]
+      const stop = queue.consume(node, async () => {
+        calls++
+        await new Promise((resolve) => setTimeout(resolve, 50))
+        finished++
+      })
+      await publishAllOf(queue, node, ['one'])
+      await until('the handler is called', () => calls === 1)
+      await stop()
+      assert.equal(finished, 1)
+      await publishAllOf(queue, node, ['two'])
+      assert.deepEqual(await unacked(queue, node), ['one', 'two'])
+      assert.equal(calls, 1)
+      await stop()
+    })
+
+    it('is read again from what was not acked', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [first, second] = [queue(), queue()]
+      const node = await opened(first)
+      const inbox = new Inbox()
+      const stop = first.consume(node, inbox.handler)
+      await publishAllOf(first, node, numbered(10))
+      await inbox.received(10)
+      await stop()
+      assert.deepEqual(await unacked(second, node), numbered(10))
+      first.ack(node, inbox.entries[5]!.position)
+      await until('the ack has arrived', async () => (await unacked(second, node)).length === 4)
+      assert.deepEqual(await unacked(second, node), numbered(10).slice(6))
+    })
+
+    it('does not suffer from an ack that comes twice, or after a later one', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      const inbox = new Inbox()
+      const stop = queue.consume(node, inbox.handler)
+      await publishAllOf(queue, node, numbered(10))
+      await inbox.received(10)
+      await stop()
+      queue.ack(node, inbox.entries[7]!.position)
+      await until('the ack has arrived', async () => (await unacked(queue, node)).length === 2)
+      queue.ack(node, inbox.entries[7]!.position)
+      queue.ack(node, inbox.entries[2]!.position)
+      queue.ack(node, inbox.entries[8]!.position)
+      await until('the last ack has arrived', async () => (await unacked(queue, node)).length === 1)
+    })
+
+    it('takes no more than its bound, drops nothing of it, and takes more when something was acked', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 64 * 1024 }).queue()
+      const node = await opened(queue)
+      const batch = new Uint8Array(4 * 1024)
+      const taken = await fill(() => queue.publish(node, batch), batch.length)
+      assert.ok(taken <= 64 * 1024 && taken >= 32 * 1024, `it took ${taken}`)
+      assert.equal(await queue.publish(node, batch), 'full')
+      const inbox = new Inbox()
+      queue.consume(node, inbox.handler)
+      await inbox.received(taken / batch.length)
+      assert.equal(await queue.publish(node, batch), 'full', 'reading alone makes no room')
+      queue.ack(node, inbox.entries.at(-1)!.position)
+      await until('there is room again', async () => (await queue.publish(node, batch)) === 'stored')
+      assert.equal(inbox.entries.length >= taken / batch.length, true)
+    })
+
+    it('is bounded again and again: what was acked is not counted for ever', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 32 * 1024 }).queue()
+      const node = await opened(queue)
+      queue.consume(node, (entries) => queue.ack(node, entries.at(-1)!.position))
+      for (let round = 0; round < 100; round++) {
+        await until('there is room', async () => (await queue.publish(node, new Uint8Array(4_000))) === 'stored')
+      }
+    })
+
+    it('of one node knows nothing of another', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 }).queue()
+      const [a, b] = [await opened(queue), await opened(queue)]
+      await fill(() => queue.publish(a, new Uint8Array(1_000)), 1_000)
+      assert.equal(await queue.publish(b, bytesOf('for b')), 'stored')
+      assert.deepEqual(await unacked(queue, b), ['for b'])
+    })
+
+    it('keeps poisoned entries aside, at most 1,000', async (t) => {
+      const { queue: open, settings } = stage(t, candidate(), calm)
+      const queue = open()
+      const node = await opened(queue)
+      const entry = { position: '', bytes: bytesOf('poison'), storedAt: 0 }
+      await publishAllOf(queue, node, ['poison'])
+      const inbox = new Inbox()
+      const stop = queue.consume(node, inbox.handler)
+      await inbox.received(1)
+      await stop()
+      const { position } = inbox.entries[0]!
+      for (let round = 0; round < 11; round++) {
+        await Promise.all(numbered(100).map(() => queue.setAside(node, { ...entry, position }, 'not an envelope')))
+      }
+      const count = await candidate().countAside?.(settings.prefix, node)
+      if (count !== undefined) assert.equal(count, 1_000)
+    })
+  })
+}

@@ -1,0 +1,93 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { until } from '../../support/until.ts'
+import { hostileIds } from '../../support/arbitraries.ts'
+import { asPushId, type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
+import { calm } from './words.ts'
+
+const LONG = 600_000
+const fresh = { type: 'fresh', stored: [] }
+
+export function pushIds(candidate: () => Candidate): void {
+  describe('an idempotency key', { concurrency: CONCURRENCY }, () => {
+    it('is fresh for exactly one of many who claim it at once, and pending for the others', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const claims = await Promise.all(
+        Array.from({ length: 6 }, () => queue().claimId(asPushId('order-1'), 'body', LONG)),
+      )
+      assert.equal(claims.filter(({ type }) => type === 'fresh').length, 1)
+      assert.equal(claims.filter(({ type }) => type === 'pending').length, 5)
+    })
+
+    it('answers with the receipt once it was settled, for everyone, and for its time only', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      const id = asPushId('order-1')
+      const receipt = { id: 'order-1', nodeCount: 2, offline: ['u2', 'ü#"\n'] }
+      assert.deepEqual(await one.claimId(id, 'body', 5_000), fresh)
+      await one.settleId(id, 'body', receipt, LONG)
+      for (const handle of [one, two]) {
+        assert.deepEqual(await handle.claimId(id, 'body', LONG), { type: 'done', receipt })
+      }
+      const short = asPushId('order-2')
+      await one.claimId(short, 'body', 50)
+      await one.settleId(short, 'body', receipt, 100)
+      await until('it lapses', async () => (await two.claimId(short, 'body', 50)).type === 'fresh')
+    })
+
+    it('tells another body apart, pending or done', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const id = asPushId('order-1')
+      await queue.claimId(id, 'body', LONG)
+      assert.deepEqual(await queue.claimId(id, 'other', LONG), { type: 'conflict' })
+      await queue.settleId(id, 'body', { id: 'order-1', nodeCount: 1, offline: [] }, LONG)
+      assert.deepEqual(await queue.claimId(id, 'other', LONG), { type: 'conflict' })
+      assert.equal((await queue.claimId(id, 'body', LONG)).type, 'done')
+    })
+
+    it('is free again after a failure, and names the nodes that were reached', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const id = asPushId('order-1')
+      const [a, b] = [newNode(), newNode()]
+      await queue.claimId(id, 'body', LONG)
+      await queue.releaseId(id, 'body', [a, b], LONG)
+      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'fresh', stored: [a, b] })
+      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'pending' })
+      await queue.settleId(id, 'body', { id: 'order-1', nodeCount: 3, offline: [] }, LONG)
+      assert.equal((await queue.claimId(id, 'body', LONG)).type, 'done')
+    })
+
+    it('is free again, for any body, after a failure that reached nobody', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const id = asPushId('order-1')
+      await queue.claimId(id, 'body', LONG)
+      await queue.releaseId(id, 'body', [], LONG)
+      assert.deepEqual(await queue.claimId(id, 'other', LONG), fresh)
+    })
+
+    it('lapses if its claim is never settled, and still names the nodes that were reached before', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      await one.claimId(asPushId('a'), 'body', 100)
+      assert.deepEqual(await two.claimId(asPushId('a'), 'body', LONG), { type: 'pending' })
+      await until('it lapses', async () => (await two.claimId(asPushId('a'), 'body', 60_000)).type === 'fresh')
+      const node = newNode()
+      await one.claimId(asPushId('b'), 'body', 100)
+      await one.releaseId(asPushId('b'), 'body', [node], LONG)
+      await one.claimId(asPushId('b'), 'body', 100)
+      await until('it lapses', async () => {
+        const claimed = await two.claimId(asPushId('b'), 'body', 60_000)
+        if (claimed.type === 'fresh') assert.deepEqual(claimed.stored, [node])
+        return claimed.type === 'fresh'
+      })
+    })
+
+    it('may be any text, and is its own', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      for (const id of hostileIds) assert.deepEqual(await queue.claimId(asPushId(id), 'body', LONG), fresh, id)
+      for (const id of hostileIds) {
+        assert.deepEqual(await queue.claimId(asPushId(id), 'body', LONG), { type: 'pending' }, id)
+      }
+    })
+  })
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { Entry, Handler, Published, Queue } from '../../../src/drivers/queue.ts'
+import type { NodeId } from '../../../src/protocol/ids.ts'
+import { until } from '../../support/until.ts'
+import { newNode } from '../stage.ts'
+
+/** Long enough that whatever arrives quickly was woken for, and did not come with the next look. */
+export const calm = { heartbeat: 3_000, deadAfter: 60_000 }
+
+export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const textOf = ({ bytes }: Entry): string => Buffer.from(bytes).toString()
+export const numbered = (count: number, word = 'm'): string[] =>
+  Array.from({ length: count }, (_, index) => `${word}${index}`)
+
+export async function opened(queue: Queue): Promise<NodeId> {
+  const node = newNode()
+  await queue.open(node)
+  return node
+}
+
+export async function publishAllOf(queue: Queue, node: NodeId, texts: readonly string[]): Promise<void> {
+  for (const text of texts) assert.equal(await queue.publish(node, bytesOf(text)), 'stored')
+}
+
+export async function broadcastAllOf(queue: Queue, texts: readonly string[]): Promise<void> {
+  for (const text of texts) assert.equal((await queue.publishAll(bytesOf(text))).type, 'stored')
+}
+
+/** Publishes until the inbox refuses; what it took. */
+export async function fill(publish: () => Promise<Published>, size: number): Promise<number> {
+  let taken = 0
+  for (;;) {
+    const published = await publish()
+    if (published === 'full') return taken
+    assert.equal(published, 'stored')
+    taken += size
+  }
+}
+
+/** A handler that remembers. */
+export class Inbox {
+  readonly entries: Entry[] = []
+  readonly handler: Handler = (entries) => void this.entries.push(...entries)
+
+  get texts(): string[] {
+    return this.entries.map(textOf)
+  }
+
+  async received(count: number): Promise<void> {
+    await until(`${count} entries arrive, ${this.entries.length} did`, () => this.entries.length >= count)
+  }
+}
+
+/** What the inbox holds for a new reader. Leaves an entry of its own behind, which later looks do not count. */
+export async function unacked(queue: Queue, node: NodeId): Promise<string[]> {
+  const inbox = new Inbox()
+  const last = `look ${randomUUID()}`
+  await publishAllOf(queue, node, [last])
+  const stop = queue.consume(node, inbox.handler)
+  await until('the last entry arrives', () => inbox.texts.includes(last))
+  await stop()
+  return inbox.texts.filter((text) => !text.startsWith('look '))
+}
