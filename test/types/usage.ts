@@ -22,9 +22,9 @@ import {
 import { z } from 'zod'
 
 const Say = z.object({ text: z.string(), at: z.string().transform((text) => new Date(text)) })
-const log: Middleware<MessageContext> = async ({ log, command }, next) => {
+const log: Middleware<MessageContext> = async (ctx, next) => {
   const reply = await next()
-  log.info({ command })
+  ctx.log.info({ command: ctx.command })
   return reply
 }
 const middleware: Middlewares = { handshake: [(ctx, next) => next()], message: [log] }
