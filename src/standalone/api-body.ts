@@ -1,32 +1,7 @@
 import { z } from 'zod'
-import type { Message, PushOptions, Target } from '../index.ts'
 import { badRequest } from './api-error.ts'
 
-export interface PushCall {
-  readonly target: Target
-  readonly message: Message
-  readonly options: PushOptions
-}
-
 const MAX_BATCH = 1000
-const TARGET_FIELDS = ['uid', 'group', 'connection', 'all'] as const
-
-const anything = z.unknown().optional()
-
-// The cluster judges targets, ids and messages, in the words that the library has for them; here it is only seen to that
-// nothing is misspelt and nothing is left over.
-const pushSchema = z.strictObject({
-  uid: anything,
-  group: anything,
-  connection: anything,
-  all: anything,
-  message: anything,
-  binary: z.string({ error: 'takes a string, the base64 of the bytes' }).optional(),
-  except: z
-    .strictObject({ uid: anything, connection: anything }, { error: 'takes an object with uid, connection or both' })
-    .optional(),
-  id: anything,
-})
 
 const batchSchema = z.strictObject({
   pushes: z
@@ -55,14 +30,7 @@ const pageSchema = z.strictObject({
   cursor: z.string().min(1, { error: 'takes the cursor that the page before gave' }).optional(),
 })
 
-/** @throws FlotillaError `FLT_BAD_REQUEST` that names the field; likewise the other three. */
-export function parsePush(body: unknown): PushCall {
-  const push = parse(pushSchema, body, 'the body')
-  const target = Object.fromEntries(TARGET_FIELDS.filter((field) => field in push).map((field) => [field, push[field]]))
-  const options = { ...('except' in push && { except: push.except }), ...('id' in push && { id: push.id }) }
-  return { target: target as Target, message: messageOf(push), options: options as PushOptions }
-}
-
+/** @throws FlotillaError `FLT_BAD_REQUEST` that names the field; likewise the other two. */
 export function parseBatch(body: unknown): unknown[] {
   return parse(batchSchema, body, 'the body').pushes
 }
@@ -74,20 +42,6 @@ export function parseClose(query: Record<string, string>): { code?: number | und
 export function parsePage(query: Record<string, string>): { limit?: number; cursor?: string } {
   const { limit, cursor } = parse(pageSchema, query, 'the query')
   return { ...(limit !== undefined && { limit }), ...(cursor !== undefined && { cursor }) }
-}
-
-function messageOf(push: { message?: unknown; binary?: string | undefined }): Message {
-  const { binary } = push
-  if ('message' in push && binary !== undefined) throw badRequest('message and binary are both there: send one of them')
-  if (binary !== undefined) return decodeBase64(binary)
-  if ('message' in push) return push.message as Message
-  throw badRequest('message is missing: send any JSON as "message", or base64 as "binary"')
-}
-
-function decodeBase64(text: string): Uint8Array {
-  const bytes = Buffer.from(text, 'base64')
-  if (bytes.toString('base64') === text) return bytes
-  throw badRequest('binary is not base64: use the standard alphabet with padding (RFC 4648 §4)')
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {

@@ -1,6 +1,6 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
-import { FlotillaError, type Logger, type Receipt, type Server, type Target } from '../index.ts'
-import { parseBatch, parseClose, parsePage, parsePush } from './api-body.ts'
+import { FlotillaError, type Logger, parsePushBody, type Receipt, type Server, type Target } from '../index.ts'
+import { parseBatch, parseClose, parsePage } from './api-body.ts'
 import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
 import { bodySizeOf, checkPath, limitBody, queryOf, rawPath, readJson } from './api-read.ts'
@@ -38,7 +38,7 @@ export function addApi(app: Hono<Env>, options: ApiOptions): void {
 function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): void {
   const limit = bodySizeOf(maxPayload)
   const push = (body: unknown): Promise<Receipt> => {
-    const { target, message, options } = parsePush(body)
+    const { target, message, options } = parsePushBody(body)
     return server.cluster.push(target, message, options)
   }
   const result = async (body: unknown): Promise<object> => {

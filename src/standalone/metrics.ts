@@ -1,7 +1,5 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
-import type { Server } from '../index.ts'
-
-type Stats = ReturnType<Server['stats']>
+import type { Server, ServerStats } from '../index.ts'
 
 /** A scrape must not hang on a store that is away. */
 const STORE_PATIENCE = 1000
@@ -10,7 +8,7 @@ const STORE_PATIENCE = 1000
 export function createMetrics(server: Server): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const gauge = (name: string, help: string, read: (stats: Stats) => number): void => {
+  const gauge = (name: string, help: string, read: (stats: ServerStats) => number): void => {
     const metric: Gauge = new Gauge({
       name,
       help,
@@ -18,7 +16,7 @@ export function createMetrics(server: Server): Registry {
       collect: () => metric.set(read(server.stats())),
     })
   }
-  const counter = (name: string, help: string, read: (stats: Stats) => number): void => {
+  const counter = (name: string, help: string, read: (stats: ServerStats) => number): void => {
     const collect = (): void => {
       metric.reset()
       metric.inc(read(server.stats()))

@@ -45,8 +45,7 @@ export async function serve(config: Config): Promise<Serving> {
   const logger = await createLogger(config)
   const server = makeServer(await optionsOf(config, logger), config, logger)
   try {
-    await meetStore(server, config)
-    return { server, logger, url: await listen(server, config.listen) }
+    return { server, logger, url: await listen(server, config) }
   } catch (error) {
     await server.close({ timeout: 0 }).catch((reason: unknown) => logger.debug({ error: reason }, 'could not close'))
     throw error
@@ -78,18 +77,21 @@ function makeServer(options: ServerOptions, config: Config, logger: Logger): Ser
   }
 }
 
-async function meetStore(server: Server, { store, connectTimeout }: Config): Promise<void> {
+async function listen(server: Server, config: Config): Promise<string> {
+  const { listen: at } = config
+  if (at.type === 'unix') await removeDeadSocket(at.path)
   try {
-    await server.ready()
+    return await server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
   } catch (error) {
-    const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-    const flag = store.type === 'redis' ? '--redis' : '--driver'
-    throw new CliError(
-      `cannot reach the store at ${addressOf(store)} within ${connectTimeout} ms (${redact(reasonOf(cause))}): is it running, is ${flag} right?`,
-      undefined,
-      { cause: error },
-    )
+    const message = isFlotillaError(error) ? storeFlaw(error, config) : listenFlaw(error, at)
+    throw new CliError(message, undefined, { cause: error })
   }
+}
+
+function storeFlaw(error: Error, { store, connectTimeout }: Config): string {
+  const reason = redact(reasonOf(error.cause ?? error))
+  const within = `cannot reach the store at ${addressOf(store)} within ${connectTimeout} ms (${reason})`
+  return store.type === 'redis' ? `${within}: is it running, is --redis right?` : within
 }
 
 /** A driver may name the URL that it was given. */
@@ -97,24 +99,18 @@ function redact(text: string): string {
   return text.replaceAll(/\/\/([^\s:@/]*):[^\s@/]+@/g, '//$1:***@')
 }
 
-async function listen(server: Server, at: Listen): Promise<string> {
-  if (at.type === 'unix') {
-    await removeDeadSocket(at.path)
-    await server.listen({ unix: at.path }).catch((error: unknown) => refuse(error, '--unix', at.path))
-    return `unix:${at.path}`
+function listenFlaw(error: unknown, at: Listen): string {
+  const flag = at.type === 'unix' ? '--unix' : '--port'
+  const place = at.type === 'unix' ? at.path : `${at.host}:${at.port}`
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return `${place} is taken by another process: stop it, or choose another with ${flag}`
+    case 'EACCES':
+      return `${place} needs rights that this user does not have: choose another with ${flag}`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${place} is not an address of this machine: choose another with --host`
+    default:
+      return `cannot listen on ${place}: ${reasonOf(error)}`
   }
-  return await server
-    .listen({ port: at.port, host: at.host })
-    .catch((error: unknown) => refuse(error, '--port', `${at.host}:${at.port}`))
-}
-
-function refuse(error: unknown, flag: string, place: string): never {
-  const reasons: Record<string, string> = {
-    EADDRINUSE: `${place} is taken by another process: stop it, or choose another with ${flag}`,
-    EACCES: `${place} needs rights that this user does not have: choose another with ${flag}`,
-    EADDRNOTAVAIL: `${place} is not an address of this machine: choose another with --host`,
-    ENOTFOUND: `${place} is not a host that can be found: choose another with --host`,
-  }
-  const reason = reasons[systemCode(error) ?? ''] ?? `cannot listen on ${place}: ${reasonOf(error)}`
-  throw new CliError(reason, undefined, { cause: error })
 }

@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { decodeJwt, jwtVerify } from 'jose'
+import { flotilla, temporaryFolder, unusedPort } from './flotilla.ts'
+
+test('every command has a help that goes to stdout', async () => {
+  const commands = ['', 'start', 'stop', 'restart', 'status', 'push', 'token', 'new', 'new module']
+  await Promise.all(
+    commands.map(async (command) => {
+      const { code, stdout, stderr } = await flotilla([...command.split(' ').filter(Boolean), '--help'])
+      assert.deepEqual([code, stderr], [0, ''], command)
+      assert.match(stdout, new RegExp(`Usage: flotilla ${command}`.trim()))
+    }),
+  )
+})
+
+test('a command line that makes no sense ends with one line and exit code 2', async () => {
+  const lines: [string[], RegExp][] = [
+    [['strat'], /unknown command 'strat'.*start/],
+    [['start', '--prot', '1'], /unknown option '--prot'.*--port/],
+    [['start', '--port'], /^--port takes a whole number/],
+    [['start', '--port', 'x'], /^--port takes a whole number/],
+    [['start'], /--token-secret takes/],
+    [['start', '--dev', 'now'], /too many arguments/],
+    [['token', '--token-secret', 's'], /^--uid takes/],
+    [['token', '--uid', 'u'], /^--token-secret takes .*FLOTILLA_TOKEN_SECRET/],
+    [['token', '--uid', 'u'.repeat(256), '--token-secret', 's'], /^--uid takes .* 255 bytes/],
+    [['token', '--uid', 'u', '--token-secret', 's', '--expires', 'soon'], /^--expires takes .*, not "soon"/],
+    [['token', '--uid', 'u', '--token-secret', 's', '--groups', 'a,,b'], /^--groups takes/],
+    [['push', 'hello'], /exactly one kind of target/],
+    [['push', 'hello', '--all', '--uid', 'u'], /exactly one kind of target/],
+    [['push', '{', '--all', '--json'], /^--json takes/],
+    [['push', 'hello', '--all', '--url', 'localhost'], /^--url takes/],
+    [['new', 'module', 'Chat!'], /^NAME takes/],
+    [['stop', '--timeout', 'x'], /^--timeout takes/],
+  ]
+  await Promise.all(
+    lines.map(async ([args, expected]) => {
+      const { code, stdout, stderr } = await flotilla(args)
+      assert.deepEqual([code, stdout], [2, ''], args.join(' '))
+      assert.match(stderr, expected)
+      assert.equal(stderr.indexOf('\n'), stderr.length - 1, 'one line')
+    }),
+  )
+})
+
+test('token signs what the server will believe', async () => {
+  const env = { FLOTILLA_TOKEN_SECRET: 'ö'.repeat(20) }
+  const { code, stdout } = await flotilla(['token', '--uid', 'ann', '--groups', 'red, blue', '--expires', '15m'], {
+    env,
+  })
+  assert.equal(code, 0)
+  const key = new TextEncoder().encode(env.FLOTILLA_TOKEN_SECRET)
+  const { payload, protectedHeader } = await jwtVerify(stdout.trim(), key)
+  assert.equal(protectedHeader.alg, 'HS256')
+  assert.deepEqual([payload.sub, payload['groups']], ['ann', ['red', 'blue']])
+  assert.equal(payload.exp! - payload.iat!, 900)
+})
+
+test('token puts groups where --groups-claim says', async () => {
+  const args = ['token', '--uid', 'ann', '--groups', 'red', '--groups-claim', 'teams', '--token-secret', 's']
+  const { stdout } = await flotilla(args)
+  const { teams, groups } = decodeJwt(stdout.trim())
+  assert.deepEqual([teams, groups], [['red'], undefined])
+})
+
+test('push to where nobody listens says so, and ends with 1', async () => {
+  const url = `http://127.0.0.1:${await unusedPort()}`
+  const { code, stderr } = await flotilla(['push', '--all', 'hello', '--url', url])
+  assert.equal(code, 1)
+  assert.match(stderr, /^cannot reach .*ECONNREFUSED.*--url right\?\n$/)
+})
+
+test('new module writes a file once, and never over another', async (t) => {
+  const cwd = await temporaryFolder(t)
+  const { code, stdout } = await flotilla(['new', 'module', 'team-chat'], { cwd })
+  assert.equal(code, 0)
+  assert.match(stdout, /flotilla start --dev --module team-chat\.ts/)
+  assert.match(
+    await readFile(join(cwd, 'team-chat.ts'), 'utf8'),
+    /export const teamChat = defineModule\('\/team-chat\/:room'/,
+  )
+  await writeFile(join(cwd, 'team-chat.ts'), 'mine')
+  const again = await flotilla(['new', 'module', 'team-chat'], { cwd })
+  assert.equal(again.code, 1)
+  assert.match(again.stderr, /team-chat\.ts is there already/)
+  assert.equal(await readFile(join(cwd, 'team-chat.ts'), 'utf8'), 'mine')
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { CliError } from '../../src/standalone/cli-error.ts'
+import { type FlagValues, loadConfig } from '../../src/standalone/config.ts'
+import { temporaryFolder } from './flotilla.ts'
+
+const secret = { tokenSecret: 's' }
+
+async function flaw(flags: FlagValues, environment: Record<string, string> = {}): Promise<string> {
+  const outcome = await loadConfig(flags, environment).catch((error: unknown) => error)
+  assert(outcome instanceof CliError, `nothing was wrong with ${JSON.stringify(flags)}`)
+  assert.equal(outcome.exitCode, 2)
+  assert(!outcome.message.includes('\n'))
+  return outcome.message
+}
+
+test('a flag beats the environment, which beats the config file', async (t) => {
+  const folder = await temporaryFolder(t)
+  const config = join(folder, 'flotilla.json')
+  await writeFile(config, JSON.stringify({ port: 1, host: '127.0.0.2', name: 'file', ...secret }))
+  const merged = await loadConfig({ config, port: '3' }, { FLOTILLA_PORT: '2', FLOTILLA_HOST: '127.0.0.3' })
+  assert.deepEqual(merged.listen, { type: 'tcp', host: '127.0.0.3', port: 3 })
+  assert.equal(merged.name, 'file')
+})
+
+test('every setting has the default that the help tells', async () => {
+  const config = await loadConfig(secret, {})
+  assert.deepEqual(config.listen, { type: 'tcp', host: '127.0.0.1', port: 18_308 })
+  assert.deepEqual(config.store, { type: 'memory' })
+  assert.equal(config.maxPayload, 1_048_576)
+  assert.equal(config.echo, false)
+  assert.equal((await loadConfig({ dev: true }, {})).echo, true)
+  assert.equal((await loadConfig({ dev: true, echo: false }, {})).echo, false)
+})
+
+test('an empty environment variable counts as not set', async () => {
+  assert.match(await flaw({}, { FLOTILLA_TOKEN_SECRET: '' }), /--token-secret/)
+})
+
+test('the environment names the config file too, and a config file may be TypeScript', async (t) => {
+  const folder = await temporaryFolder(t)
+  const file = join(folder, 'flotilla.config.ts')
+  const source = `import { defineModule } from 'flotilla'
+const heartbeat: number = 1000
+export default { heartbeat, origins: ['https://example.com'], modules: ['./chat.ts', defineModule('/x', {})], tokenSecret: 's' }`
+  await writeFile(file, source)
+  const config = await loadConfig({}, { FLOTILLA_CONFIG: file })
+  assert.equal(config.heartbeat, 1000)
+  assert.deepEqual(config.origins, ['https://example.com'])
+  assert.equal(config.modules[0], join(folder, 'chat.ts'), 'paths start from the config file')
+  assert.equal((config.modules[1] as { path: string }).path, '/x')
+})
+
+test('--redis gives --driver redis', async () => {
+  const config = await loadConfig({ redis: 'redis://10.0.0.5', ...secret }, {})
+  assert.deepEqual(config.store, { type: 'redis', url: 'redis://10.0.0.5' })
+  const flagWins = await loadConfig({ driver: 'memory', ...secret }, { FLOTILLA_REDIS: 'redis://10.0.0.5' })
+  assert.deepEqual(flagWins.store, { type: 'memory' })
+})
+
+const badFlags: [FlagValues, RegExp][] = [
+  [{ port: '65536' }, /^--port takes a whole number from 0 to 65535, not "65536"$/],
+  [{ port: '' }, /^--port takes/],
+  [{ host: '' }, /^--host takes/],
+  [{ name: 'a b' }, /^--name takes/],
+  [{ driver: 'mysql' }, /^--driver takes memory or redis, not "mysql"$/],
+  [{ driver: 'nats' }, /^--driver takes memory or redis; nats comes later$/],
+  [{ driver: 'memory', redis: 'redis://h' }, /--driver memory and --redis/],
+  [{ redis: '127.0.0.1:6379' }, /^--redis takes a URL such as redis:/],
+  [{ prefix: '' }, /^--prefix takes/],
+  [{ heartbeat: '0' }, /^--heartbeat takes a time in milliseconds, 1 or more/],
+  [{ heartbeat: '5000' }, /^--dead-after takes at least three heartbeats, so 15000 or more/],
+  [{ deadAfter: '1.5' }, /^--dead-after takes/],
+  [{ pingInterval: '-1' }, /^--ping-interval takes/],
+  [{ consumers: '0' }, /^--consumers takes/],
+  [{ modules: [''] }, /^--module takes/],
+  [{ tokenSecret: '' }, /^--token-secret takes/],
+  [{ jwks: 'keys.json' }, /^--jwks takes/],
+  [{ apiKey: 'two words' }, /^--api-key takes/],
+  [{ origins: 'example.com' }, /^--origins takes/],
+  [{ origins: 'https://example.com/path' }, /^--origins takes/],
+  [{ maxPayload: 'big' }, /^--max-payload takes/],
+  [{ trustProxy: 'localhost' }, /^--trust-proxy takes/],
+  [{ trustProxy: '10.0.0.0/33' }, /^--trust-proxy takes/],
+  [{ logLevel: 'loud' }, /^--log-level takes/],
+  [{ connectTimeout: 'soon' }, /^--connect-timeout takes/],
+  [{ tlsCert: 'cert.pem' }, /^--tls-cert needs --tls-key/],
+  [{ tlsKey: 'key.pem' }, /^--tls-key needs --tls-cert/],
+]
+
+test('a bad value is told with the flag and what it takes', async () => {
+  for (const [flags, expected] of badFlags) assert.match(await flaw({ ...secret, ...flags }), expected)
+})
+
+test('a bad value is told with the place that it came from', async (t) => {
+  assert.match(await flaw(secret, { FLOTILLA_PORT: 'x' }), /^--port \(from FLOTILLA_PORT\) takes .*, not "x"$/)
+  assert.match(await flaw(secret, { FLOTILLA_DEV: 'maybe' }), /^--dev \(from FLOTILLA_DEV\) takes true or false/)
+  const config = join(await temporaryFolder(t), 'c.json')
+  await writeFile(config, '{"deadAfter": true}')
+  assert.match(await flaw({ config, ...secret }), /^--dead-after \("deadAfter" in .*c\.json\) takes .*, not true$/)
+  await writeFile(config, '{"prot": 1}')
+  assert.match(await flaw({ config, ...secret }), /^"prot" in .*c\.json is not a setting of Flotilla$/)
+  await writeFile(config, '{')
+  assert.match(await flaw({ config, ...secret }), /^--config takes .* is not JSON/)
+  assert.match(await flaw({ config: `${config}.none`, ...secret }), /^--config takes .* there is no such file/)
+})
+
+test('a secret is never shown', async () => {
+  const message = await flaw({ ...secret, redis: 'http://:hunter2@host' })
+  assert(!message.includes('hunter2'))
+  assert(!(await flaw({ ...secret, apiKey: 'hunter 2' })).includes('hunter'))
+})
+
+test('without --dev there is a token source, and only one', async () => {
+  assert.match(await flaw({}), /--token-secret takes .*--jwks/)
+  const jwks = 'https://id.example/keys'
+  assert.match(await flaw({ jwks }), /^--jwks needs --token-issuer/)
+  assert.match(await flaw({ jwks, tokenIssuer: 'i' }), /^--jwks needs --token-audience/)
+  assert.match(await flaw({ tokenIssuer: 'i', ...secret }), /^--token-issuer goes with --jwks/)
+  assert.match(await flaw({ jwks, tokenIssuer: 'i', tokenAudience: 'a', ...secret }), /exclude each other/)
+  const { tokens } = await loadConfig({ jwks, tokenIssuer: 'i', tokenAudience: 'a' }, {})
+  assert.deepEqual(tokens, { type: 'jwks', jwks, issuer: 'i', audience: 'a' })
+})
+
+test('--dev stays on this machine', async () => {
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', 'localhost.example.com']) {
+    assert.match(await flaw({ dev: true, host }), /--host takes a loopback address/)
+  }
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+    assert.equal((await loadConfig({ dev: true, host }, {})).dev, true)
+  }
+})
