@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -13,8 +14,7 @@ const run = promisify(execFile)
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const decorators = new URL('../../src/modules/decorators.ts', import.meta.url).href
 const checker = fileURLToPath(new URL('check-decorated.ts', import.meta.url))
-// Inside the repository, so that compilers find types and tsx its loader.
-const folder = await mkdtemp(join(root, 'test/fixtures/.out-'))
+const folder = await mkdtemp(join(tmpdir(), 'flotilla-toolchains-'))
 let source: string
 
 before(async () => {
@@ -74,7 +74,7 @@ async function bySwc(legacy: boolean): Promise<Decorated> {
 async function byTsx(experimentalDecorators: boolean): Promise<void> {
   const name = `tsx-${experimentalDecorators}`
   const tsconfig = join(folder, `${name}.json`)
-  const file = join(folder, `${name}.ts`)
+  const file = join(folder, `${name}.mts`)
   await writeFile(tsconfig, JSON.stringify({ compilerOptions: { experimentalDecorators } }))
   await writeFile(file, source)
   const env = { ...process.env, TSX_TSCONFIG_PATH: tsconfig }
