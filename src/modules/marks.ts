@@ -49,7 +49,7 @@ export function marksOf(instance: object): Mark[] {
 
 function markStandard(name: string, context: ClassMethodDecoratorContext, toMark: (method: PropertyKey) => Mark): void {
   const called = String(context.name)
-  if (context.kind !== 'method') throw misplaced(name, called, `it is a ${context.kind}`)
+  if (context.kind !== 'method') throw misplaced(name, called, `it is a ${String(context.kind)}`)
   if (context.static) throw misplaced(name, called, 'it is static')
   if (context.private) throw misplaced(name, called, 'it is private')
   const mark = toMark(context.name)

@@ -67,7 +67,7 @@ function toDraft(entry: unknown, resolve: Resolve): Draft {
 }
 
 function construct(type: new (...args: never[]) => object): object {
-  return new (type as new () => object)()
+  return new type()
 }
 
 function compile(blueprint: Blueprint, options: CompileOptions & { readonly middleware: Middlewares }): Module {

@@ -1,4 +1,3 @@
-import type { Handler } from '../middleware/compose.ts'
 import { badModule, checkList, type Draft } from './blueprint.ts'
 import type { Command } from './command-table.ts'
 import type { CommandDefinition, ModuleHooks } from './define-module.ts'
@@ -31,7 +30,7 @@ function bind(hooks: object, { handshake, open, message, close }: Fields): Pick<
   return {
     handshake: handshake?.bind(hooks),
     open: open?.bind(hooks),
-    message: message?.bind(hooks) as Handler<unknown> | undefined,
+    message: message?.bind(hooks),
     close: close?.bind(hooks),
   }
 }

@@ -409,7 +409,7 @@ for (const [what, entry, message] of [
   ['a class without @WsModule', class Plain extends Client {}, /the class Plain has no @WsModule/],
 ] as const)
   test(`refuses ${what}, and says what to do`, () => {
-    assert.throws(() => compile(entry as object), { code: 'FLT_BAD_MODULE', message })
+    assert.throws(() => compile(entry), { code: 'FLT_BAD_MODULE', message })
   })
 
 test('refuses modules that are not even objects', () => {
