@@ -1,8 +1,54 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
 import { memory } from '../../src/drivers/memory/memory.ts'
+import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
+import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
+import { Child } from '../support/child.ts'
 import { queueContract } from './queue.ts'
+import { joined, newNode, stage } from './stage.ts'
 import { stateContract } from './state.ts'
 
 const driver = memory()
 
 stateContract('memory', () => ({ driver }))
 queueContract('memory', () => ({ driver }))
+
+describe('the driver memory', () => {
+  it('makes a cluster of those who share it, and nobody else sees that', async (t) => {
+    const { state, settings } = stage(t, { driver })
+    const node = await joined(state())
+    const lives = async (other: typeof driver): Promise<string[]> =>
+      (await other.state(settings).nodes()).live.map((live) => live.node)
+    assert.deepEqual(await lives(driver), [node])
+    assert.deepEqual(await lives(memory()), [])
+  })
+
+  it('keeps at most 1,000 poisoned entries of a node', async (t) => {
+    const { settings } = stage(t, { driver })
+    const store = new MemoryStore()
+    const queue = new MemoryQueue(store, settings)
+    const node = newNode()
+    for (let index = 0; index < 1_050; index++) {
+      await queue.setAside(node, { position: String(index), bytes: new Uint8Array(1), storedAt: 0 }, 'poison')
+    }
+    assert.equal(store.aside.get(node)?.length, 1_000)
+    assert.equal(store.aside.get(node)?.at(-1)?.entry.position, '1049')
+  })
+
+  it('does not keep the process alive, open as it may be', async () => {
+    const source = `
+      import { memory } from '${import.meta.resolve('../../src/drivers/memory/memory.ts')}'
+      const settings = { prefix: 'p', heartbeat: 1000, deadAfter: 3000, storeWait: 1000, maxInboxBytes: 1000, logger: console }
+      const { state, queue } = memory()
+      await queue(settings).open('n-1')
+      await state(settings).join({ node: 'n-1', name: 'n', startedAt: 1 })
+      const reader = queue(settings)
+      reader.consume('n-1', () => console.log('woken'))
+      reader.consumeAll('n-1', () => {})
+      await reader.publish('n-1', new Uint8Array(1))
+      await reader.claimId('id', 'body', 600000)`
+    const child = new Child(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source])
+    assert.deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
+    assert.match(child.stdout, /woken/)
+  })
+})

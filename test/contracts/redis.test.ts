@@ -1,4 +1,5 @@
 import { after, before, describe } from 'node:test'
+import { Redis } from 'ioredis'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { queueContract } from './queue.ts'
@@ -7,12 +8,20 @@ import type { Candidate } from './stage.ts'
 
 describe('on a real Redis', () => {
   let server: RedisServer
+  let inspector: Redis
   let candidate: Candidate
   before(async () => {
     server = await startRedis()
-    candidate = { driver: redis({ url: server.url }) }
+    inspector = new Redis(server.url)
+    candidate = {
+      driver: redis({ url: server.url }),
+      countAside: (prefix, node) => inspector.xlen(`${prefix}:{i:${node}}:bad`),
+    }
   })
-  after(() => server.stop())
+  after(async () => {
+    inspector.disconnect()
+    await server.stop()
+  })
 
   stateContract('redis', () => candidate)
   queueContract('redis', () => candidate)
