@@ -29,6 +29,7 @@ const kinds = {
   FLT_INBOX_FULL: { status: 503, retry: true },
   FLT_STORE_AWAY: { status: 503, retry: true },
   FLT_TIMEOUT: { status: 503, retry: true },
+  FLT_KEYS_AWAY: { status: 503, retry: true },
   FLT_CLOSED: { status: 503, retry: false },
   FLT_INTERNAL: { status: 500, retry: false },
   FLT_BAD_JSON: { status: 400, retry: false },
@@ -73,4 +74,14 @@ export class FlotillaError extends Error {
 
 export function isFlotillaError(error: unknown): error is FlotillaError {
   return error instanceof FlotillaError
+}
+
+/**
+ * What a client may know of an error. What is not the client's doing may speak of our insides, of hosts, of other
+ * people's data: then it is told `otherwise`, or to try again where that may help.
+ */
+export function tellable(error: unknown, otherwise: FlotillaError): FlotillaError {
+  if (!isFlotillaError(error)) return otherwise
+  if (error.status < 500) return error
+  return error.retry ? new FlotillaError(error.code, 'not possible right now: try again later') : otherwise
 }

@@ -18,9 +18,9 @@ export { memory } from './drivers/memory/memory.ts'
 export { type ErrorCode, FlotillaError, isFlotillaError } from './errors.ts'
 export type { Logger } from './logger.ts'
 export { allowOrigins, sameOrigin } from './middleware/allow-origins.ts'
-export { authenticate } from './middleware/authenticate.ts'
+export { authenticate, type AuthenticateOptions } from './middleware/authenticate.ts'
 export type { Middleware } from './middleware/compose.ts'
-export { CloseContext, HandshakeContext, MessageContext, OpenContext } from './modules/contexts.ts'
+export type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './modules/contexts.ts'
 export {
   MessageMapping,
   OnClose,
@@ -30,9 +30,9 @@ export {
   WsController,
   WsModule,
 } from './modules/decorators.ts'
-export { defineModule } from './modules/define-module.ts'
+export { defineModule, type ModuleHooks, type Reply } from './modules/define-module.ts'
 export type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
-export { json, type Parser, raw, token } from './modules/parsers.ts'
+export { type Answer, json, type ParsedMessage, type Parser, raw, token } from './modules/parsers.ts'
 export type { Schema } from './modules/schema.ts'
 export type { ErrorPhase, ErrorReport, ServerOptions } from './options.ts'
 export type { Codec } from './protocol/envelope.ts'

@@ -124,7 +124,7 @@ type NumberName = keyof typeof numbers
 
 /** @throws FlotillaError `FLT_BAD_OPTION`, naming the option and what it takes */
 export function parseOptions(options: ServerOptions): Settings {
-  const known = new Set([...OTHER_NAMES, ...Object.keys(numbers)])
+  const known = new Set([...OTHER_NAMES.split(' '), ...Object.keys(numbers)])
   const strange = Object.keys(options).filter((name) => !known.has(name))
   if (strange.length > 0) throw badOption(strange.join(', '), 'is no option of createServer: look for a misspelling')
   const settings = {
@@ -144,10 +144,8 @@ export function parseOptions(options: ServerOptions): Settings {
   return { ...settings, onError: guarded(options.onError, settings.logger) }
 }
 
-const OTHER_NAMES = [
-  ...['modules', 'driver', 'middleware', 'resolve', 'logger', 'onError', 'name', 'url', 'prefix', 'trustProxy'],
-  ...['codec', 'generateUid', 'tls', 'http'],
-]
+const OTHER_NAMES =
+  'modules driver middleware resolve logger onError name url prefix trustProxy codec generateUid tls http'
 
 function parseNumbers(options: ServerOptions): Record<NumberName, number> {
   const names = Object.keys(numbers) as NumberName[]
@@ -158,7 +156,7 @@ function parseNumber(name: NumberName, value: unknown): number {
   const limits = numbers[name]
   if (value === undefined) return limits.default
   if (typeof value === 'number' && Number.isInteger(value) && value >= limits.min && value <= limits.max) return value
-  throw badOption(name, `is ${String(value)}: give a whole number from ${limits.min} to ${limits.max}`)
+  throw badOption(name, `is ${JSON.stringify(value)}: give a whole number from ${limits.min} to ${limits.max}`)
 }
 
 /** Names and prefixes become part of keys and ids, which have separators of their own. */

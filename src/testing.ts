@@ -93,7 +93,7 @@ export class TestClient {
   }
 
   #take(data: RawData, isBinary: boolean): void {
-    const message = isBinary ? new Uint8Array(data as Buffer) : String(data)
+    const message = isBinary ? new Uint8Array(data as Buffer) : (data as Buffer).toString()
     const waiting = this.#waiting.shift()
     if (waiting === undefined) this.#received.push(message)
     else waiting(message)

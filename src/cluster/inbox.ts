@@ -79,7 +79,7 @@ export class Inbox {
   async #workOff(entries: readonly Entry[]): Promise<void> {
     if (!(await this.#confirm())) return
     for (const entry of entries) this.#take(entry)
-    await Promise.all(this.#lanes)
+    for (const lane of this.#lanes) await lane
   }
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */

@@ -49,6 +49,7 @@ export class Membership implements NodeBook {
   #renewedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #countTimer: NodeJS.Timeout | undefined
+  #isCountStale = false
   #rejoining: Promise<void> | undefined
   #closed = false
 
@@ -106,12 +107,8 @@ export class Membership implements NodeBook {
 
   /** Tells the others how many connections are here without waiting for the next heartbeat, though not for each one. */
   countChanged(): void {
-    this.#countTimer ??= setTimeout(() => {
-      this.#countTimer = undefined
-      const told = this.#state.reportCount(this.#node, this.#hooks.connectionCount())
-      // The next heartbeat tells it again.
-      told.catch((error: unknown) => this.#logger.debug({ error }, 'the connection count was not stored'))
-    }, COUNT_PAUSE).unref()
+    this.#isCountStale = true
+    this.#countTimer ??= setTimeout(() => this.#reportCount(), 0).unref()
   }
 
   /**
@@ -201,6 +198,17 @@ export class Membership implements NodeBook {
     const renewal = await this.#state.renew(node, this.#hooks.connectionCount())
     if (renewal.type === 'renewed' && node === this.#node) this.#renewedAt = sentAt
     return renewal
+  }
+
+  /** At once for the first change, then once in a while for all that came since. */
+  #reportCount(): void {
+    this.#countTimer = undefined
+    if (!this.#isCountStale || this.#closed) return
+    this.#isCountStale = false
+    const told = this.#state.reportCount(this.#node, this.#hooks.connectionCount())
+    // The next heartbeat tells it again.
+    told.catch((error: unknown) => this.#logger.debug({ error }, 'the connection count was not stored'))
+    this.#countTimer = setTimeout(() => this.#reportCount(), COUNT_PAUSE).unref()
   }
 
   #announce(before: Roster, now: Roster): void {

@@ -4,7 +4,7 @@ import { FlotillaError } from '../errors.ts'
 /** Who signs the tokens: a secret that is shared with them (HS256), or keys that they publish. */
 export type TokenSource = { secret: string | Uint8Array } | { jwks: string | URL; issuer: string; audience: string }
 
-/** @throws FlotillaError `FLT_UNAUTHORIZED`, saying what is wrong with the token; `FLT_STORE_AWAY` without the keys. */
+/** @throws FlotillaError `FLT_UNAUTHORIZED`, saying what is wrong with the token; `FLT_KEYS_AWAY` without the keys. */
 export type Verify = (token: string) => Promise<JWTPayload>
 
 /** Only what can be verified with a public key: a token must not choose HS256 and be checked with that as a secret. */
@@ -41,7 +41,7 @@ function payloadOf({ payload }: { payload: JWTPayload }): JWTPayload {
 function reject(cause: unknown): never {
   if (areKeysAway(cause)) {
     const message = 'tokens cannot be checked now: their keys cannot be fetched; try again later'
-    throw new FlotillaError('FLT_STORE_AWAY', message, { cause })
+    throw new FlotillaError('FLT_KEYS_AWAY', message, { cause })
   }
   throw new FlotillaError('FLT_UNAUTHORIZED', flawOf(cause), { cause })
 }

@@ -1,4 +1,4 @@
-import { isFlotillaError } from '../errors.ts'
+import { FlotillaError, tellable } from '../errors.ts'
 import type { Handler } from '../middleware/compose.ts'
 import type { Connection } from '../sockets/connection.ts'
 import { MessageContext, type Services } from './contexts.ts'
@@ -34,7 +34,7 @@ export class Responder {
       if (data !== undefined || id !== undefined) this.#send(connection, { id, cmd, data: data ?? null })
     } catch (error) {
       if (!(error instanceof RequestError)) this.#init.onError(error, connection)
-      this.#refuse(connection, { id, cmd, error: tellable(error) })
+      this.#refuse(connection, { id, cmd, error: toldOf(error, FAILED) })
     }
   }
 
@@ -43,7 +43,7 @@ export class Responder {
       return this.#init.parser.decode(raw)
     } catch (error) {
       const id = error instanceof RequestError ? error.id : undefined
-      this.#refuse(connection, { id, cmd: '', error: isFlotillaError(error) ? tellable(error) : UNREADABLE })
+      this.#refuse(connection, { id, cmd: '', error: toldOf(error, UNREADABLE) })
       return undefined
     }
   }
@@ -63,15 +63,10 @@ export class Responder {
   }
 }
 
-type Told = { readonly code: string; readonly message: string }
+const FAILED = new FlotillaError('FLT_HANDLER_FAILED', 'the handler of this message failed')
+const UNREADABLE = new FlotillaError('FLT_BAD_REQUEST', 'the message cannot be read')
 
-const FAILED: Told = { code: 'FLT_HANDLER_FAILED', message: 'the handler of this message failed' }
-const UNREADABLE: Told = { code: 'FLT_BAD_REQUEST', message: 'the message cannot be read' }
-
-/** What a client may know. Other errors speak of our insides: of hosts, of code, of other people's data. */
-function tellable(error: unknown): Told {
-  if (!isFlotillaError(error)) return FAILED
-  const { code, message, status, retry } = error
-  if (status < 500) return { code, message }
-  return retry ? { code, message: 'not possible right now: try again later' } : FAILED
+function toldOf(error: unknown, otherwise: FlotillaError): { code: string; message: string } {
+  const { code, message } = tellable(error, otherwise)
+  return { code, message }
 }

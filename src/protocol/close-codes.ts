@@ -1,3 +1,5 @@
+import { FlotillaError } from '../errors.ts'
+
 /** Close codes that Flotilla sends: the standard's own (RFC 6455 §7.4.1) and ours from the private range. */
 export const CloseCode = {
   goingAway: 1001,
@@ -11,3 +13,23 @@ export const CloseCode = {
   kicked: 4403,
   tooSlow: 4408,
 } as const
+
+const MAX_REASON_BYTES = 123
+const encoder = new TextEncoder()
+
+/** @throws FlotillaError `FLT_BAD_REQUEST` for a code or a reason that no close frame can hold (RFC 6455 §5.5.1, §7.4). */
+export function checkClose(code: unknown, reason: unknown): void {
+  if (!isSendable(code)) {
+    throw new FlotillaError('FLT_BAD_REQUEST', `code ${String(code)} cannot be sent: give 1000, or 3000 to 4999`)
+  }
+  if (typeof reason !== 'string' || encoder.encode(reason).length > MAX_REASON_BYTES) {
+    throw new FlotillaError('FLT_BAD_REQUEST', `reason must be a text of at most ${MAX_REASON_BYTES} bytes`)
+  }
+}
+
+/** The standard's own codes, but for those that only say what was not sent: 1004, 1005, 1006. */
+function isSendable(code: unknown): boolean {
+  if (typeof code !== 'number' || !Number.isInteger(code)) return false
+  if (code >= 3000 && code <= 4999) return true
+  return code >= 1000 && code <= 1014 && (code < 1004 || code > 1006)
+}

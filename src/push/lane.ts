@@ -43,7 +43,7 @@ export class Lane {
   async #send(): Promise<void> {
     this.#isSending = true
     // What else this tick adds goes with the first batch.
-    await undefined
+    await Promise.resolve()
     while (this.#waiting.length > 0) {
       const batch = this.#takeBatch()
       const envelopes = batch.map(({ envelope }) => envelope)

@@ -16,7 +16,7 @@ export class ClientAddress {
     if (!this.#isTrusted(peer)) return peer
     const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',')
     // From the right: each proxy appends whom it saw, and only trusted ones are believed.
-    for (const hop of forwarded.reverse().map((part) => plain(part.trim()))) {
+    for (const hop of forwarded.toReversed().map((part) => plain(part.trim()))) {
       if (isIP(hop) === 0) return peer
       if (!this.#isTrusted(hop)) return hop
     }

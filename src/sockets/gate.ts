@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { withDeadline } from '../deadline.ts'
-import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { FlotillaError, tellable } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
 import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
@@ -123,7 +123,7 @@ export class Gate {
       return await withDeadline(module.handshake(context), this.#timeout, tooSlow)
     } catch (error) {
       this.#hooks.onError({ phase: 'handshake', error })
-      return refuse(publicly(error))
+      return refuse(tellable(error, FAILED))
     }
   }
 
@@ -131,7 +131,7 @@ export class Gate {
     try {
       return await this.#hooks.admit(admission)
     } catch (error) {
-      const refusal = publicly(error)
+      const refusal = tellable(error, FAILED)
       if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
       await writeRefusal(socket, withHeaders(refuse(refusal), admission.context.headers))
       return undefined
@@ -158,12 +158,7 @@ function pathOf({ url = '/' }: IncomingMessage): string {
 const tooSlow = (): FlotillaError =>
   new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
 
-/** What a client may be told of any error. */
-function publicly(error: unknown): FlotillaError {
-  return isFlotillaError(error)
-    ? error
-    : new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')
-}
+const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')
 
 /** What middleware put on the answer goes out with a refusal too; the refusal's own headers win. */
 function withHeaders(refusal: Response, headers: Headers): Response {

@@ -87,8 +87,8 @@ export class RedisQueue implements Queue {
     const { maxInboxBytes, heartbeat } = this.#settings
     return this.#client.run((redis) =>
       redis.fltPublishAll(
-        ...[keys.all(), keys.allMeta(), keys.allCursors()],
-        ...[asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
+        [keys.all(), keys.allMeta(), keys.allCursors()],
+        [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
       ),
     ) as Promise<[-1 | 0 | 1, number, string]>
   }

@@ -100,8 +100,8 @@ export class RedisState implements State {
     const { deadAfter } = this.#settings
     const evicted = await this.#client.run((redis) =>
       redis.fltEvict(
-        ...[keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), keys.gone()],
-        ...[node, reason, by, deadAfter],
+        [keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), keys.gone()],
+        [node, reason, by, deadAfter],
       ),
     )
     if (evicted !== 1) return false
@@ -190,9 +190,9 @@ export class RedisState implements State {
         const { group, connection } = change
         const partition = partitionOf(group)
         void pipeline.fltSetMember(
-          ...[keys.holdings(partition, node), keys.groupRoute(partition, group)],
-          ...[keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
-          ...[node, group, connection.connection, change.present ? writeMember(connection) : ''],
+          [keys.holdings(partition, node), keys.groupRoute(partition, group)],
+          [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
+          [node, group, connection.connection, change.present ? writeMember(connection) : ''],
         )
         return
       }

@@ -371,7 +371,8 @@ return 1`,
   },
 } as const
 
-type Argument = string | number | Buffer
+/** ioredis flattens lists: keys and arguments can be told apart by eye. */
+type Argument = string | number | Buffer | readonly (string | number | Buffer)[]
 export type ScriptCommands = {
   [Name in keyof typeof scripts]: (...keysAndArguments: Argument[]) => Promise<unknown>
 }
