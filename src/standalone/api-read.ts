@@ -1,33 +1,47 @@
 import type { Context } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { FlotillaError } from '../index.ts'
 import { badRequest } from './api-error.ts'
 import type { Env } from './api-guard.ts'
 
 const MEBIBYTE = 1_048_576
 
-/** Refuses a body that could not hold a sensible push, before it is in memory; messages are measured when pushed. */
-export function limitBody(maxSize: number) {
-  return bodyLimit({
-    maxSize,
-    onError: () => {
-      throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
-    },
-  })
-}
-
 /** Base64 makes bytes a third longer, JSON may make text twice as long, and a long list of targets stands beside it. */
 export function bodySizeOf(maxPayload: number): number {
   return 2 * maxPayload + MEBIBYTE
 }
 
-/** @throws FlotillaError `FLT_BAD_CONTENT_TYPE`, `FLT_BAD_JSON` */
-export async function readJson(c: Context<Env>): Promise<unknown> {
+/** @throws FlotillaError `FLT_BAD_CONTENT_TYPE`, `FLT_TOO_LARGE`, `FLT_BAD_JSON` */
+export async function readJson(c: Context<Env>, maxSize: number): Promise<unknown> {
   const type = c.req.header('content-type') ?? ''
   if (!/^application\/json *(;|$)/i.test(type)) {
     throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
   }
-  const bytes = await c.req.arrayBuffer()
+  const bytes = await readBody(c.req.raw, maxSize)
+  if (bytes === undefined) {
+    // What is still to come is not read, so nothing can follow it on this connection.
+    c.header('Connection', 'close')
+    throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
+  }
+  return parseJson(bytes)
+}
+
+/** Undefined for a body that could not hold a sensible push, before it is in memory; messages are measured when pushed. */
+async function readBody(request: Request, maxSize: number): Promise<Uint8Array | undefined> {
+  const length = request.headers.get('content-length')
+  // Node's parser lets no more through than was announced.
+  if (length !== null) return Number(length) > maxSize ? undefined : new Uint8Array(await request.arrayBuffer())
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = request.body?.getReader()
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    size += read.value.length
+    if (size > maxSize) return undefined
+    chunks.push(read.value)
+  }
+  return Buffer.concat(chunks)
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
   } catch (cause) {

@@ -1,9 +1,9 @@
-import { Hono, type Context, type MiddlewareHandler } from 'hono'
+import { Hono, type Context } from 'hono'
 import { FlotillaError, type Logger, parsePushBody, type Receipt, type Server, type Target } from '../index.ts'
 import { parseBatch, parseClose, parsePage } from './api-body.ts'
 import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
-import { bodySizeOf, checkPath, limitBody, queryOf, rawPath, readJson } from './api-read.ts'
+import { bodySizeOf, checkPath, queryOf, rawPath, readJson } from './api-read.ts'
 
 export interface ApiOptions extends Access {
   readonly server: Server
@@ -48,9 +48,11 @@ function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): 
       return publicError(error, logger).toJSON()
     }
   }
-  route(app, '/api/push', { POST: async (c) => receiptOf(await push(await readJson(c))) }, limitBody(limit))
-  const batch: Call = async (c) => ({ results: await Promise.all(parseBatch(await readJson(c)).map(result)) })
-  route(app, '/api/push/batch', { POST: batch }, limitBody(4 * limit))
+  route(app, '/api/push', { POST: async (c) => receiptOf(await push(await readJson(c, limit))) })
+  const batch: Call = async (c) => ({
+    results: await Promise.all(parseBatch(await readJson(c, 4 * limit)).map(result)),
+  })
+  route(app, '/api/push/batch', { POST: batch })
 }
 
 function addDirectory(app: Hono<Env>, server: Server): void {
@@ -76,8 +78,7 @@ function addDirectory(app: Hono<Env>, server: Server): void {
 }
 
 /** One path with its methods; any other method is told which there are. */
-function route(app: Hono<Env>, path: string, calls: Partial<Record<Method, Call>>, before?: MiddlewareHandler): void {
-  if (before !== undefined) app.use(path, before)
+function route(app: Hono<Env>, path: string, calls: Partial<Record<Method, Call>>): void {
   const methods = Object.keys(calls)
   for (const [method, call] of Object.entries(calls)) app.on(method, path, async (c) => c.json(await call(c)))
   app.all(path, (c) => {

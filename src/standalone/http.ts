@@ -1,8 +1,9 @@
 import type { RequestListener } from 'node:http'
-import { getRequestListener } from '@hono/node-server'
+import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Context } from 'hono'
 import { FlotillaError, type Logger, type Server } from '../index.ts'
 import { addApi, createApp } from './api.ts'
+import { badRequest, publicError } from './api-error.ts'
 import { onlyThisMachine, requireKeyFromAfar } from './api-guard.ts'
 import type { Config } from './config-check.ts'
 import { addDevPage } from './dev-page.ts'
@@ -30,6 +31,7 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   // The globals belong to the user's modules.
   const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
     overrideGlobalObjects: false,
+    errorHandler: (error) => answerUnreadable(error, logger),
   })
   return (incoming, outgoing) => void listener(incoming, outgoing)
 }
@@ -41,4 +43,12 @@ function askForUpgrade(c: Context): Response {
     `${c.req.path} speaks WebSocket: connect to it with a WebSocket client`,
   )
   return c.json(error, 426, { Upgrade: 'websocket', Connection: 'Upgrade' })
+}
+
+/** What is not even a request to the app: a path with a backslash, a `Host` that is none. */
+function answerUnreadable(error: unknown, logger: Logger): Response {
+  const isTheirs = error instanceof RequestError
+  if (!isTheirs) logger.error({ error }, 'an HTTP request failed unexpectedly')
+  const told = isTheirs ? badRequest(`the request cannot be read: ${error.message}`) : publicError(error, logger)
+  return Response.json(told, { status: told.status })
 }

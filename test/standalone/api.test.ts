@@ -1,0 +1,211 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { API_KEY, type Call, caller, SECRET, tokenFor } from './api-call.ts'
+import { type Client, connect } from './client.ts'
+import { type Started, startFlotilla } from './flotilla.ts'
+
+const args = ['--port=0', `--token-secret=${SECRET}`, `--api-key=${API_KEY}`, '--groups-claim=groups']
+const flags = [...args, '--max-payload=2000', '--log-level=silent']
+
+interface Connection {
+  readonly connection: string
+  readonly node: string
+}
+
+test('the HTTP API', async (t) => {
+  const server = await startFlotilla(t, flags)
+  const call = caller(server.url)
+  const suite: Record<string, (t: TestContext, call: Call, server: Started) => Promise<void>> = {
+    'pushes to a user, a group, a connection and everyone': pushes,
+    'sends text as text, bytes as bytes, and anything else as JSON': kinds,
+    'leaves out who is excepted': except,
+    'sends a push with the same id once': once,
+    'answers each push of a batch, in order': batch,
+    'tells a user with their connections': users,
+    'tells the members of a group, page by page': groups,
+    'puts the connections of a user into a group, and takes them out': members,
+    'closes a user, a connection and a group, with code and reason': closes,
+    'tells the nodes and counts': nodes,
+    'takes any uid in a path': paths,
+  }
+  for (const [promise, run] of Object.entries(suite)) await t.test(promise, (inner) => run(inner, call, server))
+})
+
+async function user(t: TestContext, { url }: Started, uid: string, ...groups: string[]): Promise<Client> {
+  return await connect(t, `${url}/ws?token=${await tokenFor(uid, { groups })}`)
+}
+
+async function connectionsOf(call: Call, uid: string): Promise<Connection[]> {
+  const { body } = await call('GET', `/api/users/${encodeURIComponent(uid)}`)
+  return (body as { connections: Connection[] }).connections
+}
+
+async function pushes(t: TestContext, call: Call, server: Started): Promise<void> {
+  const ann = await user(t, server, 'ann', 'red')
+  const bob = await user(t, server, 'bob')
+  const { status, body } = await call('POST', '/api/push', { uid: ['ann', 'zoe'], message: 'to ann' })
+  assert.equal(status, 200)
+  const { id, ...rest } = body as { id: string }
+  assert.equal(typeof id, 'string')
+  assert.deepEqual(rest, { nodeCount: 1, offline: ['zoe'] })
+  assert.equal(await ann.next(), 'to ann')
+  await call('POST', '/api/push', { group: 'red', message: 'to red' })
+  assert.equal(await ann.next(), 'to red')
+  const [{ connection } = { connection: '' }] = await connectionsOf(call, 'bob')
+  await call('POST', '/api/push', { connection, message: 'to that one' })
+  assert.equal(await bob.next(), 'to that one')
+  await call('POST', '/api/push', { all: true, message: 'to all' })
+  assert.deepEqual([await ann.next(), await bob.next()], ['to all', 'to all'])
+}
+
+async function kinds(t: TestContext, call: Call, server: Started): Promise<void> {
+  const client = await user(t, server, 'kim')
+  const push = (rest: object) => call('POST', '/api/push', { uid: 'kim', ...rest })
+  for (const message of ['', 'wörld', '{"a":1}']) {
+    await push({ message })
+    assert.equal(await client.next(), message)
+  }
+  for (const message of [null, 0, false, [], { a: [1, { b: null }] }]) {
+    await push({ message })
+    assert.deepEqual(JSON.parse(String(await client.next())), message)
+  }
+  const bytes = Buffer.from([0, 255, 128, 10])
+  await push({ binary: bytes.toString('base64') })
+  assert.deepEqual(await client.next(), bytes)
+}
+
+async function except(t: TestContext, call: Call, server: Started): Promise<void> {
+  const [dan, eve] = [await user(t, server, 'dan', 'pair'), await user(t, server, 'eve', 'pair')]
+  await call('POST', '/api/push', { group: 'pair', message: 'not for dan', except: { uid: 'dan' } })
+  assert.equal(await eve.next(), 'not for dan')
+  await call('POST', '/api/push', { group: 'pair', message: 'for both' })
+  assert.deepEqual([await dan.next(), await eve.next()], ['for both', 'for both'])
+}
+
+async function once(t: TestContext, call: Call, server: Started): Promise<void> {
+  const client = await user(t, server, 'fay')
+  const push = { uid: 'fay', message: 'only once', id: 'order-42' }
+  const first = await call('POST', '/api/push', push)
+  const second = await call('POST', '/api/push', push)
+  assert.deepEqual(second.body, first.body)
+  await call('POST', '/api/push', { uid: 'fay', message: 'next' })
+  assert.deepEqual([await client.next(), await client.next()], ['only once', 'next'])
+}
+
+async function batch(t: TestContext, call: Call, server: Started): Promise<void> {
+  const client = await user(t, server, 'gus')
+  const pushes = [
+    { uid: 'gus', message: 1 },
+    { uid: null, message: 'x' },
+    { uid: 'gus', message: 2, colour: 'red' },
+    'nonsense',
+    { uid: 'gus', message: 3 },
+  ]
+  const { status, body } = await call('POST', '/api/push/batch', { pushes })
+  assert.equal(status, 200)
+  const { results } = body as { results: { nodeCount?: number; error?: { code: string } }[] }
+  const outcomes = results.map(({ nodeCount, error }) => error?.code ?? nodeCount)
+  assert.deepEqual(outcomes, [1, 'FLT_BAD_TARGET', 'FLT_BAD_REQUEST', 'FLT_BAD_REQUEST', 1])
+  assert.deepEqual([await client.next(), await client.next()], ['1', '3'])
+  assert.deepEqual((await call('POST', '/api/push/batch', { pushes: [] })).body, { results: [] })
+}
+
+async function users(t: TestContext, call: Call, server: Started): Promise<void> {
+  const before = Date.now()
+  await user(t, server, 'hal')
+  await user(t, server, 'hal')
+  const { status, body } = await call('GET', '/api/users/hal')
+  assert.equal(status, 200)
+  const { connections, ...rest } = body as { connections: Record<string, unknown>[] }
+  assert.deepEqual(rest, { uid: 'hal', online: true })
+  assert.equal(connections.length, 2)
+  for (const { connection, since, ...where } of connections) {
+    assert.equal(typeof connection, 'string')
+    assert(Number(since) >= before && Number(since) <= Date.now())
+    assert.deepEqual(where, { node: server.node, path: '/ws', ip: '127.0.0.1' })
+  }
+  assert.deepEqual((await call('GET', '/api/users/nobody')).body, { uid: 'nobody', online: false, connections: [] })
+}
+
+async function groups(t: TestContext, call: Call, server: Started): Promise<void> {
+  const uids = ['ida', 'jon', 'kay']
+  for (const uid of uids) await user(t, server, uid, 'crew')
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const query = new URLSearchParams({ limit: '2', ...(cursor !== undefined && { cursor }) })
+    const { status, body } = await call('GET', `/api/groups/crew?${query}`)
+    assert.equal(status, 200)
+    const page = body as {
+      group: string
+      memberCount: number
+      members: (Connection & { uid: string })[]
+      cursor?: string
+    }
+    assert.deepEqual([page.group, page.memberCount], ['crew', 3])
+    assert(page.members.length <= 2)
+    for (const member of page.members) {
+      assert.deepEqual(Object.keys(member).toSorted(), ['connection', 'node', 'uid'])
+      found.push(member.uid)
+    }
+    cursor = page.cursor
+  } while (cursor !== undefined)
+  assert.deepEqual(found.toSorted(), uids)
+  assert.deepEqual((await call('GET', '/api/groups/nobody')).body, { group: 'nobody', memberCount: 0, members: [] })
+}
+
+async function members(t: TestContext, call: Call, server: Started): Promise<void> {
+  const client = await user(t, server, 'lea')
+  const path = '/api/groups/blue/members/lea'
+  assert.deepEqual((await call('PUT', path)).body, { connectionCount: 1 })
+  await call('POST', '/api/push', { group: 'blue', message: 'hello blue' })
+  assert.equal(await client.next(), 'hello blue')
+  assert.deepEqual((await call('DELETE', path)).body, { connectionCount: 1 })
+  await call('POST', '/api/push', { group: 'blue', message: 'not for lea' })
+  await call('POST', '/api/push', { uid: 'lea', message: 'for lea' })
+  assert.equal(await client.next(), 'for lea')
+  assert.deepEqual((await call('PUT', '/api/groups/blue/members/nobody')).body, { connectionCount: 0 })
+}
+
+async function closes(t: TestContext, call: Call, server: Started): Promise<void> {
+  const max = await user(t, server, 'max')
+  assert.deepEqual((await call('DELETE', '/api/users/max')).body, { closedCount: 1 })
+  assert.deepEqual(await max.closed, { code: 4403, reason: '' })
+  const nan = await user(t, server, 'nan', 'old')
+  const olaf = await user(t, server, 'olaf', 'old')
+  const [{ connection } = { connection: '' }] = await connectionsOf(call, 'nan')
+  const reason = encodeURIComponent('tschüß')
+  assert.deepEqual((await call('DELETE', `/api/connections/${connection}?code=4999&reason=${reason}`)).body, {
+    closedCount: 1,
+  })
+  assert.deepEqual(await nan.closed, { code: 4999, reason: 'tschüß' })
+  assert.deepEqual((await call('DELETE', '/api/groups/old?code=1000')).body, { closedCount: 1 })
+  assert.equal((await olaf.closed).code, 1000)
+  assert.deepEqual((await call('DELETE', '/api/users/max')).body, { closedCount: 0 })
+}
+
+async function nodes(_t: TestContext, call: Call, server: Started): Promise<void> {
+  const { body } = await call('GET', '/api/nodes')
+  const { self, nodes: listed } = body as { self: string; nodes: Record<string, unknown>[] }
+  assert.equal(self, server.node)
+  assert.equal(listed.length, 1)
+  const names = ['connectionCount', 'lastSeen', 'name', 'node', 'startedAt', 'url']
+  assert.deepEqual(Object.keys(listed[0]!).toSorted(), names)
+  assert.equal(listed[0]!['url'], server.url)
+  const stats = (await call('GET', '/api/stats')).body as {
+    cluster: { nodeCount: number }
+    local: { node: string; pushCount: number }
+  }
+  assert.equal(stats.cluster.nodeCount, 1)
+  assert.equal(stats.local.node, server.node)
+  assert(stats.local.pushCount > 0)
+}
+
+async function paths(t: TestContext, call: Call, server: Started): Promise<void> {
+  for (const uid of ['a/b', '用户', 'a b?c#d', '%2F', '100%', '..', '.', ':uid', '*', 'é'.repeat(127)]) {
+    await user(t, server, uid)
+    assert.equal((await connectionsOf(call, uid)).length, 1, uid)
+    const path = `/api/groups/${encodeURIComponent(uid)}/members/${encodeURIComponent(uid)}`
+    assert.deepEqual((await call('PUT', path)).body, { connectionCount: 1 }, uid)
+  }
+}
