@@ -39,7 +39,7 @@ export class RedisIngress implements Ingress {
 
   async setAside({ position, body }: IngressEntry, reason: string): Promise<void> {
     const key = this.#keys.ingressPoison()
-    await this.#client.run((redis) => redis.xadd(key, 'MAXLEN', '~', MAX_POISON, '*', 'reason', reason, 'body', body))
+    await this.#client.run((redis) => redis.xadd(key, 'MAXLEN', MAX_POISON, '*', 'reason', reason, 'body', body))
     await this.done([position])
   }
 }

@@ -157,7 +157,7 @@ export class RedisQueue implements Queue {
 
   async setAside(node: NodeId, entry: Entry, reason: string): Promise<void> {
     await this.#client.run((redis) =>
-      redis.xadd(this.#keys.poison(node), 'MAXLEN', '~', MAX_POISON, '*', 'reason', reason, 'd', asBuffer(entry.bytes)),
+      redis.xadd(this.#keys.poison(node), 'MAXLEN', MAX_POISON, '*', 'reason', reason, 'd', asBuffer(entry.bytes)),
     )
   }
 

@@ -38,6 +38,21 @@ local function unlistGroup(route, members, node)
 end
 `
 
+/** Trims the broadcast stream to its slowest reader, and says how many bytes are gone. It looks at every cursor. */
+const TRIM_ALL = `
+local function trim(stream, meta, cursors)
+  local slowest, keep = nil, nil
+  for _, cursor in ipairs(redis.call('HVALS', cursors)) do
+    local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) (%d+)$')
+    if not slowest or tonumber(bytes) < slowest then slowest, keep = tonumber(bytes), ms .. '-' .. int(seq + 1) end
+  end
+  if not slowest then slowest, keep = tonumber(redis.call('HGET', meta, 'in')) or 0, '+' end
+  if keep == '+' then redis.call('DEL', stream) else redis.call('XTRIM', stream, 'MINID', keep) end
+  redis.call('HSET', meta, 'out', int(slowest))
+  return slowest
+end
+`
+
 export const scripts = {
   // ---- membership: lease nodes v steady counts gone
 
@@ -293,7 +308,7 @@ return redis.call('HGET', KEYS[2], ARGV[1])`,
 
   fltPublishAll: {
     numberOfKeys: 3,
-    lua: `${NOW}${INT}
+    lua: `${NOW}${INT}${TRIM_ALL}
 -- KEYS stream meta cursors; ARGV bytes bound salt knownEpoch grace
 local meta = redis.call('HMGET', KEYS[2], 'in', 'out', 'epoch')
 local epoch = meta[3]
@@ -306,33 +321,25 @@ if ARGV[4] ~= '' and ARGV[4] ~= epoch and now - string.match(epoch, ':(%d+)$') <
 local readers = redis.call('HLEN', KEYS[3])
 if readers == 0 then return {1, 0, epoch} end
 local total, gone = tonumber(meta[1]) or 0, tonumber(meta[2]) or 0
-if total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) then return {0} end
+local function isFull() return total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) end
+-- Readers trim only now and then: before anything is refused, what they have read goes.
+if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3]) end
+if isFull() then return {0} end
 total = int(total + #ARGV[1])
 local id = redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
 redis.call('HSET', KEYS[2], 'in', total, 'last', id)
 return {1, readers, epoch}`,
   },
 
-  // Trims to the slowest cursor, at most every so often: it reads all of them.
   fltAckAll: {
     numberOfKeys: 3,
-    lua: `${NOW}${INT}
+    lua: `${NOW}${INT}${TRIM_ALL}
 -- KEYS stream meta cursors; ARGV node cursor pause
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
 elseif redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
 if now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[2], 'trimmed', int(now))
-local slowest, keep = nil, nil
-for _, cursor in ipairs(redis.call('HVALS', KEYS[3])) do
-  local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) (%d+)$')
-  if not slowest or tonumber(bytes) < slowest then slowest, keep = tonumber(bytes), ms .. '-' .. int(seq + 1) end
-end
-if not slowest then
-  redis.call('DEL', KEYS[1])
-  return 1
-end
-redis.call('XTRIM', KEYS[1], 'MINID', keep)
-redis.call('HSET', KEYS[2], 'out', int(slowest))
+trim(KEYS[1], KEYS[2], KEYS[3])
 return 1`,
   },
 
