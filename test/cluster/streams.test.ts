@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { Emitter } from '../../src/emitter.ts'
+import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
+import { until } from '../support/until.ts'
+import { push, startFleet } from './fleet.ts'
+
+test('a poisoned entry in an inbox is set aside, counted and logged, and the rest goes on', async (t) => {
+  const fleet = await startFleet(t)
+  const { a, b } = fleet
+  const client = await fleet.connect(b, { uid: 'u' })
+  const redis = new Redis(fleet.redis.url)
+  t.after(() => redis.disconnect())
+  await redis.xadd(`flotilla:{i:${b.id}}:in`, '*', 'd', 'this is no envelope')
+  await redis.xadd(`flotilla:{i:${b.id}}:in`, '*', 'foreign', '\xff\x00')
+  await push(a, { uid: 'u', message: 'still here' })
+  assert.equal(await client.next(), 'still here')
+  await until('both are set aside', async () => (await redis.xlen(`flotilla:{i:${b.id}}:bad`)) === 2)
+  await b.said(/set aside/)
+  const { body } = await b.api('GET', '/api/stats')
+  assert.match(JSON.stringify(body), /"poisonedCount":2/)
+})
+
+test('any language pushes through the ingress stream, and what is no push is set aside', async (t) => {
+  const fleet = await startFleet(t)
+  const client = await fleet.connect(fleet.b, { uid: 'u' })
+  const redis = new Redis(fleet.redis.url)
+  t.after(() => redis.disconnect())
+  for (let n = 0; n < 20; n++) {
+    await redis.xadd('flotilla:ingress', '*', 'body', JSON.stringify({ uid: 'u', message: `n${n}` }))
+  }
+  await redis.xadd('flotilla:ingress', '*', 'body', 'not json')
+  await redis.xadd('flotilla:ingress', '*', 'body', '{"uid":null,"message":"x"}')
+  await client.waitFor(20)
+  assert.deepEqual(
+    client.texts,
+    Array.from({ length: 20 }, (_, n) => `n${n}`),
+  )
+  await until('the bad ones are aside', async () => (await redis.xlen('flotilla:ingress:bad')) === 2)
+  await until('the stream is empty', async () => (await redis.xlen('flotilla:ingress')) === 0)
+})
+
+test('an emitter pushes and asks without a server', async (t) => {
+  const fleet = await startFleet(t)
+  const client = await fleet.connect(fleet.b, { uid: 'u', groups: ['g'] })
+  await using emitter = new Emitter({ driver: redisDriver({ url: fleet.redis.url }) })
+  const [info] = await emitter.connections('u')
+  assert.equal(info!.node, fleet.b.id)
+  await emitter.push({ uid: ['u', 'v'] }, 'to uid').then(({ offline }) => assert.deepEqual(offline, ['v']))
+  assert.equal(await client.next(), 'to uid')
+  await emitter.push({ connection: info!.connection }, 'to connection')
+  assert.equal(await client.next(), 'to connection')
+  await emitter.transportToGroup('to group', 'g')
+  assert.equal(await client.next(), 'to group')
+  assert.equal((await emitter.transport('to all')).nodeCount, 3)
+  assert.equal(await client.next(), 'to all')
+  assert.equal((await emitter.nodes()).length, 3)
+  assert.equal(await emitter.isOnline('v'), false)
+})
+
+test('two prefixes on one Redis never see each other', async (t) => {
+  const fleet = await startFleet(t)
+  const stranger = await fleet.startNode('--prefix', 'other')
+  const here = await fleet.connect(fleet.b, { uid: 'u' })
+  const there = await fleet.connect(stranger, { uid: 'u' })
+  assert.equal((await push(fleet.a, { uid: 'u', message: 'ours' })).nodeCount, 1)
+  assert.equal((await push(stranger, { all: true, message: 'theirs' })).nodeCount, 1)
+  assert.deepEqual([await here.next(), await there.next()], ['ours', 'theirs'])
+  assert.deepEqual([here.received.length, there.received.length], [1, 1])
+})
+
+test("with three consumers a user's messages keep their order", async (t) => {
+  const fleet = await startFleet(t, '--consumers', '3')
+  const uids = ['x', 'y', 'z', 'w']
+  const clients = await Promise.all(uids.map((uid) => fleet.connect(fleet.b, { uid })))
+  const pushes = Array.from({ length: 400 }, (_, n) => ({ uid: n % 5 === 0 ? uids : uids[n % 4]!, message: String(n) }))
+  await fleet.a.api('POST', '/api/push/batch', { pushes })
+  for (const [index, client] of clients.entries()) {
+    const due = pushes.filter(({ uid }) => uid === uids[index] || Array.isArray(uid)).map(({ message }) => message)
+    await client.waitFor(due.length)
+    assert.deepEqual(client.texts, due)
+  }
+})
