@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Child } from './support/child.ts'
+import { connect } from './support/connect.ts'
+import { startRedis } from './support/redis.ts'
+
+function run(t: TestContext, example: string, ...args: string[]): Child {
+  const file = fileURLToPath(new URL(`../examples/${example}.ts`, import.meta.url))
+  const env = { ...process.env, PORT: '0' }
+  const child = new Child(process.execPath, ['--import', 'tsx', file, ...args], { env })
+  t.after(() => child.kill9())
+  return child
+}
+
+async function urlOf(child: Child): Promise<string> {
+  return (await child.said(/listening on (\S+)/))[1]!
+}
+
+const chats = [
+  { example: 'chat', say: { cmd: 'say', data: 'hi', id: 1 }, heard: { from: 'ann', text: 'hi' } },
+  { example: 'decorators', say: { cmd: 'room.say', data: { text: 'hi' }, id: 1 }, heard: { from: 'ann', text: 'hi' } },
+]
+for (const { example, say, heard } of chats) {
+  test(`${example}: what one says in a room, the other hears, and the first is answered`, async (t) => {
+    const url = await urlOf(run(t, example))
+    const ann = await connect(url, { path: '/chat/lobby', query: { name: 'ann' } })
+    const bob = await connect(url, { path: '/chat/lobby', query: { name: 'bob' } })
+    // Answered only after its open hook, so bob is in the room.
+    bob.send('{"cmd":"ping","id":0}')
+    await bob.next()
+    ann.send(JSON.stringify(say))
+    assert.deepEqual(JSON.parse(String(await bob.next())), heard)
+    assert.deepEqual(JSON.parse(String(await ann.next())), { id: 1, cmd: say.cmd, data: { ok: true } })
+    await Promise.all([ann.vanish(), bob.vanish()])
+  })
+}
+
+test('two-nodes: a push crosses from one node to the other', async (t) => {
+  const child = run(t, 'two-nodes')
+  assert.deepEqual(await child.exited, { code: 0, signal: null })
+  assert.match(child.stdout, /hello from the other node/)
+})
+
+test('fastify: its routes and its sockets share a port', async (t) => {
+  const url = await urlOf(run(t, 'fastify'))
+  const client = await connect(url, { path: '/ws/u1' })
+  const headers = { 'content-type': 'application/json' }
+  const answer = await fetch(`${url}/notify/u1`, { method: 'POST', headers, body: '{"n":1}' })
+  assert.equal(((await answer.json()) as { nodeCount: number }).nodeCount, 1)
+  assert.equal(await client.next(), '{"n":1}')
+  await client.vanish()
+})
+
+test('worker: pushes without a server', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  const child = run(t, 'worker', redis.url, 'u1', 'hello')
+  assert.deepEqual(await child.exited, { code: 0, signal: null })
+  assert.match(child.stdout, /u1 is offline/)
+})
