@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from './support/child.ts'
 import { connect } from './support/connect.ts'
 import { startRedis } from './support/redis.ts'
+import { startNode } from './support/start-node.ts'
 
 function run(t: TestContext, example: string, ...args: string[]): Child {
   const file = fileURLToPath(new URL(`../examples/${example}.ts`, import.meta.url))
@@ -55,7 +56,12 @@ test('fastify: its routes and its sockets share a port', async (t) => {
 test('worker: pushes without a server', async (t) => {
   const redis = await startRedis()
   t.after(() => redis.stop())
+  const node = await startNode(['--dev', '--redis', redis.url])
+  t.after(() => node.kill9())
+  const client = await connect(node.url, { uid: 'u1' })
   const child = run(t, 'worker', redis.url, 'u1', 'hello')
   assert.deepEqual(await child.exited, { code: 0, signal: null })
-  assert.match(child.stdout, /u1 is offline/)
+  assert.match(child.stdout, /stored for 1 node/)
+  assert.equal(await client.next(), 'hello')
+  await client.vanish()
 })

@@ -112,5 +112,8 @@ function isConclusive({ uids, groups, connections }: Located): boolean {
 }
 
 function rebuilding(): FlotillaError {
-  return new FlotillaError('FLT_STORE_AWAY', 'the store was lost and the nodes are still coming back: try again')
+  return new FlotillaError(
+    'FLT_STORE_AWAY',
+    'the store does not know who is online: it was lost, or no node has started yet; try again',
+  )
 }

@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { defineModule, type ServerOptions } from '../index.ts'
+import { createServer, defineModule, type ServerOptions } from '../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from './cli-error.ts'
 import type { Config } from './config-check.ts'
 import { importFile } from './import-file.ts'
@@ -57,5 +57,21 @@ async function load(file: string): Promise<object[]> {
 }
 
 function isModule(value: unknown): value is object {
-  return value !== null && typeof value === 'object' && pathOf(value) !== undefined
+  if (typeof value === 'function') return isModuleClass(value)
+  return typeof value === 'object' && value !== null && pathOf(value) !== undefined
+}
+
+/** A file may export its controllers and helpers too. Only of a class with `@WsModule` the library wants an instance. */
+function isModuleClass(type: Function): boolean {
+  let isAsked = false
+  const resolve = (): never => {
+    isAsked = true
+    throw new Error('no instance is needed')
+  }
+  try {
+    createServer({ modules: [type], resolve, pingInterval: 0 })
+  } catch {
+    return isAsked
+  }
+  return false
 }

@@ -1,11 +1,12 @@
-import { createServer, isFlotillaError, type Logger, type Server, type ServerOptions } from '../index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createServer, FlotillaError, isFlotillaError, type Logger, type Server, type ServerOptions } from '../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from './cli-error.ts'
 import type { Config, Listen } from './config-check.ts'
 import { addressOf, openDriver } from './driver.ts'
 import { flags } from './flags.ts'
 import { createHttp } from './http.ts'
 import { handshakeMiddleware } from './identity.ts'
-import { createLogger } from './logger.ts'
+import { createLogger, withoutWarnings } from './logger.ts'
 import { loadModules } from './modules.ts'
 import { readTls } from './tls.ts'
 import { removeDeadSocket } from './unix-socket.ts'
@@ -15,6 +16,8 @@ export interface Serving {
   readonly logger: Logger
   readonly url: string
 }
+
+const CLOSE_PATIENCE = 200
 
 /** What createServer takes as it was given. */
 const PASSED_ON = [
@@ -45,9 +48,12 @@ export async function serve(config: Config): Promise<Serving> {
   const logger = await createLogger(config)
   const server = makeServer(await optionsOf(config, logger), config, logger)
   try {
-    return { server, logger, url: await listen(server, config) }
+    return { server, logger, url: await withoutWarnings(logger, () => listen(server, config)) }
   } catch (error) {
-    await server.close({ timeout: 0 }).catch((reason: unknown) => logger.debug({ error: reason }, 'could not close'))
+    // A store that is away would keep it waiting, with nothing to hand in.
+    await Promise.race([server.close({ timeout: 0 }), sleep(CLOSE_PATIENCE)]).catch((reason: unknown) => {
+      logger.debug({ error: reason }, 'could not close')
+    })
     throw error
   }
 }
@@ -80,12 +86,19 @@ function makeServer(options: ServerOptions, config: Config, logger: Logger): Ser
 async function listen(server: Server, config: Config): Promise<string> {
   const { listen: at } = config
   if (at.type === 'unix') await removeDeadSocket(at.path)
+  const listening = server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
   try {
-    return await server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
+    return await Promise.race([listening, giveUp(config)])
   } catch (error) {
     const message = isFlotillaError(error) ? storeFlaw(error, config) : listenFlaw(error, at)
     throw new CliError(message, undefined, { cause: error })
   }
+}
+
+/** A driver may take its own time to say that the store is away. */
+async function giveUp({ connectTimeout }: Config): Promise<never> {
+  await sleep(connectTimeout + CLOSE_PATIENCE, undefined, { ref: false })
+  throw new FlotillaError('FLT_STORE_AWAY', 'no answer')
 }
 
 function storeFlaw(error: Error, { store, connectTimeout }: Config): string {

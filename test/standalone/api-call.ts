@@ -20,8 +20,8 @@ export function caller(url: string, key = API_KEY): Call {
   const usual = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
   return async (method, path, body, headers = {}) => {
     // Not fetch: it makes something else of a path such as /api/users/.. before it is sent.
-    const { port } = new URL(url)
-    const call = request({ port, method, path, headers: { ...usual, ...headers } })
+    const { hostname: host, port } = new URL(url)
+    const call = request({ host, port, method, path, headers: { ...usual, ...headers } })
     call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
     const [answer] = (await once(call, 'response')) as [IncomingMessage]
     return { status: answer.statusCode ?? 0, headers: answer.headers, body: JSON.parse(await text(answer)) }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { connect, type TestClient } from '../support/connect.ts'
 import { API_KEY, type Call, caller, SECRET, tokenFor } from './api-call.ts'
-import { type Client, connect } from './client.ts'
 import { type Started, startFlotilla } from './flotilla.ts'
 
 const args = ['--port=0', `--token-secret=${SECRET}`, `--api-key=${API_KEY}`, '--groups-claim=groups']
@@ -31,8 +31,10 @@ test('the HTTP API', async (t) => {
   for (const [promise, run] of Object.entries(suite)) await t.test(promise, (inner) => run(inner, call, server))
 })
 
-async function user(t: TestContext, { url }: Started, uid: string, ...groups: string[]): Promise<Client> {
-  return await connect(t, `${url}/ws?token=${await tokenFor(uid, { groups })}`)
+async function user(t: TestContext, { url }: Started, uid: string, ...groups: string[]): Promise<TestClient> {
+  const client = await connect(url, { token: await tokenFor(uid, { groups }) })
+  t.after(() => client.vanish())
+  return client
 }
 
 async function connectionsOf(call: Call, uid: string): Promise<Connection[]> {

@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { decodeJwt, jwtVerify } from 'jose'
-import { flotilla, temporaryFolder, unusedPort } from './flotilla.ts'
+import { freePort } from '../support/free-port.ts'
+import { flotilla, temporaryFolder } from './flotilla.ts'
 
 test('every command has a help that goes to stdout', async () => {
   const commands = ['', 'start', 'stop', 'restart', 'status', 'push', 'token', 'new', 'new module']
@@ -67,7 +68,7 @@ test('token puts groups where --groups-claim says', async () => {
 })
 
 test('push to where nobody listens says so, and ends with 1', async () => {
-  const url = `http://127.0.0.1:${await unusedPort()}`
+  const url = `http://127.0.0.1:${await freePort()}`
   const { code, stderr } = await flotilla(['push', '--all', 'hello', '--url', url])
   assert.equal(code, 1)
   assert.match(stderr, /^cannot reach .*ECONNREFUSED.*--url right\?\n$/)

@@ -83,6 +83,8 @@ export function groups(candidate: () => Candidate): void {
         const next = leaving.pop()
         if (next !== undefined) await one.apply(nodes[records.indexOf(next) % 2]!, [memberGone('g1', next)])
         await one.apply(nodes[page % 2]!, [memberHere('g1', newConnection())])
+        // A member that says again that it is here stays where it stands.
+        await one.apply(nodes[1]!, [memberHere('g1', records[1]!)])
       })
       const seen = pages.flat()
       assert.equal(new Set(seen).size, seen.length, 'a member was listed twice')
