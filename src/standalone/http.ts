@@ -29,7 +29,7 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.get(path, askForUpgrade)
   if (dev) addDevPage(app)
   // The globals belong to the user's modules.
-  const listener = getRequestListener(app.fetch as Parameters<typeof getRequestListener>[0], {
+  const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) => answerUnreadable(error, logger),
   })

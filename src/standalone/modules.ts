@@ -8,7 +8,9 @@ type Modules = ServerOptions['modules']
 
 /** The user's modules, and ours where the user has none at that path. */
 export async function loadModules(config: Config): Promise<Modules> {
-  const listed = await Promise.all(config.modules.map((entry) => (typeof entry === 'string' ? load(entry) : [entry])))
+  const listed = await Promise.all(
+    config.modules.map(async (entry) => (typeof entry === 'string' ? await load(entry) : entry)),
+  )
   const theirs = listed.flat()
   const taken = new Set(theirs.map(pathOf))
   return [...builtIn(config).filter((ours) => !taken.has(ours.path)), ...theirs]

@@ -94,7 +94,7 @@ function argsOf(values: FlagValues): string[] {
     const value = values[key]
     if (value === undefined) return []
     if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`]
-    return [value].flat().map((item) => `--${name}=${String(item)}`)
+    return (Array.isArray(value) ? value : [value]).map((item) => `--${name}=${item as string}`)
   })
 }
 

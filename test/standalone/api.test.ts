@@ -136,7 +136,7 @@ async function groups(t: TestContext, call: Call, server: Started): Promise<void
   let cursor: string | undefined
   do {
     const query = new URLSearchParams({ limit: '2', ...(cursor !== undefined && { cursor }) })
-    const { status, body } = await call('GET', `/api/groups/crew?${query}`)
+    const { status, body } = await call('GET', `/api/groups/crew?${query.toString()}`)
     assert.equal(status, 200)
     const page = body as {
       group: string

@@ -285,7 +285,7 @@ function dress(/** @type {HTMLElement} */ avatar, /** @type {string} */ name) {
   let hash = 0
   for (const letter of name) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 360
   avatar.style.setProperty('--hue', String(hash))
-  avatar.textContent = [...name][0] ?? '?'
+  avatar.textContent = Array.from(name)[0] ?? '?'
 }
 
 // ---- what is sent

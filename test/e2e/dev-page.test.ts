@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { freePort } from '../support/free-port.ts'
+import { startNode, type TestNode } from '../support/start-node.ts'
+
+const quiet = ['first-run', 'disable-background-networking', 'disable-component-update', 'disable-sync', 'disable-gpu']
+
+async function launch(t: TestContext): Promise<Browser> {
+  const browser = await chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', ...quiet.map((name) => `--${name}`)],
+  })
+  t.after(() => browser.close())
+  return browser
+}
+
+interface Window {
+  readonly page: Page
+  readonly uid: string
+  /** What the page complained about: scripts that failed, what its own policy refused. */
+  readonly complaints: string[]
+}
+
+/** A window of its own, as a second person opens it. */
+async function open(browser: Browser, url: string, query = ''): Promise<Window> {
+  const page = await (await browser.newContext()).newPage()
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  await page.goto(`${url}/${query}`)
+  await connected(page)
+  return { page, uid: await page.getByLabel('User id').inputValue(), complaints }
+}
+
+async function connected(page: Page): Promise<void> {
+  await page.locator('#state[data-state=connected]').waitFor()
+}
+
+async function write(
+  page: Page,
+  to: { kind: 'Everyone' | 'A group' | 'A user'; name?: string },
+  text: string,
+): Promise<void> {
+  // By keyboard, as the label is what a person sees.
+  await page.getByRole('radio', { name: to.kind }).focus()
+  await page.keyboard.press('Space')
+  if (to.name !== undefined) await page.getByLabel('Which group or user').fill(to.name)
+  await page.getByLabel('Message', { exact: true }).fill(text)
+  await page.keyboard.press('Enter')
+}
+
+async function arrives(page: Page, ...texts: string[]): Promise<void> {
+  let entry = page.getByRole('log').locator('article:not(.mine)')
+  for (const text of texts) entry = entry.filter({ hasText: text })
+  await entry.first().waitFor()
+}
+
+async function startDev(t: TestContext, port: number): Promise<TestNode> {
+  const node = await startNode(['--dev', '--log-level', 'warn', '--port', String(port)])
+  t.after(() => node.stop())
+  return node
+}
+
+test('two windows of the dev page write to each other', async (t) => {
+  const { url } = await startDev(t, await freePort())
+  const browser = await launch(t)
+  const [ann, bob] = [await open(browser, url), await open(browser, url)]
+  assert.notEqual(ann.uid, bob.uid, 'each window is a user of its own')
+
+  await t.test('to a user', async () => {
+    await write(ann.page, { kind: 'A user', name: bob.uid }, 'only for bob')
+    await arrives(bob.page, ann.uid, 'to you', 'only for bob')
+    await ann.page.getByText('stored for 1 node').first().waitFor()
+  })
+
+  await t.test('to a user who is not there', async () => {
+    await write(ann.page, { kind: 'A user', name: 'nobody' }, 'anybody?')
+    await ann.page.getByText('offline: nobody').waitFor()
+  })
+
+  await t.test('to a group', async () => {
+    await write(bob.page, { kind: 'A group', name: 'lobby' }, 'for the lobby')
+    await arrives(ann.page, bob.uid, 'to group lobby', 'for the lobby')
+  })
+
+  await t.test('to everyone', async () => {
+    await write(ann.page, { kind: 'Everyone' }, 'for <b>everyone</b>')
+    await arrives(bob.page, ann.uid, 'to everyone', 'for <b>everyone</b>')
+    assert.equal(await ann.page.getByRole('log').getByText('for <b>everyone</b>').count(), 1, 'seen once by its sender')
+  })
+
+  await t.test('the command to paste pushes to that window', async () => {
+    const command = (await bob.page.locator('#curl').textContent()) ?? ''
+    const [, body] = /-d '(.*)'$/.exec(command) ?? []
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/api/push`, { method: 'POST', headers, body: body ?? '' })
+    assert.equal(answer.status, 200)
+    await arrives(bob.page, 'Push', 'text', 'hello')
+  })
+
+  await t.test('the people of the group are shown, and clicking one writes to them', async () => {
+    const person = ann.page.getByRole('button', { name: bob.uid })
+    await person.waitFor()
+    await person.click()
+    assert.equal(await ann.page.getByLabel('Which group or user').inputValue(), bob.uid)
+  })
+
+  await t.test('a window can become another user, in other groups', async () => {
+    await ann.page.getByLabel('User id').fill('ännchen')
+    await ann.page.getByLabel('Groups').fill('red, blue')
+    await ann.page.getByRole('button', { name: 'Connect as this user' }).click()
+    await ann.page.locator('.note', { hasText: 'You are ännchen now' }).waitFor()
+    await connected(ann.page)
+    await write(bob.page, { kind: 'A group', name: 'blue' }, 'for blue')
+    await arrives(ann.page, 'to group blue', 'for blue')
+    await ann.page.reload()
+    await connected(ann.page)
+    assert.equal(await ann.page.getByLabel('User id').inputValue(), 'ännchen', 'also after a reload')
+  })
+
+  await t.test('nothing was refused by the policy, and no script failed', () => {
+    assert.deepEqual([...ann.complaints, ...bob.complaints], [])
+  })
+})
+
+test('the page says that the server is away, and comes back with it', async (t) => {
+  const port = await freePort()
+  const first = await startDev(t, port)
+  const browser = await launch(t)
+  const { page } = await open(browser, first.url, '?uid=ann')
+  await first.kill9()
+  await page.getByRole('alert').getByText('The server is away').waitFor()
+  assert(await page.getByRole('button', { name: 'Send' }).isDisabled())
+  const second = await startDev(t, port)
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await connected(page)
+  assert(await page.getByText('The server is away').isHidden())
+  await page.getByText(second.id).first().waitFor()
+  assert.equal(await page.getByLabel('User id').inputValue(), 'ann', 'as the same user')
+  const other = await open(browser, second.url)
+  await write(other.page, { kind: 'A user', name: 'ann' }, 'welcome back')
+  await arrives(page, 'welcome back')
+})
+
+test('a kick is shown, and the page stays away until it is asked back', async (t) => {
+  const node = await startDev(t, await freePort())
+  const browser = await launch(t)
+  const { page } = await open(browser, node.url, '?uid=ann')
+  await node.api('DELETE', '/api/users/ann?reason=too%20loud')
+  await page.getByRole('alert').getByText('4403: too loud').waitFor()
+  await page.getByRole('button', { name: 'Try now' }).click()
+  await connected(page)
+})
+
+test('on a narrow screen nothing is cut off', async (t) => {
+  const { url } = await startDev(t, await freePort())
+  const browser = await launch(t)
+  const { page } = await open(browser, url)
+  await page.setViewportSize({ width: 360, height: 640 })
+  assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
+  await page.getByText('You are').click()
+  await page.getByLabel('User id').waitFor()
+  assert(await page.getByRole('button', { name: 'Send' }).isVisible())
+})

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { connect, type ConnectOptions } from '../support/connect.ts'
+import { caller, SECRET, tokenFor } from './api-call.ts'
+import { startFlotilla } from './flotilla.ts'
+import { refusal } from './refusal.ts'
+
+const quiet = ['--port=0', '--log-level=silent']
+
+interface Who {
+  readonly uid: string | null
+  readonly groups: string[]
+}
+
+async function whoIs(t: TestContext, url: string, options: ConnectOptions): Promise<Who> {
+  const client = await connect(url, options)
+  t.after(() => client.vanish())
+  client.send('{"cmd":"whoami","id":1}')
+  const { uid, groups } = (JSON.parse(String(await client.next())) as { data: Who }).data
+  return { uid, groups }
+}
+
+test('with --dev everyone is who they say they are', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, '--dev', `--token-secret=${SECRET}`, '--groups-claim=groups'])
+  const token = await tokenFor('ann', { groups: ['red'] })
+  assert.deepEqual(await whoIs(t, url, { uid: 'bob', groups: ['a', 'b'] }), { uid: 'bob', groups: ['a', 'b'] })
+  assert.deepEqual(await whoIs(t, url, { headers: { auth: 'kim' } }), { uid: 'kim', groups: [] })
+  assert.deepEqual(await whoIs(t, url, {}), { uid: null, groups: [] })
+  assert.deepEqual(await whoIs(t, url, { uid: 'bob', token }), { uid: 'ann', groups: ['red'] }, 'a token says more')
+  const bearer = { headers: { authorization: `Bearer ${token}` } }
+  assert.deepEqual(await whoIs(t, url, { uid: 'bob', ...bearer }), { uid: 'ann', groups: ['red'] })
+  assert.deepEqual(await refusal(`${url}/ws?uid=bob&token=x`), { status: 401, code: 'FLT_UNAUTHORIZED' })
+  assert.equal((await refusal(`${url}/ws?uid=${'u'.repeat(256)}`)).status, 400)
+})
+
+test('with --dev and no secret a token is not looked at', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, '--dev'])
+  assert.deepEqual(await whoIs(t, url, { uid: 'bob', token: 'x' }), { uid: 'bob', groups: [] })
+})
+
+test('with --dev only this machine is served, by whatever name it is called', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, '--dev'])
+  const { port } = new URL(url)
+  const call = caller(url)
+  const healthOf = async (host: string) => (await call('GET', '/api/stats', undefined, { host })).status
+  for (const host of [`localhost:${port}`, '127.0.0.1', '[::1]:80', 'app.localhost'])
+    assert.equal(await healthOf(host), 200)
+  for (const host of ['evil.example', `127.0.0.1.nip.io:${port}`, '10.0.0.1', 'localhost.evil.example']) {
+    assert.equal(await healthOf(host), 403, host)
+    assert.equal((await call('GET', '/healthz', undefined, { host })).status, 403, host)
+    assert.equal((await refusal(`${url}/ws?uid=a`, { headers: { host } })).status, 403, host)
+  }
+})
+
+test('with --dev the API is open to this machine, and not to pages of other sites', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, '--dev'])
+  const call = caller(url)
+  const push = { all: true, message: 'x' }
+  const noKey = { authorization: '' }
+  assert.equal((await call('POST', '/api/push', push, noKey)).status, 200)
+  assert.equal((await call('POST', '/api/push', push, { ...noKey, origin: url })).status, 200)
+  for (const origin of ['https://evil.example', 'null', 'http://localhost:1', url.replace('http:', 'https:')]) {
+    const status = origin.startsWith('https://127') ? 200 : 403
+    assert.equal((await call('POST', '/api/push', push, { ...noKey, origin })).status, status, origin)
+  }
+  const asForm = { ...noKey, 'content-type': 'text/plain' }
+  assert.equal((await call('POST', '/api/push', push, asForm)).status, 415)
+  const { status } = await refusal(`${url}/ws?uid=a`, { origin: 'https://evil.example' })
+  assert.equal(status, 403)
+})
+
+test('without --dev only a token says who somebody is', async (t) => {
+  const flags = [...quiet, `--token-secret=${SECRET}`, '--api-key=k', '--echo']
+  const { url } = await startFlotilla(t, flags)
+  for (const path of ['/ws?uid=ann', '/ws', '/echo?uid=ann']) {
+    assert.deepEqual(await refusal(url + path, { headers: { auth: 'ann' } }), { status: 401, code: 'FLT_UNAUTHORIZED' })
+  }
+  const client = await connect(url, { token: await tokenFor('ann', { groups: ['red'] }) })
+  t.after(() => client.vanish())
+  const call = caller(url, 'k')
+  assert.deepEqual((await call('GET', '/api/users/ann')).body, {
+    uid: 'ann',
+    online: true,
+    connections: ((await call('GET', '/api/users/ann')).body as { connections: unknown[] }).connections,
+  })
+  const red = (await call('GET', '/api/groups/red')).body as { memberCount: number }
+  assert.equal(red.memberCount, 0, 'without --groups-claim no claim is a group')
+  assert.equal((await call('GET', '/')).status, 404, 'the page is for --dev')
+})
+
+test('origins are those of the same host, or those of --origins', async (t) => {
+  const token = await tokenFor('ann')
+  const same = await startFlotilla(t, [...quiet, `--token-secret=${SECRET}`])
+  const other = 'https://app.example'
+  await (await connect(same.url, { token, origin: same.url })).vanish()
+  assert.equal((await refusal(`${same.url}/ws?token=${token}`, { origin: other })).status, 403)
+  const listed = await startFlotilla(t, [...quiet, `--token-secret=${SECRET}`, `--origins=${other},http://b.example`])
+  await (await connect(listed.url, { token, origin: other })).vanish()
+  await (await connect(listed.url, { token })).vanish()
+  assert.equal((await refusal(`${listed.url}/ws?token=${token}`, { origin: listed.url })).status, 403)
+  const any = await startFlotilla(t, [...quiet, `--token-secret=${SECRET}`, '--origins=*'])
+  await (await connect(any.url, { token, origin: 'https://anybody.example' })).vanish()
+})

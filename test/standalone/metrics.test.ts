@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { connect } from '../support/connect.ts'
+import { API_KEY, SECRET, tokenFor } from './api-call.ts'
+import { startFlotilla } from './flotilla.ts'
+
+const flags = ['--port=0', `--token-secret=${SECRET}`, '--log-level=silent', '--groups-claim=groups']
+
+test('metrics are Prometheus text that counts what is there', async (t) => {
+  const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
+  for (const uid of ['ann', 'ann', 'bob']) {
+    const client = await connect(url, { token: await tokenFor(uid, { groups: ['red'] }) })
+    t.after(() => client.vanish())
+  }
+  const headers = { Authorization: `Bearer ${API_KEY}`, 'Content-Type': 'application/json' }
+  const body = JSON.stringify({ group: 'red', message: 'x' })
+  assert.equal((await fetch(`${url}/api/push`, { method: 'POST', headers, body })).status, 200)
+  for (let scrape = 0; scrape < 2; scrape++) {
+    const answer = await fetch(`${url}/metrics`)
+    assert.equal(answer.status, 200)
+    assert.match(answer.headers.get('content-type') ?? '', /^text\/plain; version=0\.0\.4/)
+    const text = await answer.text()
+    const value = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1])
+    const gauges = ['connections', 'users', 'groups', 'nodes'].map((name) => value(`flotilla_${name}`))
+    assert.deepEqual(gauges, [3, 2, 1, 1])
+    assert.deepEqual(
+      [value('flotilla_pushes_total'), value('flotilla_delivered_total')],
+      [1, 3],
+      'scraping adds nothing',
+    )
+  }
+})
+
+test('metrics are for this machine, or for who has the key', async (t) => {
+  const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
+  const status = async (headers: Record<string, string>) => (await fetch(`${url}/metrics`, { headers })).status
+  assert.equal(await status({}), 200)
+  for (const name of ['x-forwarded-for', 'forwarded', 'x-real-ip', 'via']) {
+    assert.equal(await status({ [name]: '10.0.0.1' }), 401, name)
+    assert.equal(await status({ [name]: '10.0.0.1', authorization: 'Bearer wrong' }), 401)
+    assert.equal(await status({ [name]: '10.0.0.1', authorization: `Bearer ${API_KEY}` }), 200)
+  }
+})
+
+test('without a key, metrics from afar are off', async (t) => {
+  const { url } = await startFlotilla(t, flags)
+  assert.equal((await fetch(`${url}/metrics`)).status, 200)
+  assert.equal((await fetch(`${url}/metrics`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 403)
+})

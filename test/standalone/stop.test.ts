@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { connect } from '../support/connect.ts'
+import { startFlotilla, temporaryFolder } from './flotilla.ts'
+
+const dev = ['--dev', '--port=0', '--log-level=silent']
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} closes connections with 1001 and ends with 0`, async (t) => {
+    const server = await startFlotilla(t, dev)
+    const client = await connect(server.url, { uid: 'ann' })
+    server.child.kill(signal)
+    // Ctrl-C under npm arrives twice.
+    server.child.kill(signal)
+    assert.equal((await client.closed).code, 1001)
+    assert.equal((await server.ended).code, 0)
+  })
+}
+
+test('a module that keeps a timer does not keep the server', async (t) => {
+  const file = join(await temporaryFolder(t), 'timer.mjs')
+  await writeFile(
+    file,
+    `import { defineModule } from 'flotilla'\nsetInterval(() => {}, 1000)\nexport default defineModule('/t', {})`,
+  )
+  const server = await startFlotilla(t, [...dev, '--module', file])
+  server.child.kill('SIGTERM')
+  assert.equal((await server.ended).code, 0)
+})
+
+test('a second signal ends a server that is still closing, at once and with 1', async (t) => {
+  const server = await startFlotilla(t, dev)
+  const client = await connect(server.url, { uid: 'ann' })
+  t.after(() => client.vanish())
+  // It never answers the close, so that closing takes its time.
+  client.pause()
+  const askedAt = performance.now()
+  const asking = setInterval(() => server.child.kill('SIGTERM'), 300)
+  server.child.kill('SIGTERM')
+  const { code } = await server.ended
+  clearInterval(asking)
+  assert.equal(code, 1)
+  assert(performance.now() - askedAt < 4000, 'sooner than the client is given up')
+})
