@@ -98,6 +98,8 @@ function flawOfId(value: unknown): string | undefined {
     return `is ${value === null ? 'null' : typeof value}: give a string of 1 to ${MAX_ID_BYTES} bytes`
   }
   if (value === '') return `is empty: give a string of 1 to ${MAX_ID_BYTES} bytes`
+  // UTF-8 has no half a surrogate pair: written, two such ids would become one.
+  if (/\p{Surrogate}/u.test(value)) return 'is not valid Unicode: it holds half a surrogate pair'
   // At most three bytes for each UTF-16 unit, so that a short id need not be encoded to be measured.
   if (value.length * 3 <= MAX_ID_BYTES) return undefined
   const bytes = encoder.encode(value).length

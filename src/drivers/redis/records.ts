@@ -4,6 +4,9 @@ import type { NodeId, Uid } from '../../protocol/ids.ts'
 import type { ConnectionRecord, GoneNode, LiveNode, NodeList, Route } from '../state.ts'
 import { MARKER } from './keys.ts'
 
+/** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
+export const KEEP_GONE = 60_000
+
 /** A user's connections on one node: `[[connection, since, path, ip], …]`; nothing for none. */
 export function writeRecords(connections: readonly ConnectionRecord[]): string {
   if (connections.length === 0) return ''
@@ -48,7 +51,8 @@ export function readNodeList(reply: unknown): { now: number; list: NodeList } {
   const live = pairs(leases).map(([node, expiry]) =>
     liveNode(node as NodeId, Number(expiry), infoOf.get(node), countOf.get(node)),
   )
-  return { now, list: { version, live, gone: pairs(gone).map(([node, value]) => goneNode(node as NodeId, value)) } }
+  const known = pairs(gone).flatMap(([node, value]) => goneNode(node as NodeId, value, now) ?? [])
+  return { now, list: { version, live, gone: known } }
 }
 
 function liveNode(node: NodeId, expiry: number, json: string | undefined, count: string | undefined): LiveNode {
@@ -63,9 +67,10 @@ function liveNode(node: NodeId, expiry: number, json: string | undefined, count:
   }
 }
 
-/** "reason at cleaned" */
-function goneNode(node: NodeId, value: string): GoneNode {
-  const [reason, , cleaned] = value.split(' ')
+/** "reason at cleaned"; what was cleaned long ago is only still there because nothing has been forgotten since. */
+function goneNode(node: NodeId, value: string, now: number): GoneNode | undefined {
+  const [reason, at, cleaned] = value.split(' ')
+  if (cleaned === '1' && now - Number(at) > KEEP_GONE) return undefined
   return { node, reason: reason as ShutdownReason, cleaned: cleaned === '1' }
 }
 

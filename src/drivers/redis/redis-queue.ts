@@ -30,6 +30,7 @@ export class RedisQueue implements Queue {
   readonly #acksOfAll: AckGatherer
   readonly #salt = newProcessId()
   #knownEpoch = ''
+  #closed = false
 
   constructor(url: string, settings: DriverSettings) {
     this.#url = url
@@ -102,23 +103,32 @@ export class RedisQueue implements Queue {
   }
 
   consumeAll(node: NodeId, handler: Handler): Stop {
-    let stopped = false
-    let stop: Stop | undefined
-    const started = this.#client
-      .run((redis) => redis.hget(this.#keys.allCursors(), node))
-      .then((cursor) => {
-        if (stopped) return
-        const from = cursor?.split(' ')[0] ?? '0-0'
-        stop = this.#follow({ key: this.#keys.all(), role: 'all', cursor: from }, (entries) =>
-          handler(entries.map(toEntry)),
-        )
-      })
-      .catch((error: unknown) => this.#settings.logger.error({ error }, 'broadcasts cannot be read'))
+    let isStopped = false
+    const started = this.#placeIn(node, () => isStopped || this.#closed).then((cursor) => {
+      if (cursor === undefined) return undefined
+      const stream = { key: this.#keys.all(), role: 'all', cursor }
+      return this.#follow(stream, (entries) => handler(entries.map(toEntry)))
+    })
     return async () => {
-      stopped = true
-      await started
+      isStopped = true
+      const stop = await started
       await stop?.()
     }
+  }
+
+  /** Where in the broadcast stream a node reads on: asked for until the store says so. */
+  async #placeIn(node: NodeId, isStopped: () => boolean): Promise<string | undefined> {
+    while (!isStopped()) {
+      try {
+        const cursor = await this.#client.run((redis) => redis.hget(this.#keys.allCursors(), node))
+        if (isStopped()) return undefined
+        return cursor?.split(' ')[0] ?? '0-0'
+      } catch (error) {
+        this.#settings.logger.debug({ error }, 'the place in the broadcast stream is not known yet')
+        await new Promise((resolve) => setTimeout(resolve, REBUILD_PAUSE))
+      }
+    }
+    return undefined
   }
 
   #follow(
@@ -211,6 +221,7 @@ export class RedisQueue implements Queue {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     const readers = [...this.#readers]
     this.#readers.clear()
     await Promise.all([this.#acks.close(), this.#acksOfAll.close(), ...readers.map((reader) => reader.stop())])

@@ -14,10 +14,17 @@ import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, R
 import { RedisClient, type Pipeline } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, uidOfField, userField } from './keys.ts'
-import { readNodeList, readRoute, groupRouteOf, readRecords, writeMember, writeRecords, readMember } from './records.ts'
+import {
+  KEEP_GONE,
+  readNodeList,
+  readRoute,
+  groupRouteOf,
+  readRecords,
+  writeMember,
+  writeRecords,
+  readMember,
+} from './records.ts'
 
-/** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
-const KEEP_GONE = 60_000
 /** A marker's life until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
 /** Users or groups that one cleaning script takes: at most a few ms of Redis' time. */

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { PushEnvelope } from '../../src/protocol/envelope.ts'
+import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/protocol/ids.ts'
+import { encodePayload } from '../../src/protocol/payload.ts'
+import { Connection } from '../../src/sockets/connection.ts'
+import { Hub } from '../../src/sockets/hub.ts'
+import { Flusher } from '../../src/sockets/outbox.ts'
+
+const process = newProcessId()
+const flusher = new Flusher()
+let sequence = 0
+
+function newConnection(): Connection {
+  const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
+  const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
+  return new Connection(connectionId(process, 0, ++sequence), init, flusher)
+}
+
+function bound(hub: Hub, uid: string, stamp: number): Connection {
+  const connection = newConnection()
+  hub.add(connection)
+  hub.setUid(connection, uid as Uid)
+  connection.stampUid(stamp)
+  return connection
+}
+
+function pushTo(uid: string, stamp: number, more: Partial<PushEnvelope> = {}): PushEnvelope {
+  const to = { type: 'users' as const, users: [{ uid: uid as Uid, stamp }] }
+  return {
+    type: 'push',
+    id: `p${++sequence}` as PushId,
+    to,
+    payload: encodePayload('x'),
+    hops: 0,
+    resent: false,
+    ...more,
+  }
+}
+
+const got = (connection: Connection): boolean => connection.bufferedAmount > 0
+
+test('a first copy reaches every connection of the user, young or old', () => {
+  const hub = new Hub()
+  const old = bound(hub, 'u', 10)
+  const young = bound(hub, 'u', 30)
+  assert.deepEqual(hub.deliver(pushTo('u', 20)), { deliveredCount: 2, absent: undefined })
+  assert.deepEqual([got(old), got(young)], [true, true])
+})
+
+test('a re-sent copy reaches only connections younger than the lookup of the first', () => {
+  const hub = new Hub()
+  const old = bound(hub, 'u', 10)
+  const young = bound(hub, 'u', 30)
+  hub.deliver(pushTo('u', 20, { resent: true }))
+  assert.deepEqual([got(old), got(young)], [false, true])
+})
+
+test('a connection that had the first copy does not get the re-sent one, nor the other way round', () => {
+  for (const [first, second] of [
+    [false, true],
+    [true, false],
+  ]) {
+    const hub = new Hub()
+    bound(hub, 'u', 30)
+    const id = 'same' as PushId
+    assert.equal(hub.deliver(pushTo('u', 20, { id, resent: first! })).deliveredCount, 1)
+    assert.equal(hub.deliver(pushTo('u', 20, { id, resent: second! })).deliveredCount, 0)
+  }
+})
+
+test('a binding that the store has not stamped yet counts as younger than any lookup', () => {
+  const hub = new Hub()
+  const connection = newConnection()
+  hub.add(connection)
+  hub.setUid(connection, 'u' as Uid)
+  assert.equal(hub.deliver(pushTo('u', Number.MAX_SAFE_INTEGER, { resent: true })).deliveredCount, 1)
+  assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
+})
+
+test('who is not here is absent; so is, for a moment, the user of a device that has just left', () => {
+  const hub = new Hub()
+  const absent = (uid: string): unknown => hub.deliver(pushTo(uid, 20)).absent
+  assert.deepEqual(absent('nobody'), { type: 'users', users: [{ uid: 'nobody', stamp: 20 }] })
+  bound(hub, 'u', 10)
+  const leaving = bound(hub, 'u', 10)
+  assert.equal(absent('u'), undefined)
+  hub.remove(leaving)
+  assert.deepEqual(absent('u'), { type: 'users', users: [{ uid: 'u', stamp: 20 }] })
+})
+
+test('nothing of a connection stays in the indexes once it has left', () => {
+  const hub = new Hub()
+  const connection = bound(hub, 'u', 10)
+  hub.join(connection, 'g' as Group)
+  hub.remove(connection)
+  hub.remove(connection)
+  assert.deepEqual([hub.size, hub.userCount, hub.groupCount], [0, 0, 0])
+})
+
+test('a group push skips the excepted and reaches a member of two groups once', () => {
+  const hub = new Hub()
+  const [a, b] = [bound(hub, 'a', 1), bound(hub, 'b', 1)]
+  for (const connection of [a, b]) for (const group of ['g', 'h']) hub.join(connection, group as Group)
+  const groups = ['g', 'h'].map((group) => ({ group: group as Group, stamp: 5 }))
+  const except = { uids: ['b' as Uid], connections: [] }
+  const push = { ...pushTo('', 0), to: { type: 'groups' as const, groups }, except }
+  assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.deepEqual([got(a), got(b)], [true, false])
+})
