@@ -10,8 +10,6 @@ export interface Entry {
   /** Where it stands; grows. */
   readonly position: string
   readonly bytes: Uint8Array
-  /** When the store took it, in µs since 1970 by its clock: comparable with State's stamps where both are one store. */
-  readonly storedAt: number
 }
 
 /** Reading stops before the next entry; resolves when the handler has returned. */

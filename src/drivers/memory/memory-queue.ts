@@ -156,7 +156,7 @@ export class MemoryQueue implements Queue {
 
   #append(stream: Stream, batch: Uint8Array, event: string): boolean {
     if (!stream.hasRoomFor(batch.length, this.#settings.maxInboxBytes)) return false
-    stream.append(batch, this.#store.micros())
+    stream.append(batch)
     this.#store.appended.emit(event)
     return true
   }

@@ -21,8 +21,8 @@ export class Stream {
     return this.#entries.length === 0 || this.#bytes + size <= bound
   }
 
-  append(bytes: Uint8Array, storedAt: number): void {
-    this.#entries.push({ position: String(this.last + 1), bytes: bytes.slice(), storedAt })
+  append(bytes: Uint8Array): void {
+    this.#entries.push({ position: String(this.last + 1), bytes: bytes.slice() })
     this.#bytes += bytes.length
   }
 

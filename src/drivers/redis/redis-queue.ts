@@ -232,7 +232,7 @@ export class RedisQueue implements Queue {
 /** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
 function toEntry({ id, fields }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken] = fields
-  return { position: `${id} ${taken?.toString() ?? 0}`, bytes, storedAt: Number(id.split('-')[0]) * 1_000 + 999 }
+  return { position: `${id} ${taken?.toString() ?? 0}`, bytes }
 }
 
 function idAfter(id: string): string {
