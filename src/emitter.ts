@@ -33,6 +33,7 @@ export interface EmitterOptions extends Pick<
 export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
   readonly #queue: Queue
+  readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #directory: Directory
 
@@ -43,7 +44,13 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     const queue = (this.#queue = options.driver.queue(settings))
     const publisher = newProcessId()
     const locator = new Locator(state, new RemoteNodes(state), storeWait)
-    const dispatcher = new Dispatcher({ queue, codec, publisher, locator, onUndelivered: () => {} })
+    const dispatcher = (this.#dispatcher = new Dispatcher({
+      queue,
+      codec,
+      publisher,
+      locator,
+      onUndelivered: () => {},
+    }))
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })
     this.#pusher = new Pusher(dispatcher, queue, publisher, { ...settings, onFailure })
     this.#directory = new Directory(state)
@@ -89,8 +96,9 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     return this.#directory.counts()
   }
 
-  /** Safe twice. Pushes that were not awaited may be lost. */
+  /** Waits for what is under way. Safe twice. */
   async close(): Promise<void> {
+    await this.#dispatcher.idle()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
 

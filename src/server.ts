@@ -132,7 +132,7 @@ export class Server implements AsyncDisposable {
       ...this.#options,
       handshakeTimeout: this.#settings.handshakeTimeout,
     }))
-    http.on('upgrade', (request, socket, head) => void this.#gate.upgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
     this.#url = await listenOn(http, options, this.#options.tls !== undefined)
     await this.ready()
     return this.#url
@@ -144,7 +144,7 @@ export class Server implements AsyncDisposable {
    */
   attach(server: HttpServer | HttpsServer): this {
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (this.#gate.serves(request)) void this.#upgradeAttached(request, socket, head)
+      if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
       else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
     }
     server.on('upgrade', upgrade)
@@ -187,7 +187,8 @@ export class Server implements AsyncDisposable {
     clearTimeout(timer)
   }
 
-  async #upgradeAttached(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  /** Whoever comes early waits until this node is in the cluster. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     try {
       await this.ready()
     } catch {

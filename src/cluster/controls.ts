@@ -76,6 +76,13 @@ export class Controls {
 
   /** Resolves to how many connections it touched, once every node that hosts one has done it. */
   async order(target: ParsedTarget, action: ControlAction): Promise<number> {
+    // What is all here, such as a connection that joins a group itself, needs no lookup.
+    const local = target.type === 'connections' ? this.#hub.select(target) : undefined
+    if (target.type === 'connections' && local?.size === target.connections.length) return this.#act(local, action)
+    return this.#orderElsewhere(target, action)
+  }
+
+  async #orderElsewhere(target: ParsedTarget, action: ControlAction): Promise<number> {
     const correlation = ++this.#lastCorrelation
     const pending = new Pending()
     this.#pending.set(correlation, pending)
@@ -94,14 +101,8 @@ export class Controls {
 
   /** Does what another node, or this one, has ordered, and says so. */
   async obey({ to, action, replyTo, correlation }: ControlEnvelope): Promise<void> {
-    const connections = this.#hub.select(to)
-    await this.#act(connections, action)
-    const reply: ReplyEnvelope = {
-      type: 'reply',
-      from: this.#membership.node,
-      correlation,
-      count: connections.size,
-    }
+    const count = await this.#act(this.#hub.select(to), action)
+    const reply: ReplyEnvelope = { type: 'reply', from: this.#membership.node, correlation, count }
     if (this.#membership.isSelf(replyTo)) this.answered(reply)
     else this.#dispatcher().sendTo(replyTo, reply)
   }
@@ -110,17 +111,18 @@ export class Controls {
     this.#pending.get(correlation)?.answered(from, count)
   }
 
-  async #act(connections: ReadonlySet<Connection>, action: ControlAction): Promise<void> {
+  /** Resolves to how many connections they were. */
+  async #act(connections: ReadonlySet<Connection>, action: ControlAction): Promise<number> {
     switch (action.type) {
       case 'close':
         for (const connection of connections) this.#closeConnection(connection, action.code, action.reason)
-        return
+        return connections.size
       case 'join':
         await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.join(connection, group))
-        return
+        return connections.size
       case 'leave':
         await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.leave(connection, group))
-        return
+        return connections.size
       default:
         throw action satisfies never
     }

@@ -2,7 +2,7 @@ import type { Entry, Queue, Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
 import type { Address, Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import { hashOf, type NodeId } from '../protocol/ids.ts'
-import { Sequences } from './sequences.ts'
+import type { Sequences } from './sequences.ts'
 
 const RETRY_PAUSE = 100
 
@@ -50,7 +50,7 @@ export class Inbox {
   readonly #codec: Codec
   readonly #receiver: Receiver
   readonly #logger: Logger
-  readonly #sequences = new Sequences()
+  readonly #sequences: Sequences
   readonly #lanes: (Promise<void> | undefined)[]
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
@@ -58,8 +58,9 @@ export class Inbox {
   #poisonedCount = 0
   #closed = false
 
-  constructor(source: Source, { codec, consumers, receiver, logger }: InboxSettings) {
+  constructor(source: Source, sequences: Sequences, { codec, consumers, receiver, logger }: InboxSettings) {
     this.#source = source
+    this.#sequences = sequences
     this.#codec = codec
     this.#receiver = receiver
     this.#logger = logger

@@ -21,6 +21,7 @@ import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Membership } from './membership.ts'
 import { Residents } from './residents.ts'
+import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
 
 const RETRY_PAUSE = 250
@@ -60,6 +61,7 @@ export class ClusterNode {
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
+  readonly #broadcastSequences = new Sequences()
   #inboxes: readonly Inbox[] = []
   #poisonedBefore = 0
   #undeliveredCount = 0
@@ -161,6 +163,7 @@ export class ClusterNode {
     try {
       await this.#started
       await this.#ingress?.close()
+      await this.#dispatcher.idle()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
       this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
@@ -185,8 +188,9 @@ export class ClusterNode {
     for (const inbox of before) void inbox.close()
     const settings = { ...this.#settings, receiver: this.#receiver() }
     this.#inboxes = [
-      new Inbox(inboxOf(this.#queue, node), settings),
-      new Inbox(broadcastsTo(this.#queue, node), settings),
+      new Inbox(inboxOf(this.#queue, node), new Sequences(), settings),
+      // Two incarnations of this node may read the same broadcast.
+      new Inbox(broadcastsTo(this.#queue, node), this.#broadcastSequences, settings),
     ]
   }
 

@@ -32,6 +32,7 @@ export class Dispatcher {
   readonly #onUndelivered: OnUndelivered
   readonly #lanes = new Map<NodeId, Lane>()
   readonly #broadcasts: Lane
+  readonly #underWay = new Set<Promise<unknown>>()
 
   constructor({
     queue,
@@ -61,7 +62,7 @@ export class Dispatcher {
 
   /** A first copy for everyone in the target; `skip` are nodes that have it from an earlier attempt. */
   dispatch(target: ParsedTarget, make: (to: Address) => Envelope, skip: readonly NodeId[] = []): Promise<Dispatched> {
-    return new Promise((resolve, reject) => {
+    return this.#track((resolve, reject) => {
       if (target.type === 'all') {
         this.#broadcasts.add(make({ type: 'all' }), (outcome) => settleBroadcast(outcome, resolve, reject))
         return
@@ -90,7 +91,7 @@ export class Dispatcher {
       this.#onUndelivered(push)
       return target === undefined ? [] : keysOf(target)
     }
-    const dispatched = await new Promise<Dispatched>((resolve, reject) => {
+    const dispatched = await this.#track((resolve, reject) => {
       const send = (shares: Shares): void => {
         const job = new Job(shares, [], resolve, reject)
         job.start((node, to) => {
@@ -102,6 +103,21 @@ export class Dispatcher {
     })
     if (dispatched.nodes.length === 0) this.#onUndelivered(push)
     return dispatched.offline
+  }
+
+  /** Resolves once everything that is under way is stored, or has failed: each is bounded by `storeWait`. */
+  async idle(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  }
+
+  #track(
+    start: (resolve: (dispatched: Dispatched) => void, reject: (error: unknown) => void) => void,
+  ): Promise<Dispatched> {
+    const dispatched = new Promise<Dispatched>(start)
+    this.#underWay.add(dispatched)
+    const done = (): void => void this.#underWay.delete(dispatched)
+    dispatched.then(done, done)
+    return dispatched
   }
 
   #send(node: NodeId, envelope: Envelope, job: Job): void {

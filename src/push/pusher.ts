@@ -12,6 +12,9 @@ import type { Dispatched } from './job.ts'
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
 
+/** A push waits at most so often for `storeWait`: to be claimed, located, appended. Longer, its claim is a dead one's. */
+const CLAIM_WAITS = 3
+
 interface PusherSettings {
   readonly maxPayload: number
   readonly storeWait: number
@@ -102,7 +105,7 @@ export class Pusher implements PusherApi {
   }
 
   async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
-    const claimed = await this.#queue.claimId(id, digest, this.#settings.storeWait)
+    const claimed = await this.#queue.claimId(id, digest, CLAIM_WAITS * this.#settings.storeWait)
     switch (claimed.type) {
       case 'done':
         return claimed.receipt
