@@ -75,4 +75,3 @@ export const asGroup = (group: string): Group => group as Group
 export const asPushId = (id: string): PushId => id as PushId
 export const idsOf = (infos: readonly { connection: string }[]): string[] =>
   infos.map(({ connection }) => connection).toSorted()
-export const noConnection = (connection: string): ConnectionId => connection as ConnectionId

@@ -39,7 +39,7 @@ class Peer {
   constructor(url: string, protocols: string[] = [], options: ClientOptions = {}) {
     this.socket = new WebSocket(url, protocols, options)
     this.socket.on('message', (data) => {
-      this.#messages.push(String(data))
+      this.#messages.push((data as Buffer).toString())
       this.#wake()
     })
   }

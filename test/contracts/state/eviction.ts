@@ -130,7 +130,7 @@ export function eviction(candidate: () => Candidate): void {
       const [node, a, b] = [await joined(one), await joined(one), await joined(one)]
       await one.evict(node, 'evicted', a)
       const answers = await Promise.all([one.claim(node, a, 60_000), state().claim(node, b, 60_000)])
-      assert.deepEqual(answers.toSorted(), [false, true])
+      assert.equal(answers.filter(Boolean).length, 1)
       assert.equal(await one.claim(node, b, 60_000), false)
       await one.forget(node)
       assert.equal(await one.claim(node, b, 100), true)
