@@ -33,15 +33,15 @@ function pack() {
 }
 
 async function startPushStop() {
-  const args = ['--no-install', name, 'start', '--dev', '--port', '0']
-  const server = spawn('npx', args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  // Not by npx, which has an exit code of its own.
+  const bin = join(folder, 'node_modules/.bin', name)
+  const server = spawn(bin, ['start', '--dev', '--port=0'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(server, 'exit')
   const [line] = await Promise.race([once(createInterface(server.stdout), 'line'), exited])
   const url = /^ready node=\S+ url=(\S+)$/.exec(line)?.[1]
   if (url === undefined) throw new Error(`no ready line, but: ${line}`)
   process.stdout.write(run(folder, 'npx', '--no-install', name, 'push', '--all', 'hello', '--url', url))
-  // The whole group, as Ctrl-C in a terminal does.
-  process.kill(-server.pid, 'SIGINT')
+  server.kill('SIGINT')
   const [code, signal] = await exited
   if (code !== 0) throw new Error(`the server ended with ${code ?? signal} instead of 0`)
 }

@@ -4,7 +4,6 @@ import type { Queue } from '../../src/drivers/queue.ts'
 import type { ConnectionRecord, State } from '../../src/drivers/state.ts'
 import { silent } from '../../src/logger.ts'
 import {
-  type ConnectionId,
   connectionId,
   type Group,
   newProcessId,
