@@ -133,11 +133,12 @@ async function pushInChunks(url: string, chunk: string, count: number): Promise<
   socket.write(`${[...head, ...headers].join('\r\n')}\r\n\r\n`)
   let answer = ''
   socket.on('data', (data) => (answer += data))
-  // What it is still sending when the answer comes is cut off.
+  // What it is still sending when the answer comes is cut off, which is an error to the sender alone.
   socket.on('error', () => {})
+  const closed = new Promise((resolve) => socket.once('close', resolve))
   for (let sent = 0; sent < count; sent++) socket.write(`${chunk.length.toString(16)}\r\n${chunk}\r\n`)
   socket.write('0\r\n\r\n')
-  await once(socket, 'close')
+  await closed
   return answer
 }
 
