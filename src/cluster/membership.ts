@@ -79,7 +79,7 @@ export class Membership implements NodeBook {
 
   /** Whether a node is, or was, this very process: its connections are here. */
   isSelf(node: NodeId): boolean {
-    return processOfNode(node) === this.process
+    return node === this.#node || processOfNode(node) === this.process
   }
 
   nodeOf(connection: ConnectionId): NodeId | undefined {
@@ -87,7 +87,7 @@ export class Membership implements NodeBook {
   }
 
   standIn(node: NodeId): NodeId | undefined {
-    if (this.isSelf(node)) return this.#node
+    if (node === this.#node || this.isSelf(node)) return this.#node
     return this.#roster.isGone(node) ? undefined : node
   }
 

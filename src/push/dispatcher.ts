@@ -3,10 +3,9 @@ import { FlotillaError } from '../errors.ts'
 import type { Address, Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
-import { Job, type Dispatched } from './job.ts'
+import { type Courier, type Dispatched, Job, type JobInit } from './job.ts'
 import { Lane, type Outcome } from './lane.ts'
 import type { LocatableTarget, Locator } from './locator.ts'
-import type { Shares } from './shares.ts'
 
 /** Forwarded and taken over so often, a message goes round in circles. */
 const MAX_HOPS = 3
@@ -19,65 +18,41 @@ export interface LocalNode {
   deliver(envelope: Envelope): Promise<void> | void
 }
 
-/** Called when a push has found nobody at all. */
-export type OnUndelivered = (push: PushEnvelope) => void
+export interface DispatcherInit {
+  readonly queue: Queue
+  readonly codec: Codec
+  /** Who numbers the batches. */
+  readonly publisher: string
+  readonly locator: Locator
+  readonly local?: LocalNode
+  /** Told of a push that found nobody any more. */
+  readonly onUndelivered: (push: PushEnvelope) => void
+}
 
 /** Brings envelopes to the nodes that host their targets: locates, splits by node, appends. */
-export class Dispatcher {
-  readonly #queue: Queue
-  readonly #codec: Codec
-  readonly #publisher: string
-  readonly #locator: Locator
-  readonly #local: LocalNode | undefined
-  readonly #onUndelivered: OnUndelivered
+export class Dispatcher implements Courier {
+  readonly #init: DispatcherInit
   readonly #lanes = new Map<NodeId, Lane>()
   readonly #broadcasts: Lane
-  readonly #underWay = new Set<Promise<unknown>>()
+  #underWay = 0
+  #whenIdle: (() => void)[] = []
 
-  constructor({
-    queue,
-    codec,
-    publisher,
-    locator,
-    local,
-    onUndelivered,
-  }: {
-    queue: Queue
-    codec: Codec
-    publisher: string
-    locator: Locator
-    local?: LocalNode
-    onUndelivered: OnUndelivered
-  }) {
-    this.#queue = queue
-    this.#codec = codec
-    this.#publisher = publisher
-    this.#locator = locator
-    this.#local = local
-    this.#onUndelivered = onUndelivered
-    this.#broadcasts = new Lane(publisher, async (batch) => {
-      return guard(() => queue.publishAll(codec.encode(batch)))
-    })
+  constructor(init: DispatcherInit) {
+    const { queue, codec, publisher } = (this.#init = init)
+    this.#broadcasts = new Lane('*' as NodeId, publisher, (batch) => guard(() => queue.publishAll(codec.encode(batch))))
   }
 
   /** A first copy for everyone in the target; `skip` are nodes that have it from an earlier attempt. */
   dispatch(target: ParsedTarget, make: (to: Address) => Envelope, skip: readonly NodeId[] = []): Promise<Dispatched> {
+    if (target.type !== 'all') return this.#locateAndSend({ target, make, skip })
     return this.#track((resolve, reject) => {
-      if (target.type === 'all') {
-        this.#broadcasts.add(make({ type: 'all' }), (outcome) => settleBroadcast(outcome, resolve, reject))
-        return
-      }
-      const send = (shares: Shares): void => {
-        const job = new Job(shares, skip, resolve, reject)
-        job.start((node, to) => this.#send(node, make(to), job))
-      }
-      this.#locator.ask(target, undefined, send, reject)
+      this.#broadcasts.add(make({ type: 'all' }), { settle: (outcome) => settleBroadcast(outcome, resolve, reject) })
     })
   }
 
   /** One envelope for one node that is known already: a reply. */
   sendTo(node: NodeId, envelope: Envelope): void {
-    this.#laneTo(node).add(envelope, () => {})
+    this.#laneTo(node).add(envelope, { settle: () => {} })
   }
 
   /**
@@ -88,75 +63,81 @@ export class Dispatcher {
   async resend(push: PushEnvelope, ignoring: NodeId | undefined): Promise<readonly string[]> {
     const target = targetOf(push.to)
     if (target === undefined || push.hops >= MAX_HOPS) {
-      this.#onUndelivered(push)
+      this.#init.onUndelivered(push)
       return target === undefined ? [] : keysOf(target)
     }
-    const dispatched = await this.#track((resolve, reject) => {
-      const send = (shares: Shares): void => {
-        const job = new Job(shares, [], resolve, reject)
-        job.start((node, to) => {
-          const copy: PushEnvelope = { ...push, to: withStampsOf(to, push.to), hops: push.hops + 1, resent: true }
-          this.#send(node, copy, job)
-        })
-      }
-      this.#locator.ask(target, ignoring, send, reject)
-    })
-    if (dispatched.nodes.length === 0) this.#onUndelivered(push)
-    return dispatched.offline
+    const copy = { ...push, hops: push.hops + 1, resent: true }
+    const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
+    const { nodes, offline } = await this.#locateAndSend({ target, make, ignoring })
+    if (nodes.length === 0) this.#init.onUndelivered(push)
+    return offline
   }
 
   /** Resolves once everything that is under way is stored, or has failed: each is bounded by `storeWait`. */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay)
+  idle(): Promise<void> {
+    if (this.#underWay === 0) return Promise.resolve()
+    return new Promise((resolve) => void this.#whenIdle.push(resolve))
   }
 
+  // ---- what a job needs
+
+  send(node: NodeId, envelope: Envelope, job: Job): void {
+    const { local } = this.#init
+    if (local?.isSelf(node) === true) void this.#deliverHere(local, node, envelope, job)
+    else this.#laneTo(node).add(envelope, job)
+  }
+
+  sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void {
+    this.resend(push, node).then(
+      (missed) => job.miss(missed),
+      (error: unknown) => job.settle({ type: 'failed', error }, node, push),
+    )
+  }
+
+  async #deliverHere(local: LocalNode, node: NodeId, envelope: Envelope, job: Job): Promise<void> {
+    try {
+      await local.deliver(envelope)
+      job.settle(STORED, node, envelope)
+    } catch (error) {
+      job.settle({ type: 'failed', error }, node, envelope)
+    }
+  }
+
+  #locateAndSend(init: Omit<JobInit, 'resolve' | 'reject'>): Promise<Dispatched> {
+    return this.#track((resolve, reject) => this.#init.locator.ask(new Job(this, { ...init, resolve, reject })))
+  }
+
+  /** Counts what is under way. */
   #track(
     start: (resolve: (dispatched: Dispatched) => void, reject: (error: unknown) => void) => void,
   ): Promise<Dispatched> {
-    const dispatched = new Promise<Dispatched>(start)
-    this.#underWay.add(dispatched)
-    const done = (): void => void this.#underWay.delete(dispatched)
-    dispatched.then(done, done)
-    return dispatched
-  }
-
-  #send(node: NodeId, envelope: Envelope, job: Job): void {
-    if (this.#local?.isSelf(node) === true) {
-      void this.#deliverHere(envelope).then((outcome) => job.settle(node, outcome))
-      return
-    }
-    this.#laneTo(node).add(envelope, (outcome) => {
-      if (outcome.type === 'closed' && envelope.type === 'push') void this.#sendElsewhere(node, envelope, job)
-      else job.settle(node, outcome)
+    this.#underWay++
+    return new Promise((resolve, reject) => {
+      start(
+        (dispatched) => {
+          resolve(dispatched)
+          this.#ended()
+        },
+        (error) => {
+          reject(error)
+          this.#ended()
+        },
+      )
     })
   }
 
-  async #deliverHere(envelope: Envelope): Promise<Outcome> {
-    try {
-      await this.#local?.deliver(envelope)
-      return STORED
-    } catch (error) {
-      return { type: 'failed', error }
-    }
-  }
-
-  /** The node died between lookup and append: nothing was stored there, so look again without it. */
-  async #sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): Promise<void> {
-    try {
-      job.miss(await this.resend(push, node))
-    } catch (error) {
-      job.settle(node, { type: 'failed', error })
-    }
+  #ended(): void {
+    this.#underWay--
+    if (this.#underWay > 0) return
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   #laneTo(node: NodeId): Lane {
     const known = this.#lanes.get(node)
     if (known !== undefined) return known
-    const lane = new Lane(this.#publisher, async (batch) => {
-      const outcome = await guard(async () => ({
-        type: await this.#queue.publish(node, this.#codec.encode(batch)),
-        nodeCount: 1,
-      }))
+    const { queue, codec, publisher } = this.#init
+    const lane = new Lane(node, publisher, async (batch) => {
+      const outcome = await guard(async () => ({ type: await queue.publish(node, codec.encode(batch)), nodeCount: 1 }))
       // Node ids are never used again, so nothing will ever be sent there.
       if (outcome.type === 'closed') this.#lanes.delete(node)
       return outcome
@@ -166,9 +147,9 @@ export class Dispatcher {
   }
 }
 
-async function guard(
-  append: () => Promise<Outcome | { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number }>,
-): Promise<Outcome> {
+type Appended = { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number } | { type: 'full' }
+
+async function guard(append: () => Promise<Appended>): Promise<Outcome> {
   try {
     return await append()
   } catch (error) {

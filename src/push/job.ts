@@ -1,8 +1,9 @@
 import { FlotillaError } from '../errors.ts'
-import type { Address } from '../protocol/envelope.ts'
+import type { Address, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
-import type { Outcome } from './lane.ts'
-import type { Shares } from './shares.ts'
+import type { LocatableTarget, Question } from './locator.ts'
+import type { Outcome, Settler } from './lane.ts'
+import type { Share, Shares } from './shares.ts'
 
 /** What a push came to, once it is stored everywhere. */
 export interface Dispatched {
@@ -12,55 +13,95 @@ export interface Dispatched {
   readonly offline: readonly string[]
 }
 
+/** Brings a job's envelopes to their nodes. */
+export interface Courier {
+  /** Lets the job know by `settle`. */
+  send(node: NodeId, envelope: Envelope, job: Job): void
+  /** The node has no inbox any more: sends its share after its users, and lets the job know by `miss` or `settle`. */
+  sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void
+}
+
+export interface JobInit {
+  readonly target: LocatableTarget
+  readonly make: (to: Address) => Envelope
+  readonly resolve: (dispatched: Dispatched) => void
+  readonly reject: (error: unknown) => void
+  /** Nodes that have it from an earlier attempt. */
+  readonly skip?: readonly NodeId[]
+  /** A node that is known not to have the target. */
+  readonly ignoring?: NodeId | undefined
+}
+
 /** One push under way to several nodes: done when the last of them has it, or cannot have it. */
-export class Job {
-  readonly #stored: NodeId[]
-  readonly #refused: NodeId[] = []
-  readonly #byNode: Shares['byNode']
-  readonly #offline: Set<string>
-  readonly #skip: ReadonlySet<NodeId>
-  readonly #resolve: (dispatched: Dispatched) => void
-  readonly #reject: (error: unknown) => void
-  /** How often a user was missed on a node that had died; usually nobody was. */
-  readonly #missed = new Map<string, number>()
-  #failure: unknown
+export class Job implements Question, Settler {
+  readonly #courier: Courier
+  readonly #init: JobInit
+  readonly #stored: NodeId[] = []
+  #shares: readonly Share[] = []
+  #offline: readonly string[] = []
   #left = 0
+  // These three only where something went wrong.
+  #refused: NodeId[] | undefined
+  #failure: unknown
+  #missed: Map<string, number> | undefined
 
-  constructor(
-    shares: Shares,
-    skip: readonly NodeId[],
-    resolve: (dispatched: Dispatched) => void,
-    reject: (error: unknown) => void,
-  ) {
-    this.#byNode = shares.byNode
-    this.#offline = new Set(shares.offline)
-    this.#skip = new Set(skip)
-    this.#stored = [...shares.byNode.keys()].filter((node) => this.#skip.has(node))
-    this.#resolve = resolve
-    this.#reject = reject
+  constructor(courier: Courier, init: JobInit) {
+    this.#courier = courier
+    this.#init = init
   }
 
-  start(send: (node: NodeId, to: Address) => void): void {
-    const due = [...this.#byNode].filter(([node]) => !this.#skip.has(node))
-    this.#left = due.length
-    if (this.#left === 0) this.#finish()
-    for (const [node, to] of due) send(node, to)
+  get target(): LocatableTarget {
+    return this.#init.target
   }
 
-  settle(node: NodeId, outcome: Outcome): void {
-    if (outcome.type === 'stored') this.#stored.push(node)
-    else if (outcome.type !== 'closed') this.#refused.push(node)
-    if (outcome.type === 'failed') this.#failure ??= outcome.error
-    this.#countDown()
+  get ignoring(): NodeId | undefined {
+    return this.#init.ignoring
+  }
+
+  answered({ shares, offline }: Shares): void {
+    const { skip, make } = this.#init
+    this.#shares = shares
+    this.#offline = offline
+    this.#left = shares.length
+    if (shares.length === 0) this.#finish()
+    for (const { node, to } of shares) {
+      if (skip?.includes(node) === true) this.#hasIt(node)
+      else this.#courier.send(node, make(to), this)
+    }
+  }
+
+  failed(error: unknown): void {
+    this.#init.reject(error)
+  }
+
+  settle(outcome: Outcome, node: NodeId, envelope: Envelope): void {
+    if (outcome.type === 'stored') this.#hasIt(node)
+    else if (outcome.type !== 'closed') this.#lacksIt(node, outcome)
+    else if (envelope.type === 'push') this.#courier.sendElsewhere(node, envelope, this)
+    // An order dies with the connections that it was for.
+    else this.#countDown()
   }
 
   /** A node was gone, and these of its users were found nowhere else. */
   miss(keys: readonly string[]): void {
+    const counts = (this.#missed ??= new Map())
     for (const key of keys) {
-      const missed = (this.#missed.get(key) ?? 0) + 1
-      this.#missed.set(key, missed)
-      if (missed === this.#hostsOf(key)) this.#offline.add(key)
+      const missed = (counts.get(key) ?? 0) + 1
+      counts.set(key, missed)
+      if (missed === this.#hostsOf(key)) this.#offline = [...this.#offline, key]
     }
+    this.#countDown()
+  }
+
+  #hasIt(node: NodeId): void {
+    this.#stored.push(node)
+    this.#countDown()
+  }
+
+  #lacksIt(node: NodeId, outcome: Outcome): void {
+    this.#refused ??= []
+    this.#refused.push(node)
+    if (outcome.type === 'failed') this.#failure ??= outcome.error
     this.#countDown()
   }
 
@@ -70,16 +111,13 @@ export class Job {
   }
 
   #finish(): void {
-    if (this.#refused.length > 0) {
-      this.#reject(this.#refusal())
-      return
-    }
-    this.#resolve({ nodes: this.#stored, nodeCount: this.#stored.length, offline: [...this.#offline] })
+    if (this.#refused !== undefined) this.#init.reject(this.#refusal(this.#refused))
+    else this.#init.resolve({ nodes: this.#stored, nodeCount: this.#stored.length, offline: this.#offline })
   }
 
-  #refusal(): FlotillaError {
-    const details = { stored: this.#stored, refused: this.#refused }
-    const done = `stored for ${this.#stored.length}, refused by ${this.#refused.length} nodes`
+  #refusal(refused: readonly NodeId[]): FlotillaError {
+    const details = { stored: this.#stored, refused }
+    const done = `stored for ${this.#stored.length}, refused by ${refused.length} nodes`
     if (this.#failure === undefined) {
       const message = `an inbox is full (${done}): its node is too slow; try again with the same id`
       return new FlotillaError('FLT_INBOX_FULL', message, { details })
@@ -89,7 +127,6 @@ export class Job {
   }
 
   #hostsOf(key: string): number {
-    return [...this.#byNode.values()].filter((to) => to.type === 'users' && to.users.some(({ uid }) => uid === key))
-      .length
+    return this.#shares.filter(({ to }) => to.type === 'users' && to.users.some(({ uid }) => uid === key)).length
   }
 }

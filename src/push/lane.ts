@@ -1,4 +1,5 @@
 import type { Batch, Envelope } from '../protocol/envelope.ts'
+import type { NodeId } from '../protocol/ids.ts'
 import { envelopeSize } from './sizes.ts'
 
 /** What became of one envelope: `nodeCount` is how many nodes read it, where it was a broadcast. */
@@ -8,14 +9,18 @@ export type Outcome =
   | { readonly type: 'full' }
   | { readonly type: 'failed'; readonly error: unknown }
 
-type Settle = (outcome: Outcome) => void
+/** Somebody who wants to know what became of an envelope; `node` is what the lane leads to. */
+export interface Settler {
+  settle(outcome: Outcome, node: NodeId, envelope: Envelope): void
+}
+
 type Append = (batch: Batch) => Promise<Outcome>
 
 const MAX_BATCH_BYTES = 256 * 1024
 
 interface Waiting {
   readonly envelope: Envelope
-  readonly settle: Settle
+  readonly settler: Settler
 }
 
 /**
@@ -24,19 +29,21 @@ interface Waiting {
  * read once.
  */
 export class Lane {
+  readonly #node: NodeId
   readonly #publisher: string
   readonly #append: Append
   #waiting: Waiting[] = []
   #isSending = false
   #seq = 0
 
-  constructor(publisher: string, append: Append) {
+  constructor(node: NodeId, publisher: string, append: Append) {
+    this.#node = node
     this.#publisher = publisher
     this.#append = append
   }
 
-  add(envelope: Envelope, settle: Settle): void {
-    this.#waiting.push({ envelope, settle })
+  add(envelope: Envelope, settler: Settler): void {
+    this.#waiting.push({ envelope, settler })
     if (!this.#isSending) void this.#send()
   }
 
@@ -48,7 +55,7 @@ export class Lane {
       const batch = this.#takeBatch()
       const envelopes = batch.map(({ envelope }) => envelope)
       const outcome = await this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes })
-      for (const { settle } of batch) settle(outcome)
+      for (const { envelope, settler } of batch) settler.settle(outcome, this.#node, envelope)
     }
     this.#isSending = false
   }

@@ -16,23 +16,26 @@ export interface NodeBook {
   standIn(node: NodeId): NodeId | undefined
 }
 
-interface Question {
+/** Somebody who wants to know where a target is. */
+export interface Question {
   readonly target: LocatableTarget
+  /** A node that is known not to have it. */
   readonly ignoring: NodeId | undefined
-  readonly answer: (shares: Shares) => void
-  readonly fail: (error: unknown) => void
+  answered(shares: Shares): void
+  failed(error: unknown): void
 }
 
 /**
- * Asks State where targets are: once for everything that is asked within one tick. Answers are given in the order of
- * the questions, also where a later lookup comes back sooner, so that a publisher's pushes keep their order.
+ * Asks State where targets are. What is asked within one tick goes together; one lookup is under way at a time, and what
+ * is asked meanwhile is gathered behind it. So answers come in the order of the questions, and a publisher's pushes keep
+ * theirs; and the busier it is, the more one lookup answers.
  */
 export class Locator {
   readonly #state: State
   readonly #nodes: NodeBook
   readonly #storeWait: number
   #questions: Question[] = []
-  #lastTick: Promise<void> = Promise.resolve()
+  #isAsking = false
 
   constructor(state: State, nodes: NodeBook, storeWait: number) {
     this.#state = state
@@ -40,34 +43,33 @@ export class Locator {
     this.#storeWait = storeWait
   }
 
-  ask(
-    target: LocatableTarget,
-    ignoring: NodeId | undefined,
-    answer: (shares: Shares) => void,
-    fail: (error: unknown) => void,
-  ): void {
-    if (this.#questions.push({ target, ignoring, answer, fail }) === 1) setImmediate(() => this.#askAll())
+  ask(question: Question): void {
+    this.#questions.push(question)
+    if (this.#isAsking) return
+    this.#isAsking = true
+    setImmediate(() => void this.#askAll())
   }
 
-  #askAll(): void {
-    const questions = this.#questions
-    this.#questions = []
-    const asked = this.#locate(questions)
-    // Awaited by the tick below, whenever its turn comes: until then a failure is not unhandled.
-    asked.catch(() => {})
-    this.#lastTick = this.#lastTick.then(() => this.#answerAll(questions, asked))
-  }
-
-  async #answerAll(questions: readonly Question[], asked: Promise<Answers>): Promise<void> {
-    let answers: Answers
-    try {
-      answers = await asked
-    } catch (error) {
-      for (const { fail } of questions) fail(error)
-      return
+  async #askAll(): Promise<void> {
+    while (this.#questions.length > 0) {
+      const questions = this.#questions
+      this.#questions = []
+      try {
+        this.#tell(questions, await this.#locate(questions))
+      } catch (error) {
+        for (const question of questions) question.failed(error)
+      }
     }
-    for (const { target, ignoring, answer } of questions) {
-      answer(answers.share(target, (node) => (node === ignoring ? undefined : this.#nodes.standIn(node))))
+    this.#isAsking = false
+  }
+
+  #tell(questions: readonly Question[], answers: Answers): void {
+    const standIn = (node: NodeId): NodeId | undefined => this.#nodes.standIn(node)
+    for (const question of questions) {
+      const { target, ignoring } = question
+      const allowed =
+        ignoring === undefined ? standIn : (node: NodeId) => (node === ignoring ? undefined : standIn(node))
+      question.answered(answers.share(target, allowed))
     }
   }
 
@@ -112,8 +114,6 @@ function isConclusive({ uids, groups, connections }: Located): boolean {
 }
 
 function rebuilding(): FlotillaError {
-  return new FlotillaError(
-    'FLT_STORE_AWAY',
-    'the store does not know who is online: it was lost, or no node has started yet; try again',
-  )
+  const message = 'the store does not know who is online: it was lost, or no node has started yet; try again'
+  return new FlotillaError('FLT_STORE_AWAY', message)
 }

@@ -50,8 +50,9 @@ export class Pusher implements PusherApi {
     return this.#count
   }
 
-  push(target: Target, message: Message, options?: PushOptions): Promise<Receipt> {
-    const receipt = this.#push(target, message, options)
+  push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
+    this.#count++
+    const receipt = this.#start(target, message, options)
     // A push that nobody awaits must not end the process: its failure is told here. Who awaits it, hears it as well.
     receipt.catch(this.#settings.onFailure)
     return receipt
@@ -73,12 +74,17 @@ export class Pusher implements PusherApi {
     return this.push({ all: true }, message)
   }
 
-  async #push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
-    this.#count++
-    const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(options.except) }
-    if (options.id !== undefined) return this.#pushOnce(parsePushId(options.id), push)
-    const id = this.#newId()
-    return receiptOf(id, await this.#dispatch(id, push))
+  #start(target: Target, message: Message, { except, id }: PushOptions): Promise<Receipt> {
+    try {
+      const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(except) }
+      return id === undefined ? this.#pushNow(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #pushNow(id: PushId, push: ParsedPush): Promise<Receipt> {
+    return this.#dispatch(id, push).then((dispatched) => receiptOf(id, dispatched))
   }
 
   #encode(message: unknown): Payload {

@@ -1,11 +1,17 @@
-import type { Located, Route } from '../drivers/state.ts'
+import type { Located, Lookup, Route } from '../drivers/state.ts'
 import type { Address, GroupRef, UserRef } from '../protocol/envelope.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
 
+/** What one node gets of a push. */
+export interface Share {
+  readonly node: NodeId
+  readonly to: Address
+}
+
 /** What a target comes to once it is located: who gets which part of it, and who is nowhere. */
 export interface Shares {
-  readonly byNode: ReadonlyMap<NodeId, Address>
+  readonly shares: readonly Share[]
   readonly offline: readonly string[]
 }
 
@@ -17,10 +23,7 @@ export class Answers {
   readonly #groups = new Map<Group, Route>()
   readonly #connections = new Map<ConnectionId, Route>()
 
-  constructor(
-    asked: { uids: readonly Uid[]; groups: readonly Group[]; connections: readonly { connection: ConnectionId }[] },
-    located: Located,
-  ) {
+  constructor(asked: Lookup, located: Located) {
     for (const [index, uid] of asked.uids.entries()) this.#uids.set(uid, located.uids[index]!)
     for (const [index, group] of asked.groups.entries()) this.#groups.set(group, located.groups[index]!)
     for (const [index, { connection }] of asked.connections.entries()) {
@@ -32,26 +35,20 @@ export class Answers {
   share(target: Exclude<ParsedTarget, { type: 'all' }>, standIn: StandIn): Shares {
     switch (target.type) {
       case 'users': {
-        const byNode = new Map<NodeId, { type: 'users'; users: UserRef[] }>()
-        const offline = split(target.uids, this.#uids, standIn, (node, uid, stamp) => {
-          partOf(byNode, node, () => ({ type: 'users' as const, users: [] })).users.push({ uid, stamp })
-        })
-        return { byNode, offline }
+        const parts = new Parts<UserRef>(standIn)
+        const offline = target.uids.filter((uid) => !parts.add(this.#uids.get(uid), (stamp) => ({ uid, stamp })))
+        return { shares: parts.shares((users) => ({ type: 'users', users })), offline }
       }
       case 'groups': {
-        const byNode = new Map<NodeId, { type: 'groups'; groups: GroupRef[] }>()
-        split(target.groups, this.#groups, standIn, (node, group, stamp) => {
-          partOf(byNode, node, () => ({ type: 'groups' as const, groups: [] })).groups.push({ group, stamp })
-        })
+        const parts = new Parts<GroupRef>(standIn)
+        for (const group of target.groups) parts.add(this.#groups.get(group), (stamp) => ({ group, stamp }))
         // A group that nobody is in is empty, not offline.
-        return { byNode, offline: [] }
+        return { shares: parts.shares((groups) => ({ type: 'groups', groups })), offline: [] }
       }
       case 'connections': {
-        const byNode = new Map<NodeId, { type: 'connections'; connections: ConnectionId[] }>()
-        const offline = split(target.connections, this.#connections, standIn, (node, connection) => {
-          partOf(byNode, node, () => ({ type: 'connections' as const, connections: [] })).connections.push(connection)
-        })
-        return { byNode, offline }
+        const parts = new Parts<ConnectionId>(standIn)
+        const offline = target.connections.filter((id) => !parts.add(this.#connections.get(id), () => id))
+        return { shares: parts.shares((connections) => ({ type: 'connections', connections })), offline }
       }
       default:
         throw target satisfies never
@@ -59,25 +56,31 @@ export class Answers {
   }
 }
 
-/** Gives each key to its nodes; returns those that have none. */
-function split<Key extends string>(
-  keys: readonly Key[],
-  routes: ReadonlyMap<Key, Route>,
-  standIn: StandIn,
-  give: (node: NodeId, key: Key, stamp: number) => void,
-): Key[] {
-  return keys.filter((key) => {
-    const route = routes.get(key)
-    const nodes = new Set(route?.nodes.flatMap((node) => standIn(node) ?? []))
-    for (const node of nodes) give(node, key, route!.stamp)
-    return nodes.size === 0
-  })
-}
+/** The parts of a target, by node. Few nodes host one target, so a list is searched sooner than a map is made. */
+class Parts<Ref> {
+  readonly #standIn: StandIn
+  readonly #parts: { readonly node: NodeId; readonly refs: Ref[] }[] = []
 
-function partOf<Part>(byNode: Map<NodeId, Part>, node: NodeId, make: () => Part): Part {
-  const known = byNode.get(node)
-  if (known !== undefined) return known
-  const part = make()
-  byNode.set(node, part)
-  return part
+  constructor(standIn: StandIn) {
+    this.#standIn = standIn
+  }
+
+  /** False where the route leads nowhere. */
+  add(route: Route | undefined, refOf: (stamp: number) => Ref): boolean {
+    if (route === undefined) return false
+    let isSomewhere = false
+    for (const listed of route.nodes) {
+      const node = this.#standIn(listed)
+      if (node === undefined) continue
+      isSomewhere = true
+      const part = this.#parts.find((known) => known.node === node)
+      if (part === undefined) this.#parts.push({ node, refs: [refOf(route.stamp)] })
+      else part.refs.push(refOf(route.stamp))
+    }
+    return isSomewhere
+  }
+
+  shares(addressOf: (refs: readonly Ref[]) => Address): Share[] {
+    return this.#parts.map(({ node, refs }) => ({ node, to: addressOf(refs) }))
+  }
 }

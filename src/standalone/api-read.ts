@@ -16,29 +16,39 @@ export async function readJson(c: Context<Env>, maxSize: number): Promise<unknow
   if (!/^application\/json *(;|$)/i.test(type)) {
     throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
   }
-  const bytes = await readBody(c.req.raw, maxSize)
-  if (bytes === undefined) {
-    // What is still to come is not read, so nothing can follow it on this connection.
-    c.header('Connection', 'close')
-    throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
-  }
-  return parseJson(bytes)
+  const body = await readBody(c.req.raw, maxSize)
+  if (body.type === 'whole') return parseJson(body.bytes)
+  // What is still to come is not read, so nothing can follow it on this connection.
+  if (body.type === 'cut off') c.header('Connection', 'close')
+  throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
 }
 
-/** Undefined for a body that could not hold a sensible push, before it is in memory; messages are measured when pushed. */
-async function readBody(request: Request, maxSize: number): Promise<Uint8Array | undefined> {
+type Body =
+  | { readonly type: 'whole'; readonly bytes: Uint8Array }
+  /** Read to its end, but not kept. */
+  | { readonly type: 'too large' }
+  | { readonly type: 'cut off' }
+
+/** A client hears a refusal only when it has sent what it wanted to: so much is read for that, and not kept. */
+const PATIENCE = 16 * MEBIBYTE
+
+async function readBody(request: Request, maxSize: number): Promise<Body> {
   const length = request.headers.get('content-length')
   // Node's parser lets no more through than was announced.
-  if (length !== null) return Number(length) > maxSize ? undefined : new Uint8Array(await request.arrayBuffer())
+  if (length !== null && Number(length) <= maxSize) {
+    return { type: 'whole', bytes: new Uint8Array(await request.arrayBuffer()) }
+  }
+  if (Number(length) > maxSize + PATIENCE) return { type: 'cut off' }
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = request.body?.getReader()
   for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
     size += read.value.length
-    if (size > maxSize) return undefined
-    chunks.push(read.value)
+    if (size > maxSize + PATIENCE) return { type: 'cut off' }
+    if (size <= maxSize) chunks.push(read.value)
+    else chunks.length = 0
   }
-  return Buffer.concat(chunks)
+  return size > maxSize ? { type: 'too large' } : { type: 'whole', bytes: Buffer.concat(chunks) }
 }
 
 function parseJson(bytes: Uint8Array): unknown {

@@ -61,7 +61,7 @@ function givenAsFlags(values: FlagValues): [string, Given][] {
 
 function parseSettings(given: GivenSettings): Settings {
   const entries = Array.from(given, ([key, value]) => [key, parseSetting(key, value)] as const)
-  return Object.fromEntries(entries) as Settings
+  return Object.fromEntries(entries)
 }
 
 function parseSetting(key: string, { value, where, folder }: Given): unknown {

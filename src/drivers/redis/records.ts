@@ -32,8 +32,11 @@ export function readMember(connection: string, node: NodeId, value: string): Con
 /** "stamp nodeA nodeB" */
 export function readRoute(value: string | null | undefined, settled: boolean): Route {
   if (value === null || value === undefined) return { nodes: [], stamp: 0, settled }
-  const [stamp, ...nodes] = value.split(' ')
-  return { nodes: nodes as NodeId[], stamp: Number(stamp), settled }
+  const end = value.indexOf(' ')
+  const nodes = value.slice(end + 1)
+  // Most users are on one node.
+  const isOne = !nodes.includes(' ')
+  return { nodes: (isOne ? [nodes] : nodes.split(' ')) as NodeId[], stamp: Number(value.slice(0, end)), settled }
 }
 
 /** A hash of nodes, and the stamp at the field `#`. */

@@ -219,22 +219,26 @@ export class RedisState implements State {
   // ---- lookups
 
   async locate(lookup: Lookup): Promise<Located> {
-    const parts = partsOf(lookup)
-    const strings = [
-      ...[...parts.keys()].map((partition) => this.#keys.epoch(partition)),
-      ...lookup.uids.map((uid) => this.#keys.route(partitionOf(uid), uid)),
-    ]
+    const { uids, groups, connections } = lookup
+    const uidParts = uids.map(partitionOf)
+    const groupParts = groups.map(partitionOf)
+    const connectionParts = connections.map(({ connection }) => partitionOfConnection(connection) ?? 0)
+    const parts = [...new Set([...uidParts, ...groupParts, ...connectionParts])]
+    const strings = parts.map((partition) => this.#keys.epoch(partition))
+    for (const [index, uid] of uids.entries()) strings.push(this.#keys.route(uidParts[index]!, uid))
     const [values, ...rest] = await this.#read(strings, lookup)
-    const epochs = new Map([...parts.keys()].map((partition, index) => [partition, values[index]]))
-    const routes = values.slice(parts.size)
+    const storeNow = this.#storeNow()
+    const settled = new Map(
+      parts.map((partition, index) => [partition, this.#epochs.isSettled(partition, values[index], storeNow)]),
+    )
     return {
-      uids: lookup.uids.map((uid, index) => readRoute(routes[index], this.#isSettled(partitionOf(uid), epochs))),
-      groups: lookup.groups.map((group, index) =>
-        groupRouteOf(rest[index] as Record<string, string>, this.#isSettled(partitionOf(group), epochs)),
+      uids: uids.map((_, index) => readRoute(values[parts.length + index], settled.get(uidParts[index]!)!)),
+      groups: groups.map((_, index) =>
+        groupRouteOf(rest[index] as Record<string, string>, settled.get(groupParts[index]!)!),
       ),
-      connections: lookup.connections.map(({ connection, node }, index): Route => {
-        const settled = this.#isSettled(partitionOfConnection(connection) ?? 0, epochs)
-        return { nodes: rest[lookup.groups.length + index] === 1 ? [node] : [], stamp: 0, settled }
+      connections: connections.map(({ node }, index): Route => {
+        const isThere = rest[groups.length + index] === 1
+        return { nodes: isThere ? [node] : [], stamp: 0, settled: settled.get(connectionParts[index]!)! }
       }),
     }
   }
@@ -243,7 +247,7 @@ export class RedisState implements State {
   async #read(strings: readonly string[], lookup: Lookup): Promise<[(string | null)[], ...unknown[]]> {
     const { groups, connections } = lookup
     if (groups.length === 0 && connections.length === 0) {
-      return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(...strings))]
+      return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(strings as string[]))]
     }
     const replies = await this.#client.pipeline((pipeline) => {
       void pipeline.mget(...strings)
@@ -254,10 +258,6 @@ export class RedisState implements State {
       }
     })
     return replies as [(string | null)[], ...unknown[]]
-  }
-
-  #isSettled(partition: number, epochs: ReadonlyMap<number, string | null | undefined>): boolean {
-    return this.#epochs.isSettled(partition, epochs.get(partition), this.#storeNow())
   }
 
   async connections(uid: Uid): Promise<ConnectionInfo[]> {
@@ -330,15 +330,6 @@ export class RedisState implements State {
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
-
-/** The partitions that a lookup touches. */
-function partsOf({ uids, groups, connections }: Lookup): Set<number> {
-  const parts = new Set<number>()
-  for (const uid of uids) parts.add(partitionOf(uid))
-  for (const group of groups) parts.add(partitionOf(group))
-  for (const { connection } of connections) parts.add(partitionOfConnection(connection) ?? 0)
-  return parts
-}
 
 function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += CLEAN_CHUNK) yield items.slice(start, start + CLEAN_CHUNK)

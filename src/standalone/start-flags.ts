@@ -1,0 +1,48 @@
+import { type Command, Option } from 'commander'
+import type { FlagValues } from './config.ts'
+import { type Flag, flagGroups, flags } from './flags.ts'
+
+/** Those of `start`; `restart` takes them too, and has them told in one place. */
+export function addStartFlags(command: Command, hidden = false): void {
+  for (const { title, flags: group } of flagGroups) {
+    command.optionsGroup(title)
+    for (const flag of group) {
+      command.addOption(optionOf(flag).hideHelp(hidden && flag.key !== 'pidFile'))
+      if (flag.key === 'echo') command.addOption(new Option('--no-echo', 'not even with --dev').hideHelp(hidden))
+    }
+  }
+  command.addOption(new Option('--config <FILE>', 'settings in a .json, .js or .ts file').hideHelp(hidden))
+}
+
+function optionOf({ name, short, argument, repeats, help }: Flag): Option {
+  const names = short === undefined ? `--${name}` : `-${short}, --${name}`
+  const option = new Option(argument === undefined ? names : `${names} <${argument}>`, help)
+  return repeats === true ? option.argParser(collect) : option
+}
+
+export function collect(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value]
+}
+
+/** By setting; commander names them by flag. */
+export function flagValues(options: Readonly<Record<string, unknown>>): FlagValues {
+  const entries = flags.map(({ key, name }) => [key, options[camelCase(name)]] as const)
+  return Object.fromEntries(
+    [...entries, ['config', options['config']] as const].filter(([, value]) => value !== undefined),
+  )
+}
+
+function camelCase(name: string): string {
+  return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** The same command line again. */
+export function argsOf(values: FlagValues): string[] {
+  const given = [...flags, { key: 'config', name: 'config' } as const]
+  return given.flatMap(({ key, name }) => {
+    const value = values[key]
+    if (value === undefined) return []
+    if (typeof value === 'boolean') return [value ? `--${name}` : `--no-${name}`]
+    return (Array.isArray(value) ? value : [value]).map((item) => `--${name}=${item as string}`)
+  })
+}
