@@ -57,18 +57,21 @@ function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): 
 
 function addDirectory(app: Hono<Env>, server: Server): void {
   const { cluster } = server
-  const close = (target: Target): Call => {
+  const close = (targetOf: (c: Context<Env>) => Target): Call => {
     return async (c) => {
       const { code, reason } = parseClose(queryOf(c))
-      return { closedCount: await cluster.disconnect(target, code, reason) }
+      return { closedCount: await cluster.disconnect(targetOf(c), code, reason) }
     }
   }
-  const closeBy = (name: 'uid' | 'connection' | 'group'): Call => {
-    return (c) => close({ [name]: param(c, name) } as unknown as Target)(c)
-  }
-  route(app, '/api/users/:uid', { GET: (c) => userOf(server, param(c, 'uid')), DELETE: closeBy('uid') })
-  route(app, '/api/connections/:connection', { DELETE: closeBy('connection') })
-  route(app, '/api/groups/:group', { GET: (c) => groupOf(server, c), DELETE: closeBy('group') })
+  route(app, '/api/users/:uid', {
+    GET: (c) => userOf(server, param(c, 'uid')),
+    DELETE: close((c) => ({ uid: param(c, 'uid') })),
+  })
+  route(app, '/api/connections/:connection', { DELETE: close((c) => ({ connection: param(c, 'connection') })) })
+  route(app, '/api/groups/:group', {
+    GET: (c) => groupOf(server, c),
+    DELETE: close((c) => ({ group: param(c, 'group') })),
+  })
   route(app, '/api/groups/:group/members/:uid', {
     PUT: async (c) => ({ connectionCount: await cluster.join({ uid: param(c, 'uid') }, param(c, 'group')) }),
     DELETE: async (c) => ({ connectionCount: await cluster.leave({ uid: param(c, 'uid') }, param(c, 'group')) }),
