@@ -31,7 +31,7 @@ export {
   WsModule,
 } from './modules/decorators.ts'
 export { defineModule, type ModuleHooks, type Reply } from './modules/define-module.ts'
-export type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
+export { type Middlewares, type ModuleClass, type ModuleDefinition, modulePathOf } from './modules/module.ts'
 export { type Answer, json, type ParsedMessage, type Parser, raw, token } from './modules/parsers.ts'
 export type { Schema } from './modules/schema.ts'
 export type { ErrorPhase, ErrorReport, ServerOptions } from './options.ts'

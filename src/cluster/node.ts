@@ -66,6 +66,7 @@ export class ClusterNode {
   #poisonedBefore = 0
   #undeliveredCount = 0
   #started: Promise<void> | undefined
+  #startFailure: unknown
   #closed = false
 
   constructor(driver: Driver, hub: Hub, events: Events, settings: NodeSettings, hooks: NodeHooks) {
@@ -121,10 +122,17 @@ export class ClusterNode {
     }
   }
 
-  /** Takes its place in the cluster; every call but the first waits for that. */
+  /**
+   * Takes its place in the cluster. Rejects with `FLT_STORE_AWAY` when that takes longer than `connectTimeout`; it goes on
+   * trying all the same.
+   */
   ready(): Promise<void> {
+    const { connectTimeout } = this.#settings
     this.#started ??= this.#start()
-    return this.#started
+    return withDeadline(this.#started, connectTimeout, () => {
+      const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
+      return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
+    })
   }
 
   /** Rejects unless State and Queue answer in time, and list this node. */
@@ -144,18 +152,18 @@ export class ClusterNode {
   }
 
   async #start(): Promise<void> {
-    const deadline = performance.now() + this.#settings.connectTimeout
-    for (;;) {
+    while (!this.#closed) {
       try {
         await this.#membership.start()
         this.#follow(this.#membership.node)
         return
       } catch (error) {
+        this.#startFailure = error
         this.#logger.warn({ error }, 'the store does not answer yet')
-        if (this.#closed || performance.now() > deadline) throw error
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       }
     }
+    throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
   }
 
   async #leave(): Promise<void> {

@@ -8,6 +8,11 @@ import { type CommandMark, type HookMark, type HookName, type Mark, marksOf } fr
 /** Makes an instance of a class of the user's. */
 export type Resolve = (type: new (...args: never[]) => object) => object
 
+/** The path of a class with `@WsModule`, or of an instance of one. */
+export function decoratedPathOf(entry: object): unknown {
+  return moduleOf(typeOf(entry))?.path
+}
+
 /** A class with `@WsModule`, or an instance of one. */
 export function draftOfDecorated(entry: object, resolve: Resolve): Draft {
   const found = moduleOf(typeOf(entry))

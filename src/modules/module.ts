@@ -7,7 +7,7 @@ import type { Connection } from '../sockets/connection.ts'
 import { type Blueprint, checkDraft, checkMiddlewares, type Draft } from './blueprint.ts'
 import { CommandTable } from './command-table.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
-import { draftOfDecorated, type Resolve } from './decorated-draft.ts'
+import { decoratedPathOf, draftOfDecorated, type Resolve } from './decorated-draft.ts'
 import { PlainModule, type ModuleDefinition } from './define-module.ts'
 import { Responder } from './responder.ts'
 import { composeHandshake } from './handshake.ts'
@@ -54,6 +54,14 @@ export function compileModules(options: CompileOptions): Module[] {
   const router = new Router<Module>()
   for (const module of compiled) router.add(module.path, module)
   return compiled
+}
+
+/** The path of what `defineModule` returned, of a class with `@WsModule` or of an instance; `undefined` of anything else. */
+export function modulePathOf(value: unknown): string | undefined {
+  if (value instanceof PlainModule) return value.path
+  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
+  const path = decoratedPathOf(value)
+  return typeof path === 'string' ? path : undefined
 }
 
 function toDraft(entry: unknown, resolve: Resolve): Draft {

@@ -1,5 +1,5 @@
 import { relative } from 'node:path'
-import { createServer, defineModule, type ServerOptions } from '../index.ts'
+import { defineModule, modulePathOf, type ServerOptions } from '../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from './cli-error.ts'
 import type { Config } from './config-check.ts'
 import { importFile } from './import-file.ts'
@@ -12,7 +12,7 @@ export async function loadModules(config: Config): Promise<Modules> {
     config.modules.map(async (entry) => (typeof entry === 'string' ? await load(entry) : entry)),
   )
   const theirs = listed.flat()
-  const taken = new Set(theirs.map(pathOf))
+  const taken = new Set(theirs.map(modulePathOf))
   return [...builtIn(config).filter((ours) => !taken.has(ours.path)), ...theirs]
 }
 
@@ -40,10 +40,6 @@ const devPush = defineModule('/ws', {
 
 const echoModule = defineModule('/echo', { message: (ctx) => ctx.raw })
 
-function pathOf(module: object): string | undefined {
-  return 'path' in module && typeof module.path === 'string' ? module.path : undefined
-}
-
 async function load(file: string): Promise<object[]> {
   const name = relative(process.cwd(), file)
   const exported = await importFile(file).catch((error: unknown) => {
@@ -51,29 +47,9 @@ async function load(file: string): Promise<object[]> {
     throw new CliError(`--module ${name} failed while it was loaded: ${reasonOf(error)}`, undefined, { cause: error })
   })
   const modules = [...new Set(Object.values(exported))].flatMap((value) => (Array.isArray(value) ? value : [value]))
-  const found = modules.filter(isModule)
+  const found = modules.filter((value) => modulePathOf(value) !== undefined)
   if (found.length > 0) return found
   throw usageError(
     `--module takes a file that exports modules, by default or by name; ${name} exports none: export what defineModule returned, or a class with @WsModule`,
   )
-}
-
-function isModule(value: unknown): value is object {
-  if (typeof value === 'function') return isModuleClass(value)
-  return typeof value === 'object' && value !== null && pathOf(value) !== undefined
-}
-
-/** A file may export its controllers and helpers too. Only of a class with `@WsModule` the library wants an instance. */
-function isModuleClass(type: Function): boolean {
-  let isAsked = false
-  const resolve = (): never => {
-    isAsked = true
-    throw new Error('no instance is needed')
-  }
-  try {
-    createServer({ modules: [type], resolve, pingInterval: 0 })
-  } catch {
-    return isAsked
-  }
-  return false
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createServer, FlotillaError, isFlotillaError, type Logger, type Server, type ServerOptions } from '../index.ts'
+import { createServer, isFlotillaError, type Logger, type Server, type ServerOptions } from '../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from './cli-error.ts'
 import type { Config, Listen } from './config-check.ts'
 import { addressOf, openDriver } from './driver.ts'
@@ -86,19 +86,12 @@ function makeServer(options: ServerOptions, config: Config, logger: Logger): Ser
 async function listen(server: Server, config: Config): Promise<string> {
   const { listen: at } = config
   if (at.type === 'unix') await removeDeadSocket(at.path)
-  const listening = server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
   try {
-    return await Promise.race([listening, giveUp(config)])
+    return await server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
   } catch (error) {
     const message = isFlotillaError(error) ? storeFlaw(error, config) : listenFlaw(error, at)
     throw new CliError(message, undefined, { cause: error })
   }
-}
-
-/** A driver may take its own time to say that the store is away. */
-async function giveUp({ connectTimeout }: Config): Promise<never> {
-  await sleep(connectTimeout + CLOSE_PATIENCE, undefined, { ref: false })
-  throw new FlotillaError('FLT_STORE_AWAY', 'no answer')
 }
 
 function storeFlaw(error: Error, { store, connectTimeout }: Config): string {

@@ -27,7 +27,7 @@ export const hostileIds: readonly string[] = [
 
 // Without null prototypes, which `deepEqual` would tell apart.
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
-  fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>
+  fc.record(model, { noNullPrototype: true })
 
 const fits = (id: string): boolean => Buffer.byteLength(id) <= 255
 

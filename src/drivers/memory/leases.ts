@@ -64,7 +64,7 @@ export class Leases {
       version: nodesVersion,
       live: [...nodes.values()].map(({ record, lastSeen, connectionCount }) => ({
         ...record,
-        lastSeen,
+        lastSeen: Math.round(lastSeen),
         connectionCount,
       })),
       gone: [...gone].map(([node, { reason, cleanedAt }]) => ({ node, reason, cleaned: cleanedAt !== undefined })),
