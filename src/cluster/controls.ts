@@ -90,7 +90,9 @@ export class Controls {
     try {
       const replyTo = this.#membership.node
       const make = (to: Address): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
-      const { nodes } = await this.#dispatcher().dispatch(target, make)
+      const nodes = await new Promise<readonly NodeId[]>((resolve, failed) => {
+        this.#dispatcher().dispatch({ target, make, done: (_count, _offline, stored) => resolve(stored), failed })
+      })
       pending.expect(target.type === 'all' ? this.#membership.live.map(({ node }) => node) : nodes)
       return await pending.done
     } finally {

@@ -96,9 +96,9 @@ function readField(reader: TlvReader, fields: Fields): unknown {
     case EnvelopeTag.to:
       return (fields.to = readAddress(reader.fields()))
     case EnvelopeTag.text:
-      return (fields.payload = { binary: false, bytes: reader.value() })
+      return (fields.payload = { binary: false, data: reader.value() })
     case EnvelopeTag.binary:
-      return (fields.payload = { binary: true, bytes: reader.value() })
+      return (fields.payload = { binary: true, data: reader.value() })
     case EnvelopeTag.except:
       return (fields.except = readExcept(reader.fields()))
     case EnvelopeTag.hops:

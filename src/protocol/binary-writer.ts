@@ -10,6 +10,7 @@ import {
   RESENT,
 } from './binary-tags.ts'
 import type { Address, Batch, ControlAction, Envelope } from './envelope.ts'
+import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
 import type { TlvWriter } from './tlv.ts'
 
@@ -30,7 +31,7 @@ export function writeBatch(writer: TlvWriter, { publisher, seq, envelopes }: Bat
 }
 
 function sizeHintOf(envelope: Envelope): number {
-  return envelope.type === 'push' ? OVERHEAD + envelope.payload.bytes.length : OVERHEAD
+  return envelope.type === 'push' ? OVERHEAD + envelope.payload.data.length : OVERHEAD
 }
 
 export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
@@ -40,7 +41,7 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
       const { id, to, payload, except, hops, resent } = envelope
       writer.text(EnvelopeTag.id, id)
       writer.nested(EnvelopeTag.to, OVERHEAD, () => writeAddress(writer, to))
-      writer.bytes(payload.binary ? EnvelopeTag.binary : EnvelopeTag.text, payload.bytes)
+      writePayload(writer, payload)
       if (except !== undefined) writer.nested(EnvelopeTag.except, OVERHEAD, () => writeExcept(writer, except))
       if (hops > 0) writer.number(EnvelopeTag.hops, hops)
       if (resent) writer.number(EnvelopeTag.flags, RESENT)
@@ -60,6 +61,11 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
     default:
       throw envelope satisfies never
   }
+}
+
+function writePayload(writer: TlvWriter, { binary, data }: Payload): void {
+  if (typeof data === 'string') writer.text(EnvelopeTag.text, data)
+  else writer.bytes(binary ? EnvelopeTag.binary : EnvelopeTag.text, data)
 }
 
 function writeAddress(writer: TlvWriter, to: Address): void {

@@ -41,8 +41,9 @@ function parse(bytes: Uint8Array): unknown {
 function writeEnvelope(envelope: Envelope): object {
   if (envelope.type !== 'push') return envelope
   const { payload, ...rest } = envelope
-  if (payload.binary) return { ...rest, binary: toBase64(payload.bytes) }
-  return { ...rest, text: decoder.decode(payload.bytes) }
+  const { binary, data } = payload
+  if (binary) return { ...rest, binary: toBase64(data) }
+  return { ...rest, text: typeof data === 'string' ? data : decoder.decode(data) }
 }
 
 function readEnvelope(value: unknown): Envelope {
@@ -79,8 +80,8 @@ function readEnvelope(value: unknown): Envelope {
 }
 
 function readPayload(fields: JsonFields): Payload {
-  if (fields['binary'] === undefined) return { binary: false, bytes: encoder.encode(textOf(fields, 'text')) }
-  return { binary: true, bytes: bytesOfBase64(textOf(fields, 'binary')) }
+  if (fields['binary'] === undefined) return { binary: false, data: textOf(fields, 'text') }
+  return { binary: true, data: bytesOfBase64(textOf(fields, 'binary')) }
 }
 
 function readAddress(value: unknown): Address {

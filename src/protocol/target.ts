@@ -24,12 +24,7 @@ export function parseTarget(target: unknown): ParsedTarget {
       `target is ${target === null ? 'null' : typeof target}: give an object with one of ${FIELDS.join(', ')}`,
     )
   }
-  const given = FIELDS.filter((field) => Object.hasOwn(target, field))
-  const [field] = given
-  if (field === undefined || given.length > 1) {
-    const found = field === undefined ? 'none' : given.join(' and ')
-    throw badTarget(`target has ${found}: give exactly one of ${FIELDS.join(', ')}`)
-  }
+  const field = onlyFieldOf(target)
   const value = (target as Record<string, unknown>)[field]
   switch (field) {
     case 'uid':
@@ -44,6 +39,18 @@ export function parseTarget(target: unknown): ParsedTarget {
     default:
       throw field satisfies never
   }
+}
+
+function onlyFieldOf(target: object): (typeof FIELDS)[number] {
+  let found: (typeof FIELDS)[number] | undefined
+  for (const field of FIELDS) {
+    if (!Object.hasOwn(target, field)) continue
+    if (found !== undefined)
+      throw badTarget(`target has ${found} and ${field}: give exactly one of ${FIELDS.join(', ')}`)
+    found = field
+  }
+  if (found === undefined) throw badTarget(`target has none: give exactly one of ${FIELDS.join(', ')}`)
+  return found
 }
 
 /** `undefined` stands for nobody; who is excepted is checked like a target. */

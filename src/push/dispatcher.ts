@@ -3,8 +3,8 @@ import { FlotillaError } from '../errors.ts'
 import type { Address, Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
-import { type Courier, type Dispatched, Job, type JobInit } from './job.ts'
-import { Lane, type Outcome } from './lane.ts'
+import { type Courier, Job, type Order } from './job.ts'
+import { Lane, type Outcome, type Settler } from './lane.ts'
 import type { LocatableTarget, Locator } from './locator.ts'
 
 /** Forwarded and taken over so often, a message goes round in circles. */
@@ -42,12 +42,11 @@ export class Dispatcher implements Courier {
     this.#broadcasts = new Lane('*' as NodeId, publisher, (batch) => guard(() => queue.publishAll(codec.encode(batch))))
   }
 
-  /** A first copy for everyone in the target; `skip` are nodes that have it from an earlier attempt. */
-  dispatch(target: ParsedTarget, make: (to: Address) => Envelope, skip: readonly NodeId[] = []): Promise<Dispatched> {
-    if (target.type !== 'all') return this.#locateAndSend({ target, make, skip })
-    return this.#track((resolve, reject) => {
-      this.#broadcasts.add(make({ type: 'all' }), { settle: (outcome) => settleBroadcast(outcome, resolve, reject) })
-    })
+  /** Sends first copies to everyone in the target. */
+  dispatch(order: Order<ParsedTarget>): void {
+    this.#underWay++
+    if (isLocatable(order)) this.#init.locator.ask(new Job(this, order))
+    else this.#broadcasts.add(order.make({ type: 'all' }), new Broadcast(this, order))
   }
 
   /** One envelope for one node that is known already: a reply. */
@@ -68,9 +67,13 @@ export class Dispatcher implements Courier {
     }
     const copy = { ...push, hops: push.hops + 1, resent: true }
     const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
-    const { nodes, offline } = await this.#locateAndSend({ target, make, ignoring })
-    if (nodes.length === 0) this.#init.onUndelivered(push)
-    return offline
+    return new Promise((resolve, reject) => {
+      const done: Order['done'] = (nodeCount, missed) => {
+        if (nodeCount === 0) this.#init.onUndelivered(push)
+        resolve(missed)
+      }
+      this.dispatch({ target, make, ignoring, done, failed: reject })
+    })
   }
 
   /** Resolves once everything that is under way is stored, or has failed: each is bounded by `storeWait`. */
@@ -94,6 +97,12 @@ export class Dispatcher implements Courier {
     )
   }
 
+  ended(): void {
+    this.#underWay--
+    if (this.#underWay > 0) return
+    for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
   async #deliverHere(local: LocalNode, node: NodeId, envelope: Envelope, job: Job): Promise<void> {
     try {
       await local.deliver(envelope)
@@ -101,35 +110,6 @@ export class Dispatcher implements Courier {
     } catch (error) {
       job.settle({ type: 'failed', error }, node, envelope)
     }
-  }
-
-  #locateAndSend(init: Omit<JobInit, 'resolve' | 'reject'>): Promise<Dispatched> {
-    return this.#track((resolve, reject) => this.#init.locator.ask(new Job(this, { ...init, resolve, reject })))
-  }
-
-  /** Counts what is under way. */
-  #track(
-    start: (resolve: (dispatched: Dispatched) => void, reject: (error: unknown) => void) => void,
-  ): Promise<Dispatched> {
-    this.#underWay++
-    return new Promise((resolve, reject) => {
-      start(
-        (dispatched) => {
-          resolve(dispatched)
-          this.#ended()
-        },
-        (error) => {
-          reject(error)
-          this.#ended()
-        },
-      )
-    })
-  }
-
-  #ended(): void {
-    this.#underWay--
-    if (this.#underWay > 0) return
-    for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
   #laneTo(node: NodeId): Lane {
@@ -157,15 +137,30 @@ async function guard(append: () => Promise<Appended>): Promise<Outcome> {
   }
 }
 
-function settleBroadcast(
-  outcome: Outcome,
-  resolve: (value: Dispatched) => void,
-  reject: (error: unknown) => void,
-): void {
-  if (outcome.type === 'stored') resolve({ nodes: [], nodeCount: outcome.nodeCount, offline: [] })
-  else if (outcome.type === 'failed') reject(outcome.error)
-  else
-    reject(new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again'))
+function isLocatable(order: Order<ParsedTarget>): order is Order {
+  return order.target.type !== 'all'
+}
+
+/** A push to everyone under way: one append, whoever reads it. */
+class Broadcast implements Settler {
+  readonly #courier: Courier
+  readonly #order: Order<ParsedTarget>
+
+  constructor(courier: Courier, order: Order<ParsedTarget>) {
+    this.#courier = courier
+    this.#order = order
+  }
+
+  settle(outcome: Outcome): void {
+    const { done, failed } = this.#order
+    if (outcome.type === 'stored') done(outcome.nodeCount, [], [])
+    else if (outcome.type === 'failed') failed(outcome.error)
+    else
+      failed(
+        new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again'),
+      )
+    this.#courier.ended()
+  }
 }
 
 function targetOf(to: Address): LocatableTarget | undefined {

@@ -5,27 +5,23 @@ import type { LocatableTarget, Question } from './locator.ts'
 import type { Outcome, Settler } from './lane.ts'
 import type { Share, Shares } from './shares.ts'
 
-/** What a push came to, once it is stored everywhere. */
-export interface Dispatched {
-  /** Those it was stored for; empty for a broadcast, which counts alone. */
-  readonly nodes: readonly NodeId[]
-  readonly nodeCount: number
-  readonly offline: readonly string[]
-}
-
 /** Brings a job's envelopes to their nodes. */
 export interface Courier {
   /** Lets the job know by `settle`. */
   send(node: NodeId, envelope: Envelope, job: Job): void
   /** The node has no inbox any more: sends its share after its users, and lets the job know by `miss` or `settle`. */
   sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void
+  /** The job has come to its end. */
+  ended(): void
 }
 
-export interface JobInit {
-  readonly target: LocatableTarget
+export interface Order<Target = LocatableTarget> {
+  readonly target: Target
+  /** Makes what one node, or everyone, is sent. */
   readonly make: (to: Address) => Envelope
-  readonly resolve: (dispatched: Dispatched) => void
-  readonly reject: (error: unknown) => void
+  /** It is stored for these nodes, which for a broadcast are only counted; and who was nowhere. */
+  readonly done: (nodeCount: number, offline: readonly string[], nodes: readonly NodeId[]) => void
+  readonly failed: (error: unknown) => void
   /** Nodes that have it from an earlier attempt. */
   readonly skip?: readonly NodeId[]
   /** A node that is known not to have the target. */
@@ -35,7 +31,7 @@ export interface JobInit {
 /** One push under way to several nodes: done when the last of them has it, or cannot have it. */
 export class Job implements Question, Settler {
   readonly #courier: Courier
-  readonly #init: JobInit
+  readonly #order: Order
   readonly #stored: NodeId[] = []
   #shares: readonly Share[] = []
   #offline: readonly string[] = []
@@ -45,21 +41,21 @@ export class Job implements Question, Settler {
   #failure: unknown
   #missed: Map<string, number> | undefined
 
-  constructor(courier: Courier, init: JobInit) {
+  constructor(courier: Courier, order: Order) {
     this.#courier = courier
-    this.#init = init
+    this.#order = order
   }
 
   get target(): LocatableTarget {
-    return this.#init.target
+    return this.#order.target
   }
 
   get ignoring(): NodeId | undefined {
-    return this.#init.ignoring
+    return this.#order.ignoring
   }
 
   answered({ shares, offline }: Shares): void {
-    const { skip, make } = this.#init
+    const { skip, make } = this.#order
     this.#shares = shares
     this.#offline = offline
     this.#left = shares.length
@@ -71,7 +67,8 @@ export class Job implements Question, Settler {
   }
 
   failed(error: unknown): void {
-    this.#init.reject(error)
+    this.#order.failed(error)
+    this.#courier.ended()
   }
 
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void {
@@ -111,8 +108,9 @@ export class Job implements Question, Settler {
   }
 
   #finish(): void {
-    if (this.#refused !== undefined) this.#init.reject(this.#refusal(this.#refused))
-    else this.#init.resolve({ nodes: this.#stored, nodeCount: this.#stored.length, offline: this.#offline })
+    if (this.#refused !== undefined) this.#order.failed(this.#refusal(this.#refused))
+    else this.#order.done(this.#stored.length, this.#offline, this.#stored)
+    this.#courier.ended()
   }
 
   #refusal(refused: readonly NodeId[]): FlotillaError {

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
 import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
-import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
-import { encodePayload, type Payload } from '../protocol/payload.ts'
+import { encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
 import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { Dispatched } from './job.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
@@ -77,27 +76,30 @@ export class Pusher implements PusherApi {
   #start(target: Target, message: Message, { except, id }: PushOptions): Promise<Receipt> {
     try {
       const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(except) }
-      return id === undefined ? this.#pushNow(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
+      return id === undefined ? this.#dispatch(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  #pushNow(id: PushId, push: ParsedPush): Promise<Receipt> {
-    return this.#dispatch(id, push).then((dispatched) => receiptOf(id, dispatched))
-  }
-
   #encode(message: unknown): Payload {
     const payload = encodePayload(message)
     const { maxPayload } = this.#settings
-    if (payload.bytes.length <= maxPayload) return payload
-    const found = `message has ${payload.bytes.length} bytes`
+    if (isPayloadWithin(payload, maxPayload)) return payload
+    const found = `message has ${sizeOfPayload(payload)} bytes`
     throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
   }
 
-  #dispatch(id: PushId, { target, payload, except }: ParsedPush, skip?: readonly NodeId[]): Promise<Dispatched> {
-    const make = (to: Address): PushEnvelope => ({ type: 'push', id, to, payload, except, hops: 0, resent: false })
-    return this.#dispatcher.dispatch(target, make, skip)
+  #dispatch(id: PushId, { target, payload, except }: ParsedPush, skip?: readonly NodeId[]): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      this.#dispatcher.dispatch({
+        target,
+        make: (to): PushEnvelope => ({ type: 'push', id, to, payload, except, hops: 0, resent: false }),
+        done: (nodeCount, offline) => resolve({ id, nodeCount, offline }),
+        failed: reject,
+        ...(skip && { skip }),
+      })
+    })
   }
 
   /** Two calls at once with one id, in this process, are one push. */
@@ -130,14 +132,13 @@ export class Pusher implements PusherApi {
   }
 
   async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
-    let dispatched: Dispatched
+    let receipt: Receipt
     try {
-      dispatched = await this.#dispatch(id, push, stored)
+      receipt = await this.#dispatch(id, push, stored)
     } catch (error) {
       await this.#release(id, digest, storedBefore(error))
       throw error
     }
-    const receipt = receiptOf(id, dispatched)
     // The push is stored; that its id could not be remembered must not make it fail.
     await this.#queue.settleId(id, digest, receipt, REMEMBER_IDS).catch(this.#settings.onFailure)
     return receipt
@@ -153,10 +154,6 @@ export class Pusher implements PusherApi {
   }
 }
 
-function receiptOf(id: PushId, { nodeCount, offline }: Dispatched): Receipt {
-  return { id, nodeCount, offline }
-}
-
 function storedBefore(error: unknown): readonly NodeId[] {
   if (!(error instanceof FlotillaError)) return []
   return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
@@ -164,7 +161,7 @@ function storedBefore(error: unknown): readonly NodeId[] {
 
 function digestOf({ target, payload, except }: ParsedPush): string {
   const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null]))
-  return hash.update(payload.bytes).digest('base64')
+  return hash.update(payload.data).digest('base64')
 }
 
 function idReused(id: PushId): FlotillaError {

@@ -15,6 +15,9 @@ export interface Shares {
   readonly offline: readonly string[]
 }
 
+const NO_NODES: readonly NodeId[] = []
+const NOBODY: readonly string[] = []
+
 type StandIn = (node: NodeId) => NodeId | undefined
 
 /** Answers of one lookup, found again by what was asked. */
@@ -35,6 +38,8 @@ export class Answers {
   share(target: Exclude<ParsedTarget, { type: 'all' }>, standIn: StandIn): Shares {
     switch (target.type) {
       case 'users': {
+        const [uid] = target.uids
+        if (uid !== undefined && target.uids.length === 1) return shareOne(uid, this.#uids.get(uid), standIn)
         const parts = new Parts<UserRef>(standIn)
         const offline = target.uids.filter((uid) => !parts.add(this.#uids.get(uid), (stamp) => ({ uid, stamp })))
         return { shares: parts.shares((users) => ({ type: 'users', users })), offline }
@@ -54,6 +59,17 @@ export class Answers {
         throw target satisfies never
     }
   }
+}
+
+/** What most pushes are: for one user, who is on one node. */
+function shareOne(uid: Uid, route: Route | undefined, standIn: StandIn): Shares {
+  const shares: Share[] = []
+  for (const listed of route?.nodes ?? NO_NODES) {
+    const node = standIn(listed)
+    if (node === undefined || shares.some((share) => share.node === node)) continue
+    shares.push({ node, to: { type: 'users', users: [{ uid, stamp: route!.stamp }] } })
+  }
+  return { shares, offline: shares.length === 0 ? [uid] : NOBODY }
 }
 
 /** The parts of a target, by node. Few nodes host one target, so a list is searched sooner than a map is made. */

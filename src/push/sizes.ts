@@ -6,7 +6,7 @@ const REF_OVERHEAD = 12
 /** About how many bytes an envelope takes once encoded: good enough to bound a batch. */
 export function envelopeSize(envelope: Envelope): number {
   if (envelope.type === 'reply') return ENVELOPE_OVERHEAD
-  const payload = envelope.type === 'push' ? envelope.payload.bytes.length : ENVELOPE_OVERHEAD
+  const payload = envelope.type === 'push' ? envelope.payload.data.length : ENVELOPE_OVERHEAD
   return ENVELOPE_OVERHEAD + payload + addressSize(envelope.to)
 }
 

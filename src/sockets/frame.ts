@@ -8,8 +8,8 @@ const TEXT = 0x1
 const BINARY = 0x2
 
 /** RFC 6455 §5.2: unfragmented and unmasked, as a server sends. */
-export function buildFrame({ binary, bytes }: Payload): Frame {
-  const { length } = bytes
+export function buildFrame({ binary, data }: Payload): Frame {
+  const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headerLength + length)
   frame[0] = FIN | (binary ? BINARY : TEXT)
@@ -22,6 +22,7 @@ export function buildFrame({ binary, bytes }: Payload): Frame {
     frame[1] = 127
     frame.writeBigUInt64BE(BigInt(length), 2)
   }
-  frame.set(bytes, headerLength)
+  if (typeof data === 'string') frame.write(data, headerLength)
+  else frame.set(data, headerLength)
   return frame
 }

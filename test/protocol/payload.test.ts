@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { encodePayload } from '../../src/protocol/payload.ts'
 
-const textOf = (message: unknown): string => Buffer.from(encodePayload(message).bytes).toString()
+const textOf = (message: unknown): string => Buffer.from(encodePayload(message).data).toString()
 
 describe('a payload', () => {
   it('of a string is that text', () => {
@@ -13,7 +13,7 @@ describe('a payload', () => {
 
   it('of bytes is those bytes', () => {
     const bytes = Uint8Array.of(0, 1, 255)
-    assert.deepEqual(encodePayload(bytes), { binary: true, bytes })
+    assert.deepEqual(encodePayload(bytes), { binary: true, data: bytes })
     assert.equal(encodePayload(Buffer.from('x')).binary, true)
   })
 

@@ -42,7 +42,7 @@ export const anyCount = fc.oneof(fc.nat(), fc.maxSafeNat(), fc.constantFrom(0, 1
 
 const anyBytes = fc.uint8Array({ maxLength: 300 })
 export const anyPayload: fc.Arbitrary<Payload> = fc.oneof(
-  anyBytes.map((bytes) => ({ binary: true, bytes })),
+  anyBytes.map(encodePayload),
   fc.string({ unit: 'binary', maxLength: 200 }).map(encodePayload),
 )
 
