@@ -1,0 +1,18 @@
+#pragma once
+
+#include <stdint.h>
+
+/** Each power of two is cut into so many steps: a value is known to 1.6 %. */
+#define HISTOGRAM_STEP_BITS 6
+#define HISTOGRAM_SLOTS ((65 - HISTOGRAM_STEP_BITS) << HISTOGRAM_STEP_BITS)
+
+struct histogram {
+  uint64_t slots[HISTOGRAM_SLOTS];
+  uint64_t count;
+  uint64_t max;
+};
+
+void histogram_add(struct histogram *histogram, uint64_t value);
+
+/** The value that a share of all values (0 to 1) is at or below; 0 where there are none. */
+uint64_t histogram_quantile(const struct histogram *histogram, double share);

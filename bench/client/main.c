@@ -1,0 +1,88 @@
+// A WebSocket client of many connections that costs little itself, so that the server is what is measured.
+//
+// It opens the connections, prints what became of them, then obeys the lines on its standard input:
+//   begin    forget what has arrived so far; answers with the connections' state
+//   report   print what has arrived since, and how long after it was sent
+// Answers are JSON, one a line; times are nanoseconds. It ends with its input.
+#define _GNU_SOURCE
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fleet.h"
+#include "meter.h"
+
+#define USAGE \
+  "client -p PORT[,PORT…] -n CONNECTIONS [-u PATH] [-f FIRST_INDEX] [-c AT_ONCE] [-i HELLO] [-w WELCOME] [-t SECONDS] " \
+  "[-N]\n"
+
+static struct fleet_plan plan = {.count = 1, .at_once = 256, .path = "/"};
+static double patience = 60;
+
+static void parse_ports(char *list) {
+  for (char *port = strtok(list, ","); port != NULL && plan.port_count < FLEET_MAX_PORTS; port = strtok(NULL, ",")) {
+    plan.ports[plan.port_count++] = (uint16_t)atoi(port);
+  }
+}
+
+static void parse_options(int argc, char **argv) {
+  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:N")) != -1;) {
+    switch (option) {
+      case 'p': parse_ports(optarg); break;
+      case 'n': plan.count = (uint32_t)atoi(optarg); break;
+      case 'u': plan.path = optarg; break;
+      case 'f': plan.first_index = (uint32_t)atoi(optarg); break;
+      case 'c': plan.at_once = (uint32_t)atoi(optarg); break;
+      case 'i': plan.hello = optarg; break;
+      case 'w': plan.welcome = optarg; break;
+      case 't': patience = atof(optarg); break;
+      case 'N': plan.nats = true; break;
+      default: fputs(USAGE, stderr); exit(2);
+    }
+  }
+  if (plan.port_count > 0) return;
+  fputs(USAGE, stderr);
+  exit(2);
+}
+
+static void answer(bool with_meter) {
+  putchar('{');
+  fleet_report(stdout);
+  if (with_meter) {
+    putchar(',');
+    meter_report(stdout);
+  }
+  puts("}");
+  fflush(stdout);
+}
+
+static void obey(const char *command) {
+  bool is_begin = strcmp(command, "begin") == 0;
+  if (is_begin) meter_clear(plan.count);
+  answer(!is_begin);
+}
+
+/** False at the end of the input. Whoever writes it sends one line and waits for its answer. */
+static bool read_command(void) {
+  char line[64];
+  ssize_t length = read(STDIN_FILENO, line, sizeof line - 1);
+  if (length <= 0) return false;
+  line[length] = '\0';
+  line[strcspn(line, "\n")] = '\0';
+  obey(line);
+  return true;
+}
+
+int main(int argc, char **argv) {
+  parse_options(argc, argv);
+  meter_clear(plan.count);
+  fleet_open(&plan, patience);
+  answer(false);
+  struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fleet_descriptor(), .events = POLLIN}};
+  for (;;) {
+    if (poll(inputs, 2, -1) < 0) return 1;
+    if (inputs[1].revents != 0) fleet_read(0);
+    if (inputs[0].revents != 0 && !read_command()) return 0;
+  }
+}

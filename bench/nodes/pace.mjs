@@ -1,0 +1,40 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+
+/** So long, or so many calls, until the event loop gets its turn, however far behind the pace is. */
+const TURN_MS = 10
+const TURN_CALLS = 2_000
+
+/**
+ * Calls `send(index)` so many times a second, as time passes: what one turn of the event loop missed, the next makes
+ * up for. Says how often it called, and for how long.
+ *
+ * @param {{ rate: number, seconds: number }} plan
+ * @param {(index: number) => void} send
+ */
+export async function pace({ rate, seconds }, send) {
+  const begin = performance.now()
+  const passed = () => (performance.now() - begin) / 1000
+  let sent = 0
+  for (let now = 0; now < seconds; now = passed()) {
+    sent = sendWhatIsDue(sent, Math.min(now * rate, rate * seconds), send)
+    const untilNext = ((sent + 1) / rate - passed()) * 1000
+    // It sleeps a millisecond at least: a loop that spins takes the core from the store and the client.
+    await (untilNext > 0 ? sleep(Math.min(untilNext, 100)) : nextTurn())
+  }
+  return { sent, seconds: passed() }
+}
+
+/**
+ * @param {number} sent
+ * @param {number} due
+ * @param {(index: number) => void} send
+ */
+function sendWhatIsDue(sent, due, send) {
+  const end = performance.now() + TURN_MS
+  const most = sent + TURN_CALLS
+  while (sent < due && sent < most) {
+    send(sent++)
+    if (performance.now() > end) break
+  }
+  return sent
+}

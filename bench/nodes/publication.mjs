@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pace } from './pace.mjs'
+import { stamp } from './message.mjs'
+
+/** How long pushes may take to settle once the last one was made. */
+const PATIENCE_MS = 20_000
+
+/**
+ * Pushes at a rate, awaits nothing meanwhile, and says what became of it all.
+ *
+ * @param {(uid: string | undefined, t: number) => Promise<unknown> | void} push
+ * @param {{ rate: number, seconds: number, users?: number }} plan Without `users`, every message is for everyone.
+ */
+export async function publish(push, { rate, seconds, users = 0 }) {
+  const tally = new Tally()
+  const uids = Array.from({ length: users }, (_, index) => `u${index}`)
+  const paced = await pace({ rate, seconds }, (index) => tally.watch(push(uids[index % users], stamp())))
+  await tally.settled()
+  return { ...paced, ...tally.counts }
+}
+
+class Tally {
+  #pending = 0
+  #rejected = 0
+  /** @type {string | undefined} */
+  #error
+
+  get counts() {
+    return { rejected: this.#rejected, unsettled: this.#pending, error: this.#error }
+  }
+
+  /** @param {Promise<unknown> | void} result */
+  watch(result) {
+    if (result === undefined) return
+    this.#pending++
+    result.then(this.#resolved, this.#failed)
+  }
+
+  async settled() {
+    const deadline = performance.now() + PATIENCE_MS
+    while (this.#pending > 0 && performance.now() < deadline) await sleep(5)
+  }
+
+  #resolved = () => {
+    this.#pending--
+  }
+
+  /** @param {unknown} error */
+  #failed = (error) => {
+    this.#pending--
+    this.#rejected++
+    this.#error ??= String(error)
+  }
+}

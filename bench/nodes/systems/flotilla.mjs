@@ -1,0 +1,24 @@
+// Flotilla as its users have it: the built package, one module, the Redis driver.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { textOf } from '../message.mjs'
+
+/** @param {{ package: string, redis: string, servers?: number }} settings `package`: the folder that was built. */
+export async function start({ package: folder, redis: url, servers: count = 1 }) {
+  const load = (file) => import(pathToFileURL(join(folder, file)).href)
+  const { createServer, defineModule } = await load('index.js')
+  const { redis } = await load('drivers/redis/redis.js')
+  const ws = defineModule('/ws', {
+    handshake(context) {
+      context.uid = new URL(context.request.url).searchParams.get('uid') ?? undefined
+    },
+  })
+  const onError = ({ phase, error }) => process.stderr.write(`${phase}: ${error}\n`)
+  const servers = Array.from({ length: count }, () => createServer({ modules: [ws], driver: redis({ url }), onError }))
+  const urls = await Promise.all(servers.map((server) => server.listen(0)))
+  const [{ cluster }] = servers
+  return {
+    ports: urls.map((url) => Number(new URL(url).port)),
+    push: (uid, t) => cluster.push(uid === undefined ? { all: true } : { uid }, textOf(t)),
+  }
+}

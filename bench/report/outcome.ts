@@ -1,0 +1,30 @@
+import type { Figures, Scenario } from '../scenarios/scenario.ts'
+
+/** What a scenario's runs came to. */
+export interface Outcome {
+  readonly scenario: Scenario
+  readonly rows: readonly Row[]
+}
+
+/** One system's. */
+export interface Row {
+  readonly system: string
+  readonly label: string
+  readonly runs: readonly Figures[]
+  /** Of the runs. */
+  readonly median: Figures
+  /** Why there are no figures. */
+  readonly failure?: string
+}
+
+export function medianOf(runs: readonly Figures[]): Figures {
+  const keys = Object.keys(runs[0] ?? {})
+  return Object.fromEntries(keys.map((key) => [key, middle(runs.map((run) => run[key] ?? Number.NaN))]))
+}
+
+function middle(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const half = sorted.length / 2
+  const upper = sorted[Math.floor(half)] ?? Number.NaN
+  return Number.isInteger(half) ? ((sorted[half - 1] ?? Number.NaN) + upper) / 2 : upper
+}

@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { BenchError } from './bench-error.ts'
+import { type Core, pinned } from './cores.ts'
+import { Cpu } from './cpu.ts'
+
+const living = new Set<ChildProcess>()
+const END_PATIENCE = 10_000
+const LAST_WORDS = 20
+const KEPT_OUTPUT = 20_000
+
+// Whatever ends this process ends them: by their ids, and none is asked.
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
+interface ChildOptions {
+  readonly name: string
+  readonly core: Core
+  readonly command: string
+  readonly args: readonly string[]
+  readonly env?: NodeJS.ProcessEnv
+  readonly ipc?: boolean
+}
+
+/** A process of the rig's own, on its core. */
+export class Child {
+  readonly name: string
+  readonly cpu: Cpu
+  readonly process: ChildProcess
+  readonly #ended: Promise<void>
+  #output = ''
+  #isStopping = false
+
+  constructor({ name, core, command, args, env = {}, ipc = false }: ChildOptions) {
+    this.name = name
+    const [program, programArgs] = pinned(core, command, args)
+    this.process = spawn(program, programArgs, {
+      stdio: ['pipe', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
+      env: { ...process.env, NODE_ENV: 'production', ...env },
+    })
+    living.add(this.process)
+    this.cpu = new Cpu(this.process.pid ?? 0)
+    for (const stream of [this.process.stdout, this.process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => this.#keep(text))
+    }
+    this.#ended = new Promise((resolve) => {
+      this.process.once('error', (error) => this.#end(String(error), resolve))
+      // Not with 'close', which never comes after disconnect(); its last words take a moment longer than its end.
+      this.process.once('exit', () => setTimeout(() => this.#end('', resolve), LAST_WORDS))
+    })
+  }
+
+  get pid(): number {
+    return this.process.pid ?? 0
+  }
+
+  /** What it printed, or the last of it. */
+  get output(): string {
+    return this.#output
+  }
+
+  /** Rejects once the process has ended by itself: for races with what it should have done. */
+  async failed(): Promise<never> {
+    await this.#ended
+    if (this.#isStopping) return new Promise(() => {})
+    throw new BenchError(`${this.name} ended by itself. It said: ${this.#output.trim() || 'nothing'}`)
+  }
+
+  /** Resolves once it printed this. */
+  async said(pattern: RegExp): Promise<void> {
+    const heard = async (): Promise<void> => {
+      while (!pattern.test(this.#output)) {
+        await Promise.race([once(this.process.stdout!, 'data'), once(this.process.stderr!, 'data')])
+      }
+    }
+    await Promise.race([heard(), this.failed()])
+  }
+
+  /** Lets it end by itself, where it does when its parent lets go; then ends it. Safe twice. */
+  async stop({ gently = false }: { gently?: boolean } = {}): Promise<void> {
+    this.#isStopping = true
+    if (!living.has(this.process)) return
+    if (gently && this.process.connected) this.process.disconnect()
+    else this.process.kill('SIGKILL')
+    const timer = setTimeout(() => this.process.kill('SIGKILL'), END_PATIENCE)
+    await this.#ended
+    clearTimeout(timer)
+  }
+
+  #keep(text: string): void {
+    this.#output = (this.#output + text).slice(-KEPT_OUTPUT)
+  }
+
+  #end(why: string, resolve: () => void): void {
+    this.#output += why
+    living.delete(this.process)
+    resolve()
+  }
+}

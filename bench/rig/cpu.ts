@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+
+/** Linux counts in hundredths of a second here: `USER_HZ`, proc(5). */
+const TICKS_PER_SECOND = 100
+
+/** What one process uses of a core. */
+export class Cpu {
+  readonly #pid: number
+  #ticks = 0
+  #since = 0
+
+  constructor(pid: number) {
+    this.#pid = pid
+  }
+
+  begin(): void {
+    this.#ticks = this.#read()
+    this.#since = performance.now()
+  }
+
+  /** Since `begin`: 1 is a whole core. */
+  get share(): number {
+    const seconds = (performance.now() - this.#since) / 1000
+    return (this.#read() - this.#ticks) / TICKS_PER_SECOND / seconds
+  }
+
+  #read(): number {
+    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field after it.
+    const fields = readFileSync(`/proc/${this.#pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+    return Number(fields[11]) + Number(fields[12])
+  }
+}

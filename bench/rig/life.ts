@@ -1,0 +1,14 @@
+const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+const PARENT_POLL = 500
+
+/**
+ * Ends this process, and with it whatever it started, on a signal, or when its parent has gone: npm passes SIGTERM on
+ * to its shell, and that one, where it is dash, to nobody.
+ */
+export function endWithParent(): void {
+  for (const [signal, code] of Object.entries(codes)) process.on(signal, () => process.exit(code))
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent) process.exit(codes.SIGTERM)
+  }, PARENT_POLL).unref()
+}

@@ -1,0 +1,122 @@
+import { once } from 'node:events'
+import { createInterface, type Interface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BenchError } from './bench-error.ts'
+import { Child } from './child.ts'
+import { clientBinary } from './client-binary.ts'
+
+/** How a system's clients connect. `%d` is a connection's index. */
+export interface Greeting {
+  readonly path: string
+  /** A text that each connection sends first. */
+  readonly hello?: string
+  /** How the text begins that says that the connection is ready; without it, the 101 says so. */
+  readonly welcome?: string
+  /** Frames hold NATS's protocol instead of one message each. */
+  readonly isNats?: boolean
+}
+
+export interface ClientPlan {
+  readonly ports: readonly number[]
+  readonly count: number
+  readonly greeting: Greeting
+}
+
+/** Nanoseconds. */
+export interface Quantiles {
+  readonly count: number
+  readonly p50: number
+  readonly p90: number
+  readonly p99: number
+  readonly p999: number
+  readonly max: number
+}
+
+export interface Fleet {
+  readonly ready: number
+  readonly refused: number
+  readonly closed: number
+  /** How long opening all of them took, in ns. */
+  readonly opening: number
+}
+
+/** What has arrived since `begin`. */
+export interface Arrivals extends Fleet {
+  readonly messages: number
+  /** Frames that hold no message of ours. */
+  readonly others: number
+  readonly bytes: number
+  /** From the first to the last, in ns. */
+  readonly span: number
+  readonly latency: Quantiles
+  /** From a broadcast to the last connection that got it. */
+  readonly round: Quantiles
+}
+
+const POLL = 100
+const STALLED_AFTER = 2_000
+
+/** Many WebSocket connections in one process, which times what they receive. */
+export class LoadClient {
+  readonly child: Child
+  readonly fleet: Fleet
+  readonly #lines: Interface
+
+  private constructor(child: Child, lines: Interface, fleet: Fleet) {
+    this.child = child
+    this.#lines = lines
+    this.fleet = fleet
+  }
+
+  /** Resolves once all of its connections are open. */
+  static async open({ ports, count, greeting }: ClientPlan): Promise<LoadClient> {
+    const { path, hello, welcome, isNats = false } = greeting
+    const args = ['-p', ports.join(','), '-n', String(count), '-u', path]
+    if (hello !== undefined) args.push('-i', hello)
+    if (welcome !== undefined) args.push('-w', welcome)
+    if (isNats) args.push('-N')
+    const child = new Child({ name: 'the load client', core: 'rest', command: clientBinary(), args })
+    const lines = createInterface(child.process.stdout!)
+    const fleet = await nextAnswer<Fleet>(child, lines)
+    if (fleet.ready === count && fleet.closed === 0) return new LoadClient(child, lines, fleet)
+    await child.stop()
+    const { ready, refused, closed } = fleet
+    throw new BenchError(
+      `of ${count} connections ${ready} opened, ${refused} were refused and ${closed} closed: ${child.output.trim()}`,
+    )
+  }
+
+  begin(): Promise<Fleet> {
+    return this.#ask<Fleet>('begin')
+  }
+
+  report(): Promise<Arrivals> {
+    return this.#ask<Arrivals>('report')
+  }
+
+  /** Waits for so many messages, or until no more come. */
+  async settle(expected: number): Promise<Arrivals> {
+    let arrivals = await this.report()
+    for (let stalled = 0; arrivals.messages < expected && stalled < STALLED_AFTER;) {
+      await sleep(POLL)
+      const later = await this.report()
+      stalled = later.messages === arrivals.messages ? stalled + POLL : 0
+      arrivals = later
+    }
+    return arrivals
+  }
+
+  close(): Promise<void> {
+    return this.child.stop()
+  }
+
+  #ask<Answer>(command: string): Promise<Answer> {
+    this.child.process.stdin!.write(`${command}\n`)
+    return nextAnswer<Answer>(this.child, this.#lines)
+  }
+}
+
+async function nextAnswer<Answer>(child: Child, lines: Interface): Promise<Answer> {
+  const [line] = await Promise.race([once(lines, 'line'), child.failed()])
+  return JSON.parse(line) as Answer
+}

@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Child } from './child.ts'
+import type { Core } from './cores.ts'
+import { freePort } from './free-port.ts'
+
+export interface NatsPorts {
+  readonly client: number
+  readonly websocket: number
+  readonly cluster: number
+}
+
+export async function natsPorts(): Promise<NatsPorts> {
+  return { client: await freePort(), websocket: await freePort(), cluster: await freePort() }
+}
+
+/** One of two nodes of a NATS cluster, with one thread for Go code, as Node has one for JavaScript. */
+export class NatsServer {
+  readonly child: Child
+  readonly #folder: string
+
+  private constructor(child: Child, folder: string) {
+    this.child = child
+    this.#folder = folder
+  }
+
+  static async start(name: string, core: Core, own: NatsPorts, other: NatsPorts): Promise<NatsServer> {
+    const folder = await mkdtemp(join(tmpdir(), 'flotilla-bench-nats-'))
+    const config = join(folder, 'nats.conf')
+    await writeFile(config, configOf(name, own, other))
+    const child = new Child({ name, core, command: 'nats-server', args: ['-c', config], env: { GOMAXPROCS: '1' } })
+    await child.said(/Server is ready/)
+    return new NatsServer(child, folder)
+  }
+
+  async stop(): Promise<void> {
+    await this.child.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+}
+
+const configOf = (name: string, own: NatsPorts, other: NatsPorts): string => `
+server_name: ${name}
+listen: 127.0.0.1:${own.client}
+websocket { host: 127.0.0.1, port: ${own.websocket}, no_tls: true }
+cluster { name: bench, listen: 127.0.0.1:${own.cluster}, routes: [nats://127.0.0.1:${other.cluster}] }
+`

@@ -1,0 +1,104 @@
+import { fileURLToPath } from 'node:url'
+import { BenchError } from './bench-error.ts'
+import { Child } from './child.ts'
+import type { Core } from './cores.ts'
+
+const script = fileURLToPath(new URL('../nodes/node.mjs', import.meta.url))
+const START_PATIENCE = 20_000
+
+export interface NodePlan {
+  readonly name: string
+  readonly core: Core
+  /** The file in nodes/systems. */
+  readonly system: string
+  readonly settings: object
+  /** For Node itself. */
+  readonly flags?: readonly string[]
+}
+
+export interface PublishPlan {
+  /** Messages a second. */
+  readonly rate: number
+  readonly seconds: number
+  /** How many users take turns; without it, every message is for everyone. */
+  readonly users?: number
+}
+
+export interface Published {
+  readonly sent: number
+  readonly seconds: number
+  readonly rejected: number
+  readonly unsettled: number
+  readonly error?: string
+}
+
+/** What a process under test can be asked, and its answer. */
+interface Calls {
+  publish: [PublishPlan, Published]
+  rounds: [{ count: number; pause: number }, object]
+  collectGarbage: [object, object]
+}
+
+type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }
+
+/** A Node process under test, or one that publishes. */
+export class NodeProcess {
+  readonly child: Child
+  readonly #calls = new Map<number, (reply: { result?: unknown; error?: string }) => void>()
+  #ports: readonly number[] = []
+  #lastId = 0
+
+  private constructor({ name, core, system, settings, flags = [] }: NodePlan) {
+    const args = [...flags, script, system, JSON.stringify(settings)]
+    this.child = new Child({ name, core, command: process.execPath, args, ipc: true })
+  }
+
+  static async start(plan: NodePlan): Promise<NodeProcess> {
+    const node = new NodeProcess(plan)
+    const ready = new Promise<void>((resolve) =>
+      node.child.process.on('message', (reply: Reply) => node.#hear(reply, resolve)),
+    )
+    await within(START_PATIENCE, `${plan.name} did not start`, Promise.race([ready, node.child.failed()]))
+    return node
+  }
+
+  /** Where it listens. */
+  get ports(): readonly number[] {
+    return this.#ports
+  }
+
+  async call<Name extends keyof Calls>(call: Name, plan: Calls[Name][0]): Promise<Calls[Name][1]> {
+    const id = ++this.#lastId
+    const replied = new Promise<{ result?: unknown; error?: string }>((resolve) => this.#calls.set(id, resolve))
+    this.child.process.send({ id, call, plan })
+    const { result, error } = await Promise.race([replied, this.child.failed()])
+    if (error !== undefined) throw new BenchError(`${this.child.name} failed: ${error}`)
+    return result as Calls[Name][1]
+  }
+
+  stop(): Promise<void> {
+    return this.child.stop({ gently: true })
+  }
+
+  #hear(reply: Reply, ready: () => void): void {
+    if ('ports' in reply) {
+      this.#ports = reply.ports
+      ready()
+      return
+    }
+    this.#calls.get(reply.id)?.(reply)
+    this.#calls.delete(reply.id)
+  }
+}
+
+async function within<Value>(ms: number, what: string, value: Promise<Value>): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new BenchError(`${what} within ${ms / 1000} s`)), ms)
+  })
+  try {
+    return await Promise.race([value, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}

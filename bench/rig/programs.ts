@@ -1,0 +1,63 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants, existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { BenchError } from './bench-error.ts'
+
+/** Debian package of each program. */
+const packages = {
+  gcc: ['gcc', 'libc6-dev'],
+  'redis-server': ['redis-server'],
+  'nats-server': ['nats-server'],
+} as const
+
+export type Program = keyof typeof packages
+
+/** Installs what is missing where the machine may be changed: in CI or a container as root, or with FLOTILLA_SETUP=1. */
+export function providePrograms(programs: readonly Program[]): void {
+  const missing = missingOf(programs)
+  if (missing.length === 0) return
+  const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing.flatMap((name) => packages[name])]
+  if (!mayInstall()) {
+    throw new BenchError(
+      `${missing.join(', ')} missing. Install, or let FLOTILLA_SETUP=1 do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
+    )
+  }
+  process.stderr.write(`installing ${missing.join(', ')} …\n`)
+  asRoot(['apt-get', 'update'])
+  asRoot(install)
+}
+
+function missingOf(programs: readonly Program[]): Program[] {
+  // Debian keeps servers where only root's PATH looks.
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  process.env['PATH'] = folders.join(delimiter)
+  return programs.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))))
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function mayInstall(): boolean {
+  const { CI, FLOTILLA_SETUP, container } = process.env
+  if (FLOTILLA_SETUP === '1') return true
+  const isContainer = isSet(container) || existsSync('/.dockerenv') || existsSync('/run/.containerenv')
+  return process.getuid?.() === 0 && (isSet(CI) || isContainer)
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && !['', '0', 'false'].includes(value)
+}
+
+function asRoot(command: readonly string[]): void {
+  const [program = '', ...args] = process.getuid?.() === 0 ? command : ['sudo', ...command]
+  // RUNLEVEL=1: no service is started.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
+  const { status } = spawnSync(program, args, { stdio: ['ignore', 2, 2], env })
+  if (status !== 0) throw new BenchError(`${command.join(' ')} failed`)
+}

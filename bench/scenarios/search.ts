@@ -1,0 +1,55 @@
+import { BenchError } from '../rig/bench-error.ts'
+import type { Effort } from './scenario.ts'
+import type { Result, Trial } from './trial.ts'
+
+interface Search {
+  /** Messages a second to begin with. */
+  readonly from: number
+  /** ms; slower is too slow. */
+  readonly p99: number
+  readonly users?: number
+}
+
+/** While feeling its way up, it looks at a rate for so many seconds only. */
+const GLANCE = 0.5
+const STEP = 2
+/** The publisher kept up with the rate that it was asked for, if it sent so much of it. */
+const KEPT_UP = 0.95
+/** What else happens on the machine must not decide. */
+const ATTEMPTS = 2
+const LEAST_RATE = 1
+
+/**
+ * The greatest rate that a system bears: everything arrives, soon enough, nothing is refused and nobody is thrown out.
+ * It doubles the rate until that fails, then halves the interval.
+ */
+export async function greatestRate(trial: Trial, search: Search, { seconds, resolution }: Effort): Promise<Result> {
+  const users = search.users === undefined ? {} : { users: search.users }
+  const bears = async (rate: number, duration: number): Promise<Result | undefined> => {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const result = await trial.measure({ rate, seconds: duration, ...users })
+      if (isBorne(result, search.p99)) return result
+      if (result.arrivals.closed > 0) await trial.reconnect()
+    }
+    return undefined
+  }
+  let high = search.from
+  while ((await bears(high, GLANCE)) !== undefined) high *= STEP
+  let low = high / STEP ** 2
+  let best: Result | undefined
+  while (best === undefined || high / low > 1 + resolution) {
+    const rate = best === undefined ? low : Math.sqrt(low * high)
+    const result = await bears(rate, seconds)
+    if (result === undefined) high = rate
+    else best = result
+    low = best?.asked ?? low / STEP
+    if (low < LEAST_RATE) throw new BenchError(`not even ${rate} messages/s arrive within ${search.p99} ms`)
+  }
+  return best
+}
+
+function isBorne({ asked, published, arrivals, expected, p99 }: Result, limit: number): boolean {
+  const failed = published.rejected + published.unsettled + arrivals.closed
+  const keptUp = published.sent >= KEPT_UP * asked * published.seconds
+  return failed === 0 && keptUp && arrivals.messages === expected && p99 <= limit
+}

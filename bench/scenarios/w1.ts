@@ -1,0 +1,38 @@
+import type { Scenario } from './scenario.ts'
+import { greatestRate } from './search.ts'
+import { Trial } from './trial.ts'
+
+const CONNECTIONS = 1_000
+const STEADY_RATE = 100
+const P99_LIMIT = 500
+
+export const w1: Scenario = {
+  id: 'W1',
+  title: 'Broadcast across nodes',
+  method:
+    `A node publishes; ${CONNECTIONS} clients are connected to another. First ${STEADY_RATE} messages/s, ` +
+    `then the greatest rate whose p99 stays under ${P99_LIMIT} ms.`,
+  systems: ['flotilla', 'ws', 'nats', 'socketio-redis', 'socketio-streams'],
+  figures: [
+    { key: 'perSecond', label: 'saturated', unit: 'frames/s', better: 'more' },
+    { key: 'p99', label: 'p99 there', unit: 'ms', better: 'less' },
+    { key: 'steadyPerSecond', label: `at ${STEADY_RATE} messages/s`, unit: 'frames/s', better: 'more' },
+    { key: 'steadyP99', label: 'p99 there', unit: 'ms', better: 'less' },
+  ],
+  async run(system, effort, { note, ...flags }) {
+    const trial = await Trial.open(system, flags, CONNECTIONS, note)
+    try {
+      await trial.measure({ rate: STEADY_RATE / 2, seconds: 1 })
+      const steady = await trial.measure({ rate: STEADY_RATE, seconds: effort.seconds })
+      const best = await greatestRate(trial, { from: STEADY_RATE / 2, p99: P99_LIMIT }, effort)
+      return {
+        perSecond: best.perSecond,
+        p99: best.p99,
+        steadyPerSecond: steady.perSecond,
+        steadyP99: steady.p99,
+      }
+    } finally {
+      await trial.close()
+    }
+  },
+}

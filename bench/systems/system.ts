@@ -1,0 +1,37 @@
+import type { Child } from '../rig/child.ts'
+import type { Greeting } from '../rig/load-client.ts'
+import type { NodeProcess } from '../rig/node-process.ts'
+import type { Store } from '../rig/store.ts'
+
+/** How the processes of one measurement are laid out. */
+export interface Layout {
+  /** Flags for Node, where the subject runs on it. */
+  readonly subjectFlags?: readonly string[]
+  readonly publisherFlags?: readonly string[]
+  /** Without it, nobody but the subject pushes. */
+  readonly hasPublisher?: boolean
+}
+
+/** A system that runs: the node under test, another one that publishes, and the store between them. */
+export interface Stage {
+  /** The node under test; its clients connect to these ports. */
+  readonly subject: Child
+  readonly ports: readonly number[]
+  /** The same node, where it can be asked to do something. */
+  readonly node?: NodeProcess
+  readonly publisher?: NodeProcess
+  readonly store?: Store
+  stop(): Promise<void>
+}
+
+/** Something to measure. */
+export interface System {
+  readonly id: string
+  /** What scenarios know it by: the id, but for other builds of Flotilla. */
+  readonly kind: string
+  /** Those of bench/package.json. */
+  readonly needsPackages: boolean
+  readonly label: string
+  readonly greeting: Greeting
+  start(layout: Layout): Promise<Stage>
+}

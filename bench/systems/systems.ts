@@ -1,0 +1,8 @@
+import { flotilla } from './flotilla.ts'
+import { nats } from './nats.ts'
+import { socketio } from './socketio.ts'
+import type { System } from './system.ts'
+import { ws } from './ws.ts'
+
+/** In the order in which they take turns. */
+export const systems: readonly System[] = [flotilla(), ws, nats, socketio('redis'), socketio('streams')]

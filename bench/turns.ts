@@ -1,0 +1,59 @@
+import type { Options } from './options.ts'
+import { medianOf, type Outcome, type Row } from './report/outcome.ts'
+import type { Progress } from './report/progress.ts'
+import { BenchError } from './rig/bench-error.ts'
+import type { Figures, Scenario } from './scenarios/scenario.ts'
+import type { System } from './systems/system.ts'
+
+/** One scenario after another; within it the systems take turns, so that what drifts drifts for all. */
+export async function runAll(options: Options, progress: Progress): Promise<Outcome[]> {
+  const outcomes: Outcome[] = []
+  for (const scenario of options.scenarios) outcomes.push(await runInTurns(scenario, options, progress))
+  return outcomes
+}
+
+/** Other builds of Flotilla take part wherever it does. */
+export function contestants({ systems: ids }: Scenario, systems: readonly System[]): System[] {
+  return systems.filter(({ id, kind }) => ids.includes(id) || ids.includes(kind))
+}
+
+async function runInTurns(scenario: Scenario, { systems, effort }: Options, progress: Progress): Promise<Outcome> {
+  const entries = contestants(scenario, systems).map((system) => new Entry(system))
+  for (let run = 1; run <= effort.runs; run++) {
+    for (const entry of entries) {
+      progress.begin(scenario, entry.system, run)
+      if (entry.failure === undefined) {
+        await entry.take(() => scenario.run(entry.system, effort, { note: (text) => progress.note(text) }))
+      }
+      progress.done()
+    }
+  }
+  return { scenario, rows: entries.map((entry) => entry.row) }
+}
+
+/** A system's runs of one scenario. */
+class Entry {
+  readonly system: System
+  readonly #runs: Figures[] = []
+  failure: string | undefined
+
+  constructor(system: System) {
+    this.system = system
+  }
+
+  get row(): Row {
+    const { id, label } = this.system
+    const row = { system: id, label, runs: this.#runs, median: medianOf(this.#runs) }
+    return this.failure === undefined ? row : { ...row, failure: this.failure }
+  }
+
+  /** What fails is not tried again; the others go on. */
+  async take(run: () => Promise<Figures>): Promise<void> {
+    try {
+      this.#runs.push(await run())
+    } catch (error) {
+      if (!(error instanceof BenchError)) throw error
+      this.failure = error.message
+    }
+  }
+}
