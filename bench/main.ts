@@ -1,12 +1,15 @@
-import { parseOptions, type Options, usage } from './options.ts'
-import { type Outcome } from './report/outcome.ts'
+import { relative } from 'node:path'
+import { type Options, parseOptions, usage } from './options.ts'
+import { provide } from './provision.ts'
+import { goalsOf } from './report/goals.ts'
+import { machineLine } from './report/machine.ts'
+import type { Outcome } from './report/outcome.ts'
 import { Progress } from './report/progress.ts'
+import { Records } from './report/records.ts'
 import { tableOf } from './report/table.ts'
 import { BenchError } from './rig/bench-error.ts'
 import { pinSelf } from './rig/cores.ts'
 import { endWithParent } from './rig/life.ts'
-import { provideNpmPackages } from './rig/npm-packages.ts'
-import { type Program, providePrograms } from './rig/programs.ts'
 import { runAll } from './turns.ts'
 
 endWithParent()
@@ -26,24 +29,21 @@ async function bench(options: Options): Promise<void> {
   const progress = new Progress(options)
   const outcomes = await runAll(options, progress)
   progress.end()
+  const { isComplete, effort } = options
+  const machine = machineLine()
   for (const outcome of outcomes) report(outcome)
-}
-
-function provide({ systems }: Options): void {
-  const ids = new Set(systems.map(({ id }) => id))
-  const programs: Program[] = ['gcc', 'redis-server']
-  if (ids.has('nats')) programs.push('nats-server')
-  providePrograms(programs)
-  const hasPeers = systems.some(({ needsPackages }) => needsPackages)
-  if (hasPeers || process.stderr.isTTY) provideNpmPackages()
+  const records = isComplete ? Records.kept() : Records.passing()
+  records.save(outcomes, machine, effort.runs)
+  process.stdout.write(`\n${machine}\nWritten to ${relative(process.cwd(), records.page)}, with charts.\n`)
 }
 
 function report(outcome: Outcome): void {
   const { id, title } = outcome.scenario
-  process.stdout.write(`\n${id}: ${title}\n\n${tableOf(outcome)}\n`)
+  const parts = [`${id}: ${title}`, tableOf(outcome), goalsOf(outcome)].filter((part) => part !== '')
+  process.stdout.write(`\n${parts.join('\n\n')}\n`)
   for (const { label, failure } of outcome.rows) {
     if (failure === undefined) continue
-    process.stdout.write(`\n${id} failed for ${label}: ${failure}\n`)
+    process.stderr.write(`\n${id} failed for ${label}: ${failure}\n`)
     process.exitCode = 1
   }
 }

@@ -13,6 +13,7 @@ export const usage = `npm run bench -- [W1 … W7] [options]
   --beside NAME=DIR  another build of Flotilla too (its dist folder), to see what a change does
   --runs N           runs of each system, in turns; their median counts (${thorough.runs})
   --seconds N        of one measurement (${thorough.seconds})
+  --rate N           messages a second in W1 and W2, instead of searching for the greatest
   --verbose          say what each measurement found, as it does
 `
 
@@ -38,9 +39,10 @@ export function parseOptions(args: string[]): Options | 'help' {
       ...effort,
       runs: numberOf('--runs', values.runs, effort.runs),
       seconds: numberOf('--seconds', values.seconds, effort.seconds),
+      ...(values.rate !== undefined && { rate: numberOf('--rate', values.rate) }),
     },
     verbose: values.verbose === true,
-    isComplete: [values.quick, values.only, values.beside, values.runs, values.seconds].every(
+    isComplete: [values.quick, values.only, values.beside, values.runs, values.seconds, values.rate].every(
       (value) => value === undefined,
     ),
   }
@@ -57,6 +59,7 @@ function parse(args: string[]) {
         beside: { type: 'string', multiple: true },
         runs: { type: 'string' },
         seconds: { type: 'string' },
+        rate: { type: 'string' },
         verbose: { type: 'boolean' },
         help: { type: 'boolean' },
       },
@@ -89,7 +92,7 @@ function besideOf(pair: string): System {
   return flotilla({ id: name, label: `Flotilla, ${name}`, folder })
 }
 
-function numberOf(option: string, text: string | undefined, otherwise: number): number {
+function numberOf(option: string, text: string | undefined, otherwise = 0): number {
   if (text === undefined) return otherwise
   const value = Number(text)
   if (value > 0) return value

@@ -42,8 +42,8 @@ class Entry {
   }
 
   get row(): Row {
-    const { id, label } = this.system
-    const row = { system: id, label, runs: this.#runs, median: medianOf(this.#runs) }
+    const { id, label, role } = this.system
+    const row = { system: id, label, role, runs: this.#runs, median: medianOf(this.#runs) }
     return this.failure === undefined ? row : { ...row, failure: this.failure }
   }
 

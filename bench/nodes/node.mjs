@@ -6,7 +6,7 @@ import { publish } from './publication.mjs'
 
 const [, , system, settings] = process.argv
 const { start } = await import(`./systems/${system}.mjs`)
-const { ports = [], push } = await start(JSON.parse(settings))
+const { ports = [], push, calls: ownCalls } = await start(JSON.parse(settings))
 
 const calls = {
   publish: (plan) => publish(push, plan),
@@ -22,6 +22,7 @@ const calls = {
     for (let i = 0; i < 3; i++) globalThis.gc()
     return {}
   },
+  ...ownCalls,
 }
 
 process.on('message', async ({ id, call, plan }) => {

@@ -1,4 +1,5 @@
 import type { Figures, Scenario } from '../scenarios/scenario.ts'
+import type { Role } from '../systems/system.ts'
 
 /** What a scenario's runs came to. */
 export interface Outcome {
@@ -10,6 +11,7 @@ export interface Outcome {
 export interface Row {
   readonly system: string
   readonly label: string
+  readonly role: Role
   readonly runs: readonly Figures[]
   /** Of the runs. */
   readonly median: Figures

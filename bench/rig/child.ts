@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { BenchError } from './bench-error.ts'
 import { type Core, pinned } from './cores.ts'
 import { Cpu } from './cpu.ts'
@@ -31,6 +30,7 @@ export class Child {
   readonly #ended: Promise<void>
   #output = ''
   #isStopping = false
+  #listener: (() => void) | undefined
 
   constructor({ name, core, command, args, env = {}, ipc = false }: ChildOptions) {
     this.name = name
@@ -69,12 +69,14 @@ export class Child {
 
   /** Resolves once it printed this. */
   async said(pattern: RegExp): Promise<void> {
-    const heard = async (): Promise<void> => {
-      while (!pattern.test(this.#output)) {
-        await Promise.race([once(this.process.stdout!, 'data'), once(this.process.stderr!, 'data')])
+    const heard = new Promise<void>((resolve) => {
+      this.#listener = () => {
+        if (pattern.test(this.#output)) resolve()
       }
-    }
-    await Promise.race([heard(), this.failed()])
+    })
+    this.#listener?.()
+    await Promise.race([heard, this.failed()])
+    this.#listener = undefined
   }
 
   /** Lets it end by itself, where it does when its parent lets go; then ends it. Safe twice. */
@@ -90,6 +92,7 @@ export class Child {
 
   #keep(text: string): void {
     this.#output = (this.#output + text).slice(-KEPT_OUTPUT)
+    this.#listener?.()
   }
 
   #end(why: string, resolve: () => void): void {

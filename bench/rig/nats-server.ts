@@ -28,7 +28,7 @@ export class NatsServer {
   static async start(name: string, core: Core, own: NatsPorts, other: NatsPorts): Promise<NatsServer> {
     const folder = await mkdtemp(join(tmpdir(), 'flotilla-bench-nats-'))
     const config = join(folder, 'nats.conf')
-    await writeFile(config, configOf(name, own, other))
+    await writeFile(config, configOf(own, other))
     const child = new Child({ name, core, command: 'nats-server', args: ['-c', config], env: { GOMAXPROCS: '1' } })
     await child.said(/Server is ready/)
     return new NatsServer(child, folder)
@@ -40,8 +40,7 @@ export class NatsServer {
   }
 }
 
-const configOf = (name: string, own: NatsPorts, other: NatsPorts): string => `
-server_name: ${name}
+const configOf = (own: NatsPorts, other: NatsPorts): string => `
 listen: 127.0.0.1:${own.client}
 websocket { host: 127.0.0.1, port: ${own.websocket}, no_tls: true }
 cluster { name: bench, listen: 127.0.0.1:${own.cluster}, routes: [nats://127.0.0.1:${other.cluster}] }

@@ -13,7 +13,7 @@ export interface NodePlan {
   readonly system: string
   readonly settings: object
   /** For Node itself. */
-  readonly flags?: readonly string[]
+  readonly flags?: readonly string[] | undefined
 }
 
 export interface PublishPlan {
@@ -37,6 +37,8 @@ interface Calls {
   publish: [PublishPlan, Published]
   rounds: [{ count: number; pause: number }, object]
   collectGarbage: [object, object]
+  /** Nanoseconds of each message that has arrived since the last call. */
+  latencies: [object, number[]]
 }
 
 type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }

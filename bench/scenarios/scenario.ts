@@ -1,4 +1,5 @@
 import type { System } from '../systems/system.ts'
+import type { Goal } from './goal.ts'
 
 /** How much trouble a run takes. */
 export interface Effort {
@@ -8,10 +9,32 @@ export interface Effort {
   readonly seconds: number
   /** A search ends when it knows the greatest rate to so much of it. */
   readonly resolution: number
+  /** How often a rate may fail until it counts as too high: what else happens on the machine must not decide. */
+  readonly attempts: number
+  /** Messages a second: where it is given, nothing is searched for. */
+  readonly rate?: number
+  /** Where there are to be many. */
+  readonly connections: number
+  /** Nodes of the clusters that are compared. */
+  readonly clusterSizes: readonly number[]
 }
 
-export const thorough: Effort = { runs: 5, seconds: 5, resolution: 0.05 }
-export const quick: Effort = { runs: 1, seconds: 1, resolution: 0.15 }
+export const thorough: Effort = {
+  runs: 5,
+  seconds: 5,
+  resolution: 0.05,
+  attempts: 2,
+  connections: 15_000,
+  clusterSizes: [2, 8, 32],
+}
+export const quick: Effort = {
+  runs: 1,
+  seconds: 1,
+  resolution: 0.2,
+  attempts: 1,
+  connections: 5_000,
+  clusterSizes: [2, 32],
+}
 
 /** What one run measures: a number for each of the scenario's figures that the system has. */
 export type Figures = Readonly<Record<string, number>>
@@ -20,18 +43,14 @@ export interface Figure {
   readonly key: string
   readonly label: string
   readonly unit: string
-  /** Which of two is better. */
-  readonly better: 'more' | 'less'
 }
 
-export interface Scenario {
-  readonly id: string
+/** Bars: one for each system and figure. */
+export interface Chart {
   readonly title: string
-  /** What was done, in a sentence or two. */
-  readonly method: string
-  readonly figures: readonly Figure[]
-  readonly systems: readonly string[]
-  run(system: System, effort: Effort, options: RunOptions): Promise<Figures>
+  readonly unit: string
+  readonly better: 'more' | 'less'
+  readonly bars: readonly { readonly key: string; readonly label?: string }[]
 }
 
 /** Told what happens, as it happens. */
@@ -41,6 +60,19 @@ export interface RunOptions {
   /** For Node, where the subject and the publisher run on it. */
   readonly subjectFlags?: readonly string[]
   readonly publisherFlags?: readonly string[]
-
   readonly note: Note
+}
+
+export interface Scenario {
+  readonly id: string
+  readonly title: string
+  /** What is done, in a sentence or two. */
+  readonly method: string
+  /** Ids of those that take part. */
+  readonly systems: readonly string[]
+  readonly figures: readonly Figure[]
+  readonly chart: Chart
+  readonly goals: readonly Goal[]
+  /** @throws BenchError where nothing was measured */
+  run(system: System, effort: Effort, options: RunOptions): Promise<Figures>
 }

@@ -1,6 +1,6 @@
 import { BenchError } from '../rig/bench-error.ts'
 import type { Effort } from './scenario.ts'
-import type { Result, Trial } from './trial.ts'
+import { KEPT_UP, type Result, type Trial } from './trial.ts'
 
 interface Search {
   /** Messages a second to begin with. */
@@ -13,26 +13,24 @@ interface Search {
 /** While feeling its way up, it looks at a rate for so many seconds only. */
 const GLANCE = 0.5
 const STEP = 2
-/** The publisher kept up with the rate that it was asked for, if it sent so much of it. */
-const KEPT_UP = 0.95
-/** What else happens on the machine must not decide. */
-const ATTEMPTS = 2
 const LEAST_RATE = 1
 
 /**
  * The greatest rate that a system bears: everything arrives, soon enough, nothing is refused and nobody is thrown out.
  * It doubles the rate until that fails, then halves the interval.
  */
-export async function greatestRate(trial: Trial, search: Search, { seconds, resolution }: Effort): Promise<Result> {
+export async function greatestRate(trial: Trial, search: Search, effort: Effort): Promise<Result> {
+  const { seconds, resolution, attempts, rate: given } = effort
   const users = search.users === undefined ? {} : { users: search.users }
   const bears = async (rate: number, duration: number): Promise<Result | undefined> => {
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    for (let attempt = 1; attempt <= attempts; attempt++) {
       const result = await trial.measure({ rate, seconds: duration, ...users })
       if (isBorne(result, search.p99)) return result
       if (result.arrivals.closed > 0) await trial.reconnect()
     }
     return undefined
   }
+  if (given !== undefined) return trial.measure({ rate: given, seconds, ...users })
   let high = search.from
   while ((await bears(high, GLANCE)) !== undefined) high *= STEP
   let low = high / STEP ** 2

@@ -6,6 +6,8 @@ import type { Note } from './scenario.ts'
 
 const MS = 1e6
 const SECOND = 1e9
+/** The publisher kept up with the rate that it was asked for, if it sent so much of it. */
+export const KEPT_UP = 0.95
 
 /** What came of publishing at one rate for a while. Times in ms. */
 export interface Result {
@@ -65,6 +67,16 @@ export class Trial {
     this.#note(`${describe(result)}; cores: ${cpu}`)
     this.#check(result)
     return result
+  }
+
+  /** Measures a rate that the system is to bear: whatever was asked for is sent, taken, and arrives. */
+  async measureAll(plan: PublishPlan): Promise<Result> {
+    const result = await this.measure(plan)
+    const { published, arrivals, expected, asked } = result
+    const isFull = published.sent >= KEPT_UP * asked * published.seconds
+    const lost = expected - arrivals.messages
+    if (isFull && lost + published.rejected + published.unsettled + arrivals.closed === 0) return result
+    throw new BenchError(`${this.#system.label} does not bear ${asked} messages/s: ${describe(result)}`)
   }
 
   /** All of its clients anew, where some were thrown out. */

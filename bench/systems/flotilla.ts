@@ -9,6 +9,7 @@ export function flotilla({ id = 'flotilla', label = 'Flotilla', folder = built }
   return redisSystem({
     id,
     kind: 'flotilla',
+    role: 'ours',
     needsPackages: false,
     label,
     greeting: { path: '/ws?uid=u%d' },

@@ -7,6 +7,7 @@ import type { System } from './system.ts'
 export const nats: System = {
   id: 'nats',
   kind: 'nats',
+  role: 'peer',
   needsPackages: true,
   label: 'NATS',
   greeting: {
@@ -18,8 +19,8 @@ export const nats: System = {
   async start({ publisherFlags = [] }) {
     const troupe = new Troupe()
     const [near, far] = [await natsPorts(), await natsPorts()]
-    const subject = await troupe.add(NatsServer.start('near', 'subject', near, far))
-    await troupe.add(NatsServer.start('far', 'rest', far, near))
+    const subject = await troupe.add(NatsServer.start("NATS's node", 'subject', near, far))
+    await troupe.add(NatsServer.start("NATS's other node", 'rest', far, near))
     const settings = { server: `127.0.0.1:${far.client}` }
     const publisher = await troupe.add(
       NodeProcess.start({ name: "NATS's publisher", core: 'rest', system: 'nats', settings, flags: publisherFlags }),

@@ -2,11 +2,12 @@ import type { Greeting } from '../rig/load-client.ts'
 import { NodeProcess } from '../rig/node-process.ts'
 import { Store } from '../rig/store.ts'
 import { Troupe } from '../rig/troupe.ts'
-import type { System } from './system.ts'
+import type { Role, System } from './system.ts'
 
 interface RedisSystem {
   readonly id: string
   readonly kind?: string
+  readonly role: Role
   readonly needsPackages: boolean
   readonly label: string
   readonly greeting: Greeting
@@ -21,14 +22,28 @@ export function redisSystem({ script, settings, ...system }: RedisSystem): Syste
   return {
     kind: system.id,
     ...system,
-    async start({ hasPublisher = true, subjectFlags, publisherFlags }) {
+    async start({ hasPublisher = true, servers = 1, heartbeat, subjectFlags, publisherFlags }) {
       const troupe = new Troupe()
       const store = await troupe.add(Store.start())
-      const plan = { system: script, settings: { ...settings, redis: store.url } }
-      const startNode = (role: string, core: 'subject' | 'rest', flags?: readonly string[]): Promise<NodeProcess> =>
-        troupe.add(NodeProcess.start({ ...plan, name: `${label}'s ${role}`, core, ...(flags && { flags }) }))
-      const node = await startNode('node', 'subject', subjectFlags)
-      const publisher = hasPublisher ? await startNode('publisher', 'rest', publisherFlags) : undefined
+      const common = { ...settings, redis: store.url, heartbeat }
+      const node = await troupe.add(
+        NodeProcess.start({
+          name: `${label}'s node`,
+          core: 'subject',
+          system: script,
+          settings: { ...common, role: 'node', servers },
+          flags: subjectFlags,
+        }),
+      )
+      const startPublisher = (): Promise<NodeProcess> =>
+        NodeProcess.start({
+          name: `${label}'s publisher`,
+          core: 'rest',
+          system: script,
+          settings: { ...common, role: 'publisher' },
+          flags: publisherFlags,
+        })
+      const publisher = hasPublisher ? await troupe.add(startPublisher()) : undefined
       return {
         subject: node.child,
         ports: node.ports,

@@ -5,6 +5,7 @@ import type { System } from './system.ts'
 export function socketio(adapter: 'redis' | 'streams'): System {
   return redisSystem({
     id: `socketio-${adapter}`,
+    role: 'peer',
     needsPackages: true,
     label: `Socket.IO, ${adapter === 'redis' ? 'Redis' : 'Redis streams'}`,
     // Engine.IO 4: 4 is a message, and 0 in it the namespace's connect packet.

@@ -8,6 +8,10 @@ export interface Layout {
   /** Flags for Node, where the subject runs on it. */
   readonly subjectFlags?: readonly string[]
   readonly publisherFlags?: readonly string[]
+  /** How many servers share the subject's process: each listens on a port of its own. */
+  readonly servers?: number
+  /** ms between two of a node's heartbeats, where it has them. */
+  readonly heartbeat?: number
   /** Without it, nobody but the subject pushes. */
   readonly hasPublisher?: boolean
 }
@@ -24,11 +28,15 @@ export interface Stage {
   stop(): Promise<void>
 }
 
+export type Role = 'ours' | 'peer' | 'control'
+
 /** Something to measure. */
 export interface System {
   readonly id: string
   /** What scenarios know it by: the id, but for other builds of Flotilla. */
   readonly kind: string
+  /** A control is no peer: it shows what the machine can do, or what the way costs. */
+  readonly role: Role
   /** Those of bench/package.json. */
   readonly needsPackages: boolean
   readonly label: string

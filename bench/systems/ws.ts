@@ -6,6 +6,7 @@ import type { System } from './system.ts'
 export const ws: System = {
   id: 'ws',
   kind: 'ws',
+  role: 'control',
   needsPackages: false,
   label: 'bare ws, one node',
   greeting: { path: '/ws?uid=u%d' },

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { textOf } from '../message.mjs'
 
-/** @param {{ package: string, redis: string, servers?: number }} settings `package`: the folder that was built. */
-export async function start({ package: folder, redis: url, servers: count = 1 }) {
+/** @param {{ package: string, redis: string, heartbeat?: number, servers?: number }} settings `package`: the folder that was built. */
+export async function start({ package: folder, redis: url, heartbeat = 3_000, servers: count = 1 }) {
   const load = (file) => import(pathToFileURL(join(folder, file)).href)
   const { createServer, defineModule } = await load('index.js')
   const { redis } = await load('drivers/redis/redis.js')
@@ -14,7 +14,9 @@ export async function start({ package: folder, redis: url, servers: count = 1 })
     },
   })
   const onError = ({ phase, error }) => process.stderr.write(`${phase}: ${error}\n`)
-  const servers = Array.from({ length: count }, () => createServer({ modules: [ws], driver: redis({ url }), onError }))
+  const times = { heartbeat, deadAfter: 4 * heartbeat }
+  const options = { modules: [ws], onError, ...times }
+  const servers = Array.from({ length: count }, () => createServer({ ...options, driver: redis({ url }) }))
   const urls = await Promise.all(servers.map((server) => server.listen(0)))
   const [{ cluster }] = servers
   return {

@@ -19,7 +19,7 @@ async function serve() {
   const server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
   server.on('connection', (socket, { url }) => {
     if (url === '/publish') {
-      socket.on('message', (data) => relay(data.toString(), send))
+      socket.on('message', (/** @type {Buffer} */ data) => relay(data.toString('utf8'), send))
       return
     }
     const uid = new URL(url, 'ws://localhost').searchParams.get('uid')

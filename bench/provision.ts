@@ -1,0 +1,13 @@
+import type { Options } from './options.ts'
+import { provideNpmPackages } from './rig/npm-packages.ts'
+import { type Program, providePrograms } from './rig/programs.ts'
+
+/** Installs what the chosen systems need, or says what to install. */
+export function provide({ systems }: Options): void {
+  const programs: Program[] = ['gcc', 'redis-server']
+  if (systems.some(({ kind }) => kind === 'nats')) programs.push('nats-server')
+  providePrograms(programs)
+  const hasPeers = systems.some(({ needsPackages }) => needsPackages)
+  // The progress bar, too, is one of them.
+  if (hasPeers || process.stderr.isTTY) provideNpmPackages()
+}

@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BenchError } from '../rig/bench-error.ts'
+import { LoadClient } from '../rig/load-client.ts'
+import type { NodeProcess } from '../rig/node-process.ts'
+import type { Stage, System } from '../systems/system.ts'
+
+const WARM_UP = 500
+const SETTLE = 1_000
+
+/** A node that runs alone, warmed up by some connections that have come and gone. */
+export async function startAlone(
+  system: System,
+  flags: readonly string[] = [],
+): Promise<{ stage: Stage; node: NodeProcess }> {
+  const stage = await system.start({ hasPublisher: false, subjectFlags: flags })
+  try {
+    const { node } = stage
+    if (node === undefined) throw new BenchError(`${system.label} has no node that can be asked`)
+    const visitors = await openCrowd(system, stage, WARM_UP)
+    await visitors.close()
+    await sleep(SETTLE)
+    return { stage, node }
+  } catch (error) {
+    await stage.stop()
+    throw error
+  }
+}
+
+/** So many users, connected at once. */
+export function openCrowd(system: System, { ports }: Stage, count: number): Promise<LoadClient> {
+  return LoadClient.open({ ports, count, greeting: system.greeting })
+}
+
+/** Connections that no push reaches would be measured for nothing. */
+export async function requireReachable(node: NodeProcess, crowd: LoadClient, users: number): Promise<void> {
+  await crowd.begin()
+  const { sent } = await node.call('publish', { rate: users, seconds: 1, users })
+  const { messages, closed } = await crowd.settle(sent)
+  if (sent > 0 && messages === sent && closed === 0) return
+  throw new BenchError(
+    `${node.child.name}: of ${sent} pushes to its users ${messages} arrived; ${closed} connections have closed`,
+  )
+}

@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { residentBytes } from '../rig/memory.ts'
+import type { NodeProcess } from '../rig/node-process.ts'
+import { openCrowd, requireReachable, startAlone } from './crowd.ts'
+import { times } from './goal.ts'
+import { type Scenario, thorough } from './scenario.ts'
+
+const REACHED = 1_000
+const SETTLE = 2_000
+const KIB = 1024
+
+export const w4: Scenario = {
+  id: 'W4',
+  title: 'Memory of an idle connection',
+  method:
+    `${thorough.connections} users connect. What the node's resident memory has grown by, each time after collecting ` +
+    'garbage, divided by their number.',
+  systems: ['flotilla', 'ws', 'socketio-redis', 'socketio-streams'],
+  figures: [{ key: 'kib', label: 'a connection', unit: 'KiB' }],
+  chart: { title: 'A connection', unit: 'KiB', better: 'less', bars: [{ key: 'kib' }] },
+  goals: [times(1.3, 'beside bare ws', 'kib', ['ws'], 'less')],
+  async run(system, { connections }, { note, subjectFlags = [] }) {
+    const { stage, node } = await startAlone(system, ['--expose-gc', ...subjectFlags])
+    try {
+      const before = await retained(node)
+      const crowd = await openCrowd(system, stage, connections)
+      await sleep(SETTLE)
+      const after = await retained(node)
+      note(`${system.label}: ${before / KIB / KIB} MiB before, ${after / KIB / KIB} MiB after`)
+      await requireReachable(node, crowd, REACHED)
+      await crowd.close()
+      return { kib: (after - before) / connections / KIB }
+    } finally {
+      await stage.stop()
+    }
+  },
+}
+
+async function retained(node: NodeProcess): Promise<number> {
+  await node.call('collectGarbage', {})
+  return residentBytes(node.child.pid)
+}
