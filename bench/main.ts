@@ -29,12 +29,16 @@ async function bench(options: Options): Promise<void> {
   const progress = new Progress(options)
   const outcomes = await runAll(options, progress)
   progress.end()
-  const { isComplete, effort } = options
   const machine = machineLine()
   for (const outcome of outcomes) report(outcome)
-  const records = isComplete ? Records.kept() : Records.passing()
-  records.save(outcomes, machine, effort.runs)
+  const records = recordsFor(options)
+  records.save(outcomes, machine, options.effort.runs)
   process.stdout.write(`\n${machine}\nWritten to ${relative(process.cwd(), records.page)}, with charts.\n`)
+}
+
+function recordsFor({ out, isComplete }: Options): Records {
+  if (out !== undefined) return Records.in(out)
+  return isComplete ? Records.kept() : Records.passing()
 }
 
 function report(outcome: Outcome): void {

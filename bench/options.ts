@@ -14,6 +14,7 @@ export const usage = `npm run bench -- [W1 … W7] [options]
   --runs N           runs of each system, in turns; their median counts (${thorough.runs})
   --seconds N        of one measurement (${thorough.seconds})
   --rate N           messages a second in W1 and W2, instead of searching for the greatest
+  --out DIR          write results there (bench/results.md, or bench/last where something was left out)
   --verbose          say what each measurement found, as it does
 `
 
@@ -22,6 +23,8 @@ export interface Options {
   readonly systems: readonly System[]
   readonly effort: Effort
   readonly verbose: boolean
+  /** A folder for the results, where not the usual one. */
+  readonly out: string | undefined
   /** Nothing was left out or shortened: the results are worth keeping. */
   readonly isComplete: boolean
 }
@@ -41,6 +44,7 @@ export function parseOptions(args: string[]): Options | 'help' {
       seconds: numberOf('--seconds', values.seconds, effort.seconds),
       ...(values.rate !== undefined && { rate: numberOf('--rate', values.rate) }),
     },
+    out: values.out,
     verbose: values.verbose === true,
     isComplete: [values.quick, values.only, values.beside, values.runs, values.seconds, values.rate].every(
       (value) => value === undefined,
@@ -60,6 +64,7 @@ function parse(args: string[]) {
         runs: { type: 'string' },
         seconds: { type: 'string' },
         rate: { type: 'string' },
+        out: { type: 'string' },
         verbose: { type: 'boolean' },
         help: { type: 'boolean' },
       },

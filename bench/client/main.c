@@ -15,10 +15,12 @@
 
 #define USAGE \
   "client -p PORT[,PORT…] -n CONNECTIONS [-u PATH] [-f FIRST_INDEX] [-c AT_ONCE] [-i HELLO] [-w WELCOME] [-t SECONDS] " \
-  "[-N]\n"
+  "[-N] [-R]\n"
 
 static struct fleet_plan plan = {.count = 1, .at_once = 256, .path = "/"};
 static double patience = 60;
+static bool counts_rounds;
+static uint64_t round_size;
 
 static void parse_ports(char *list) {
   for (char *port = strtok(list, ","); port != NULL && plan.port_count < FLEET_MAX_PORTS; port = strtok(NULL, ",")) {
@@ -27,7 +29,7 @@ static void parse_ports(char *list) {
 }
 
 static void parse_options(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:N")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:NR")) != -1;) {
     switch (option) {
       case 'p': parse_ports(optarg); break;
       case 'n': plan.count = (uint32_t)atoi(optarg); break;
@@ -38,6 +40,7 @@ static void parse_options(int argc, char **argv) {
       case 'w': plan.welcome = optarg; break;
       case 't': patience = atof(optarg); break;
       case 'N': plan.nats = true; break;
+      case 'R': counts_rounds = true; break;
       default: fputs(USAGE, stderr); exit(2);
     }
   }
@@ -59,7 +62,7 @@ static void answer(bool with_meter) {
 
 static void obey(const char *command) {
   bool is_begin = strcmp(command, "begin") == 0;
-  if (is_begin) meter_clear(plan.count);
+  if (is_begin) meter_clear(round_size);
   answer(!is_begin);
 }
 
@@ -76,7 +79,8 @@ static bool read_command(void) {
 
 int main(int argc, char **argv) {
   parse_options(argc, argv);
-  meter_clear(plan.count);
+  round_size = counts_rounds ? plan.count : 0;
+  meter_clear(round_size);
   fleet_open(&plan, patience);
   answer(false);
   struct pollfd inputs[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = fleet_descriptor(), .events = POLLIN}};

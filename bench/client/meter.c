@@ -8,15 +8,24 @@
 /** The stamp stands this near to a message's start: Socket.IO puts eight bytes before the object. */
 #define STAMP_WITHIN 32
 
+/** So many rounds may be under way at once. */
+#define OPEN_ROUNDS 16
+
+struct round {
+  uint64_t stamp, count;
+};
+
 static struct {
-  uint64_t connections, messages, others, bytes, first, last;
-  uint64_t round_stamp, round_count;
+  uint64_t round_size;
+  uint64_t messages, others, bytes, first, last;
+  struct round open[OPEN_ROUNDS];
+  uint32_t newest;
   struct histogram latencies, rounds;
 } meter;
 
-void meter_clear(uint64_t connections) {
+void meter_clear(uint64_t round_size) {
   memset(&meter, 0, sizeof meter);
-  meter.connections = connections;
+  meter.round_size = round_size;
 }
 
 /** 0 where there is none. */
@@ -31,8 +40,15 @@ static uint64_t stamp_in(const char *bytes, uint32_t length) {
   return stamp;
 }
 
-static void end_round(void) {
-  if (meter.round_count == meter.connections) histogram_add(&meter.rounds, meter.last - meter.round_stamp);
+/** The one under way with this stamp; a new one takes the place of the oldest. */
+static struct round *round_of(uint64_t stamp) {
+  for (uint32_t age = 0; age < OPEN_ROUNDS; age++) {
+    struct round *round = &meter.open[(meter.newest - age) % OPEN_ROUNDS];
+    if (round->stamp == stamp) return round;
+  }
+  struct round *fresh = &meter.open[++meter.newest % OPEN_ROUNDS];
+  *fresh = (struct round){.stamp = stamp};
+  return fresh;
 }
 
 void meter_message(const char *bytes, uint32_t length, uint64_t now) {
@@ -41,16 +57,11 @@ void meter_message(const char *bytes, uint32_t length, uint64_t now) {
     meter.others++;
     return;
   }
-  if (stamp != meter.round_stamp) {
-    end_round();
-    meter.round_stamp = stamp;
-    meter.round_count = 0;
-  }
-  meter.round_count++;
   if (meter.messages++ == 0) meter.first = now;
   meter.last = now;
   meter.bytes += length;
   histogram_add(&meter.latencies, now - stamp);
+  if (meter.round_size > 0 && ++round_of(stamp)->count == meter.round_size) histogram_add(&meter.rounds, now - stamp);
 }
 
 static void print_histogram(FILE *out, const char *name, const struct histogram *histogram) {
@@ -59,10 +70,8 @@ static void print_histogram(FILE *out, const char *name, const struct histogram 
           histogram_quantile(histogram, 0.99), histogram_quantile(histogram, 0.999), histogram->max);
 }
 
-/** Nanoseconds everywhere. The round under way is ended first, for nothing may follow it. */
+/** Nanoseconds everywhere. */
 void meter_report(FILE *out) {
-  end_round();
-  meter.round_stamp = meter.round_count = 0;
   fprintf(out, "\"messages\":%lu,\"others\":%lu,\"bytes\":%lu,\"span\":%lu,", meter.messages, meter.others, meter.bytes,
           meter.last - meter.first);
   print_histogram(out, "latency", &meter.latencies);

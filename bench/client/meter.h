@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/** What has arrived since the meter was cleared. A round is one message to every connection; only full ones count. */
-void meter_clear(uint64_t connections);
+/** What has arrived since the meter was cleared. A round is one message to each of so many connections; 0 counts none. */
+void meter_clear(uint64_t round_size);
 
 /** A message came in at `now`; its first bytes hold `"t":` and when it was sent. One without counts as `others`. */
 void meter_message(const char *bytes, uint32_t length, uint64_t now);

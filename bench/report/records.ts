@@ -36,6 +36,10 @@ export class Records {
   static passing(): Records {
     const folder = join(bench, 'last')
     rmSync(folder, { recursive: true, force: true })
+    return Records.in(folder)
+  }
+
+  static in(folder: string): Records {
     return new Records(join(folder, 'results.md'), folder)
   }
 

@@ -20,6 +20,8 @@ export interface ClientPlan {
   readonly ports: readonly number[]
   readonly count: number
   readonly greeting: Greeting
+  /** Whether every message goes to each connection, and how long that takes is to be told. */
+  readonly countsRounds?: boolean
 }
 
 /** Nanoseconds. */
@@ -69,12 +71,13 @@ export class LoadClient {
   }
 
   /** Resolves once all of its connections are open. */
-  static async open({ ports, count, greeting }: ClientPlan): Promise<LoadClient> {
+  static async open({ ports, count, greeting, countsRounds = false }: ClientPlan): Promise<LoadClient> {
     const { path, hello, welcome, isNats = false } = greeting
     const args = ['-p', ports.join(','), '-n', String(count), '-u', path]
     if (hello !== undefined) args.push('-i', hello)
     if (welcome !== undefined) args.push('-w', welcome)
     if (isNats) args.push('-N')
+    if (countsRounds) args.push('-R')
     const child = new Child({ name: 'the load client', core: 'rest', command: clientBinary(), args })
     const lines = createInterface(child.process.stdout!)
     const fleet = await nextAnswer<Fleet>(child, lines)

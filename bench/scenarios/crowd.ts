@@ -27,8 +27,13 @@ export async function startAlone(
 }
 
 /** So many users, connected at once. */
-export function openCrowd(system: System, { ports }: Stage, count: number): Promise<LoadClient> {
-  return LoadClient.open({ ports, count, greeting: system.greeting })
+export function openCrowd(
+  system: System,
+  { ports }: Stage,
+  count: number,
+  options: { countsRounds?: boolean } = {},
+): Promise<LoadClient> {
+  return LoadClient.open({ ports, count, greeting: system.greeting, ...options })
 }
 
 /** Connections that no push reaches would be measured for nothing. */

@@ -1,10 +1,12 @@
 import { BenchError } from '../rig/bench-error.ts'
+import type { LoadClient, Quantiles } from '../rig/load-client.ts'
+import type { NodeProcess } from '../rig/node-process.ts'
+import { openCrowd, startAlone } from './crowd.ts'
 import { times } from './goal.ts'
 import type { Scenario } from './scenario.ts'
-import { Trial } from './trial.ts'
 
 const CONNECTIONS = 1_000
-const WARM_UP = { count: 20, pause: 20 }
+const WARM_UP = 20
 /** ms between two: each has long arrived when the next one is pushed. */
 const PAUSE = 50
 const PER_SECOND = 20
@@ -21,23 +23,26 @@ export const w6: Scenario = {
   ],
   chart: { title: 'To the last arrival, median', unit: 'ms', better: 'less', bars: [{ key: 'p50' }] },
   goals: [times(1, 'beside a bare ws send loop', 'p50', ['ws'], 'less')],
-  async run(system, { seconds }, { note, subjectFlags = [] }) {
-    const trial = await Trial.open(system, { hasPublisher: false, subjectFlags }, CONNECTIONS, note)
+  async run(system, { seconds }, { subjectFlags }) {
+    const { stage, node } = await startAlone(system, subjectFlags)
     try {
-      const { node } = trial.stage
-      await node?.call('rounds', WARM_UP)
-      await trial.client.begin()
-      const count = seconds * PER_SECOND
-      await node?.call('rounds', { count, pause: PAUSE })
-      const { round } = await trial.client.settle(count * CONNECTIONS)
-      if (round.count !== count) {
-        throw new BenchError(
-          `${system.label}: of ${count} broadcasts ${round.count} reached all ${CONNECTIONS} connections`,
-        )
-      }
+      const crowd = await openCrowd(system, stage, CONNECTIONS, { countsRounds: true })
+      await broadcast(node, crowd, WARM_UP)
+      const round = await broadcast(node, crowd, seconds * PER_SECOND)
+      await crowd.close()
       return { p50: round.p50 / NS_PER_MS, p90: round.p90 / NS_PER_MS }
     } finally {
-      await trial.close()
+      await stage.stop()
     }
   },
+}
+
+/** How long each took to reach the last connection. */
+async function broadcast(node: NodeProcess, crowd: LoadClient, count: number): Promise<Quantiles> {
+  await crowd.begin()
+  await node.call('rounds', { count, pause: PAUSE })
+  const { round } = await crowd.settle(count * CONNECTIONS)
+  if (round.count === count) return round
+  const reached = `${round.count} of ${count} broadcasts reached all ${CONNECTIONS} connections`
+  throw new BenchError(`${node.child.name}: ${reached}`)
 }

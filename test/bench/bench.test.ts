@@ -1,0 +1,68 @@
+import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict'
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises'
+import { existsSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { Child } from '../support/child.ts'
+import { until } from '../support/until.ts'
+
+const command = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
+const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
+
+describe('npm run bench', () => {
+  let folder: string
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'flotilla-bench-'))
+  })
+  after(() => rm(folder, { recursive: true, force: true }))
+
+  const bench = (...args: string[]): Child =>
+    new Child(process.execPath, [command, ...args, '--quick', '--out', folder])
+
+  it('measures a scenario, and leaves a table, the figures and a chart', async () => {
+    const child = bench('W6', '--only', 'flotilla,ws')
+    deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
+    match(child.stdout, /^\| Flotilla +\| +[\d.]+ \|/m)
+    match(child.stdout, /^\| bare ws, one node +\| +[\d.]+ \|/m)
+    match(child.stdout, /cores.*Linux.*Node\.js/)
+    deepEqual((await readdir(folder)).toSorted(), ['W6.json', 'W6.svg', 'results.md'])
+    match(await readFile(join(folder, 'results.md'), 'utf8'), /!\[Lone broadcast\]\(W6\.svg\)/)
+    const { rows } = JSON.parse(await readFile(join(folder, 'W6.json'), 'utf8')) as {
+      rows: { median: { p50: number } }[]
+    }
+    equal(rows.length, 2)
+    for (const { median } of rows) ok(median.p50 > 0)
+  })
+
+  it('fails, in a sentence, where nothing arrives, or where pushes are rejected', async () => {
+    const builds = ['silent', 'refusing'].flatMap((name) => ['--beside', `${name}=${fixture(name)}`])
+    const child = bench('W2', '--only', 'ws', '--rate', '1000', ...builds)
+    equal((await child.exited).code, 1)
+    match(child.stderr, /W2 failed for Flotilla, silent: .* none of \d+ messages arrived/)
+    match(child.stderr, /W2 failed for Flotilla, refusing: .* \d+ REJECTED \(Error: refused to please\)/)
+  })
+
+  it('says what it takes where it is asked for something else', async () => {
+    const child = bench('W9')
+    equal((await child.exited).code, 1)
+    match(child.stderr, /there is no scenario W9: choose from W1/)
+  })
+
+  it('takes every process that it started with it when it is interrupted', async () => {
+    const child = bench('W4', '--only', 'flotilla')
+    const started = (): readonly number[] => childrenOf(child.pid)
+    await until('the store and the node run', () => started().length >= 2)
+    const pids = started()
+    child.signal('SIGINT')
+    notEqual((await child.exited).code, 0)
+    await until('all have ended', () => pids.every((pid) => !existsSync(`/proc/${pid}`)))
+  })
+})
+
+function childrenOf(pid: number): number[] {
+  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+  return list.split(' ').filter(Boolean).map(Number)
+}
