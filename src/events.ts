@@ -1,8 +1,10 @@
 import { EventEmitter } from 'node:events'
 import type { ClusterEvents } from './api.ts'
+import { FlotillaError } from './errors.ts'
 import type { Logger } from './logger.ts'
 
 type EventName = keyof ClusterEvents
+const EVENTS: readonly EventName[] = ['receive', 'register', 'logout', 'discover', 'shutdown']
 
 /** Typed events of one node. A listener that throws is logged and harms nobody: events are no control flow. */
 export class Events {
@@ -15,6 +17,9 @@ export class Events {
   }
 
   on<E extends EventName>(event: E, listener: (event: ClusterEvents[E]) => void): () => void {
+    if (!EVENTS.includes(event)) {
+      throw new FlotillaError('FLT_BAD_REQUEST', `there is no event ${event}: listen to ${EVENTS.join(', ')}`)
+    }
     const guarded = (payload: ClusterEvents[E]): void => this.#call(event, listener, payload)
     this.#emitter.on(event, guarded)
     return () => void this.#emitter.off(event, guarded)

@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http'
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Driver } from './drivers/driver.ts'
 import { memory } from './drivers/memory/memory.ts'
-import { FlotillaError } from './errors.ts'
+import { FlotillaError, isFlotillaError } from './errors.ts'
 import { type Logger, silent } from './logger.ts'
 import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
 import { binaryCodec } from './protocol/binary-codec.ts'
@@ -51,6 +51,8 @@ export interface ServerOptions {
   maxPayload?: number
   /** Messages of one connection that wait for its handlers before reading pauses. Default 100. */
   maxPending?: number
+  /** Bytes that may wait for a client that reads too slowly; beyond them it is closed with 4408. Default 1048576. */
+  maxBuffered?: number
   /** Connections of one user on this node; the next one is refused with 429. Default 100. */
   maxConnectionsPerUid?: number
   /** How long a push or a handshake waits for a store that is away. Default 5000. */
@@ -87,6 +89,7 @@ export interface Settings {
   readonly consumers: number
   readonly maxPayload: number
   readonly maxPending: number
+  readonly maxBuffered: number
   readonly maxConnectionsPerUid: number
   readonly storeWait: number
   readonly connectTimeout: number
@@ -113,6 +116,7 @@ const numbers = {
   consumers: { default: 1, min: 1, max: 256 },
   maxPayload: { default: 2 ** 20, min: 1, max: GIB },
   maxPending: { default: 100, min: 1, max: 1_000_000 },
+  maxBuffered: { default: 2 ** 20, min: 1, max: 4 * GIB },
   maxConnectionsPerUid: { default: 100, min: 1, max: 10_000 },
   storeWait: { default: 5_000, min: 10, max: HOUR },
   connectTimeout: { default: 10_000, min: 0, max: HOUR },
@@ -177,7 +181,8 @@ function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {
 function guarded(onError: ServerOptions['onError'], logger: Logger): (report: ErrorReport) => void {
   return (report) => {
     const { phase, error, connection } = report
-    logger.warn({ phase, error, connection: connection?.id }, 'an error that no caller was told of')
+    const isCallers = isFlotillaError(error) && error.status < 500
+    logger[isCallers ? 'debug' : 'warn']({ phase, error, connection: connection?.id }, `an error in the phase ${phase}`)
     try {
       onError?.(report)
     } catch (failure) {

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { WebSocket } from 'ws'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
@@ -25,6 +26,8 @@ import { Pulse } from './sockets/pulse.ts'
 const DEFAULT_PORT = 18_308
 const DEFAULT_HOST = '127.0.0.1'
 const CLOSE_TIMEOUT = 5_000
+/** How long the close hooks of clients that were cut off may take. */
+const CUT_OFF_GRACE = 500
 
 export interface ListenOptions {
   /** 0 picks a free one. Default 18308. */
@@ -133,9 +136,15 @@ export class Server implements AsyncDisposable {
       handshakeTimeout: this.#settings.handshakeTimeout,
     }))
     http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
-    this.#url = await listenOn(http, options, this.#options.tls !== undefined)
-    await this.ready()
-    return this.#url
+    try {
+      this.#url = await listenOn(http, options, this.#options.tls !== undefined)
+      await this.ready()
+      if (this.#closing !== undefined) throw goingAway()
+      return this.#url
+    } catch (error) {
+      http.close()
+      throw error
+    }
   }
 
   /**
@@ -175,7 +184,7 @@ export class Server implements AsyncDisposable {
     await httpClosed
   }
 
-  /** Resolves once every client has closed, or was cut off. */
+  /** Resolves once every client has closed, or was cut off; handlers that never end are not waited for. */
   async #sayGoodbye(timeout: number): Promise<void> {
     const conversations = [...this.#conversations.values()]
     const left = Promise.all(conversations.map(({ ended }) => ended))
@@ -183,7 +192,7 @@ export class Server implements AsyncDisposable {
     const timer = setTimeout(() => {
       for (const conversation of this.#conversations.values()) conversation.terminate()
     }, timeout)
-    await left
+    await Promise.race([left, sleep(timeout + CUT_OFF_GRACE, undefined, { ref: false })])
     clearTimeout(timer)
   }
 
@@ -198,21 +207,32 @@ export class Server implements AsyncDisposable {
       )
       return
     }
-    await this.#gate.upgrade(request, socket, head)
+    try {
+      await this.#gate.upgrade(request, socket, head)
+    } catch (error) {
+      this.#settings.onError({ phase: 'handshake', error })
+      socket.destroy()
+    }
   }
 
   // ---- a connection's life
 
   async #admit({ context, request, path }: Admission): Promise<Connection> {
-    if (this.#closing !== undefined)
-      throw new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another')
+    if (this.#closing !== undefined) throw goingAway()
     const { uid, groups, session, params, ip } = context
     const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
     const upgradeRequest = { url: request.url ?? '/', rawHeaders: request.rawHeaders }
     const init = { params, session, meta, request: upgradeRequest }
-    const connection = new Connection(this.#node.residents.newConnectionId(uid), init, this.#flusher)
+    const connection = new Connection(
+      this.#node.residents.newConnectionId(uid),
+      init,
+      this.#flusher,
+      this.#settings.maxBuffered,
+    )
     await this.#node.residents.moveIn(connection, uid, groups)
-    return connection
+    if (this.#closing === undefined) return connection
+    this.#node.residents.moveOut(connection)
+    throw goingAway()
   }
 
   #opened(connection: Connection, { module, context }: Admission, socket: WebSocket, raw: Duplex): void {
@@ -250,6 +270,9 @@ export class Server implements AsyncDisposable {
     this.#node.residents.moveOut(connection)
   }
 }
+
+const goingAway = (): FlotillaError =>
+  new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another one')
 
 function routerOf(modules: readonly Module[]): Router<Module> {
   const router = new Router<Module>()

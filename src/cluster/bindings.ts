@@ -1,6 +1,7 @@
 import { type Connection, UNSTAMPED } from '../sockets/connection.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
+import { FlotillaError } from '../errors.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Logger } from '../logger.ts'
 
@@ -46,33 +47,37 @@ export class Bindings {
 
   /** Resolves once State knows of the connection: its user, its groups, or that it has gone. */
   touch(connection: Connection, uids: readonly Uid[], groups: Iterable<Group>): Promise<void> {
-    if (this.#closed) return Promise.resolve()
+    if (this.#closed) return Promise.reject(closed())
     this.#connections.add(connection.id)
     for (const uid of uids) this.#users.add(uid)
     return this.touchGroups(connection, groups)
   }
 
   touchGroups(connection: Connection, groups: Iterable<Group>): Promise<void> {
-    if (this.#closed) return Promise.resolve()
+    if (this.#closed) return Promise.reject(closed())
     for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
+    if (this.#isClean) return Promise.resolve()
     this.#schedule()
     return this.#round.done
   }
 
   /** Writes everything again, under the node's new id, with new stamps. */
-  touchAll(): Promise<void> {
+  touchAll(): void {
     for (const connection of this.#hub) {
       connection.stampUid(UNSTAMPED)
       for (const group of connection.memberships.keys()) connection.setMembership(group, UNSTAMPED)
       const uids = connection.uid === undefined ? [] : [connection.uid]
-      void this.touch(connection, uids, connection.memberships.keys())
+      this.touch(connection, uids, connection.memberships.keys()).catch(() => {})
     }
-    return this.#hub.size === 0 ? Promise.resolve() : this.#round.done
   }
 
   close(): void {
     this.#closed = true
-    this.#round.resolve()
+    this.#round.reject(closed())
+  }
+
+  get #isClean(): boolean {
+    return this.#users.size + this.#connections.size + this.#memberships.size === 0
   }
 
   #schedule(): void {
@@ -82,7 +87,7 @@ export class Bindings {
   }
 
   async #flush(): Promise<void> {
-    while (!this.#closed && this.#users.size + this.#connections.size + this.#memberships.size > 0) {
+    while (!this.#closed && !this.#isClean) {
       const round = this.#round
       const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
       this.#users = new Set()
@@ -121,7 +126,8 @@ export class Bindings {
     for (const uid of batch.users) this.#users.add(uid)
     for (const connection of batch.connections) this.#connections.add(connection)
     for (const [key, membership] of batch.memberships) this.#memberships.set(key, membership)
-    void this.#round.done.then(() => round.resolve())
+    this.#round.done.then(round.resolve, round.reject)
+    if (this.#closed) round.reject(closed())
     await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
   }
 
@@ -172,12 +178,20 @@ interface DescribedChange {
 class Round {
   readonly done: Promise<void>
   resolve!: () => void
+  reject!: (error: Error) => void
 
   constructor() {
-    this.done = new Promise((resolve) => {
+    this.done = new Promise((resolve, reject) => {
       this.resolve = resolve
+      this.reject = reject
     })
+    // Nobody may be waiting when the node closes.
+    this.done.catch(() => {})
   }
+}
+
+function closed(): FlotillaError {
+  return new FlotillaError('FLT_CLOSED', 'this node has been closed: nothing can be bound to it any more')
 }
 
 function recordOf({ id, uid, meta }: Connection): ConnectionRecord {

@@ -101,11 +101,11 @@ export class Cluster implements ClusterApi {
   }
 
   async join(target: Target, ...groups: string[]): Promise<number> {
-    return this.#order(target, { type: 'join', groups: parseGroups(groups) })
+    return groups.length === 0 ? 0 : this.#order(target, { type: 'join', groups: parseGroups(groups) })
   }
 
   async leave(target: Target, ...groups: string[]): Promise<number> {
-    return this.#order(target, { type: 'leave', groups: parseGroups(groups) })
+    return groups.length === 0 ? 0 : this.#order(target, { type: 'leave', groups: parseGroups(groups) })
   }
 
   async disconnect(target: Target, code: number = CloseCode.kicked, reason = ''): Promise<number> {

@@ -4,6 +4,14 @@ import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Membership } from './membership.ts'
 
+/** What is still to be done once a push has been handed to those who are here. */
+export interface Afterwork {
+  /** Whoever it was for is elsewhere: what comes later for them waits for it. */
+  readonly absent: Promise<void> | undefined
+  /** Somebody has just left: nobody else has to wait for it. */
+  readonly left: Promise<void> | undefined
+}
+
 /** Delivers pushes to this node's connections, and sends them after those who have moved on. */
 export class Deliverer {
   readonly #hub: Hub
@@ -24,20 +32,22 @@ export class Deliverer {
     return this.#deliveredCount
   }
 
-  /** Resolves once nobody has to be sent after any more; at once in the usual case. */
-  deliver(push: PushEnvelope): Promise<void> | undefined {
-    const { deliveredCount, absent } = this.#hub.deliver(push)
+  deliver(push: PushEnvelope): Afterwork {
+    const { deliveredCount, absent, left } = this.#hub.deliver(push)
     this.#deliveredCount += deliveredCount
-    return absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent })
+    return {
+      absent: absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent }),
+      left: left === undefined ? undefined : this.#sendAfter({ ...push, to: left }, { isForStragglers: true }),
+    }
   }
 
-  async #sendAfter(push: PushEnvelope): Promise<void> {
+  async #sendAfter(push: PushEnvelope, options?: { isForStragglers: boolean }): Promise<void> {
     const { node } = this.#membership
     // State may still name this node: its own stale routes go first, or the message would come back here.
     if (push.to.type === 'users') {
       const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
       await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
     }
-    await this.#dispatcher().resend(push, node)
+    await this.#dispatcher().resend(push, node, options)
   }
 }

@@ -1,14 +1,15 @@
 import type { Entry, Queue, Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
-import type { Address, Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
+import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import { hashOf, type NodeId } from '../protocol/ids.ts'
+import type { Afterwork } from './deliverer.ts'
 import type { Sequences } from './sequences.ts'
 
 const RETRY_PAUSE = 100
 
 /** What a node does with what it is sent. */
 export interface Receiver {
-  deliver(push: PushEnvelope): Promise<void> | undefined
+  deliver(push: PushEnvelope): Afterwork
   obey(control: ControlEnvelope): Promise<void>
   answered(reply: ReplyEnvelope): void
   /** False where another may own this inbox by now: then nothing of it may be delivered. */
@@ -134,7 +135,7 @@ export class Inbox {
   #handle(envelope: Envelope): Promise<void>[] {
     switch (envelope.type) {
       case 'push':
-        return this.#split(envelope).flatMap(({ lane, push }) => this.#run(lane, push) ?? [])
+        return this.#split(envelope).flatMap(({ lane, push }) => this.#run(lane, push))
       case 'control':
         return [this.#guard(this.#receiver.obey(envelope))]
       case 'reply':
@@ -149,17 +150,37 @@ export class Inbox {
   #split(push: PushEnvelope): { lane: number; push: PushEnvelope }[] {
     const { to } = push
     if (this.#lanes.length === 1) return [{ lane: 0, push }]
-    if (to.type !== 'users') return [{ lane: laneOf(to, this.#lanes.length), push }]
+    // What is not for users keeps to one lane: two lists of groups may share one.
+    if (to.type !== 'users') return [{ lane: 0, push }]
     return this.#lanes.flatMap((_, lane) => {
       const users = to.users.filter(({ uid }) => hashOf(uid) % this.#lanes.length === lane)
       return users.length === 0 ? [] : [{ lane, push: { ...push, to: { type: 'users' as const, users } } }]
     })
   }
 
-  #run(lane: number, push: PushEnvelope): Promise<void> | undefined {
+  /** Delivers once the lane is free; returns what has to end before the entry is acked. */
+  #run(lane: number, push: PushEnvelope): Promise<void>[] {
     const before = this.#lanes[lane]
-    const work = before === undefined ? this.#receiver.deliver(push) : before.then(() => this.#receiver.deliver(push))
-    if (work === undefined) return undefined
+    if (before !== undefined)
+      return [
+        this.#occupy(
+          lane,
+          before.then(() => this.#deliverLate(push)),
+        ),
+      ]
+    const { absent, left } = this.#receiver.deliver(push)
+    const works: Promise<void>[] = []
+    if (absent !== undefined) works.push(this.#occupy(lane, absent))
+    if (left !== undefined) works.push(this.#guard(left))
+    return works
+  }
+
+  async #deliverLate(push: PushEnvelope): Promise<void> {
+    const { absent, left } = this.#receiver.deliver(push)
+    await Promise.all([absent, left])
+  }
+
+  #occupy(lane: number, work: Promise<void>): Promise<void> {
     const guarded = this.#guard(work)
     this.#lanes[lane] = guarded
     void guarded.then(() => {
@@ -188,10 +209,4 @@ export interface InboxSettings {
   readonly consumers: number
   readonly receiver: Receiver
   readonly logger: Logger
-}
-
-function laneOf(to: Exclude<Address, { type: 'users' }>, laneCount: number): number {
-  if (to.type === 'groups') return hashOf(to.groups[0]?.group ?? '') % laneCount
-  if (to.type === 'connections') return hashOf(to.connections[0] ?? '') % laneCount
-  return 0
 }

@@ -32,9 +32,10 @@ export class IngressReader {
     else await this.#stopReading()
   }
 
-  async close(): Promise<void> {
+  async close(node: NodeId): Promise<void> {
     this.#closed = true
     await this.#stopReading()
+    await this.#ingress.resign(node)
   }
 
   async #stopReading(): Promise<void> {

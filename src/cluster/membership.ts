@@ -42,7 +42,7 @@ export class Membership implements NodeBook {
   readonly #events: Events
   readonly #logger: Logger
   readonly #startedAt = Date.now()
-  #incarnation = 1
+  #incarnation = 0
   #node: NodeId
   #roster = new Roster()
   /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
@@ -66,7 +66,7 @@ export class Membership implements NodeBook {
     this.#hooks = hooks
     this.#events = events
     this.#logger = logger
-    this.#node = nodeId(settings.name, this.process, this.#incarnation)
+    this.#node = nodeId(settings.name, this.process, 1)
   }
 
   get node(): NodeId {
@@ -99,10 +99,12 @@ export class Membership implements NodeBook {
     this.#schedule(this.#settings.heartbeat)
   }
 
-  stop(): void {
+  /** Resolves once it keeps the id that it has. */
+  async stop(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
     clearTimeout(this.#countTimer)
+    await this.#rejoining
   }
 
   /** Tells the others how many connections are here without waiting for the next heartbeat, though not for each one. */
@@ -145,7 +147,6 @@ export class Membership implements NodeBook {
     const from = this.#node
     this.#logger.warn({ node: from }, 'this node has lost its place in the cluster and joins again')
     while (!this.#closed) {
-      this.#node = nodeId(this.#settings.name, this.process, ++this.#incarnation)
       try {
         await this.#enter()
         this.#logger.info({ node: this.#node, from }, 'joined again')
@@ -159,12 +160,17 @@ export class Membership implements NodeBook {
     }
   }
 
-  /** The inbox first, so that who finds us can reach us; then the lease and the markers. */
+  /**
+   * The lease first: what is left of a join that stopped halfway is then found, and cleaned up, when it runs out. Nobody
+   * is bound here before the inbox is open. Each attempt has an id of its own, for the last one's may be evicted by now.
+   */
   async #enter(): Promise<void> {
     const { name } = this.#settings
+    const node = nodeId(name, this.process, ++this.#incarnation)
     const sentAt = performance.now()
-    await this.#queue.open(this.#node)
-    await this.#state.join({ node: this.#node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
+    await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
+    await this.#queue.open(node)
+    this.#node = node
     this.#renewedAt = sentAt
   }
 

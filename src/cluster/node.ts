@@ -145,8 +145,8 @@ export class ClusterNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#membership.stop()
     this.#bindings.close()
+    await this.#membership.stop()
     if (this.#started !== undefined) await this.#leave()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
@@ -170,7 +170,7 @@ export class ClusterNode {
     const { node } = this.#membership
     try {
       await this.#started
-      await this.#ingress?.close()
+      await this.#ingress?.close(node)
       await this.#dispatcher.idle()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
@@ -215,7 +215,10 @@ export class ClusterNode {
   /** The part of a push that is for this node takes no detour over the store. */
   async #deliverHere(envelope: Envelope): Promise<void> {
     await this.#membership.confirm()
-    if (envelope.type === 'push') await this.#deliverer.deliver(envelope)
+    if (envelope.type === 'push') {
+      const { absent, left } = this.#deliverer.deliver(envelope)
+      await Promise.all([absent, left])
+    }
     if (envelope.type === 'control') await this.#controls.obey(envelope)
   }
 
@@ -234,7 +237,7 @@ export class ClusterNode {
 
   #rejoined(from: NodeId): void {
     this.#follow(this.#membership.node)
-    void this.#bindings.touchAll()
+    this.#bindings.touchAll()
     // Where it was not evicted but lost by the store, its old place is still there.
     this.#takeOver(from, 'evicted')
   }

@@ -66,7 +66,8 @@ export class Residents {
     const groups = [...connection.memberships.keys()]
     this.#hub.remove(connection)
     this.#membership.countChanged()
-    void this.#bindings.touch(connection, uid === undefined ? [] : [uid], groups)
+    // It is written again until it is stored; where this node closes first, the takeover does it.
+    this.#bindings.touch(connection, uid === undefined ? [] : [uid], groups).catch(() => {})
     if (uid !== undefined) this.#emit('logout', connection, uid)
   }
 
@@ -76,6 +77,7 @@ export class Residents {
     this.#mustBeHere(connection)
     this.#checkRoomFor(uid)
     await this.#change(connection, uid, before === undefined ? [uid] : [uid, before])
+    this.#mustBeHere(connection)
     if (before !== undefined) this.#emit('logout', connection, before)
     this.#emit('register', connection, uid)
   }

@@ -40,13 +40,14 @@ export class Takeover {
     try {
       if (!(await this.#state.evict(node, reason, by))) return false
       if (!(await this.#state.claim(node, by, CLAIM_FOR))) return false
-      this.#logger.info({ node, reason }, 'taking over from a node that has gone')
+      this.#logger.debug({ node, reason }, 'taking over what a node has left')
       await this.#queue.seal(node)
-      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes))
+      // First nobody is listed there any more: how long the inbox takes does not matter to that.
       await this.#state.clean(node)
+      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes))
       await this.#queue.destroy(node)
       await this.#state.forget(node)
-      this.#logger.info({ node }, 'took over')
+      if (node !== by) this.#logger.info({ node, reason }, 'took over what a node has left')
       return true
     } finally {
       this.#running.delete(node)

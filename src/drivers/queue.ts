@@ -88,6 +88,8 @@ export interface Queue {
 export interface Ingress {
   /** True while this node is its reader; call again within `ttl` ms to stay it. */
   lead(node: NodeId, ttl: number): Promise<boolean>
+  /** Lets another node read at once; nothing where this node is not the reader. */
+  resign(node: NodeId): Promise<void>
   read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop
   /** Forgets an entry that was routed. */
   done(positions: readonly string[]): Promise<void>

@@ -83,8 +83,8 @@ export interface Route {
 export interface Lookup {
   readonly uids: readonly Uid[]
   readonly groups: readonly Group[]
-  /** Connections with the node that their process now runs as. */
-  readonly connections: readonly { readonly connection: ConnectionId; readonly node: NodeId }[]
+  /** Connections with the node that their process now runs as, if it is known; where not, only `settled` is asked for. */
+  readonly connections: readonly { readonly connection: ConnectionId; readonly node: NodeId | undefined }[]
 }
 
 /** Answers in the order of what was asked. */
@@ -121,7 +121,7 @@ export interface State {
    */
   evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean>
 
-  /** True for the first to ask, until `ttl` ms later or `forget`. It saves work and guards nothing. */
+  /** True for the first to ask, and for it again, until `ttl` ms later or `forget`. It saves work and guards nothing. */
   claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean>
 
   /** Removes what an evicted node had written: bindings, memberships, everything. MUST be safe twice, and beside others. */

@@ -6,6 +6,9 @@ export function refuse(error: FlotillaError): Response {
   // RFC 9110 §15.5.2: a 401 says how to do better.
   if (error.status === 401) headers.set('www-authenticate', 'Bearer')
   // RFC 6455 §4.4: a 426 names the version that is spoken.
-  if (error.status === 426) headers.set('sec-websocket-version', '13')
+  if (error.status === 426) {
+    headers.set('sec-websocket-version', '13')
+    headers.set('upgrade', 'websocket')
+  }
   return new Response(JSON.stringify(error), { status: error.status, headers })
 }

@@ -19,8 +19,18 @@ const MAX_UTF8 = 3
  */
 export function encodePayload(message: unknown): Payload {
   if (typeof message === 'string') return { binary: false, data: message }
-  if (message instanceof Uint8Array) return { binary: true, data: message }
+  const bytes = bytesOf(message)
+  if (bytes !== undefined) return { binary: true, data: bytes }
   return { binary: false, data: toJson(message) }
+}
+
+/** The bytes of a message that is made of bytes, however it is dressed. */
+export function bytesOf(message: unknown): Uint8Array | undefined {
+  if (message instanceof Uint8Array) return message
+  if (message instanceof ArrayBuffer) return new Uint8Array(message)
+  return ArrayBuffer.isView(message)
+    ? new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
+    : undefined
 }
 
 function toJson(message: unknown): string {

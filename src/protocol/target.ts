@@ -78,7 +78,7 @@ export function parseGroup(value: unknown, field = 'group'): Group {
 }
 
 export function parseGroups(values: readonly unknown[]): Group[] {
-  return parseMany(values, 'group') as Group[]
+  return parseMany(values.length === 1 ? values[0] : values, 'group') as Group[]
 }
 
 /** @throws FlotillaError `FLT_BAD_ID` */

@@ -57,9 +57,13 @@ export class Dispatcher implements Courier {
   /**
    * Sends a copy after users or groups that a node did not have (any more): to wherever they are now. It reaches only
    * connections younger than the lookup that the first copy was sent by. Resolves, once that is stored, to those of the
-   * target that were nowhere.
+   * target that were nowhere. What is only for stragglers, who may have gone for good, is not counted as undelivered.
    */
-  async resend(push: PushEnvelope, ignoring: NodeId | undefined): Promise<readonly string[]> {
+  async resend(
+    push: PushEnvelope,
+    ignoring: NodeId | undefined,
+    { isForStragglers = false }: { isForStragglers?: boolean } = {},
+  ): Promise<readonly string[]> {
     const target = targetOf(push.to)
     if (target === undefined || push.hops >= MAX_HOPS) {
       this.#init.onUndelivered(push)
@@ -69,7 +73,7 @@ export class Dispatcher implements Courier {
     const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
     return new Promise((resolve, reject) => {
       const done: Order['done'] = (nodeCount, missed) => {
-        if (nodeCount === 0) this.#init.onUndelivered(push)
+        if (nodeCount === 0 && !isForStragglers) this.#init.onUndelivered(push)
         resolve(missed)
       }
       this.dispatch({ target, make, ignoring, done, failed: reject })
@@ -170,6 +174,7 @@ function targetOf(to: Address): LocatableTarget | undefined {
     case 'groups':
       return { type: 'groups', groups: to.groups.map(({ group }) => group) }
     case 'connections':
+      return { type: 'connections', connections: to.connections }
     case 'all':
       return undefined
     default:
@@ -178,7 +183,8 @@ function targetOf(to: Address): LocatableTarget | undefined {
 }
 
 function keysOf(target: LocatableTarget): readonly string[] {
-  return target.type === 'users' ? target.uids : []
+  if (target.type === 'users') return target.uids
+  return target.type === 'connections' ? target.connections : []
 }
 
 /** The addressees of a new lookup with the stamps of the first: those decide who has had the message. */

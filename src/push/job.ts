@@ -39,7 +39,7 @@ export class Job implements Question, Settler {
   // These three only where something went wrong.
   #refused: NodeId[] | undefined
   #failure: unknown
-  #missed: Map<string, number> | undefined
+  #missed: string[] | undefined
 
   constructor(courier: Courier, order: Order) {
     this.#courier = courier
@@ -81,12 +81,8 @@ export class Job implements Question, Settler {
 
   /** A node was gone, and these of its users were found nowhere else. */
   miss(keys: readonly string[]): void {
-    const counts = (this.#missed ??= new Map())
-    for (const key of keys) {
-      const missed = (counts.get(key) ?? 0) + 1
-      counts.set(key, missed)
-      if (missed === this.#hostsOf(key)) this.#offline = [...this.#offline, key]
-    }
+    this.#missed ??= []
+    for (const key of keys) this.#missed.push(key)
     this.#countDown()
   }
 
@@ -109,7 +105,7 @@ export class Job implements Question, Settler {
 
   #finish(): void {
     if (this.#refused !== undefined) this.#order.failed(this.#refusal(this.#refused))
-    else this.#order.done(this.#stored.length, this.#offline, this.#stored)
+    else this.#order.done(this.#stored.length, this.#nowhere(), this.#stored)
     this.#courier.ended()
   }
 
@@ -124,7 +120,19 @@ export class Job implements Question, Settler {
     return new FlotillaError('FLT_STORE_AWAY', message, { details, cause: this.#failure })
   }
 
-  #hostsOf(key: string): number {
-    return this.#shares.filter(({ to }) => to.type === 'users' && to.users.some(({ uid }) => uid === key)).length
+  /** Those who were offline from the start, and those who were missed on every node that was to host them. */
+  #nowhere(): readonly string[] {
+    if (this.#missed === undefined) return this.#offline
+    const hosts = new Map<string, number>()
+    for (const { to } of this.#shares) for (const key of keysOf(to)) hosts.set(key, (hosts.get(key) ?? 0) + 1)
+    for (const key of this.#missed) hosts.set(key, (hosts.get(key) ?? 0) - 1)
+    const missed = new Set(this.#missed)
+    return [...this.#offline, ...[...missed].filter((key) => hosts.get(key) === 0)]
   }
+}
+
+/** What an address is called in a receipt: a group that nobody is in is empty, not offline. */
+function keysOf(to: Address): readonly string[] {
+  if (to.type === 'users') return to.users.map(({ uid }) => uid)
+  return to.type === 'connections' ? to.connections : []
 }

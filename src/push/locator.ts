@@ -1,4 +1,4 @@
-import type { Located, Lookup, Route, State } from '../drivers/state.ts'
+import type { Located, Lookup, State } from '../drivers/state.ts'
 import { FlotillaError } from '../errors.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
@@ -28,13 +28,14 @@ export interface Question {
 /**
  * Asks State where targets are. What is asked within one tick goes together; one lookup is under way at a time, and what
  * is asked meanwhile is gathered behind it. So answers come in the order of the questions, and a publisher's pushes keep
- * theirs; and the busier it is, the more one lookup answers.
+ * theirs; and the busier it is, the more one lookup answers. While the store is being rebuilt after a loss, what it says
+ * of a target is not believed before the nodes had time to come back: who asks for that target waits, the others do not.
  */
 export class Locator {
   readonly #state: State
   readonly #nodes: NodeBook
   readonly #storeWait: number
-  #questions: Question[] = []
+  #questions: Asked[] = []
   #isAsking = false
 
   constructor(state: State, nodes: NodeBook, storeWait: number) {
@@ -44,7 +45,7 @@ export class Locator {
   }
 
   ask(question: Question): void {
-    this.#questions.push(question)
+    this.#questions.push({ question, deadline: performance.now() + this.#storeWait })
     if (this.#isAsking) return
     this.#isAsking = true
     setImmediate(() => void this.#askAll())
@@ -55,52 +56,73 @@ export class Locator {
       const questions = this.#questions
       this.#questions = []
       try {
-        this.#tell(questions, await this.#locate(questions))
+        const held = this.#tell(questions, await this.#locate(questions))
+        // Before those that came meanwhile, so that a target's pushes keep their order.
+        this.#questions.unshift(...held)
+        if (held.length > 0) await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_PAUSE))
       } catch (error) {
-        for (const question of questions) question.failed(error)
+        for (const { question } of questions) question.failed(error)
       }
     }
     this.#isAsking = false
   }
 
-  #tell(questions: readonly Question[], answers: Answers): void {
-    const standIn = (node: NodeId): NodeId | undefined => this.#nodes.standIn(node)
-    for (const question of questions) {
-      const { target, ignoring } = question
-      const allowed =
-        ignoring === undefined ? standIn : (node: NodeId) => (node === ignoring ? undefined : standIn(node))
-      question.answered(answers.share(target, allowed))
+  async #locate(questions: readonly Asked[]): Promise<Answers> {
+    const { uids, groups, connections } = keysOf(questions)
+    for (;;) {
+      const lookup = { uids, groups, connections: await this.#withNodes(connections) }
+      const located = await this.#state.locate(lookup)
+      if (!(await this.#hasMoved(lookup, located))) return new Answers(lookup, located)
     }
   }
 
-  async #locate(questions: readonly Question[]): Promise<Answers> {
-    const { uids, groups, connections } = keysOf(questions)
-    const lookup = { uids, groups, connections: await this.#withNodes(connections) }
-    const deadline = performance.now() + this.#storeWait
-    for (;;) {
-      const located = await this.#state.locate(lookup)
-      if (isConclusive(located)) return new Answers(lookup, located)
-      // The store came back empty and the nodes are writing their bindings again: nobody is offline before they had time.
-      if (performance.now() > deadline) throw rebuilding()
-      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_PAUSE))
-    }
+  /** A connection that is not where its process was may be where its process is now. */
+  async #hasMoved({ connections }: Lookup, located: Located): Promise<boolean> {
+    if (!located.connections.some(({ nodes }) => nodes.length === 0)) return false
+    await this.#nodes.refresh()
+    return connections.some(({ connection, node }) => this.#nodes.nodeOf(connection) !== node)
+  }
+
+  /** Tells everyone whose answer can be believed; returns the others, who are to ask again. */
+  #tell(questions: readonly Asked[], answers: Answers): Asked[] {
+    const standIn = (node: NodeId): NodeId | undefined => this.#nodes.standIn(node)
+    const unsure = new Set<string>()
+    return questions.filter((asked) => {
+      const { target, ignoring } = asked.question
+      const isSure = answers.isSure(target) && !namesOf(target).some((name) => unsure.has(name))
+      if (!isSure && performance.now() < asked.deadline) {
+        // What comes later for the same target waits with it.
+        for (const name of namesOf(target)) unsure.add(name)
+        return true
+      }
+      const allowed =
+        ignoring === undefined ? standIn : (node: NodeId) => (node === ignoring ? undefined : standIn(node))
+      if (isSure) asked.question.answered(answers.share(target, allowed))
+      else asked.question.failed(rebuilding())
+      return false
+    })
   }
 
   /** A connection of a process that is not known may be on a node that has just joined: ask once who is there. */
   async #withNodes(connections: readonly ConnectionId[]): Promise<Lookup['connections']> {
     if (connections.some((connection) => this.#nodes.nodeOf(connection) === undefined)) await this.#nodes.refresh()
-    return connections.flatMap((connection) => {
-      const node = this.#nodes.nodeOf(connection)
-      return node === undefined ? [] : [{ connection, node }]
-    })
+    return connections.map((connection) => ({ connection, node: this.#nodes.nodeOf(connection) }))
   }
 }
 
-function keysOf(questions: readonly Question[]): { uids: Uid[]; groups: Group[]; connections: ConnectionId[] } {
+interface Asked {
+  readonly question: Question
+  /** By our monotonic clock. */
+  readonly deadline: number
+}
+
+function keysOf(questions: readonly Asked[]): { uids: Uid[]; groups: Group[]; connections: ConnectionId[] } {
   const uids = new Set<Uid>()
   const groups = new Set<Group>()
   const connections = new Set<ConnectionId>()
-  for (const { target } of questions) {
+  for (const {
+    question: { target },
+  } of questions) {
     if (target.type === 'users') for (const uid of target.uids) uids.add(uid)
     else if (target.type === 'groups') for (const group of target.groups) groups.add(group)
     else for (const connection of target.connections) connections.add(connection)
@@ -108,9 +130,17 @@ function keysOf(questions: readonly Question[]): { uids: Uid[]; groups: Group[];
   return { uids: [...uids], groups: [...groups], connections: [...connections] }
 }
 
-function isConclusive({ uids, groups, connections }: Located): boolean {
-  const isKnown = ({ nodes, settled }: Route): boolean => settled || nodes.length > 0
-  return uids.every(isKnown) && groups.every(isKnown) && connections.every(isKnown)
+function namesOf(target: LocatableTarget): readonly string[] {
+  switch (target.type) {
+    case 'users':
+      return target.uids
+    case 'groups':
+      return target.groups
+    case 'connections':
+      return target.connections
+    default:
+      throw target satisfies never
+  }
 }
 
 function rebuilding(): FlotillaError {

@@ -4,7 +4,7 @@ import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
 import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
-import { encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
+import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
 import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
@@ -83,7 +83,8 @@ export class Pusher implements PusherApi {
   }
 
   #encode(message: unknown): Payload {
-    const payload = encodePayload(message)
+    // The caller may write into its bytes again before they are sent.
+    const payload = encodePayload(bytesOf(message)?.slice() ?? message)
     const { maxPayload } = this.#settings
     if (isPayloadWithin(payload, maxPayload)) return payload
     const found = `message has ${sizeOfPayload(payload)} bytes`

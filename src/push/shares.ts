@@ -34,6 +34,20 @@ export class Answers {
     }
   }
 
+  /** False while the store is being rebuilt: then somebody who is there may be missing. */
+  isSure(target: Exclude<ParsedTarget, { type: 'all' }>): boolean {
+    switch (target.type) {
+      case 'users':
+        return target.uids.every((uid) => this.#uids.get(uid)?.settled === true)
+      case 'groups':
+        return target.groups.every((group) => this.#groups.get(group)?.settled === true)
+      case 'connections':
+        return target.connections.every((connection) => this.#connections.get(connection)?.settled === true)
+      default:
+        throw target satisfies never
+    }
+  }
+
   /** Splits a target by node. `standIn` says which node to write to in a node's place, if any. */
   share(target: Exclude<ParsedTarget, { type: 'all' }>, standIn: StandIn): Shares {
     switch (target.type) {

@@ -47,6 +47,7 @@ export class Connection<P extends string = string> {
   readonly #request: UpgradeRequest
   readonly #outbox: Outbox
   readonly #flusher: Flusher
+  readonly #maxBuffered: number
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #closing: { readonly code: number; readonly reason: string } | undefined
@@ -63,6 +64,7 @@ export class Connection<P extends string = string> {
       request,
     }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
     flusher: Flusher,
+    maxBuffered: number = Number.POSITIVE_INFINITY,
   ) {
     this.id = id
     this.params = params
@@ -70,6 +72,7 @@ export class Connection<P extends string = string> {
     this.meta = meta
     this.#request = request
     this.#flusher = flusher
+    this.#maxBuffered = maxBuffered
     this.#outbox = new Outbox(flusher)
   }
 
@@ -121,6 +124,10 @@ export class Connection<P extends string = string> {
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
     if (this.#closing !== undefined) return false
+    if (this.#outbox.lag > this.#maxBuffered) {
+      this.disconnect(CloseCode.tooSlow, 'too slow')
+      return false
+    }
     this.#outbox.push(frame)
     return true
   }

@@ -81,7 +81,7 @@ export class Gate {
     if (match === undefined) return this.refuseUnknown(request, socket)
     const admission = this.#admissionOf(match, request, socket)
     const refusal = await this.#handshake(admission)
-    if (refusal !== undefined) return writeRefusal(socket, withHeaders(refusal, admission.context.headers))
+    if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
     if (socket.destroyed) return
     const connection = await this.#admit(admission, socket)
     if (connection === undefined) return
@@ -133,7 +133,7 @@ export class Gate {
     } catch (error) {
       const refusal = tellable(error, FAILED)
       if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
-      await writeRefusal(socket, withHeaders(refuse(refusal), admission.context.headers))
+      await writeRefusal(socket, refuse(refusal), admission.context.headers)
       return undefined
     }
   }
@@ -151,6 +151,8 @@ export class Gate {
 }
 
 function pathOf({ url = '/' }: IncomingMessage): string {
+  // A proxy may ask in the absolute form (RFC 9112 §3.2.2).
+  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname
   const query = url.indexOf('?')
   return query === -1 ? url : url.slice(0, query)
 }
@@ -159,13 +161,3 @@ const tooSlow = (): FlotillaError =>
   new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
 
 const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')
-
-/** What middleware put on the answer goes out with a refusal too; the refusal's own headers win. */
-function withHeaders(refusal: Response, headers: Headers): Response {
-  const merged = new Headers(headers)
-  for (const [name, value] of refusal.headers) {
-    if (name === 'set-cookie') merged.append(name, value)
-    else merged.set(name, value)
-  }
-  return new Response(refusal.body, { status: refusal.status, statusText: refusal.statusText, headers: merged })
-}

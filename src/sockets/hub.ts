@@ -17,8 +17,10 @@ const MAX_REMEMBERED = 100_000
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
 export interface Delivery {
   readonly deliveredCount: number
-  /** Users and groups that are not here (any more), or that somebody has just left. */
+  /** Users and groups that are not here (any more). */
   readonly absent: Address | undefined
+  /** Users and groups that are here, but that somebody has just left. */
+  readonly left: Address | undefined
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
@@ -108,51 +110,70 @@ export class Hub implements Iterable<Connection> {
     const { to } = push
     switch (to.type) {
       case 'users': {
-        const absent: UserRef[] = []
-        const deliveredCount = this.#deliverTo(push, to.users, this.#users, absent)
-        return { deliveredCount, absent: absent.length === 0 ? undefined : { type: 'users', users: absent } }
+        const { deliveredCount, absent, left } = this.#deliverTo(push, to.users, this.#users)
+        return { deliveredCount, absent: usersOf(absent), left: usersOf(left) }
       }
       case 'groups': {
-        const absent: GroupRef[] = []
-        const deliveredCount = this.#deliverTo(push, to.groups, this.#groups, absent)
-        return { deliveredCount, absent: absent.length === 0 ? undefined : { type: 'groups', groups: absent } }
+        const { deliveredCount, absent, left } = this.#deliverTo(push, to.groups, this.#groups)
+        if (absent.length === to.groups.length) return { deliveredCount, absent: groupsOf(absent), left: undefined }
+        // Who is in several of the groups had it by any of them: a copy that is sent after must know them all.
+        const isSomebodyAway = absent.length + left.length > 0
+        return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined }
       }
       case 'connections':
-        return { deliveredCount: this.#deliverToConnections(push, to.connections), absent: undefined }
+        return { deliveredCount: this.#deliverToConnections(push, to.connections), ...NOBODY_AWAY }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push), absent: undefined }
+        return { deliveredCount: this.#deliverToAll(push), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
   }
 
-  /** Says how many got it, and puts those it must be sent after among the absent. */
   #deliverTo<Ref extends Stamped>(
     push: PushEnvelope,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
-    absent: Ref[],
-  ): number {
+  ): { deliveredCount: number; absent: readonly Ref[]; left: readonly Ref[] } {
     const frame = buildFrame(push.payload)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
+    const absent: Ref[] = []
+    const left: Ref[] = []
     let deliveredCount = 0
     for (const ref of refs) {
       const connections = index.find(ref)
-      if (connections.size === 0 || (!push.resent && this.#departures.has(index.keyOf(ref)))) absent.push(ref)
+      if (connections.size === 0) absent.push(ref)
+      else if (!push.resent && this.#departures.has(index.keyOf(ref))) left.push(ref)
       for (const connection of connections) {
         if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
-        if (!this.#isDue(push, connection, index.stampOf(connection, ref) > ref.stamp)) continue
         reached?.add(connection)
+        if (!this.#isDue(push, connection, refs, index)) continue
         if (connection.write(frame)) deliveredCount++
       }
     }
-    return deliveredCount
+    return { deliveredCount, absent, left }
   }
 
-  /** Only connections younger than the lookup can meet both a first copy and a re-sent one: those are remembered. */
-  #isDue(push: PushEnvelope, connection: Connection, isYounger: boolean): boolean {
-    if (!isYounger) return !push.resent
+  /**
+   * Who was bound by any of the refs before the lookup has had the first copy. Only younger connections can meet both a
+   * first copy and a re-sent one: those are remembered.
+   */
+  #isDue<Ref extends Stamped>(
+    push: PushEnvelope,
+    connection: Connection,
+    refs: readonly Ref[],
+    index: RefIndex<Ref>,
+  ): boolean {
+    let isOlder = false
+    let isYounger = false
+    for (const ref of refs) {
+      const stamp = index.stampOf(connection, ref)
+      if (stamp === undefined) continue
+      if (stamp > ref.stamp) isYounger = true
+      else isOlder = true
+    }
+    if (isOlder && push.resent) return false
+    if (!isYounger) return true
     const key = `${push.id} ${connection.id}`
     if (this.#deliveries.has(key)) return false
     this.#deliveries.add(key)
@@ -219,23 +240,31 @@ interface Stamped {
 /** How the connections of a user, or of a group, are found, and since when they are. */
 interface RefIndex<Ref> {
   readonly find: (ref: Ref) => ReadonlySet<Connection>
-  readonly stampOf: (connection: Connection, ref: Ref) => number
+  /** Since when; `undefined` where it is not. */
+  readonly stampOf: (connection: Connection, ref: Ref) => number | undefined
   readonly keyOf: (ref: Ref) => string
 }
 
 const byUser = (hub: Hub): RefIndex<UserRef> => ({
   find: ({ uid }) => hub.ofUser(uid),
-  stampOf: (connection) => connection.uidStamp,
+  stampOf: (connection, { uid }) => (connection.uid === uid ? connection.uidStamp : undefined),
   keyOf: ({ uid }) => userKey(uid),
 })
 
 const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   find: ({ group }) => hub.ofGroup(group),
-  stampOf: (connection, { group }) => connection.memberships.get(group) ?? UNSTAMPED,
+  stampOf: (connection, { group }) => connection.memberships.get(group),
   keyOf: ({ group }) => groupKey(group),
 })
 
 const NONE: ReadonlySet<Connection> = new Set()
+const NOBODY_AWAY = { absent: undefined, left: undefined }
+
+const usersOf = (users: readonly UserRef[]): Address | undefined =>
+  users.length === 0 ? undefined : { type: 'users', users }
+const groupsOf = (groups: readonly GroupRef[]): Address | undefined =>
+  groups.length === 0 ? undefined : { type: 'groups', groups }
+
 const userKey = (uid: Uid): string => `u${uid}`
 const groupKey = (group: Group): string => `g${group}`
 

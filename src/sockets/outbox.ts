@@ -33,6 +33,11 @@ export class Outbox {
     return this.#byteCount + (this.#socket?.writableLength ?? 0)
   }
 
+  /** Bytes that the socket was given and the kernel has not taken: what a slow client costs. */
+  get lag(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
   push(frame: Frame): void {
     this.#byteCount += frame.length
     if (this.#frames.push(frame) === 1 && this.#socket !== undefined) this.#flusher.add(this)

@@ -1,16 +1,29 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 
-/** Writes a `Response` to a socket that was to be upgraded, and ends it. */
-export async function writeRefusal(socket: Duplex, response: Response): Promise<void> {
-  const body = Buffer.from(await response.arrayBuffer())
+/**
+ * Writes a `Response` to a socket that was to be upgraded, and ends it. What middleware put on the answer goes out with
+ * it; the response's own headers win. The response itself stays whole: a handshake may return the same one every time.
+ */
+export async function writeRefusal(socket: Duplex, response: Response, headers?: Headers): Promise<void> {
+  const body = Buffer.from(await response.clone().arrayBuffer())
   if (!socket.writable) return
-  const { status } = response
+  // A network error (`Response.error()`) has the status 0, which no answer can bear.
+  const status = response.status < 200 ? 500 : response.status
   const lines = [`HTTP/1.1 ${status} ${response.statusText || (STATUS_CODES[status] ?? '')}`, 'connection: close']
-  for (const [name, value] of response.headers) {
+  for (const [name, value] of merge(headers, response.headers)) {
     if (name !== 'connection' && name !== 'content-length') lines.push(`${name}: ${value}`)
   }
   lines.push(`content-length: ${body.length}`)
   socket.once('finish', () => socket.destroy())
   socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]))
+}
+
+function merge(outer: Headers | undefined, own: Headers): Headers {
+  const merged = new Headers(outer)
+  for (const [name, value] of own) {
+    if (name === 'set-cookie') merged.append(name, value)
+    else merged.set(name, value)
+  }
+  return merged
 }

@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
+/** RFC 9110 §5.6.2. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 /** What is wrong with an upgrade request, if anything (RFC 6455 §4.2.1): stricter than `ws` alone. */
 export function flawOf(request: IncomingMessage): FlotillaError | undefined {
@@ -16,6 +18,10 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   }
   const key = headers['sec-websocket-key']
   if (key === undefined || !KEY.test(key)) return bad('Sec-WebSocket-Key must be the base64 of 16 bytes')
+  const protocols = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? []
+  if (!protocols.every((protocol) => TOKEN.test(protocol)) || new Set(protocols).size < protocols.length) {
+    return bad('Sec-WebSocket-Protocol must list names, each once')
+  }
   return undefined
 }
 

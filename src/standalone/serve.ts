@@ -112,7 +112,9 @@ function listenFlaw(error: unknown, at: Listen): string {
     case 'EADDRINUSE':
       return `${place} is taken by another process: stop it, or choose another with ${flag}`
     case 'EACCES':
-      return `${place} needs rights that this user does not have: choose another with ${flag}`
+      return at.type === 'unix'
+        ? `${place} cannot be made: does its folder exist, may this user write to it? Choose another with --unix`
+        : `${place} needs rights that this user does not have: choose another with ${flag}`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
       return `${place} is not an address of this machine: choose another with --host`

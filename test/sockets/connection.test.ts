@@ -321,3 +321,54 @@ test('bad options are refused with the name of the option and what it takes', ()
     )
   }
 })
+
+test('a handshake may refuse everyone with the same Response', async () => {
+  const no = new Response('members only', { status: 403, headers: { 'x-why': 'members' } })
+  await using server = await start({ modules: [defineModule('/no', { handshake: () => no })] })
+  for (let n = 0; n < 3; n++)
+    assert.match(await raw(server.url, upgrade('/no')), /403[\s\S]*x-why: members[\s\S]*members only/)
+  const broken = defineModule('/broken', { handshake: () => Response.error() })
+  await using other = await start({ modules: [broken] })
+  assert.match(await raw(other.url, upgrade('/broken')), /^HTTP\/1.1 500/)
+})
+
+test('joining no groups is no work, and no error', async () => {
+  const joiner = defineModule('/j', { open: (ctx) => ctx.join(...[]) })
+  await using server = await start({ modules: [joiner] })
+  const client = await server.connect('/j')
+  assert.equal(await server.server.cluster.join({ all: true }), 0)
+  assert.equal(client.socket.readyState, client.socket.OPEN)
+})
+
+test('close ends although a handler never does', async () => {
+  const stuck = defineModule('/stuck', { message: () => new Promise<never>(() => {}) })
+  const server = await start({ modules: [stuck] })
+  const client = await server.connect('/stuck')
+  client.send('x')
+  await server.server.close({ timeout: 100 })
+})
+
+test('close while it begins to listen leaves no port behind', async () => {
+  const server = createServer({ modules: [quiet] })
+  const listening = server.listen(0)
+  await server.close()
+  await assert.rejects(listening, { code: 'FLT_CLOSED' })
+})
+
+test('a client that reads too slowly is closed with 4408, and costs no more than maxBuffered', async () => {
+  await using server = await start({ maxBuffered: 100_000, pingInterval: 0 })
+  const slow = await server.connect('/ws?uid=slow')
+  const other = await server.connect('/ws?uid=other')
+  const [connection] = server.server.local
+  slow.socket.pause()
+  const chunk = 'x'.repeat(50_000)
+  await until('it is given up', async () => {
+    await server.server.cluster.push({ uid: ['slow', 'other'] }, chunk)
+    return !connection!.isOpen
+  })
+  assert.ok(connection!.bufferedAmount < 500_000)
+  assert.equal(connection!.send('x'), false)
+  assert.equal(await other.next(), chunk)
+  slow.socket.resume()
+  assert.deepEqual(await slow.closed, { code: 4408, reason: 'too slow' })
+})

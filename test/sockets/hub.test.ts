@@ -44,7 +44,7 @@ test('a first copy reaches every connection of the user, young or old', () => {
   const hub = new Hub()
   const old = bound(hub, 'u', 10)
   const young = bound(hub, 'u', 30)
-  assert.deepEqual(hub.deliver(pushTo('u', 20)), { deliveredCount: 2, absent: undefined })
+  assert.deepEqual(hub.deliver(pushTo('u', 20)), { deliveredCount: 2, absent: undefined, left: undefined })
   assert.deepEqual([got(old), got(young)], [true, true])
 })
 
@@ -78,15 +78,34 @@ test('a binding that the store has not stamped yet counts as younger than any lo
   assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
 })
 
-test('who is not here is absent; so is, for a moment, the user of a device that has just left', () => {
+test('who is not here is absent; and a device that has just left is, for a moment, sent after', () => {
   const hub = new Hub()
-  const absent = (uid: string): unknown => hub.deliver(pushTo(uid, 20)).absent
-  assert.deepEqual(absent('nobody'), { type: 'users', users: [{ uid: 'nobody', stamp: 20 }] })
+  const away = (uid: string): unknown[] => {
+    const { absent, left } = hub.deliver(pushTo(uid, 20))
+    return [absent, left]
+  }
+  assert.deepEqual(away('nobody'), [{ type: 'users', users: [{ uid: 'nobody', stamp: 20 }] }, undefined])
   bound(hub, 'u', 10)
   const leaving = bound(hub, 'u', 10)
-  assert.equal(absent('u'), undefined)
+  assert.deepEqual(away('u'), [undefined, undefined])
   hub.remove(leaving)
-  assert.deepEqual(absent('u'), { type: 'users', users: [{ uid: 'u', stamp: 20 }] })
+  assert.deepEqual(away('u'), [undefined, { type: 'users', users: [{ uid: 'u', stamp: 20 }] }])
+})
+
+test('who had the first copy by one group does not get a re-sent one by another that it joined since', () => {
+  const hub = new Hub()
+  const member = bound(hub, 'm', 1)
+  for (const [group, stamp] of [
+    ['g1', 5],
+    ['g2', 30],
+  ] as const) {
+    hub.join(member, group as Group)
+    member.setMembership(group as Group, stamp)
+  }
+  const groups = ['g1', 'g2'].map((group) => ({ group: group as Group, stamp: 20 }))
+  const push = { ...pushTo('', 0), to: { type: 'groups' as const, groups } }
+  assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.equal(hub.deliver({ ...push, resent: true }).deliveredCount, 0)
 })
 
 test('nothing of a connection stays in the indexes once it has left', () => {

@@ -1,3 +1,4 @@
+import { FlotillaError } from '../../errors.ts'
 import type { ConnectionInfo } from '../../api.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../../protocol/ids.ts'
 import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
@@ -71,7 +72,7 @@ export class Bindings {
         return routeOf(new Set(nodes), crowd?.stamp)
       }),
       connections: connections.map(({ connection, node }) =>
-        routeOf(this.#connections.get(connection) === node ? [node] : []),
+        routeOf(node !== undefined && this.#connections.get(connection) === node ? [node] : []),
       ),
     }
   }
@@ -83,6 +84,9 @@ export class Bindings {
 
   membersOf(group: Group, limit: number, cursor = '-1'): Members {
     const all = [...(this.#groups.get(group)?.members.values() ?? [])]
+    if (!/^-?\d+$/.test(cursor)) {
+      throw new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
+    }
     const rest = all.filter(({ order }) => order > Number(cursor))
     const page = rest.slice(0, limit)
     const members = page.map(({ record, node }) => infoOf(record, node))

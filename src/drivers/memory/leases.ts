@@ -87,7 +87,7 @@ export class Leases {
   claim(node: NodeId, by: NodeId, ttl: number): boolean {
     const { claims } = this.#store
     const now = this.#store.now()
-    if (claims.get(node, now) !== undefined) return false
+    if ((claims.get(node, now) ?? by) !== by) return false
     claims.set(node, by, now, ttl)
     return true
   }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis, type ChainableCommander, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
@@ -10,6 +11,8 @@ export type Pipeline = ChainableCommander & ScriptCommands
 /** Replies that mean "not now": the same command may succeed a moment later. */
 const TRANSIENT = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|UNBLOCKED|OOM|MISCONF)\b/
 const RETRY_PAUSE = 50
+/** Commands that may be unanswered at once: beyond it the store is too far behind to promise anything. */
+const MAX_WAITING = 10_000
 const MAX_RECONNECT_DELAY = 1_000
 
 /**
@@ -22,6 +25,9 @@ export class RedisClient {
   readonly #settings: DriverSettings
   #closed = false
   #lastError: Error | undefined
+  #return: Promise<void> | undefined
+  #wake: (() => void) | undefined
+  #waiting = 0
 
   constructor(url: string, settings: DriverSettings, role: string) {
     this.#settings = settings
@@ -34,8 +40,9 @@ export class RedisClient {
 
   /** @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`, `FLT_CLOSED` after `close`. */
   async run<T>(command: (redis: Commands) => Promise<T>, wait = this.#settings.storeWait): Promise<T> {
-    const deadline = performance.now() + wait
-    const attempt = this.#attempt(command, deadline)
+    if (this.#waiting >= MAX_WAITING) throw this.#away()
+    this.#waiting++
+    const attempt = this.#attempt(command, performance.now() + wait).finally(() => this.#waiting--)
     // A server that hangs keeps the socket open and says nothing: the caller is told in time all the same.
     return withDeadline(attempt, wait, () => this.#away())
   }
@@ -56,6 +63,8 @@ export class RedisClient {
   close(): void {
     this.#closed = true
     this.#redis.disconnect()
+    // A client that was just about to reconnect says nothing more.
+    this.#wake?.()
   }
 
   async #attempt<T>(command: (redis: Commands) => Promise<T>, deadline: number): Promise<T> {
@@ -75,26 +84,32 @@ export class RedisClient {
   }
 
   #isPassing(error: unknown): boolean {
-    if (!(error instanceof Error)) return false
+    if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return false
     return (
       this.#closed || this.#redis.status !== 'ready' || error.name !== 'ReplyError' || TRANSIENT.test(error.message)
     )
   }
 
-  #nextChance(left: number): Promise<void> {
-    const redis = this.#redis
-    const pause = redis.status === 'ready' ? Math.min(RETRY_PAUSE, left) : left
-    return new Promise((resolve) => {
+  /** Waits for the connection, or a moment where it stands and Redis itself is not ready. */
+  async #nextChance(left: number): Promise<void> {
+    if (this.#redis.status === 'ready') await sleep(Math.min(RETRY_PAUSE, left))
+    else await Promise.race([this.#comesBack(), sleep(left, undefined, { ref: false })])
+  }
+
+  /** One listener for everyone who waits. */
+  #comesBack(): Promise<void> {
+    this.#return ??= new Promise((resolve) => {
       const done = (): void => {
-        clearTimeout(timer)
-        redis.off('ready', done)
-        redis.off('end', done)
+        this.#redis.off('ready', done)
+        this.#redis.off('end', done)
+        this.#return = undefined
         resolve()
       }
-      const timer = setTimeout(done, pause)
-      redis.once('ready', done)
-      redis.once('end', done)
+      this.#wake = done
+      this.#redis.on('ready', done)
+      this.#redis.on('end', done)
     })
+    return this.#return
   }
 
   #away(): FlotillaError {

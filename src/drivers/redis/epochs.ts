@@ -5,23 +5,34 @@
 export class Epochs {
   readonly #grace: number
   readonly #known = new Map<number, string>()
+  /** New epochs that are not believed yet, with when they were first seen, by our monotonic clock. */
+  readonly #seen = new Map<number, { readonly epoch: string; readonly at: number }>()
 
   /** @param grace ms that the nodes may take to come back after a loss: a heartbeat, and a second for the work */
   constructor(grace: number) {
     this.#grace = grace
   }
 
-  /** Whether "nobody" in this part can be believed; `storeNow` is the store's clock, in ms. */
+  /** What a part bore before anything was asked of it: without it, the first answer after a loss would be believed. */
+  learn(part: number, epoch: string): void {
+    if (!this.#known.has(part)) this.#known.set(part, epoch)
+  }
+
+  /** Whether what this part says can be believed; `storeNow` is the store's clock, in ms, where it is known. */
   isSettled(part: number, epoch: string | null | undefined, storeNow: number | undefined): boolean {
     if (epoch === null || epoch === undefined) return false
     const known = this.#known.get(part)
-    if (known === undefined || known === epoch) {
-      this.#known.set(part, epoch)
-      return true
-    }
-    const createdAt = Number(epoch.slice(epoch.indexOf(':') + 1))
-    if (storeNow === undefined || storeNow - createdAt < this.#grace) return false
-    this.#known.set(part, epoch)
+    if (known !== undefined && known !== epoch && this.#ageOf(part, epoch, storeNow) < this.#grace) return false
+    if (known !== epoch) this.#known.set(part, epoch)
+    this.#seen.delete(part)
     return true
+  }
+
+  #ageOf(part: number, epoch: string, storeNow: number | undefined): number {
+    if (storeNow !== undefined) return storeNow - Number(epoch.slice(epoch.indexOf(':') + 1))
+    const seen = this.#seen.get(part)
+    if (seen?.epoch === epoch) return performance.now() - seen.at
+    this.#seen.set(part, { epoch, at: performance.now() })
+    return 0
   }
 }

@@ -23,6 +23,7 @@ export class StreamReader {
   readonly #done: Promise<void>
   #cursor: string
   #stopped = false
+  #wake: (() => void) | undefined
 
   constructor(
     url: string,
@@ -40,6 +41,8 @@ export class StreamReader {
   async stop(): Promise<void> {
     this.#stopped = true
     this.#redis.disconnect()
+    // A client that was just about to reconnect says nothing more.
+    this.#wake?.()
     await this.#done
   }
 
@@ -71,8 +74,10 @@ export class StreamReader {
       const done = (): void => {
         this.#redis.off('ready', done)
         this.#redis.off('end', done)
+        this.#wake = undefined
         resolve()
       }
+      this.#wake = done
       this.#redis.once('ready', done)
       this.#redis.once('end', done)
       if (this.#redis.status === 'wait') this.#redis.connect().catch(() => {})

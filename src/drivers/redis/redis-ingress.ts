@@ -27,6 +27,10 @@ export class RedisIngress implements Ingress {
     return (await this.#client.run((redis) => redis.fltLead(this.#keys.ingressLease(), node, ttl))) === 1
   }
 
+  async resign(node: NodeId): Promise<void> {
+    await this.#client.run((redis) => redis.fltResign(this.#keys.ingressLease(), node))
+  }
+
   read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop {
     const stream = { key: this.#keys.ingress(), role: 'ingress', cursor: '0' }
     return this.#follow(stream, (entries) => handler(entries.map(toIngressEntry)))

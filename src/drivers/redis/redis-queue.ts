@@ -45,7 +45,11 @@ export class RedisQueue implements Queue {
 
   async open(node: NodeId): Promise<void> {
     const keys = this.#keys
-    await this.#client.run((redis) => redis.fltOpenAll(keys.allMeta(), keys.allCursors(), node))
+    const epoch = await this.#client.run((redis) =>
+      redis.fltOpenAll(keys.allMeta(), keys.allCursors(), node, this.#salt),
+    )
+    // What was known before a loss stays known: only so a loss is noticed.
+    if (this.#knownEpoch === '') this.#knownEpoch = epoch as string
     await this.#client.run((redis) => redis.fltOpenInbox(keys.inbox(node), keys.inboxMeta(node)))
   }
 

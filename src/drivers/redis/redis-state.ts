@@ -57,9 +57,10 @@ export class RedisState implements State {
       redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
     )
     const salt = newProcessId()
-    await this.#forAllPartitions((pipeline, partition) =>
+    const epochs = await this.#forAllPartitions((pipeline, partition) =>
       pipeline.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
+    for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, epochs[partition] as string)
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
     await this.#forAllPartitions((pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
@@ -118,8 +119,7 @@ export class RedisState implements State {
   }
 
   async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
-    const answer = await this.#client.run((redis) => redis.set(this.#keys.claim(node), by, 'PX', ttl, 'NX'))
-    return answer === 'OK'
+    return (await this.#client.run((redis) => redis.fltLead(this.#keys.claim(node), by, ttl))) === 1
   }
 
   async forget(node: NodeId): Promise<void> {
@@ -237,7 +237,7 @@ export class RedisState implements State {
         groupRouteOf(rest[index] as Record<string, string>, settled.get(groupParts[index]!)!),
       ),
       connections: connections.map(({ node }, index): Route => {
-        const isThere = rest[groups.length + index] === 1
+        const isThere = node !== undefined && rest[groups.length + index] === 1
         return { nodes: isThere ? [node] : [], stamp: 0, settled: settled.get(connectionParts[index]!)! }
       }),
     }
@@ -250,10 +250,11 @@ export class RedisState implements State {
       return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(strings as string[]))]
     }
     const replies = await this.#client.pipeline((pipeline) => {
-      void pipeline.mget(...strings)
+      void pipeline.mget(strings as string[])
       for (const group of groups) void pipeline.hgetall(this.#keys.groupRoute(partitionOf(group), group))
       for (const { connection, node } of connections) {
-        const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node)
+        // No node bears an empty id: what is nowhere is asked for in vain, and keeps its place among the replies.
+        const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node ?? ('' as NodeId))
         void pipeline.hexists(holdings, connectionField(connection))
       }
     })
@@ -290,7 +291,8 @@ export class RedisState implements State {
     cursor: string | undefined,
     keyOf: (node: NodeId) => string,
   ): Promise<{ members: ConnectionInfo[]; cursor?: string }> {
-    const [from = '', after = ''] = cursor?.split(' ') ?? []
+    const [from = '', after = '', ...more] = cursor?.split(' ') ?? []
+    if (cursor !== undefined && (after === '' || more.length > 0)) throw badCursor()
     const members: ConnectionInfo[] = []
     for (const node of nodes) {
       if (node < from) continue
@@ -330,6 +332,10 @@ export class RedisState implements State {
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
+
+function badCursor(): FlotillaError {
+  return new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
+}
 
 function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let start = 0; start < items.length; start += CLEAN_CHUNK) yield items.slice(start, start + CLEAN_CHUNK)

@@ -75,7 +75,7 @@ return redis.call('INCR', KEYS[3])`,
 redis.call('HSET', KEYS[1], '#', 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('SET', KEYS[2], ARGV[1] .. ':' .. int(now), 'NX')
-return 1`,
+return redis.call('GET', KEYS[2])`,
   },
 
   fltRenew: {
@@ -299,11 +299,12 @@ return 1`,
 
   fltOpenAll: {
     numberOfKeys: 2,
-    lua: `
--- KEYS meta cursors; ARGV node
-local meta = redis.call('HMGET', KEYS[1], 'last', 'in')
+    lua: `${NOW}${INT}
+-- KEYS meta cursors; ARGV node salt
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
+local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
 redis.call('HSETNX', KEYS[2], ARGV[1], (meta[1] or '0-0') .. ' ' .. (meta[2] or '0'))
-return redis.call('HGET', KEYS[2], ARGV[1])`,
+return meta[3]`,
   },
 
   fltPublishAll: {
@@ -337,7 +338,7 @@ return {1, readers, epoch}`,
 -- KEYS stream meta cursors; ARGV node cursor pause
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
 elseif redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
-if now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[3]) then return 0 end
+if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[2], 'trimmed', int(now))
 trim(KEYS[1], KEYS[2], KEYS[3])
 return 1`,
@@ -364,6 +365,14 @@ return {'fresh', known[5] or ''}`,
 -- KEYS id; ARGV digest state value ttl
 redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', ARGV[2], ARGV[2] == 'done' and 'receipt' or 'stored', ARGV[3])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1`,
+  },
+
+  fltResign: {
+    numberOfKeys: 1,
+    lua: `
+-- KEYS lease; ARGV node
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 return 1`,
   },
 

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
+import { Emitter } from '../../src/emitter.ts'
+import { createServer, defineModule, type Server, type ServerOptions } from '../../src/index.ts'
+import { connect, type TestClient } from '../../src/testing.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { elapse, until } from '../support/until.ts'
+
+const TIMES = { heartbeat: 300, deadAfter: 1_500, storeWait: 3_000 }
+const ws = defineModule('/ws', {
+  handshake(ctx) {
+    const { searchParams } = new URL(ctx.request.url)
+    const uid = searchParams.get('uid')
+    if (uid !== null) ctx.uid = uid
+    for (const group of searchParams.getAll('group')) ctx.groups.add(group)
+  },
+})
+
+/** Several nodes in this process on one real Redis. */
+class Stage {
+  readonly redis: RedisServer
+  readonly raw: Redis
+  readonly #t: TestContext
+
+  private constructor(t: TestContext, redis: RedisServer) {
+    this.#t = t
+    this.redis = redis
+    this.raw = new Redis(redis.url)
+    t.after(async () => {
+      this.raw.disconnect()
+      await redis.stop()
+    })
+  }
+
+  static async start(t: TestContext): Promise<Stage> {
+    return new Stage(t, await startRedis())
+  }
+
+  async node(options: Partial<ServerOptions> = {}): Promise<Server> {
+    const server = createServer({ modules: [ws], driver: redisDriver({ url: this.redis.url }), ...TIMES, ...options })
+    this.#t.after(() => server.close({ timeout: 100 }))
+    await server.listen(0)
+    return server
+  }
+
+  emitter(): Emitter {
+    const emitter = new Emitter({ driver: redisDriver({ url: this.redis.url }), ...TIMES })
+    this.#t.after(() => emitter.close())
+    return emitter
+  }
+
+  async client(server: Server, query: string): Promise<TestClient> {
+    const client = await connect(`${server.url}/ws?${query}`)
+    this.#t.after(() => client.socket.terminate())
+    return client
+  }
+}
+
+test('after a loss nobody is called offline, or left out, before every node had time to come back', async (t) => {
+  const stage = await Stage.start(t)
+  const [a, b, c] = [await stage.node(), await stage.node(), await stage.node()]
+  const clients = [await stage.client(a, 'uid=two&group=room'), await stage.client(b, 'uid=two&group=room')]
+  const single = await stage.client(b, 'uid=single')
+  const [listed] = await a.cluster.connections('single')
+  await stage.raw.flushall()
+  // Asked for the first time by this node, and all while the others are only coming back.
+  const [toSingle, toTwo, toRoom, toConnection] = await Promise.all([
+    c.cluster.push({ uid: 'single' }, 'x'),
+    c.cluster.push({ uid: 'two' }, 'u'),
+    c.cluster.push({ group: 'room' }, 'g'),
+    c.cluster.push({ connection: listed!.connection }, 'c'),
+  ])
+  assert.deepEqual([toSingle.offline, toTwo.offline, toConnection.offline], [[], [], []])
+  assert.deepEqual([toTwo.nodeCount, toRoom.nodeCount], [2, 2])
+  for (const client of clients)
+    assert.deepEqual([await client.next(), await client.next()].map(String).sort(), ['g', 'u'])
+  assert.deepEqual([await single.next(), await single.next()].map(String).sort(), ['c', 'x'])
+  const broadcast = await a.cluster.push({ all: true }, 'all')
+  assert.equal(broadcast.nodeCount, 3)
+})
+
+test('an emitter believes "offline" again once a loss is over, and follows nodes to their new ids', async (t) => {
+  const stage = await Stage.start(t)
+  const node = await stage.node()
+  const client = await stage.client(node, 'uid=on')
+  const emitter = stage.emitter()
+  const [listed] = await emitter.connections('on')
+  await emitter.push({ uid: ['on', 'off'] }, '1')
+  await emitter.push({ connection: listed!.connection }, '2')
+  await stage.raw.flushall()
+  const after = await emitter.push({ uid: ['on', 'off'] }, '3')
+  assert.deepEqual(after.offline, ['off'])
+  await emitter.push({ connection: listed!.connection }, '4')
+  await until('all have come', () => client.received.length === 4)
+  assert.deepEqual(client.received, ['1', '2', '3', '4'])
+  const started = performance.now()
+  assert.deepEqual((await emitter.push({ uid: 'off' }, '5')).offline, ['off'])
+  assert.ok(performance.now() - started < 1_000, 'without waiting')
+})
+
+test('while one target is not known yet, pushes to others go on', async (t) => {
+  const stage = await Stage.start(t)
+  const node = await stage.node({ heartbeat: 1_000, deadAfter: 3_000 })
+  const client = await stage.client(node, 'uid=on')
+  await node.cluster.push({ uid: ['on', 'off'] }, 'warm')
+  await client.next()
+  const { partitionOf } = await import('../../src/protocol/ids.ts')
+  const { Keys } = await import('../../src/drivers/redis/keys.ts')
+  await stage.raw.del(new Keys('flotilla').epoch(partitionOf('off')))
+  const off = node.cluster.push({ uid: 'off' }, 'x').catch((error: unknown) => error)
+  await node.cluster.push({ uid: 'on' }, 'past')
+  assert.equal(await client.next(), 'past')
+  assert.equal(((await off) as { code: string }).code, 'FLT_STORE_AWAY')
+})
+
+test('closing ends in time while the store is away, whoever is being bound', async (t) => {
+  const stage = await Stage.start(t)
+  const node = await stage.node({ storeWait: 500 })
+  const client = await stage.client(node, 'uid=u')
+  await stage.redis.kill9()
+  const late = connect(`${node.url}/ws?uid=late`)
+  const refused = assert.rejects(late)
+  const started = performance.now()
+  await node.close({ timeout: 500 })
+  assert.ok(performance.now() - started < 8_000)
+  assert.equal((await client.closed).code, 1001)
+  await refused
+})
+
+test('a client that is being bound when its node closes is not left behind with an open socket', async (t) => {
+  const stage = await Stage.start(t)
+  const node = await stage.node()
+  stage.redis.pause()
+  const refused = assert.rejects(connect(`${node.url}/ws?uid=u`))
+  await elapse(100)
+  const closing = node.close({ timeout: 500 })
+  await elapse(100)
+  stage.redis.resume()
+  await closing
+  await refused
+})
+
+test('what a join that stopped halfway left behind is cleaned up, and holds no broadcast back', async (t) => {
+  const stage = await Stage.start(t)
+  const node = await stage.node()
+  await elapse(TIMES.deadAfter)
+  const settings = { prefix: 'flotilla', ...TIMES, maxInboxBytes: 1e6, logger: console }
+  const { state, queue } = redisDriver({ url: stage.redis.url })
+  const halfway = [state(settings), queue(settings)] as const
+  const id = 'half-abcdefghij' as Parameters<(typeof halfway)[1]['open']>[0]
+  await halfway[0].join({ node: id, name: 'half', startedAt: 0 })
+  await halfway[1].open(id)
+  for (const handle of halfway) await handle.close()
+  assert.equal((await node.cluster.push({ all: true }, 'x')).nodeCount, 2)
+  await until('it is gone', async () => (await node.cluster.push({ all: true }, 'x')).nodeCount === 1)
+  await until('nothing is left', async () => (await stage.raw.keys(`*${id}*`)).every((key) => key.endsWith(':claim')))
+})
+
+test('after the last node has left, nothing of it is left in the store', async (t) => {
+  const stage = await Stage.start(t)
+  const nodes = [await stage.node(), await stage.node()]
+  for (const node of nodes) await stage.client(node, 'uid=u&group=g')
+  await nodes[0]!.cluster.push({ all: true }, 'x')
+  await nodes[0]!.cluster.push({ uid: 'u' }, 'x')
+  for (const node of nodes) await node.close()
+  const keys = await stage.raw.keys('*')
+  assert.deepEqual(
+    keys.filter((key) => !/:e$|\{m\}:(gone|v)$|\{all\}:m$|:claim$/.test(key)),
+    [],
+  )
+})
