@@ -6,7 +6,7 @@ export function align(lines: readonly (readonly string[])[]): string {
     column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)
   const [head, ...rest] = lines.map((line) => `| ${line.map(pad).join(' | ')} |`)
   const rules = widths.map((width, column) =>
-    column === 0 ? `:${'-'.repeat(width + 1)}` : `${'-'.repeat(width + 1)}:`,
+    column === 0 ? `:${'-'.repeat(width - 1)}` : `${'-'.repeat(width - 1)}:`,
   )
-  return [head, `|${rules.join('|')}|`, ...rest].join('\n')
+  return [head, `| ${rules.join(' | ')} |`, ...rest].join('\n')
 }

@@ -28,6 +28,8 @@ export class Progress {
     if (!process.stderr.isTTY || verbose) return
     this.#bar = makeBar()
     this.#bar.start(total, 0, { what: '' })
+    // Also when interrupted: it gives the terminal its cursor back.
+    process.once('exit', () => this.end())
   }
 
   begin({ id, title }: Scenario, { label }: System, run: number): void {

@@ -18,11 +18,9 @@ export async function natsPorts(): Promise<NatsPorts> {
 /** One of two nodes of a NATS cluster, with one thread for Go code, as Node has one for JavaScript. */
 export class NatsServer {
   readonly child: Child
-  readonly #folder: string
 
-  private constructor(child: Child, folder: string) {
+  private constructor(child: Child) {
     this.child = child
-    this.#folder = folder
   }
 
   static async start(name: string, core: Core, own: NatsPorts, other: NatsPorts): Promise<NatsServer> {
@@ -31,12 +29,12 @@ export class NatsServer {
     await writeFile(config, configOf(own, other))
     const child = new Child({ name, core, command: 'nats-server', args: ['-c', config], env: { GOMAXPROCS: '1' } })
     await child.said(/Server is ready/)
-    return new NatsServer(child, folder)
+    await rm(folder, { recursive: true })
+    return new NatsServer(child)
   }
 
-  async stop(): Promise<void> {
-    await this.child.stop()
-    await rm(this.#folder, { recursive: true, force: true })
+  stop(): Promise<void> {
+    return this.child.stop()
   }
 }
 

@@ -99,7 +99,7 @@ export class Trial {
     const where = `${this.#system.label} at ${Math.round(asked)} messages/s`
     if (published.sent === 0) throw new BenchError(`${where}: nothing was sent`)
     if (arrivals.messages === 0)
-      throw new BenchError(`${where}: none of ${expected} messages arrived${because(published)}`)
+      throw new BenchError(`${where}: none of ${expected} messages arrived${because(published, arrivals)}`)
     if (arrivals.messages > expected) {
       throw new BenchError(`${where}: ${arrivals.messages} messages arrived, but only ${expected} were sent`)
     }
@@ -148,6 +148,7 @@ function describe({ asked, published, arrivals, expected, perSecond, p50, p99 }:
   return parts.join(', ')
 }
 
-function because({ rejected, error }: Published): string {
-  return rejected > 0 ? `; ${rejected} pushes were rejected, the first with ${error}` : ''
+function because({ rejected, error }: Published, { others }: Arrivals): string {
+  const reason = rejected > 0 ? `; ${rejected} pushes were rejected, the first with ${error}` : ''
+  return others > 0 ? `${reason}; ${others} frames came that hold no time` : reason
 }

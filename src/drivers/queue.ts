@@ -72,9 +72,9 @@ export interface Queue {
 
   /** `digest` tells bodies apart; a claim that is never settled lapses after `ttl` ms. */
   claimId(id: PushId, digest: string, ttl: number): Promise<Claimed>
-  /** From now on the id answers with this receipt, for `ttl` ms. */
+  /** From now on the id answers with this receipt, for `ttl` ms. MUST NOT replace one that it answers with already. */
   settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void>
-  /** Frees the id after a failure; `stored` are the nodes that need not get it again. */
+  /** Frees the id after a failure, unless another has settled it meanwhile; `stored` are the nodes that need not get it again. */
   releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void>
 
   /** Where processes of any language put pushes, if the driver has such a place. */

@@ -135,13 +135,18 @@ export class MemoryQueue implements Queue {
 
   async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
     this.#assertOpen()
-    this.#setId(id, { state: 'done', digest, receipt }, ttl)
+    if (!this.#isSettled(id)) this.#setId(id, { state: 'done', digest, receipt }, ttl)
   }
 
   async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
     this.#assertOpen()
+    if (this.#isSettled(id)) return
     if (stored.length === 0) this.#store.ids.delete(id)
     else this.#setId(id, { state: 'open', digest, heldUntil: 0, stored: [...stored] }, ttl)
+  }
+
+  #isSettled(id: PushId): boolean {
+    return this.#store.ids.get(id, this.#store.now())?.state === 'done'
   }
 
   #setId(id: PushId, record: IdRecord, ttl: number): void {

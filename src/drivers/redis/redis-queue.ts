@@ -212,16 +212,12 @@ export class RedisQueue implements Queue {
 
   async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
     const value = JSON.stringify(receipt)
-    await this.#client.run((redis) => redis.fltSettleId(this.#keys.pushId(id), digest, 'done', value, ttl))
+    await this.#client.run((redis) => redis.fltSettleId(this.#keys.pushId(id), digest, value, ttl))
   }
 
   async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
-    const key = this.#keys.pushId(id)
-    if (stored.length === 0) {
-      await this.#client.run((redis) => redis.del(key))
-      return
-    }
-    await this.#client.run((redis) => redis.fltSettleId(key, digest, 'failed', JSON.stringify(stored), ttl))
+    const value = stored.length === 0 ? '' : JSON.stringify(stored)
+    await this.#client.run((redis) => redis.fltReleaseId(this.#keys.pushId(id), digest, value, ttl))
   }
 
   async close(): Promise<void> {

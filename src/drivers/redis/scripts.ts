@@ -359,12 +359,25 @@ if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KE
 return {'fresh', known[5] or ''}`,
   },
 
+  // Whoever's claim lapsed meanwhile comes too late: what another has settled stays.
   fltSettleId: {
     numberOfKeys: 1,
     lua: `
--- KEYS id; ARGV digest state value ttl
-redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', ARGV[2], ARGV[2] == 'done' and 'receipt' or 'stored', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+-- KEYS id; ARGV digest receipt ttl
+if redis.call('HGET', KEYS[1], 'state') == 'done' then return 0 end
+redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', 'done', 'receipt', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`,
+  },
+
+  fltReleaseId: {
+    numberOfKeys: 1,
+    lua: `
+-- KEYS id; ARGV digest stored ttl
+if redis.call('HGET', KEYS[1], 'state') == 'done' then return 0 end
+if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', 'failed', 'stored', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`,
   },
 

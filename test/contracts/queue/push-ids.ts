@@ -82,6 +82,18 @@ export function pushIds(candidate: () => Candidate): void {
       })
     })
 
+    it('stays settled, whoever comes too late with a claim that has lapsed', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const id = asPushId('late')
+      const receipt = { id: 'late', nodeCount: 1, offline: [] }
+      await queue.claimId(id, 'body', 30)
+      await until('it lapses', async () => (await queue.claimId(id, 'body', 60_000)).type === 'fresh')
+      await queue.settleId(id, 'body', receipt, LONG)
+      await queue.releaseId(id, 'body', [], LONG)
+      await queue.settleId(id, 'body', { ...receipt, nodeCount: 9 }, LONG)
+      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'done', receipt })
+    })
+
     it('may be any text, and is its own', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       for (const id of hostileIds) assert.deepEqual(await queue.claimId(asPushId(id), 'body', LONG), fresh, id)
