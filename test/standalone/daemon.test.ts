@@ -55,6 +55,15 @@ test('start --daemon, status, restart and stop', async (t) => {
   assert.match(readFileSync(join(cwd, 'flotilla.log'), 'utf8'), /closing/, 'logs go to a file')
 })
 
+test('restart leaves a server alone that it could not start again', async (t) => {
+  const { run } = await place(t)
+  await run(['start', ...dev, '--port=0', '--daemon'])
+  const refused = await run(['restart', '--port=0'])
+  assert.equal(refused.code, 2)
+  assert.match(refused.stderr, /--token-secret/)
+  assert.equal((await run(['status'])).code, 0, 'it still runs')
+})
+
 test('restart with flags starts with those', async (t) => {
   const { run } = await place(t)
   await run(['start', ...dev, '--port=0', '--daemon'])
