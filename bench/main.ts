@@ -1,6 +1,7 @@
 import { relative } from 'node:path'
 import { type Options, parseOptions, usage } from './options.ts'
 import { provide } from './provision.ts'
+import { disturbanceOf } from './report/disturbance.ts'
 import { goalsOf } from './report/goals.ts'
 import { machineLine } from './report/machine.ts'
 import type { Outcome } from './report/outcome.ts'
@@ -43,7 +44,9 @@ function recordsFor({ out, isComplete }: Options): Records {
 
 function report(outcome: Outcome): void {
   const { id, title } = outcome.scenario
-  const parts = [`${id}: ${title}`, tableOf(outcome), goalsOf(outcome)].filter((part) => part !== '')
+  const parts = [`${id}: ${title}`, tableOf(outcome), goalsOf(outcome), disturbanceOf(outcome)].filter(
+    (part) => part !== '',
+  )
   process.stdout.write(`\n${parts.join('\n\n')}\n`)
   for (const { label, failure } of outcome.rows) {
     if (failure === undefined) continue

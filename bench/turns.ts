@@ -2,6 +2,7 @@ import type { Options } from './options.ts'
 import { medianOf, type Outcome, type Row } from './report/outcome.ts'
 import type { Progress } from './report/progress.ts'
 import { BenchError } from './rig/bench-error.ts'
+import { Bystanders } from './rig/bystanders.ts'
 import type { Figures, Scenario } from './scenarios/scenario.ts'
 import type { System } from './systems/system.ts'
 
@@ -18,6 +19,7 @@ export function contestants({ systems: ids }: Scenario, systems: readonly System
 }
 
 async function runInTurns(scenario: Scenario, { systems, effort }: Options, progress: Progress): Promise<Outcome> {
+  const bystanders = new Bystanders()
   const entries = contestants(scenario, systems).map((system) => new Entry(system))
   for (let run = 1; run <= effort.runs; run++) {
     for (const entry of entries) {
@@ -28,7 +30,7 @@ async function runInTurns(scenario: Scenario, { systems, effort }: Options, prog
       progress.done()
     }
   }
-  return { scenario, rows: entries.map((entry) => entry.row) }
+  return { scenario, rows: entries.map((entry) => entry.row), bystanders: bystanders.cores }
 }
 
 /** A system's runs of one scenario. */

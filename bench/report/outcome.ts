@@ -5,6 +5,8 @@ import type { Role } from '../systems/system.ts'
 export interface Outcome {
   readonly scenario: Scenario
   readonly rows: readonly Row[]
+  /** Cores that other processes used meanwhile. */
+  readonly bystanders: number
 }
 
 /** One system's. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { scenarios } from '../scenarios/scenarios.ts'
 import { chartOf } from './chart.ts'
+import { disturbanceOf } from './disturbance.ts'
 import { goalsOf } from './goals.ts'
 import type { Outcome, Row } from './outcome.ts'
 import { tableOf } from './table.ts'
@@ -14,6 +15,7 @@ interface Record {
   readonly machine: string
   readonly runs: number
   readonly rows: readonly Row[]
+  readonly bystanders: number
 }
 
 /** Where outcomes are kept: a page of Markdown, and for each scenario its figures and its chart. */
@@ -45,7 +47,8 @@ export class Records {
 
   /** Other scenarios' records stay as they are. */
   save(outcomes: readonly Outcome[], machine: string, runs: number): void {
-    for (const outcome of outcomes) this.#saveOne(outcome, { machine, runs, rows: outcome.rows })
+    for (const outcome of outcomes)
+      this.#saveOne(outcome, { machine, runs, rows: outcome.rows, bystanders: outcome.bystanders })
     writeFileSync(this.page, this.#render())
   }
 
@@ -63,8 +66,8 @@ export class Records {
     const sections = scenarios.flatMap((scenario) => {
       const file = this.#fileOf(scenario.id, 'json')
       if (!existsSync(file)) return []
-      const { machine, runs, rows } = JSON.parse(readFileSync(file, 'utf8')) as Record
-      return [this.#section({ scenario, rows }, machine, runs)]
+      const { machine, runs, rows, bystanders } = JSON.parse(readFileSync(file, 'utf8')) as Record
+      return [this.#section({ scenario, rows, bystanders }, machine, runs)]
     })
     return `${INTRODUCTION}\n${sections.join('\n')}`
   }
@@ -78,6 +81,7 @@ export class Records {
       `![${title}](${folder}${id}.svg)`,
       tableOf(outcome),
       goalsOf(outcome),
+      disturbanceOf(outcome),
       `${runs === 1 ? 'One run' : `Median of ${runs} runs, in turns`}. ${machine}`,
     ]
     return `${parts.filter((part) => part !== '').join('\n\n')}\n`

@@ -1,6 +1,6 @@
 import { BenchError } from '../rig/bench-error.ts'
 import type { Effort } from './scenario.ts'
-import { KEPT_UP, type Result, type Trial } from './trial.ts'
+import { isComplete, type Result, type Trial } from './trial.ts'
 
 interface Search {
   /** Messages a second to begin with. */
@@ -25,12 +25,12 @@ export async function greatestRate(trial: Trial, search: Search, effort: Effort)
   const bears = async (rate: number, duration: number): Promise<Result | undefined> => {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const result = await trial.measure({ rate, seconds: duration, ...users })
-      if (isBorne(result, search.p99)) return result
+      if (isComplete(result) && result.p99 <= search.p99) return result
       if (result.arrivals.closed > 0) await trial.reconnect()
     }
     return undefined
   }
-  if (given !== undefined) return trial.measure({ rate: given, seconds, ...users })
+  if (given !== undefined) return trial.measureAll({ rate: given, seconds, ...users })
   let high = search.from
   while ((await bears(high, GLANCE)) !== undefined) high *= STEP
   let low = high / STEP ** 2
@@ -44,10 +44,4 @@ export async function greatestRate(trial: Trial, search: Search, effort: Effort)
     if (low < LEAST_RATE) throw new BenchError(`not even ${rate} messages/s arrive within ${search.p99} ms`)
   }
   return best
-}
-
-function isBorne({ asked, published, arrivals, expected, p99 }: Result, limit: number): boolean {
-  const failed = published.rejected + published.unsettled + arrivals.closed
-  const keptUp = published.sent >= KEPT_UP * asked * published.seconds
-  return failed === 0 && keptUp && arrivals.messages === expected && p99 <= limit
 }
