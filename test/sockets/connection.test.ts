@@ -333,7 +333,7 @@ test('a handshake may refuse everyone with the same Response', async () => {
 })
 
 test('joining no groups is no work, and no error', async () => {
-  const joiner = defineModule('/j', { open: (ctx) => ctx.join(...[]) })
+  const joiner = defineModule('/j', { open: (ctx) => ctx.join() })
   await using server = await start({ modules: [joiner] })
   const client = await server.connect('/j')
   assert.equal(await server.server.cluster.join({ all: true }), 0)

@@ -132,7 +132,7 @@ export function eviction(candidate: () => Candidate): void {
       const answers = await Promise.all([one.claim(node, a, 60_000), state().claim(node, b, 60_000)])
       assert.equal(answers.filter(Boolean).length, 1)
       assert.equal(await one.claim(node, c, 60_000), false)
-      assert.equal(await one.claim(node, answers[0] === true ? a : b, 60_000), true, 'it may claim again')
+      assert.equal(await one.claim(node, answers[0] ? a : b, 60_000), true, 'it may claim again')
       await one.forget(node)
       assert.equal(await one.claim(node, b, 100), true)
       await until('the claim lapses', () => one.claim(node, a, 60_000))
