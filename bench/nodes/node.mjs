@@ -10,10 +10,10 @@ const { ports = [], push, calls: ownCalls } = await start(JSON.parse(settings))
 
 const calls = {
   publish: (plan) => publish(push, plan),
-  /** Lone broadcasts, each long after the one before. */
-  rounds: async ({ count, pause }) => {
+  /** Lone pushes, each long after the one before: to one user after another, or to everyone. */
+  pushAlone: async ({ count, pause, users = 0 }) => {
     for (let i = 0; i < count; i++) {
-      await push(undefined, stamp())
+      await push(users === 0 ? undefined : `u${i % users}`, stamp())
       await sleep(pause)
     }
     return {}

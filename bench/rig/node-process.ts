@@ -24,6 +24,15 @@ export interface PublishPlan {
   readonly users?: number
 }
 
+/** One push after another, each on its own. */
+export interface AlonePlan {
+  readonly count: number
+  /** ms from one's receipt to the next. */
+  readonly pause: number
+  /** How many users take turns; without it, every message is for everyone. */
+  readonly users?: number
+}
+
 export interface Published {
   readonly sent: number
   readonly seconds: number
@@ -35,10 +44,10 @@ export interface Published {
 /** What a process under test can be asked, and its answer. */
 interface Calls {
   publish: [PublishPlan, Published]
-  rounds: [{ count: number; pause: number }, object]
+  pushAlone: [AlonePlan, object]
   collectGarbage: [object, object]
-  /** Nanoseconds of each message that has arrived since the last call. */
-  latencies: [object, number[]]
+  /** Nanoseconds of each message that has arrived since the last call, once they are so many. */
+  latencies: [{ count: number }, number[]]
 }
 
 type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }

@@ -3,11 +3,12 @@ import type { Store } from './store.ts'
 
 /** What a store has done since it began. */
 export interface StoreWork {
-  readonly commands: number
+  /** Calls of each command, those inside scripts too. */
+  readonly calls: ReadonlyMap<string, number>
+  /** In and out. */
   readonly bytes: number
 }
 
-/** Counts a store's commands, those inside scripts too, and the bytes that went in and out. */
 export class StoreMeter {
   readonly #redis: Redis
 
@@ -18,19 +19,15 @@ export class StoreMeter {
   /** @see https://redis.io/docs/latest/commands/info/ */
   async read(): Promise<StoreWork> {
     const [commands, traffic] = [await this.#redis.info('commandstats'), await this.#redis.info('stats')]
+    const calls = commands.matchAll(/^cmdstat_(.*?):calls=(\d+)/gm)
+    const sizes = traffic.matchAll(/^total_net_(?:input|output)_bytes:(\d+)/gm)
     return {
-      commands: sum(commands.matchAll(/^cmdstat_.*?:calls=(\d+)/gm)),
-      bytes: sum(traffic.matchAll(/^total_net_(?:input|output)_bytes:(\d+)/gm)),
+      calls: new Map(Array.from(calls, ([, name = '', count]) => [name, Number(count)])),
+      bytes: Array.from(sizes, ([, size]) => Number(size)).reduce((sum, size) => sum + size, 0),
     }
   }
 
   close(): void {
     this.#redis.disconnect()
   }
-}
-
-function sum(matches: Iterable<RegExpExecArray>): number {
-  let total = 0
-  for (const [, number] of matches) total += Number(number)
-  return total
 }

@@ -1,19 +1,22 @@
 import { BenchError } from '../rig/bench-error.ts'
 import { hop } from '../systems/hop.ts'
 import type { System } from '../systems/system.ts'
+import { pushAlone } from './alone.ts'
 import type { Effort, Figures, RunOptions, Scenario } from './scenario.ts'
 import { Trial } from './trial.ts'
 
 const USERS = 100
-/** Ten milliseconds apart: each is long over when the next one comes. */
-const RATE = 100
+/** ms; each is long over when the next one comes. */
+const PAUSE = 10
+const PER_SECOND = 200
+const WARM_UP = 100
 const NS_PER_MS = 1e6
 const HOP_MARGIN = 0.4
 
 export const w3: Scenario = {
   id: 'W3',
   title: 'One push, idle',
-  method: `Lone pushes to one user after another, ${1000 / RATE} ms apart, across nodes: from the call to the arrival.`,
+  method: `Lone pushes to one user after another, ${PAUSE} ms apart, across nodes: from the call to the arrival.`,
   systems: ['hop', 'flotilla', 'ws', 'socketio-redis', 'socketio-streams'],
   figures: [
     { key: 'p50', label: 'p50', unit: 'ms' },
@@ -35,32 +38,31 @@ export const w3: Scenario = {
   run: (system, effort, options) => (system.id === hop.id ? runHop(effort) : runPushes(system, effort, options)),
 }
 
-const planOf = ({ seconds }: Effort) => ({ rate: RATE, seconds: 2 * seconds, users: USERS })
-const warmUp = { rate: RATE, seconds: 1, users: USERS }
+const plan = { pause: PAUSE, users: USERS }
 
-async function runPushes(system: System, effort: Effort, { note, ...flags }: RunOptions): Promise<Figures> {
+async function runPushes(system: System, { seconds }: Effort, { note, ...flags }: RunOptions): Promise<Figures> {
   const trial = await Trial.open(system, flags, USERS, note)
   try {
-    await trial.measure(warmUp)
-    const { p50, p99 } = await trial.measureAll(planOf(effort))
-    return { p50, p99 }
+    await pushAlone(trial, { ...plan, count: WARM_UP })
+    const { latency } = await pushAlone(trial, { ...plan, count: seconds * PER_SECOND })
+    return { p50: latency.p50 / NS_PER_MS, p99: latency.p99 / NS_PER_MS }
   } finally {
     await trial.close()
   }
 }
 
 /** Nobody is connected: the reader itself says when what arrived. */
-async function runHop(effort: Effort): Promise<Figures> {
+async function runHop({ seconds }: Effort): Promise<Figures> {
   const { node, publisher, stop } = await hop.start({})
   try {
-    await publisher?.call('publish', warmUp)
-    await node?.call('latencies', {})
-    const published = await publisher?.call('publish', planOf(effort))
-    const latencies = (await node?.call('latencies', {}))?.toSorted((a, b) => a - b) ?? []
-    if (latencies.length === 0 || latencies.length !== published?.sent) {
-      throw new BenchError(`${hop.label}: of ${published?.sent} messages ${latencies.length} arrived`)
-    }
-    const quantile = (share: number): number => (latencies[Math.floor(share * latencies.length)] ?? 0) / NS_PER_MS
+    await publisher?.call('pushAlone', { ...plan, count: WARM_UP })
+    await node?.call('latencies', { count: WARM_UP })
+    const count = seconds * PER_SECOND
+    await publisher?.call('pushAlone', { ...plan, count })
+    const latencies = (await node?.call('latencies', { count }))?.toSorted((a, b) => a - b) ?? []
+    if (latencies.length !== count)
+      throw new BenchError(`${hop.label}: of ${count} messages ${latencies.length} arrived`)
+    const quantile = (share: number): number => (latencies[Math.floor(share * count)] ?? 0) / NS_PER_MS
     return { p50: quantile(0.5), p99: quantile(0.99) }
   } finally {
     await stop()

@@ -40,7 +40,7 @@ export const w6: Scenario = {
 /** How long each took to reach the last connection. */
 async function broadcast(node: NodeProcess, crowd: LoadClient, count: number): Promise<Quantiles> {
   await crowd.begin()
-  await node.call('rounds', { count, pause: PAUSE })
+  await node.call('pushAlone', { count, pause: PAUSE })
   const { round } = await crowd.settle(count * CONNECTIONS)
   if (round.count === count) return round
   const reached = `${round.count} of ${count} broadcasts reached all ${CONNECTIONS} connections`

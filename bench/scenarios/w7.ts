@@ -2,14 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BenchError } from '../rig/bench-error.ts'
 import { StoreMeter, type StoreWork } from '../rig/store-meter.ts'
 import type { System } from '../systems/system.ts'
+import { pushAlone } from './alone.ts'
 import type { Goal } from './goal.ts'
 import { type Figures, type RunOptions, type Scenario, thorough } from './scenario.ts'
 import { Trial } from './trial.ts'
 
 const SIZES = thorough.clusterSizes
 const USERS = 124
-/** So far apart that nothing is gathered, not even acks: each push pays for itself. */
-const RATE = 25
+const WARM_UP = 20
+/** ms between two: nothing is gathered, not even acks, so each push pays for itself. */
+const PAUSE = 40
+const plan = { pause: PAUSE, users: USERS }
 /** ms; so far apart that none falls into a measurement: what nodes cost that only live is not a push's. */
 const HEARTBEAT = 60_000
 /** Growth that is no growth. */
@@ -19,7 +22,7 @@ export const w7: Scenario = {
   id: 'W7',
   title: 'What a push costs the store as the cluster grows',
   method:
-    `One node pushes to ${USERS} users in turn, who are spread over all the others, ${1000 / RATE} ms apart. What the ` +
+    `One node pushes to ${USERS} users in turn, who are spread over all the others, ${PAUSE} ms apart. What the ` +
     'store does, less what it does when nobody pushes, for each push.',
   systems: ['flotilla', 'socketio-redis', 'socketio-streams'],
   figures: [
@@ -51,13 +54,20 @@ async function measureAt(
   if (store === undefined) throw new BenchError(`${system.label} has no store`)
   const meter = new StoreMeter(store)
   try {
-    await trial.measure({ rate: RATE, seconds: 1, users: USERS })
+    await pushAlone(trial, { ...plan, count: WARM_UP })
     const idle = await workDuring(meter, () => sleep(seconds * 1000))
-    const busy = await workDuring(meter, () => trial.measureAll({ rate: RATE, seconds, users: USERS }))
-    const { sent } = busy.result.published
-    // The same time passes in both, but for what a measurement needs to begin and end.
-    const perPush = (key: keyof StoreWork): number => (busy[key] - idle[key] * (busy.ms / idle.ms)) / sent
-    const [commands, bytes] = [perPush('commands'), perPush('bytes')]
+    const count = Math.ceil((seconds * 1000) / PAUSE)
+    const busy = await workDuring(meter, () => pushAlone(trial, { ...plan, count }))
+    const perPush = (during: number, without = 0): number => (during - without * (busy.ms / idle.ms)) / count
+    const calls = [...busy.calls].map(([name, during]) => ({ name, each: perPush(during, idle.calls.get(name)) }))
+    const commands = calls.reduce((sum, { each }) => sum + each, 0)
+    const bytes = perPush(busy.bytes, idle.bytes)
+    note(
+      `${size} nodes, commands a push: ${calls
+        .filter(({ each }) => each > 0.01)
+        .map(({ name, each }) => `${name} ${each.toFixed(2)}`)
+        .join(', ')}`,
+    )
     if (commands > 0 && bytes > 0) return { [`commands${size}`]: commands, [`bytes${size}`]: bytes }
     throw new BenchError(`${system.label} at ${size} nodes: the store did more without pushes than with them`)
   } finally {
@@ -66,16 +76,14 @@ async function measureAt(
   }
 }
 
-async function workDuring<Result>(
-  meter: StoreMeter,
-  work: () => Promise<Result>,
-): Promise<StoreWork & { ms: number; result: Result }> {
+async function workDuring(meter: StoreMeter, work: () => Promise<unknown>): Promise<StoreWork & { ms: number }> {
   const before = await meter.read()
   const begin = performance.now()
-  const result = await work()
+  await work()
   const ms = performance.now() - begin
   const after = await meter.read()
-  return { commands: after.commands - before.commands, bytes: after.bytes - before.bytes, ms, result }
+  const calls = new Map([...after.calls].map(([name, count]) => [name, count - (before.calls.get(name) ?? 0)]))
+  return { calls, bytes: after.bytes - before.bytes, ms }
 }
 
 function growth(what: 'commands' | 'bytes'): Goal {

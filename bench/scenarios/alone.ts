@@ -1,0 +1,16 @@
+import { BenchError } from '../rig/bench-error.ts'
+import type { Arrivals } from '../rig/load-client.ts'
+import type { AlonePlan } from '../rig/node-process.ts'
+import type { Trial } from './trial.ts'
+
+/** Lone pushes from the publisher to one user after another, all of which arrive. */
+export async function pushAlone({ stage, client }: Trial, plan: AlonePlan): Promise<Arrivals> {
+  const { publisher, subject } = stage
+  await client.begin()
+  await publisher?.call('pushAlone', plan)
+  const arrivals = await client.settle(plan.count)
+  if (arrivals.messages === plan.count && arrivals.closed === 0) return arrivals
+  throw new BenchError(
+    `${subject.name}: of ${plan.count} lone pushes ${arrivals.messages} arrived; ${arrivals.closed} connections have closed`,
+  )
+}
