@@ -4,7 +4,6 @@ import {
   type Group,
   newProcessId,
   type NodeId,
-  PARTITION_COUNT,
   partitionOf,
   partitionOfConnection,
   type Uid,
@@ -13,7 +12,9 @@ import type { DriverSettings } from '../driver.ts'
 import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
 import { RedisClient, type Pipeline } from './client.ts'
 import { Epochs } from './epochs.ts'
-import { connectionField, Keys, MARKER, uidOfField, userField } from './keys.ts'
+import { connectionField, Keys, MARKER, userField } from './keys.ts'
+import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
+import { RedisCleaner } from './redis-cleaner.ts'
 import {
   KEEP_GONE,
   readNodeList,
@@ -27,14 +28,12 @@ import {
 
 /** A marker's life until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
-/** Users or groups that one cleaning script takes: at most a few ms of Redis' time. */
-const CLEAN_CHUNK = 200
-const ALL_PARTITIONS = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition)
 
 export class RedisState implements State {
   readonly #client: RedisClient
   readonly #keys: Keys
   readonly #settings: DriverSettings
+  readonly #cleaner: RedisCleaner
   readonly #epochs: Epochs
   /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
   #clockOffset: number | undefined
@@ -43,6 +42,7 @@ export class RedisState implements State {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
     this.#client = new RedisClient(url, settings, 'state')
+    this.#cleaner = new RedisCleaner(this.#client, this.#keys)
     this.#epochs = new Epochs(settings.heartbeat + 1_000)
   }
 
@@ -57,13 +57,13 @@ export class RedisState implements State {
       redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
     )
     const salt = newProcessId()
-    const epochs = await this.#forAllPartitions((pipeline, partition) =>
+    const epochs = await forAllPartitions(this.#client, (pipeline, partition) =>
       pipeline.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
     for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, epochs[partition] as string)
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
-    await this.#forAllPartitions((pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
+    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
   }
 
   async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
@@ -114,7 +114,7 @@ export class RedisState implements State {
     )
     if (evicted !== 1) return false
     // From here on nothing that the node still writes has an effect, however late it arrives.
-    await this.#forAllPartitions((pipeline, partition) => pipeline.hdel(keys.holdings(partition, node), MARKER))
+    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.hdel(keys.holdings(partition, node), MARKER))
     return true
   }
 
@@ -128,44 +128,8 @@ export class RedisState implements State {
     await this.#client.run((redis) => redis.del(keys.claim(node)))
   }
 
-  // ---- cleaning: users, then groups, then the rest, a few at a time so that Redis serves others in between
-
   async clean(node: NodeId): Promise<void> {
-    const fields = (await this.#forAllPartitions((pipeline, partition) =>
-      pipeline.hkeys(this.#keys.holdings(partition, node)),
-    )) as string[][]
-    const groups = (await this.#forAllPartitions((pipeline, partition) =>
-      pipeline.smembers(this.#keys.groupsOf(partition, node)),
-    )) as Group[][]
-    for (const partition of ALL_PARTITIONS) {
-      const uids = fields[partition]!.flatMap((field) => uidOfField(field) ?? [])
-      await this.#cleanUsers(node, partition, uids)
-      await this.#cleanGroups(node, partition, groups[partition]!)
-    }
-    await this.#forAllPartitions((pipeline, partition) =>
-      pipeline.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
-    )
-  }
-
-  async #cleanUsers(node: NodeId, partition: number, uids: readonly Uid[]): Promise<void> {
-    for (const chunk of chunks(uids)) {
-      const keys = [this.#keys.holdings(partition, node), ...chunk.map((uid) => this.#keys.route(partition, uid))]
-      await this.#client.run((redis) => redis.fltCleanUsers(keys.length, ...keys, node, ...chunk.map(userField)))
-    }
-  }
-
-  async #cleanGroups(node: NodeId, partition: number, groups: readonly Group[]): Promise<void> {
-    for (const chunk of chunks(groups)) {
-      const keys = [
-        this.#keys.holdings(partition, node),
-        this.#keys.groupsOf(partition, node),
-        ...chunk.flatMap((group) => [
-          this.#keys.groupRoute(partition, group),
-          this.#keys.groupMembers(partition, group, node),
-        ]),
-      ]
-      await this.#client.run((redis) => redis.fltCleanGroups(keys.length, ...keys, node, ...chunk))
-    }
+    await this.#cleaner.clean(node)
   }
 
   // ---- bindings
@@ -316,12 +280,6 @@ export class RedisState implements State {
     this.#client.close()
   }
 
-  #forAllPartitions(fill: (pipeline: Pipeline, partition: number) => unknown): Promise<unknown[]> {
-    return this.#client.pipeline((pipeline) => {
-      for (const partition of ALL_PARTITIONS) void fill(pipeline, partition)
-    })
-  }
-
   #setClock(storeNow: number): void {
     this.#clockOffset = storeNow - performance.now()
   }
@@ -335,8 +293,4 @@ type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: s
 
 function badCursor(): FlotillaError {
   return new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
-}
-
-function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += CLEAN_CHUNK) yield items.slice(start, start + CLEAN_CHUNK)
 }

@@ -1,0 +1,120 @@
+import { INT, NOW } from './lua.ts'
+
+/** A route is "stamp nodeA nodeB": its stamp and the other nodes in it. */
+const SPLIT_ROUTE = `
+local function split(route, node)
+  local stamp, others, listed = 0, '', false
+  if not route then return stamp, others, listed end
+  for word in string.gmatch(route, '%S+') do
+    if stamp == 0 then stamp = tonumber(word)
+    elseif word == node then listed = true
+    else others = others .. ' ' .. word end
+  end
+  return stamp, others, listed
+end
+local function unlist(key, node)
+  local stamp, others, listed = split(redis.call('GET', key), node)
+  if not listed then return stamp end
+  if others == '' then redis.call('DEL', key) else redis.call('SET', key, int(stamp) .. others) end
+  return stamp
+end
+`
+
+const UNLIST_GROUP = `
+local function unlistGroup(route, members, node)
+  redis.call('HDEL', route, node)
+  if redis.call('HLEN', route) <= 1 then redis.call('DEL', route) end
+end
+`
+
+/** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
+export const bindingScripts = {
+  fltSetUser: {
+    numberOfKeys: 2,
+    lua: `${NOW}${INT}${SPLIT_ROUTE}
+-- KEYS holdings route; ARGV node field value
+if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+if ARGV[3] == '' then
+  redis.call('HDEL', KEYS[1], ARGV[2])
+  return int(unlist(KEYS[2], ARGV[1]))
+end
+local stamp, others = split(redis.call('GET', KEYS[2]), ARGV[1])
+stamp = math.max(stamp + 1, micros)
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+redis.call('SET', KEYS[2], int(stamp) .. others .. ' ' .. ARGV[1])
+return int(stamp)`,
+  },
+
+  fltSetConnection: {
+    numberOfKeys: 1,
+    lua: `
+-- KEYS holdings; ARGV field present
+if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+if ARGV[2] == '1' then redis.call('HSET', KEYS[1], ARGV[1], '') else redis.call('HDEL', KEYS[1], ARGV[1]) end
+return '0'`,
+  },
+
+  fltSetMember: {
+    numberOfKeys: 4,
+    lua: `${NOW}${INT}${UNLIST_GROUP}
+-- KEYS holdings groupRoute groupMembers groupsOf; ARGV node group connection record
+if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+local stamp = tonumber(redis.call('HGET', KEYS[2], '#')) or 0
+if ARGV[4] == '' then
+  redis.call('HDEL', KEYS[3], ARGV[3])
+  if redis.call('EXISTS', KEYS[3]) == 0 then
+    redis.call('SREM', KEYS[4], ARGV[2])
+    unlistGroup(KEYS[2], KEYS[3], ARGV[1])
+  end
+  return int(stamp)
+end
+stamp = math.max(stamp + 1, micros)
+redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
+redis.call('HSET', KEYS[2], '#', int(stamp), ARGV[1], 1)
+redis.call('SADD', KEYS[4], ARGV[2])
+return int(stamp)`,
+  },
+
+  fltUnroute: {
+    numberOfKeys: 2,
+    lua: `${INT}${SPLIT_ROUTE}
+-- KEYS holdings route; ARGV node field
+if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
+unlist(KEYS[2], ARGV[1])
+return 1`,
+  },
+
+  // Cleaning up after an evicted node.
+
+  fltCleanUsers: {
+    lua: `${INT}${SPLIT_ROUTE}
+-- KEYS holdings route…; ARGV node field…
+if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
+for at = 2, #KEYS do
+  unlist(KEYS[at], ARGV[1])
+  redis.call('HDEL', KEYS[1], ARGV[at])
+end
+return 1`,
+  },
+
+  fltCleanGroups: {
+    lua: `${UNLIST_GROUP}
+-- KEYS holdings groupsOf (groupRoute groupMembers)…; ARGV node group…
+if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
+for at = 3, #KEYS, 2 do
+  redis.call('DEL', KEYS[at + 1])
+  unlistGroup(KEYS[at], KEYS[at + 1], ARGV[1])
+  redis.call('SREM', KEYS[2], ARGV[(at + 1) / 2])
+end
+return 1`,
+  },
+
+  fltCleanRest: {
+    numberOfKeys: 2,
+    lua: `
+-- KEYS holdings groupsOf
+if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
+redis.call('DEL', KEYS[1], KEYS[2])
+return 1`,
+  },
+} as const

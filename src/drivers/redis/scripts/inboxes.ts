@@ -1,0 +1,47 @@
+import { INT } from './lua.ts'
+
+/** Inboxes. "in" and "out" count bytes for ever, so an ack that is sent twice takes nothing twice. */
+export const inboxScripts = {
+  fltOpenInbox: {
+    numberOfKeys: 2,
+    lua: `
+-- KEYS inbox meta
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('XADD', KEYS[1], '0-1', 'd', '')
+redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
+redis.call('HSET', KEYS[2], 'in', 0, 'out', 0)
+return 1`,
+  },
+
+  fltPublish: {
+    numberOfKeys: 2,
+    lua: `${INT}
+-- KEYS inbox meta; ARGV bytes bound
+if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
+local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
+local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
+if total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+total = int(total + #ARGV[1])
+redis.call('HSET', KEYS[2], 'in', total)
+redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
+return 1`,
+  },
+
+  fltAck: {
+    numberOfKeys: 2,
+    lua: `
+-- KEYS inbox meta; ARGV firstKept bytesGone
+if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1])
+if tonumber(ARGV[2]) > (tonumber(redis.call('HGET', KEYS[2], 'out')) or 0) then redis.call('HSET', KEYS[2], 'out', ARGV[2]) end
+return 1`,
+  },
+
+  fltSeal: {
+    numberOfKeys: 2,
+    lua: `
+-- KEYS inbox sealed
+if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
+return 1`,
+  },
+} as const
