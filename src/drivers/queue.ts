@@ -30,7 +30,8 @@ export type Claimed =
 export interface Queue {
   /**
    * Makes a node's inbox, empty, and its place in the broadcast stream, at its end; what stands already stays as it is.
-   * MUST be called before the node is listed in State, so that no broadcast is missed by a node that was counted.
+   * A node opens it once it has its lease, so that what a halfway join leaves is found, and before it binds anybody, so
+   * that nobody there misses a broadcast.
    */
   open(node: NodeId): Promise<void>
 
