@@ -94,6 +94,7 @@ export class Server implements AsyncDisposable {
       {
         services: { cluster, log: logger },
         onError,
+        ready: () => this.ready(),
         admit: (admission) => this.#admit(admission),
         opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
         lost: (connection) => this.#left(connection),
@@ -196,17 +197,7 @@ export class Server implements AsyncDisposable {
     clearTimeout(timer)
   }
 
-  /** Whoever comes early waits until this node is in the cluster. */
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    try {
-      await this.ready()
-    } catch {
-      await this.#gate.refuse(
-        socket,
-        new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again'),
-      )
-      return
-    }
     try {
       await this.#gate.upgrade(request, socket, head)
     } catch (error) {

@@ -150,8 +150,8 @@ export class Membership implements NodeBook {
       try {
         await this.#enter()
         this.#logger.info({ node: this.#node, from }, 'joined again')
-        this.#hooks.rejoined(from)
         await this.refresh()
+        this.#hooks.rejoined(from)
         return
       } catch (error) {
         this.#logger.warn({ error }, 'cannot join yet')

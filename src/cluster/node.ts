@@ -167,9 +167,9 @@ export class ClusterNode {
   }
 
   async #leave(): Promise<void> {
-    const { node } = this.#membership
     try {
       await this.#started
+      const { node } = this.#membership
       await this.#ingress?.close(node)
       await this.#dispatcher.idle()
       await this.#takeover.takeOver(node, 'closed', node)

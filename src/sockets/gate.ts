@@ -24,6 +24,8 @@ export interface Admission {
 export interface GateHooks {
   readonly services: Services
   readonly onError: (report: ErrorReport) => void
+  /** Resolves once this node is in the cluster: whoever comes early waits. */
+  readonly ready: () => Promise<void>
   /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
   readonly admit: (admission: Admission) => Promise<Connection>
   /** The 101 has gone out. */
@@ -79,6 +81,7 @@ export class Gate {
     if (flaw !== undefined) return this.refuse(socket, flaw)
     const match = this.#match(request)
     if (match === undefined) return this.refuseUnknown(request, socket)
+    if (!(await this.#isReady())) return this.refuse(socket, NOT_READY)
     const admission = this.#admissionOf(match, request, socket)
     const refusal = await this.#handshake(admission)
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
@@ -116,6 +119,15 @@ export class Gate {
       signal: abort.signal,
     })
     return { module, context, request, path: pathOf(request) }
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      await this.#hooks.ready()
+      return true
+    } catch {
+      return false
+    }
   }
 
   async #handshake({ module, context }: Admission): Promise<Response | undefined> {
@@ -160,4 +172,5 @@ function pathOf({ url = '/' }: IncomingMessage): string {
 const tooSlow = (): FlotillaError =>
   new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
 
+const NOT_READY = new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again')
 const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')

@@ -6,6 +6,8 @@ import type { Duplex } from 'node:stream'
  * it; the response's own headers win. The response itself stays whole: a handshake may return the same one every time.
  */
 export async function writeRefusal(socket: Duplex, response: Response, headers?: Headers): Promise<void> {
+  // The client may be gone before the answer is: nobody has to know.
+  socket.on('error', () => {})
   const body = Buffer.from(await response.clone().arrayBuffer())
   if (!socket.writable) return
   // A network error (`Response.error()`) has the status 0, which no answer can bear.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer as createHttp, type Server as HttpServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp, type Socket } from 'node:net'
 import { test, type TestContext } from 'node:test'
 import { serve } from '@hono/node-server'
 import express from 'express'
@@ -10,7 +10,10 @@ import { Hono } from 'hono'
 import { Server as SocketIo } from 'socket.io'
 import { io } from 'socket.io-client'
 import { createServer, defineModule } from '../../src/index.ts'
+import { redis } from '../../src/drivers/redis/redis.ts'
 import { connect } from '../../src/testing.ts'
+import { freePort } from '../support/free-port.ts'
+import { until } from '../support/until.ts'
 
 const ws = defineModule('/ws/:uid', { handshake: (ctx) => void (ctx.uid = ctx.params.uid) })
 
@@ -75,6 +78,30 @@ test('beside a Socket.IO on the same server, each serves its own paths', async (
   assert.equal(await new Promise((resolve) => peer.on('hi', resolve)), 'from socket.io')
   await server.cluster.transportToUid('hello', 'u1')
   assert.equal(await client.next(), 'hello')
+})
+
+test('a client that resets while the node waits for its store, or is refused, harms nobody', async (t) => {
+  const http = createHttp()
+  const driver = redis({ url: `redis://127.0.0.1:${await freePort()}` })
+  const server = createServer({ modules: [ws], driver, storeWait: 100, connectTimeout: 400 }).attach(http)
+  t.after(async () => {
+    await server.close()
+    http.close()
+  })
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  const { port } = http.address() as AddressInfo
+  const head = 'Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
+  for (const path of ['/ws/u1', '/nowhere']) {
+    // Not by listening for 'upgrade': another listener would be left to answer.
+    const connected = once(http, 'connection')
+    const socket = connectTcp(port, '127.0.0.1')
+    socket.write(`GET ${path} HTTP/1.1\r\n${head}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`)
+    const [serverSide] = (await connected) as [Socket]
+    await until('the request is read', () => serverSide.bytesRead > 0, { every: 1 })
+    socket.resetAndDestroy()
+    await until('it is gone', () => serverSide.destroyed)
+  }
+  await assert.rejects(connect(`http://127.0.0.1:${port}/ws/u1`), /503/)
 })
 
 test('two of ours on one server share its paths', async (t) => {
