@@ -20,7 +20,8 @@ import { type Admission, Gate } from './sockets/gate.ts'
 import { createHttpServer } from './sockets/http-server.ts'
 import { Hub } from './sockets/hub.ts'
 import { Local } from './sockets/local.ts'
-import { Flusher } from './sockets/outbox.ts'
+import { newCounters, type OverflowRules } from './sockets/backlog.ts'
+import { Flusher } from './sockets/flusher.ts'
 import { Pulse } from './sockets/pulse.ts'
 
 const DEFAULT_PORT = 18_308
@@ -60,6 +61,7 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #hub = new Hub()
   readonly #flusher = new Flusher()
+  readonly #overflow: OverflowRules
   readonly #pulse: Pulse
   readonly #expiry = new Expiry()
   readonly #events: Events
@@ -74,6 +76,7 @@ export class Server implements AsyncDisposable {
   constructor(options: ServerOptions) {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
+    this.#overflow = { maxBuffered: settings.maxBuffered, overflow: 'close', counters: newCounters() }
     const { logger, onError } = settings
     this.#events = new Events(logger)
     this.#pulse = new Pulse(settings.pingInterval)
@@ -214,12 +217,7 @@ export class Server implements AsyncDisposable {
     const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
     const upgradeRequest = { url: request.url ?? '/', rawHeaders: request.rawHeaders }
     const init = { params, session, meta, request: upgradeRequest }
-    const connection = new Connection(
-      this.#node.residents.newConnectionId(uid),
-      init,
-      this.#flusher,
-      this.#settings.maxBuffered,
-    )
+    const connection = new Connection(this.#node.residents.newConnectionId(uid), init, this.#flusher, this.#overflow)
     await this.#node.residents.moveIn(connection, uid, groups)
     if (this.#closing === undefined) return connection
     this.#node.residents.moveOut(connection)

@@ -4,8 +4,10 @@ import type { Message } from '../api.ts'
 import { checkClose, CloseCode } from '../protocol/close-codes.ts'
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import { encodePayload } from '../protocol/payload.ts'
-import { buildFrame, type Frame } from './frame.ts'
-import { type Flusher, Outbox } from './outbox.ts'
+import type { OverflowRules } from './backlog.ts'
+import type { Flusher } from './flusher.ts'
+import { Frame } from './frame.ts'
+import { Outbox } from './outbox.ts'
 
 /** The parameters in a path: `Params<'/chat/:room'>` is `{ room: string }`. */
 export type Params<P extends string> = P extends `${string}/:${infer R}`
@@ -46,8 +48,7 @@ export class Connection<P extends string = string> {
   readonly meta: ConnectionMeta
   readonly #request: UpgradeRequest
   readonly #outbox: Outbox
-  readonly #flusher: Flusher
-  readonly #maxBuffered: number
+  readonly #overflow: OverflowRules
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #closing: { readonly code: number; readonly reason: string } | undefined
@@ -64,16 +65,15 @@ export class Connection<P extends string = string> {
       request,
     }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
     flusher: Flusher,
-    maxBuffered: number = Number.POSITIVE_INFINITY,
+    overflow: OverflowRules,
   ) {
     this.id = id
     this.params = params
     this.session = session
     this.meta = meta
     this.#request = request
-    this.#flusher = flusher
-    this.#maxBuffered = maxBuffered
-    this.#outbox = new Outbox(flusher)
+    this.#overflow = overflow
+    this.#outbox = new Outbox(flusher, overflow)
   }
 
   /** The user it is bound to, as `authenticate`, the handshake or `cluster.register` said. */
@@ -106,9 +106,9 @@ export class Connection<P extends string = string> {
     return this.#closing === undefined
   }
 
-  /** Sends to this client alone. False when it is closing or closed; never throws for that. */
+  /** Sends to this client alone. False when it is closing, closed or too slow; never throws for that. */
   send(message: Message): boolean {
-    return this.write(buildFrame(encodePayload(message)))
+    return this.write(new Frame(encodePayload(message)))
   }
 
   /** Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. */
@@ -124,12 +124,16 @@ export class Connection<P extends string = string> {
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
     if (this.#closing !== undefined) return false
-    if (this.#outbox.lag > this.#maxBuffered) {
-      this.disconnect(CloseCode.tooSlow, 'too slow')
-      return false
-    }
-    this.#outbox.push(frame)
-    return true
+    const taken = this.#outbox.push(frame)
+    if (taken === 'full') this.#giveUp()
+    return taken === 'kept'
+  }
+
+  /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */
+  #giveUp(): void {
+    this.#overflow.counters.tooSlowCount++
+    this.#outbox.discard()
+    this.disconnect(CloseCode.tooSlow, 'too slow')
   }
 
   /** @internal The 101 has gone out: from now on frames go to the socket. */
@@ -142,12 +146,13 @@ export class Connection<P extends string = string> {
   /** @internal The socket is gone. */
   closed(): void {
     this.#closing ??= { code: CloseCode.goingAway, reason: '' }
+    this.#outbox.discard()
     this.#abort?.abort()
   }
 
   #closeSocket(): void {
     if (this.#closing === undefined || this.#socket === undefined) return
-    this.#flusher.flush()
+    this.#outbox.finish()
     this.#socket.close(this.#closing.code, this.#closing.reason)
   }
 

@@ -2,7 +2,7 @@ import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envel
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
-import { buildFrame, type Frame } from './frame.ts'
+import { Frame } from './frame.ts'
 import { Recent } from './recent.ts'
 
 /** How long a re-sent message can still meet a connection that has it. */
@@ -134,7 +134,7 @@ export class Hub implements Iterable<Connection> {
     refs: readonly Ref[],
     index: RefIndex<Ref>,
   ): { deliveredCount: number; absent: readonly Ref[]; left: readonly Ref[] } {
-    const frame = buildFrame(push.payload)
+    const frame = new Frame(push.payload)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
     const absent: Ref[] = []
@@ -181,7 +181,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToConnections(push: PushEnvelope, ids: readonly ConnectionId[]): number {
-    const frame = buildFrame(push.payload)
+    const frame = new Frame(push.payload)
     let count = 0
     for (const id of ids) {
       const connection = this.#byId.get(id)
@@ -191,7 +191,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToAll(push: PushEnvelope): number {
-    return this.writeToAll(buildFrame(push.payload), (connection) => isExcepted(connection, push.except))
+    return this.writeToAll(new Frame(push.payload), (connection) => isExcepted(connection, push.except))
   }
 
   /** Hands one frame to everyone here but those who are skipped; says how many they were. */

@@ -3,7 +3,7 @@ import { FlotillaError } from '../errors.ts'
 import type { ConnectionId } from '../protocol/ids.ts'
 import { encodePayload } from '../protocol/payload.ts'
 import type { Connection } from './connection.ts'
-import { buildFrame } from './frame.ts'
+import { Frame } from './frame.ts'
 import type { Hub } from './hub.ts'
 
 type CloseConnection = (connection: Connection, code?: number, reason?: string) => void
@@ -54,19 +54,19 @@ export class Local implements Iterable<Connection> {
   sendToSome(message: Message, ids: readonly string[], excluded: readonly string[] = []): number {
     checkIds(ids, 'ids')
     checkIds(excluded, 'excluded')
-    const frame = buildFrame(encodePayload(message))
+    const frame = new Frame(encodePayload(message))
     const skipped = new Set(excluded)
     return [...new Set(ids)].filter((id) => !skipped.has(id) && this.get(id)?.write(frame) === true).length
   }
 
   sendToAll(message: Message): number {
-    return this.#hub.writeToAll(buildFrame(encodePayload(message)), () => false)
+    return this.#hub.writeToAll(new Frame(encodePayload(message)), () => false)
   }
 
   /** Sends to everyone here but the sender. */
   broadcast(message: Message, sender: string): number {
     checkId(sender, 'sender')
-    return this.#hub.writeToAll(buildFrame(encodePayload(message)), ({ id }) => id === sender)
+    return this.#hub.writeToAll(new Frame(encodePayload(message)), ({ id }) => id === sender)
   }
 
   /** `send(message)` reaches everyone here, with a list those in it; never the excluded, nor the sender. */

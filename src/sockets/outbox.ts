@@ -1,60 +1,108 @@
 import type { Duplex } from 'node:stream'
+import { Backlog, type OverflowRules, type Taken } from './backlog.ts'
+import type { Flusher } from './flusher.ts'
 import type { Frame } from './frame.ts'
 
-/** Writes what gathered in outboxes during a tick, once, at its end: one write for each connection. */
-export class Flusher {
-  #dirty: Outbox[] = []
+/** Bytes that are written at once, about: more only makes the buffers larger that a slow client pins. */
+const MAX_RUN = 64 * 1024
 
-  add(outbox: Outbox): void {
-    if (this.#dirty.push(outbox) === 1) setImmediate(this.flush)
-  }
-
-  /** Writes now what else would be written at the end of the tick. */
-  readonly flush = (): void => {
-    const dirty = this.#dirty
-    this.#dirty = []
-    for (const outbox of dirty) outbox.flush()
-  }
-}
-
-/** The frames that wait for one connection: until the end of the tick, or, before its 101, until it is open. */
+/**
+ * The frames on their way to one connection: those of this tick, which the flusher writes together, and, where the client
+ * cannot take them now, a backlog. An idle one holds nothing.
+ */
 export class Outbox {
   readonly #flusher: Flusher
-  #frames: Frame[] = []
+  readonly #rules: OverflowRules
   #socket: Duplex | undefined
+  #frames: Frame[] | undefined
   #byteCount = 0
+  #backlog: Backlog | undefined
 
-  constructor(flusher: Flusher) {
+  constructor(flusher: Flusher, rules: OverflowRules) {
     this.#flusher = flusher
+    this.#rules = rules
   }
 
   /** Bytes that no kernel has taken yet. */
   get bufferedAmount(): number {
-    return this.#byteCount + (this.#socket?.writableLength ?? 0)
+    return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
-  /** Bytes that the socket was given and the kernel has not taken: what a slow client costs. */
-  get lag(): number {
-    return this.#socket?.writableLength ?? 0
-  }
-
-  push(frame: Frame): void {
-    this.#byteCount += frame.length
-    if (this.#frames.push(frame) === 1 && this.#socket !== undefined) this.#flusher.add(this)
+  push(frame: Frame): Taken {
+    if (this.#socket === undefined || this.#backlog !== undefined) {
+      this.#backlog ??= new Backlog(this.#rules)
+      return this.#backlog.add(frame, this.#ahead)
+    }
+    this.#byteCount += frame.bytes.length
+    if (this.#frames === undefined) {
+      this.#frames = [frame]
+      this.#flusher.add(this)
+    } else {
+      this.#frames.push(frame)
+    }
+    if (this.#byteCount > MAX_RUN) this.flush()
+    return 'kept'
   }
 
   /** The connection is open: what has waited goes first. */
   open(socket: Duplex): void {
     this.#socket = socket
-    if (this.#frames.length > 0) this.#flusher.add(this)
+    this.#drain()
   }
 
+  /** Writes now what else would be written with the others. */
   flush(): void {
+    if (this.#frames === undefined) return
     const frames = this.#frames
-    if (frames.length === 0 || this.#socket === undefined) return
-    this.#frames = []
+    this.#frames = undefined
     this.#byteCount = 0
-    if (!this.#socket.writable) return
-    this.#socket.write(frames.length === 1 ? frames[0]! : Buffer.concat(frames))
+    this.#write(frames)
+    if (this.#isStalled) this.#awaitDrain()
+  }
+
+  /** Hands everything to the socket, before it is closed. */
+  finish(): void {
+    this.flush()
+    const rest = this.#backlog?.take(Number.POSITIVE_INFINITY) ?? []
+    this.#backlog = undefined
+    if (rest.length > 0) this.#write(rest)
+  }
+
+  /** Forgets what is not with the socket yet. */
+  discard(): void {
+    this.#frames = undefined
+    this.#byteCount = 0
+    this.#backlog = undefined
+  }
+
+  /** Bytes that the socket was given and the kernel has not taken. */
+  get #ahead(): number {
+    return this.#socket?.writableLength ?? 0
+  }
+
+  /** The kernel took not all of it, and the socket will tell when it has. */
+  get #isStalled(): boolean {
+    return this.#ahead > 0 && this.#socket?.writableNeedDrain === true
+  }
+
+  #write(frames: readonly Frame[]): void {
+    if (this.#socket?.writable === true) this.#socket.write(this.#flusher.join(frames))
+  }
+
+  #awaitDrain(): void {
+    this.#backlog ??= new Backlog(this.#rules)
+    this.#socket?.once('drain', () => this.#drain())
+  }
+
+  #drain(): void {
+    while (this.#backlog !== undefined) {
+      const frames = this.#backlog.take(MAX_RUN)
+      if (frames.length === 0) {
+        this.#backlog = undefined
+        return
+      }
+      this.#write(frames)
+      if (this.#isStalled) return this.#awaitDrain()
+    }
   }
 }

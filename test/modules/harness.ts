@@ -6,9 +6,12 @@ import { HandshakeContext } from '../../src/modules/contexts.ts'
 import { type CompileOptions, compileModules, type Module } from '../../src/modules/module.ts'
 import { partitionOf, connectionId, newProcessId } from '../../src/protocol/ids.ts'
 import { Connection, type UpgradeRequest } from '../../src/sockets/connection.ts'
-import { Flusher } from '../../src/sockets/outbox.ts'
+import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
+import { Flusher } from '../../src/sockets/flusher.ts'
 
 export type Failure = Parameters<CompileOptions['onError']>[0]
+
+const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 
 /** A real connection whose frames can be looked at. */
 export class Client {
@@ -20,7 +23,7 @@ export class Client {
     const id = connectionId(newProcessId(), partitionOf('test'), 1)
     const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
     const upgrade = { url: '/', rawHeaders: [], ...request }
-    this.connection = new Connection(id, { params, session: {}, meta, request: upgrade }, this.#flusher)
+    this.connection = new Connection(id, { params, session: {}, meta, request: upgrade }, this.#flusher, rules)
     this.connection.opened({ close() {} } as unknown as WebSocket, this.#wire)
   }
 

@@ -5,16 +5,18 @@ import { connectionId, type Group, newProcessId, type PushId, type Uid } from '.
 import { encodePayload } from '../../src/protocol/payload.ts'
 import { Connection } from '../../src/sockets/connection.ts'
 import { Hub } from '../../src/sockets/hub.ts'
-import { Flusher } from '../../src/sockets/outbox.ts'
+import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
+import { Flusher } from '../../src/sockets/flusher.ts'
 
 const process = newProcessId()
 const flusher = new Flusher()
+const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 let sequence = 0
 
 function newConnection(): Connection {
   const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
   const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
-  return new Connection(connectionId(process, 0, ++sequence), init, flusher)
+  return new Connection(connectionId(process, 0, ++sequence), init, flusher, rules)
 }
 
 function bound(hub: Hub, uid: string, stamp: number): Connection {

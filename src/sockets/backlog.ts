@@ -1,0 +1,97 @@
+import type { Frame } from './frame.ts'
+
+/** What happens to messages for a client that reads too slowly, once more than `maxBuffered` waits for it. */
+export type Overflow = 'close' | 'dropOldest' | 'dropNewest' | 'collapse'
+
+/** What became of a message: `full` where there is no room for it, and none is to be made. */
+export type Taken = 'kept' | 'dropped' | 'full'
+
+/** What slow clients have cost so far. */
+export interface OverflowCounters {
+  /** Messages that a client did not get, for it read too slowly. */
+  droppedCount: number
+  /** Messages whose place a newer one with the same key took. */
+  collapsedCount: number
+  /** Connections that were closed, for they read too slowly. */
+  tooSlowCount: number
+}
+
+/** How all connections of a server treat slow clients. */
+export interface OverflowRules {
+  /** Bytes that may wait for one client; a single message may be larger. */
+  readonly maxBuffered: number
+  readonly overflow: Overflow
+  readonly counters: OverflowCounters
+}
+
+export const newCounters = (): OverflowCounters => ({ droppedCount: 0, collapsedCount: 0, tooSlowCount: 0 })
+
+/**
+ * What waits for one client that cannot take it now: one that lags, or that has not got its 101 yet. Bounded, by the
+ * policy; and it exists only while something waits.
+ */
+export class Backlog {
+  readonly #rules: OverflowRules
+  /** In order. By key where newer messages take the places of older ones, by number otherwise. */
+  readonly #frames = new Map<string | number, Frame>()
+  #nextNumber = 0
+  #byteCount = 0
+
+  constructor(rules: OverflowRules) {
+    this.#rules = rules
+  }
+
+  get byteCount(): number {
+    return this.#byteCount
+  }
+
+  /** @param ahead bytes that were handed to the socket before and that it still holds */
+  add(frame: Frame, ahead: number): Taken {
+    const { maxBuffered, overflow, counters } = this.#rules
+    const collapses = overflow === 'collapse' && frame.key !== undefined
+    if (collapses && this.#remove(frame.key)) counters.collapsedCount++
+    const room = maxBuffered - ahead - frame.bytes.length
+    if (this.#byteCount > Math.max(room, 0)) {
+      if (overflow === 'dropNewest') {
+        counters.droppedCount++
+        return 'dropped'
+      }
+      if (overflow !== 'dropOldest') return 'full'
+      counters.droppedCount += this.#shrinkTo(room)
+    }
+    this.#frames.set(collapses ? frame.key : this.#nextNumber++, frame)
+    this.#byteCount += frame.bytes.length
+    return 'kept'
+  }
+
+  /** Takes out the oldest, up to so many bytes, but one at least; nothing where nothing waits. */
+  take(maxBytes: number): Frame[] {
+    const taken: Frame[] = []
+    let byteCount = 0
+    for (const [key, frame] of this.#frames) {
+      byteCount += frame.bytes.length
+      if (taken.length > 0 && byteCount > maxBytes) break
+      taken.push(frame)
+      this.#remove(key)
+    }
+    return taken
+  }
+
+  /** Drops the oldest until no more than so many bytes are left; says how many it dropped. */
+  #shrinkTo(byteCount: number): number {
+    let count = 0
+    for (const key of this.#frames.keys()) {
+      if (this.#byteCount <= Math.max(byteCount, 0)) break
+      this.#remove(key)
+      count++
+    }
+    return count
+  }
+
+  #remove(key: string | number): boolean {
+    const frame = this.#frames.get(key)
+    if (frame === undefined) return false
+    this.#byteCount -= frame.bytes.length
+    return this.#frames.delete(key)
+  }
+}
