@@ -91,7 +91,12 @@ export class Controls {
       const replyTo = this.#membership.node
       const make = (to: Address): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
       const nodes = await new Promise<readonly NodeId[]>((resolve, failed) => {
-        this.#dispatcher().dispatch({ target, make, done: (_count, _offline, stored) => resolve(stored), failed })
+        this.#dispatcher().dispatch({
+          target,
+          make,
+          done: (_count, _offline, stored) => resolve(stored.map(({ node }) => node)),
+          failed,
+        })
       })
       pending.expect(target.type === 'all' ? this.#membership.live.map(({ node }) => node) : nodes)
       return await pending.done

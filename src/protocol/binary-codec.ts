@@ -25,10 +25,12 @@ class BinaryCodec implements Codec {
   decode(bytes: Uint8Array): Batch {
     if (bytes[0] !== MAGIC[0] || bytes[1] !== MAGIC[1]) throw broken('it was not written by the codec `binary`')
     if (bytes[2] !== VERSION) throw broken(`its version is ${bytes[2]}, known is ${VERSION}`)
-    const frame = new TlvReader(bytes.subarray(3))
-    const body = frame.value()
-    if (!frame.done) throw broken('it is followed by more')
-    return readBatch(new TlvReader(body))
+    const reader = new TlvReader(bytes.subarray(3))
+    const outerEnd = reader.enter()
+    const batch = readBatch(reader)
+    reader.leave(outerEnd)
+    if (!reader.done) throw broken('it is followed by more')
+    return batch
   }
 }
 
@@ -38,6 +40,8 @@ export const binaryCodec: Codec = new BinaryCodec()
 function write(writer: TlvWriter, batch: Batch, sizeHint: number): Uint8Array {
   writer.raw(MAGIC)
   writer.varint(VERSION)
-  writer.sized(sizeHint, () => writeBatch(writer, batch))
+  const at = writer.beginSized(sizeHint)
+  writeBatch(writer, batch)
+  writer.end(at)
   return writer.finish()
 }

@@ -9,7 +9,17 @@ import {
   ExceptTag,
   RESENT,
 } from './binary-tags.ts'
-import type { Address, Batch, ControlAction, Envelope } from './envelope.ts'
+import type {
+  Address,
+  Batch,
+  ControlAction,
+  ControlEnvelope,
+  Envelope,
+  GroupRef,
+  PushEnvelope,
+  ReplyEnvelope,
+  UserRef,
+} from './envelope.ts'
 import type { ConnectionId, Group, NodeId, PushId, Uid } from './ids.ts'
 import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
@@ -28,133 +38,184 @@ export function readBatch(reader: TlvReader): Batch {
         seq = reader.number()
         break
       case BatchTag.envelope:
-        envelopes.push(readEnvelope(reader.fields()))
+        envelopes.push(within(reader, readEnvelope))
         break
       default:
-        reader.value()
+        reader.skip()
     }
   }
   return { publisher: required(publisher, 'publisher'), seq: required(seq, 'seq'), envelopes }
 }
 
-/** Whatever an envelope of any type may hold. */
-interface Fields {
-  type?: number
-  id?: string
-  to?: Address
-  payload?: Payload
-  except?: Except
-  hops?: number
-  flags?: number
-  action?: ControlAction
-  replyTo?: string
-  correlation?: number
-  from?: string
-  count?: number
+/** Reads a field that is made of fields. */
+function within<T>(reader: TlvReader, read: (reader: TlvReader) => T): T {
+  const outerEnd = reader.enter()
+  const value = read(reader)
+  reader.leave(outerEnd)
+  return value
+}
+
+/** The type comes first: it says what the other fields mean. */
+function readType(reader: TlvReader, typeTag: number): number {
+  if (reader.done || reader.tag() !== typeTag) throw broken('its type is missing')
+  return reader.number()
 }
 
 function readEnvelope(reader: TlvReader): Envelope {
-  const fields: Fields = {}
-  while (!reader.done) readField(reader, fields)
-  switch (fields.type) {
+  const type = readType(reader, EnvelopeTag.type)
+  switch (type) {
     case EnvelopeType.push:
-      return {
-        type: 'push',
-        id: required(fields.id, 'id') as PushId,
-        to: required(fields.to, 'to'),
-        payload: required(fields.payload, 'payload'),
-        except: fields.except,
-        hops: fields.hops ?? 0,
-        resent: ((fields.flags ?? 0) & RESENT) !== 0,
-      }
+      return readPush(reader)
     case EnvelopeType.control:
-      return {
-        type: 'control',
-        to: required(fields.to, 'to'),
-        action: required(fields.action, 'action'),
-        replyTo: required(fields.replyTo, 'replyTo') as NodeId,
-        correlation: required(fields.correlation, 'correlation'),
-      }
+      return readControl(reader)
     case EnvelopeType.reply:
-      return {
-        type: 'reply',
-        from: required(fields.from, 'from') as NodeId,
-        correlation: required(fields.correlation, 'correlation'),
-        count: required(fields.count, 'count'),
-      }
+      return readReply(reader)
     default:
-      throw broken(`its type is ${fields.type}`)
+      throw broken(`its type is ${type}`)
   }
 }
 
-function readField(reader: TlvReader, fields: Fields): unknown {
-  switch (reader.tag()) {
-    case EnvelopeTag.type:
-      return (fields.type = reader.number())
-    case EnvelopeTag.id:
-      return (fields.id = reader.text())
-    case EnvelopeTag.to:
-      return (fields.to = readAddress(reader.fields()))
-    case EnvelopeTag.text:
-      return (fields.payload = { binary: false, data: reader.value() })
-    case EnvelopeTag.binary:
-      return (fields.payload = { binary: true, data: reader.value() })
-    case EnvelopeTag.except:
-      return (fields.except = readExcept(reader.fields()))
-    case EnvelopeTag.hops:
-      return (fields.hops = reader.number())
-    case EnvelopeTag.flags:
-      return (fields.flags = reader.number())
-    case EnvelopeTag.action:
-      return (fields.action = readAction(reader.fields()))
-    case EnvelopeTag.replyTo:
-      return (fields.replyTo = reader.text())
-    case EnvelopeTag.correlation:
-      return (fields.correlation = reader.number())
-    case EnvelopeTag.from:
-      return (fields.from = reader.text())
-    case EnvelopeTag.count:
-      return (fields.count = reader.number())
-    default:
-      return reader.value()
+function readPush(reader: TlvReader): PushEnvelope {
+  let id: string | undefined
+  let to: Address | undefined
+  let payload: Payload | undefined
+  let except: Except | undefined
+  let hops = 0
+  let flags = 0
+  while (!reader.done) {
+    switch (reader.tag()) {
+      case EnvelopeTag.id:
+        id = reader.text()
+        break
+      case EnvelopeTag.to:
+        to = within(reader, readAddress)
+        break
+      case EnvelopeTag.text:
+        payload = { binary: false, data: reader.value() }
+        break
+      case EnvelopeTag.binary:
+        payload = { binary: true, data: reader.value() }
+        break
+      case EnvelopeTag.except:
+        except = within(reader, readExcept)
+        break
+      case EnvelopeTag.hops:
+        hops = reader.number()
+        break
+      case EnvelopeTag.flags:
+        flags = reader.number()
+        break
+      default:
+        reader.skip()
+    }
+  }
+  return {
+    type: 'push',
+    id: required(id, 'id') as PushId,
+    to: required(to, 'to'),
+    payload: required(payload, 'payload'),
+    except,
+    hops,
+    resent: (flags & RESENT) !== 0,
+  }
+}
+
+function readControl(reader: TlvReader): ControlEnvelope {
+  let to: Address | undefined
+  let action: ControlAction | undefined
+  let replyTo: string | undefined
+  let correlation: number | undefined
+  while (!reader.done) {
+    switch (reader.tag()) {
+      case EnvelopeTag.to:
+        to = within(reader, readAddress)
+        break
+      case EnvelopeTag.action:
+        action = within(reader, readAction)
+        break
+      case EnvelopeTag.replyTo:
+        replyTo = reader.text()
+        break
+      case EnvelopeTag.correlation:
+        correlation = reader.number()
+        break
+      default:
+        reader.skip()
+    }
+  }
+  return {
+    type: 'control',
+    to: required(to, 'to'),
+    action: required(action, 'action'),
+    replyTo: required(replyTo, 'replyTo') as NodeId,
+    correlation: required(correlation, 'correlation'),
+  }
+}
+
+function readReply(reader: TlvReader): ReplyEnvelope {
+  let from: string | undefined
+  let correlation: number | undefined
+  let count: number | undefined
+  while (!reader.done) {
+    switch (reader.tag()) {
+      case EnvelopeTag.from:
+        from = reader.text()
+        break
+      case EnvelopeTag.correlation:
+        correlation = reader.number()
+        break
+      case EnvelopeTag.count:
+        count = reader.number()
+        break
+      default:
+        reader.skip()
+    }
+  }
+  return {
+    type: 'reply',
+    from: required(from, 'from') as NodeId,
+    correlation: required(correlation, 'correlation'),
+    count: required(count, 'count'),
   }
 }
 
 function readAddress(reader: TlvReader): Address {
-  let type: number | undefined
-  const stamped: { number: number; text: string }[] = []
-  const connections: ConnectionId[] = []
-  while (!reader.done) {
-    switch (reader.tag()) {
-      case AddressTag.type:
-        type = reader.number()
-        break
-      case AddressTag.stamped:
-        stamped.push(reader.numberedText())
-        break
-      case AddressTag.connection:
-        connections.push(reader.text() as ConnectionId)
-        break
-      default:
-        reader.value()
-    }
-  }
+  const type = readType(reader, AddressTag.type)
   switch (type) {
     case AddressType.users:
-      return { type: 'users', users: stamped.map(({ number, text }) => ({ uid: text as Uid, stamp: number })) }
+      return { type: 'users', users: readAll(reader, AddressTag.stamped, readUser) }
     case AddressType.groups:
-      return {
-        type: 'groups',
-        groups: stamped.map(({ number, text }) => ({ group: text as Group, stamp: number })),
-      }
+      return { type: 'groups', groups: readAll(reader, AddressTag.stamped, readGroup) }
     case AddressType.connections:
-      return { type: 'connections', connections }
+      return { type: 'connections', connections: readAll(reader, AddressTag.connection, readConnection) }
     case AddressType.all:
       return { type: 'all' }
     default:
       throw broken(`its kind of target is ${type}`)
   }
 }
+
+/** All fields with one tag. */
+function readAll<T>(reader: TlvReader, tag: number, read: (reader: TlvReader) => T): T[] {
+  const found: T[] = []
+  while (!reader.done) {
+    if (reader.tag() === tag) found.push(within(reader, read))
+    else reader.skip()
+  }
+  return found
+}
+
+function readUser(reader: TlvReader): UserRef {
+  const stamp = reader.varint()
+  return { uid: reader.restAsText() as Uid, stamp }
+}
+
+function readGroup(reader: TlvReader): GroupRef {
+  const stamp = reader.varint()
+  return { group: reader.restAsText() as Group, stamp }
+}
+
+const readConnection = (reader: TlvReader): ConnectionId => reader.restAsText() as ConnectionId
 
 function readExcept(reader: TlvReader): Except {
   const uids: Uid[] = []
@@ -168,7 +229,7 @@ function readExcept(reader: TlvReader): Except {
         connections.push(reader.text() as ConnectionId)
         break
       default:
-        reader.value()
+        reader.skip()
     }
   }
   return { uids, connections }
@@ -194,7 +255,7 @@ function readAction(reader: TlvReader): ControlAction {
         groups.push(reader.text() as Group)
         break
       default:
-        reader.value()
+        reader.skip()
     }
   }
   switch (type) {

@@ -19,14 +19,18 @@ const OVERHEAD = 100
 
 /** What a batch will take, roughly, in bytes. */
 export function sizeHintOfBatch({ envelopes }: Batch): number {
-  return envelopes.reduce((sum, envelope) => sum + sizeHintOf(envelope), OVERHEAD)
+  let size = OVERHEAD
+  for (const envelope of envelopes) size += sizeHintOf(envelope)
+  return size
 }
 
 export function writeBatch(writer: TlvWriter, { publisher, seq, envelopes }: Batch): void {
   writer.text(BatchTag.publisher, publisher)
   writer.number(BatchTag.seq, seq)
   for (const envelope of envelopes) {
-    writer.nested(BatchTag.envelope, sizeHintOf(envelope), () => writeEnvelope(writer, envelope))
+    const at = writer.begin(BatchTag.envelope, sizeHintOf(envelope))
+    writeEnvelope(writer, envelope)
+    writer.end(at)
   }
 }
 
@@ -40,16 +44,16 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
     case 'push': {
       const { id, to, payload, except, hops, resent } = envelope
       writer.text(EnvelopeTag.id, id)
-      writer.nested(EnvelopeTag.to, OVERHEAD, () => writeAddress(writer, to))
+      writeAddress(writer, to)
       writePayload(writer, payload)
-      if (except !== undefined) writer.nested(EnvelopeTag.except, OVERHEAD, () => writeExcept(writer, except))
+      if (except !== undefined) writeExcept(writer, except)
       if (hops > 0) writer.number(EnvelopeTag.hops, hops)
       if (resent) writer.number(EnvelopeTag.flags, RESENT)
       return
     }
     case 'control':
-      writer.nested(EnvelopeTag.to, OVERHEAD, () => writeAddress(writer, envelope.to))
-      writer.nested(EnvelopeTag.action, OVERHEAD, () => writeAction(writer, envelope.action))
+      writeAddress(writer, envelope.to)
+      writeAction(writer, envelope.action)
       writer.text(EnvelopeTag.replyTo, envelope.replyTo)
       writer.number(EnvelopeTag.correlation, envelope.correlation)
       return
@@ -69,7 +73,13 @@ function writePayload(writer: TlvWriter, { binary, data }: Payload): void {
 }
 
 function writeAddress(writer: TlvWriter, to: Address): void {
+  const at = writer.begin(EnvelopeTag.to, OVERHEAD)
   writer.number(AddressTag.type, AddressType[to.type])
+  writeAddressees(writer, to)
+  writer.end(at)
+}
+
+function writeAddressees(writer: TlvWriter, to: Address): void {
   switch (to.type) {
     case 'users':
       for (const { uid, stamp } of to.users) writer.numberedText(AddressTag.stamped, stamp, uid)
@@ -88,16 +98,20 @@ function writeAddress(writer: TlvWriter, to: Address): void {
 }
 
 function writeExcept(writer: TlvWriter, { uids, connections }: Except): void {
+  const at = writer.begin(EnvelopeTag.except, OVERHEAD)
   for (const uid of uids) writer.text(ExceptTag.uid, uid)
   for (const connection of connections) writer.text(ExceptTag.connection, connection)
+  writer.end(at)
 }
 
 function writeAction(writer: TlvWriter, action: ControlAction): void {
+  const at = writer.begin(EnvelopeTag.action, OVERHEAD)
   writer.number(ActionTag.type, ActionType[action.type])
   if (action.type === 'close') {
     writer.number(ActionTag.code, action.code)
     writer.text(ActionTag.reason, action.reason)
-    return
+  } else {
+    for (const group of action.groups) writer.text(ActionTag.group, group)
   }
-  for (const group of action.groups) writer.text(ActionTag.group, group)
+  writer.end(at)
 }

@@ -18,7 +18,9 @@ export class TlvWriter {
   }
 
   text(tag: number, value: string): void {
-    this.nested(tag, value.length * MAX_UTF8, () => this.#utf8(value))
+    const at = this.begin(tag, value.length * MAX_UTF8)
+    this.#utf8(value)
+    this.end(at)
   }
 
   bytes(tag: number, value: Uint8Array): void {
@@ -35,25 +37,33 @@ export class TlvWriter {
 
   /** A number and a text in one field: what a stamped uid or group is. */
   numberedText(tag: number, number: number, text: string): void {
-    this.nested(tag, varintLength(number) + text.length * MAX_UTF8, () => {
-      this.varint(number)
-      this.#utf8(text)
-    })
+    const at = this.begin(tag, varintLength(number) + text.length * MAX_UTF8)
+    this.varint(number)
+    this.#utf8(text)
+    this.end(at)
   }
 
-  /** A field made of fields. The closer `sizeHint` is to its size, the less is moved. */
-  nested(tag: number, sizeHint: number, write: () => void): void {
+  /**
+   * Begins a field made of what is written until `end`, whose length is filled in then: so that nothing has to be
+   * measured, or copied, before it is written. The closer `sizeHint` is to its size, the less is moved.
+   */
+  begin(tag: number, sizeHint: number): number {
     this.varint(tag)
-    this.sized(sizeHint, write)
+    return this.beginSized(sizeHint)
   }
 
-  /** A length, then what `write` writes: so that nothing has to be measured, or copied, before it is written. */
-  sized(sizeHint: number, write: () => void): void {
-    const at = this.#length
-    const hinted = varintLength(sizeHint)
-    this.#reserve(hinted)
-    this.#length += hinted
-    write()
+  /** The same without a tag. */
+  beginSized(sizeHint: number): number {
+    const width = varintLength(sizeHint)
+    this.#reserve(width)
+    this.#bytes[this.#length] = width
+    this.#length += width
+    return this.#length - width
+  }
+
+  /** @param at what `begin` returned */
+  end(at: number): void {
+    const hinted = this.#bytes[at]!
     const size = this.#length - at - hinted
     const width = Math.max(hinted, varintLength(size))
     if (width > hinted) this.#widen(at + hinted, width - hinted)
@@ -140,21 +150,24 @@ function varintLength(value: number): number {
 export class TlvReader {
   readonly #bytes: Uint8Array
   #at = 0
+  #end: number
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes
+    this.#end = bytes.length
   }
 
+  /** Whether the field that was entered, or all of it, has been read. */
   get done(): boolean {
-    return this.#at >= this.#bytes.length
+    return this.#at >= this.#end
   }
 
   varint(): number {
     let value = 0
     let scale = 1
     for (let count = 0; count < MAX_VARINT; count++) {
-      const byte = this.#bytes[this.#at++]
-      if (byte === undefined) throw broken('a number is cut off')
+      if (this.#at >= this.#end) throw broken('a number is cut off')
+      const byte = this.#bytes[this.#at++]!
       value += (byte & 0x7f) * scale
       if (byte < 0x80) {
         if (!Number.isSafeInteger(value)) break
@@ -169,19 +182,32 @@ export class TlvReader {
     return this.varint()
   }
 
+  /** Goes into a field that is made of fields, until `leave`. */
+  enter(): number {
+    const length = this.varint()
+    const outerEnd = this.#end
+    const end = this.#at + length
+    if (end > outerEnd) throw broken('a field is cut off')
+    this.#end = end
+    return outerEnd
+  }
+
+  /** @param outerEnd what `enter` returned */
+  leave(outerEnd: number): void {
+    this.#at = this.#end
+    this.#end = outerEnd
+  }
+
   /** The next field's bytes, as a view. */
   value(): Uint8Array {
-    const length = this.varint()
-    const end = this.#at + length
-    if (end > this.#bytes.length) throw broken('a field is cut off')
-    const value = this.#bytes.subarray(this.#at, end)
-    this.#at = end
+    const outerEnd = this.enter()
+    const value = this.#bytes.subarray(this.#at, this.#end)
+    this.leave(outerEnd)
     return value
   }
 
-  /** The fields of a nested field. */
-  fields(): TlvReader {
-    return new TlvReader(this.value())
+  skip(): void {
+    this.leave(this.enter())
   }
 
   text(): string {
@@ -189,16 +215,16 @@ export class TlvReader {
   }
 
   number(): number {
-    const inner = this.fields()
-    const number = inner.varint()
-    if (!inner.done) throw broken('a number is followed by more')
+    const outerEnd = this.enter()
+    const number = this.varint()
+    if (!this.done) throw broken('a number is followed by more')
+    this.leave(outerEnd)
     return number
   }
 
-  numberedText(): { number: number; text: string } {
-    const inner = this.fields()
-    const number = inner.varint()
-    return { number, text: decodeText(inner.#bytes.subarray(inner.#at)) }
+  /** What is left of the field that was entered, as text. */
+  restAsText(): string {
+    return decodeText(this.#bytes.subarray(this.#at, this.#end))
   }
 }
 

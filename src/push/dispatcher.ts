@@ -90,7 +90,9 @@ export class Dispatcher implements Courier {
 
   send(node: NodeId, envelope: Envelope, job: Job): void {
     const { local } = this.#init
-    if (local?.isSelf(node) === true) void this.#deliverHere(local, node, envelope, job)
+    const lane = this.#lanes.get(node)
+    if (lane !== undefined) lane.add(envelope, job)
+    else if (local?.isSelf(node) === true) void this.#deliverHere(local, node, envelope, job)
     else this.#laneTo(node).add(envelope, job)
   }
 
@@ -156,15 +158,15 @@ class Broadcast implements Settler {
   }
 
   settle(outcome: Outcome): void {
-    const { done, failed } = this.#order
-    if (outcome.type === 'stored') done(outcome.nodeCount, [], [])
-    else if (outcome.type === 'failed') failed(outcome.error)
-    else
-      failed(
-        new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again'),
-      )
+    if (outcome.type === 'stored') this.#order.done(outcome.nodeCount, [], [])
+    else if (outcome.type === 'failed') this.#order.failed(outcome.error)
+    else this.#order.failed(streamFull())
     this.#courier.ended()
   }
+}
+
+function streamFull(): FlotillaError {
+  return new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again')
 }
 
 function targetOf(to: Address): LocatableTarget | undefined {

@@ -15,31 +15,30 @@ export interface Courier {
   ended(): void
 }
 
+/** What is to be sent to a target, and who waits for it. */
 export interface Order<Target = LocatableTarget> {
   readonly target: Target
-  /** Makes what one node, or everyone, is sent. */
-  readonly make: (to: Address) => Envelope
-  /** It is stored for these nodes, which for a broadcast are only counted; and who was nowhere. */
-  readonly done: (nodeCount: number, offline: readonly string[], nodes: readonly NodeId[]) => void
-  readonly failed: (error: unknown) => void
   /** Nodes that have it from an earlier attempt. */
-  readonly skip?: readonly NodeId[]
+  readonly skip?: readonly NodeId[] | undefined
   /** A node that is known not to have the target. */
   readonly ignoring?: NodeId | undefined
+  /** Makes what one node, or everyone, is sent. */
+  make(to: Address): Envelope
+  /** It is stored for so many nodes; who was nowhere; and, unless it was for everyone, which nodes have what. */
+  done(nodeCount: number, offline: readonly string[], stored: readonly Share[]): void
+  failed(error: unknown): void
 }
+
+const NONE: readonly never[] = Object.freeze([])
 
 /** One push under way to several nodes: done when the last of them has it, or cannot have it. */
 export class Job implements Question, Settler {
   readonly #courier: Courier
   readonly #order: Order
-  readonly #stored: NodeId[] = []
-  #shares: readonly Share[] = []
-  #offline: readonly string[] = []
+  #shares: readonly Share[] = NONE
+  #offline: readonly string[] = NONE
   #left = 0
-  // These three only where something went wrong.
-  #refused: NodeId[] | undefined
-  #failure: unknown
-  #missed: string[] | undefined
+  #trouble: Trouble | undefined
 
   constructor(courier: Courier, order: Order) {
     this.#courier = courier
@@ -55,14 +54,14 @@ export class Job implements Question, Settler {
   }
 
   answered({ shares, offline }: Shares): void {
-    const { skip, make } = this.#order
     this.#shares = shares
     this.#offline = offline
     this.#left = shares.length
     if (shares.length === 0) this.#finish()
+    const { skip } = this.#order
     for (const { node, to } of shares) {
-      if (skip?.includes(node) === true) this.#hasIt(node)
-      else this.#courier.send(node, make(to), this)
+      if (skip?.includes(node) === true) this.#countDown()
+      else this.#courier.send(node, this.#order.make(to), this)
     }
   }
 
@@ -72,29 +71,21 @@ export class Job implements Question, Settler {
   }
 
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void {
-    if (outcome.type === 'stored') this.#hasIt(node)
-    else if (outcome.type !== 'closed') this.#lacksIt(node, outcome)
-    else if (envelope.type === 'push') this.#courier.sendElsewhere(node, envelope, this)
+    if (outcome.type === 'stored') return this.#countDown()
+    this.#trouble ??= new Trouble()
+    if (outcome.type !== 'closed') {
+      this.#trouble.refuse(node, outcome)
+      return this.#countDown()
+    }
+    this.#trouble.closed.push(node)
+    if (envelope.type === 'push') this.#courier.sendElsewhere(node, envelope, this)
     // An order dies with the connections that it was for.
     else this.#countDown()
   }
 
   /** A node was gone, and these of its users were found nowhere else. */
   miss(keys: readonly string[]): void {
-    this.#missed ??= []
-    for (const key of keys) this.#missed.push(key)
-    this.#countDown()
-  }
-
-  #hasIt(node: NodeId): void {
-    this.#stored.push(node)
-    this.#countDown()
-  }
-
-  #lacksIt(node: NodeId, outcome: Outcome): void {
-    this.#refused ??= []
-    this.#refused.push(node)
-    if (outcome.type === 'failed') this.#failure ??= outcome.error
+    for (const key of keys) this.#trouble?.missed.push(key)
     this.#countDown()
   }
 
@@ -104,30 +95,58 @@ export class Job implements Question, Settler {
   }
 
   #finish(): void {
-    if (this.#refused !== undefined) this.#order.failed(this.#refusal(this.#refused))
-    else this.#order.done(this.#stored.length, this.#nowhere(), this.#stored)
+    const trouble = this.#trouble
+    if (trouble === undefined) this.#order.done(this.#shares.length, this.#offline, this.#shares)
+    else this.#finishIn(trouble)
     this.#courier.ended()
   }
 
-  #refusal(refused: readonly NodeId[]): FlotillaError {
-    const details = { stored: this.#stored, refused }
-    const done = `stored for ${this.#stored.length}, refused by ${refused.length} nodes`
+  #finishIn(trouble: Trouble): void {
+    const stored = this.#shares.filter(({ node }) => !trouble.concerns(node))
+    const offline = [...this.#offline, ...trouble.nowhere(this.#shares)]
+    if (trouble.refused.length === 0) this.#order.done(stored.length, offline, stored)
+    else this.#order.failed(trouble.describe(stored.map(({ node }) => node)))
+  }
+}
+
+/** What went wrong with some of a job's nodes: rarely anything. */
+class Trouble {
+  /** Nodes that did not take their share. */
+  readonly refused: NodeId[] = []
+  /** Nodes that had no inbox any more. */
+  readonly closed: NodeId[] = []
+  /** Who was to be on one of those, and was found nowhere else. */
+  readonly missed: string[] = []
+  #failure: unknown
+
+  concerns(node: NodeId): boolean {
+    return this.refused.includes(node) || this.closed.includes(node)
+  }
+
+  refuse(node: NodeId, outcome: Outcome): void {
+    this.refused.push(node)
+    if (outcome.type === 'failed') this.#failure ??= outcome.error
+  }
+
+  /** Those who were missed on every node that was to host them. */
+  nowhere(shares: readonly Share[]): readonly string[] {
+    if (this.missed.length === 0) return NONE
+    const hosts = new Map<string, number>()
+    for (const { to } of shares) for (const key of keysOf(to)) hosts.set(key, (hosts.get(key) ?? 0) + 1)
+    for (const key of this.missed) hosts.set(key, (hosts.get(key) ?? 0) - 1)
+    return [...new Set(this.missed)].filter((key) => hosts.get(key) === 0)
+  }
+
+  describe(stored: readonly NodeId[]): FlotillaError {
+    const { refused } = this
+    const details = { stored, refused }
+    const done = `stored for ${stored.length}, refused by ${refused.length} nodes`
     if (this.#failure === undefined) {
       const message = `an inbox is full (${done}): its node is too slow; try again with the same id`
       return new FlotillaError('FLT_INBOX_FULL', message, { details })
     }
     const message = `the store did not take the push everywhere (${done}): try again with the same id`
     return new FlotillaError('FLT_STORE_AWAY', message, { details, cause: this.#failure })
-  }
-
-  /** Those who were offline from the start, and those who were missed on every node that was to host them. */
-  #nowhere(): readonly string[] {
-    if (this.#missed === undefined) return this.#offline
-    const hosts = new Map<string, number>()
-    for (const { to } of this.#shares) for (const key of keysOf(to)) hosts.set(key, (hosts.get(key) ?? 0) + 1)
-    for (const key of this.#missed) hosts.set(key, (hosts.get(key) ?? 0) - 1)
-    const missed = new Set(this.#missed)
-    return [...this.#offline, ...[...missed].filter((key) => hosts.get(key) === 0)]
   }
 }
 

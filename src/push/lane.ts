@@ -18,11 +18,6 @@ type Append = (batch: Batch) => Promise<Outcome>
 
 const MAX_BATCH_BYTES = 256 * 1024
 
-interface Waiting {
-  readonly envelope: Envelope
-  readonly settler: Settler
-}
-
 /**
  * The way from this publisher to one inbox. One append is under way at a time; what comes meanwhile is gathered behind
  * it, in order, and goes together. Batches are numbered, so that one that was sent twice, because a reply was lost, is
@@ -32,7 +27,9 @@ export class Lane {
   readonly #node: NodeId
   readonly #publisher: string
   readonly #append: Append
-  #waiting: Waiting[] = []
+  #envelopes: Envelope[] = []
+  /** Who waits for which of them. */
+  #settlers: Settler[] = []
   #isSending = false
   #seq = 0
 
@@ -43,7 +40,8 @@ export class Lane {
   }
 
   add(envelope: Envelope, settler: Settler): void {
-    this.#waiting.push({ envelope, settler })
+    this.#envelopes.push(envelope)
+    this.#settlers.push(settler)
     if (!this.#isSending) void this.#send()
   }
 
@@ -51,23 +49,23 @@ export class Lane {
     this.#isSending = true
     // What else this tick adds goes with the first batch.
     await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const batch = this.#takeBatch()
-      const envelopes = batch.map(({ envelope }) => envelope)
+    while (this.#envelopes.length > 0) {
+      const count = this.#nextBatch()
+      const envelopes = this.#envelopes.splice(0, count)
+      const settlers = this.#settlers.splice(0, count)
       const outcome = await this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes })
-      for (const { envelope, settler } of batch) settler.settle(outcome, this.#node, envelope)
+      for (const [index, settler] of settlers.entries()) settler.settle(outcome, this.#node, envelopes[index]!)
     }
     this.#isSending = false
   }
 
-  #takeBatch(): Waiting[] {
+  /** How many envelopes go together: one at least. */
+  #nextBatch(): number {
     let bytes = 0
-    const end = this.#waiting.findIndex(({ envelope }, index) => {
+    const end = this.#envelopes.findIndex((envelope, index) => {
       bytes += envelopeSize(envelope)
       return index > 0 && bytes > MAX_BATCH_BYTES
     })
-    const batch = end === -1 ? this.#waiting : this.#waiting.slice(0, end)
-    this.#waiting = end === -1 ? [] : this.#waiting.slice(end)
-    return batch
+    return end === -1 ? this.#envelopes.length : end
   }
 }

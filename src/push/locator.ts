@@ -35,8 +35,10 @@ export class Locator {
   readonly #state: State
   readonly #nodes: NodeBook
   readonly #storeWait: number
-  #questions: Asked[] = []
+  #questions: Question[] = []
   #isAsking = false
+  /** Until when those wait whose answers cannot be believed yet, by our monotonic clock. */
+  readonly #deadlines = new Map<Question, number>()
 
   constructor(state: State, nodes: NodeBook, storeWait: number) {
     this.#state = state
@@ -45,7 +47,7 @@ export class Locator {
   }
 
   ask(question: Question): void {
-    this.#questions.push({ question, deadline: performance.now() + this.#storeWait })
+    this.#questions.push(question)
     if (this.#isAsking) return
     this.#isAsking = true
     setImmediate(() => void this.#askAll())
@@ -55,24 +57,28 @@ export class Locator {
     while (this.#questions.length > 0) {
       const questions = this.#questions
       this.#questions = []
+      const askedAt = performance.now()
       try {
-        const held = this.#tell(questions, await this.#locate(questions))
+        const held = this.#tell(questions, await this.#locate(questions), askedAt)
+        if (held.length === 0) continue
         // Before those that came meanwhile, so that a target's pushes keep their order.
-        this.#questions.unshift(...held)
-        if (held.length > 0) await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_PAUSE))
+        this.#questions = [...held, ...this.#questions]
+        await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_PAUSE))
       } catch (error) {
-        for (const { question } of questions) question.failed(error)
+        for (const question of questions) this.#fail(question, error)
       }
     }
     this.#isAsking = false
   }
 
-  async #locate(questions: readonly Asked[]): Promise<Answers> {
+  async #locate(questions: readonly Question[]): Promise<Answers> {
     const { uids, groups, connections } = keysOf(questions)
     for (;;) {
       const lookup = { uids, groups, connections: await this.#withNodes(connections) }
       const located = await this.#state.locate(lookup)
-      if (!(await this.#hasMoved(lookup, located))) return new Answers(lookup, located)
+      if (!(await this.#hasMoved(lookup, located))) {
+        return new Answers(lookup, located, (node) => this.#nodes.standIn(node))
+      }
     }
   }
 
@@ -84,23 +90,35 @@ export class Locator {
   }
 
   /** Tells everyone whose answer can be believed; returns the others, who are to ask again. */
-  #tell(questions: readonly Asked[], answers: Answers): Asked[] {
-    const standIn = (node: NodeId): NodeId | undefined => this.#nodes.standIn(node)
+  #tell(questions: readonly Question[], answers: Answers, askedAt: number): Question[] {
+    const held: Question[] = []
     const unsure = new Set<string>()
-    return questions.filter((asked) => {
-      const { target, ignoring } = asked.question
-      const isSure = answers.isSure(target) && !namesOf(target).some((name) => unsure.has(name))
-      if (!isSure && performance.now() < asked.deadline) {
+    for (const question of questions) {
+      const { target, ignoring } = question
+      const isSure = answers.isSure(target) && (unsure.size === 0 || !namesOf(target).some((name) => unsure.has(name)))
+      if (isSure) {
+        if (this.#deadlines.size > 0) this.#deadlines.delete(question)
+        question.answered(answers.share(target, ignoring))
+      } else if (this.#mayWait(question, askedAt)) {
         // What comes later for the same target waits with it.
         for (const name of namesOf(target)) unsure.add(name)
-        return true
+        held.push(question)
+      } else {
+        this.#fail(question, rebuilding())
       }
-      const allowed =
-        ignoring === undefined ? standIn : (node: NodeId) => (node === ignoring ? undefined : standIn(node))
-      if (isSure) asked.question.answered(answers.share(target, allowed))
-      else asked.question.failed(rebuilding())
-      return false
-    })
+    }
+    return held
+  }
+
+  #mayWait(question: Question, askedAt: number): boolean {
+    const deadline = this.#deadlines.get(question) ?? askedAt + this.#storeWait
+    this.#deadlines.set(question, deadline)
+    return performance.now() < deadline
+  }
+
+  #fail(question: Question, error: unknown): void {
+    this.#deadlines.delete(question)
+    question.failed(error)
   }
 
   /** A connection of a process that is not known may be on a node that has just joined: ask once who is there. */
@@ -110,19 +128,11 @@ export class Locator {
   }
 }
 
-interface Asked {
-  readonly question: Question
-  /** By our monotonic clock. */
-  readonly deadline: number
-}
-
-function keysOf(questions: readonly Asked[]): { uids: Uid[]; groups: Group[]; connections: ConnectionId[] } {
+function keysOf(questions: readonly Question[]): { uids: Uid[]; groups: Group[]; connections: ConnectionId[] } {
   const uids = new Set<Uid>()
   const groups = new Set<Group>()
   const connections = new Set<ConnectionId>()
-  for (const {
-    question: { target },
-  } of questions) {
+  for (const { target } of questions) {
     if (target.type === 'users') for (const uid of target.uids) uids.add(uid)
     else if (target.type === 'groups') for (const group of target.groups) groups.add(group)
     else for (const connection of target.connections) connections.add(connection)

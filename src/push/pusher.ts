@@ -2,11 +2,12 @@ import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
 import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
-import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
 import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import type { Order } from './job.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
@@ -51,10 +52,13 @@ export class Pusher implements PusherApi {
 
   push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
     this.#count++
-    const receipt = this.#start(target, message, options)
-    // A push that nobody awaits must not end the process: its failure is told here. Who awaits it, hears it as well.
-    receipt.catch(this.#settings.onFailure)
-    return receipt
+    try {
+      const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(options.except) }
+      if (options.id === undefined) return this.#dispatch(new PushOrder(this.#newId(), push, this.#settings.onFailure))
+      return this.#told(this.#pushOnce(parsePushId(options.id), push))
+    } catch (error) {
+      return this.#told(Promise.reject(error))
+    }
   }
 
   transport(message: Message, ...uid: [] | [uid: Many]): Promise<Receipt> {
@@ -73,15 +77,6 @@ export class Pusher implements PusherApi {
     return this.push({ all: true }, message)
   }
 
-  #start(target: Target, message: Message, { except, id }: PushOptions): Promise<Receipt> {
-    try {
-      const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(except) }
-      return id === undefined ? this.#dispatch(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
   #encode(message: unknown): Payload {
     // The caller may write into its bytes again before they are sent.
     const payload = encodePayload(bytesOf(message)?.slice() ?? message)
@@ -91,16 +86,15 @@ export class Pusher implements PusherApi {
     throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
   }
 
-  #dispatch(id: PushId, { target, payload, except }: ParsedPush, skip?: readonly NodeId[]): Promise<Receipt> {
-    return new Promise((resolve, reject) => {
-      this.#dispatcher.dispatch({
-        target,
-        make: (to): PushEnvelope => ({ type: 'push', id, to, payload, except, hops: 0, resent: false }),
-        done: (nodeCount, offline) => resolve({ id, nodeCount, offline }),
-        failed: reject,
-        ...(skip && { skip }),
-      })
-    })
+  #dispatch(order: PushOrder): Promise<Receipt> {
+    this.#dispatcher.dispatch(order)
+    return order.receipt
+  }
+
+  /** A push that nobody awaits must not end the process: its failure is told here. Who awaits it, hears it as well. */
+  #told(receipt: Promise<Receipt>): Promise<Receipt> {
+    receipt.catch(this.#settings.onFailure)
+    return receipt
   }
 
   /** Two calls at once with one id, in this process, are one push. */
@@ -135,7 +129,7 @@ export class Pusher implements PusherApi {
   async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
     let receipt: Receipt
     try {
-      receipt = await this.#dispatch(id, push, stored)
+      receipt = await this.#dispatch(new PushOrder(id, push, toldElsewhere, stored))
     } catch (error) {
       await this.#release(id, digest, storedBefore(error))
       throw error
@@ -154,6 +148,50 @@ export class Pusher implements PusherApi {
     return `${this.#publisher}-${(this.#nextId++).toString(36)}` as PushId
   }
 }
+
+/** One push, and its receipt. There may be very many at once: it makes nothing that most of them do not need. */
+class PushOrder implements Order<ParsedTarget> {
+  readonly receipt: Promise<Receipt>
+  readonly skip: readonly NodeId[] | undefined
+  readonly #id: PushId
+  readonly #push: ParsedPush
+  readonly #onFailure: (error: unknown) => void
+  #resolve!: (receipt: Receipt) => void
+  #reject!: (error: unknown) => void
+
+  constructor(id: PushId, push: ParsedPush, onFailure: (error: unknown) => void, skip?: readonly NodeId[]) {
+    this.#id = id
+    this.#push = push
+    this.#onFailure = onFailure
+    this.skip = skip
+    this.receipt = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  get target(): ParsedTarget {
+    return this.#push.target
+  }
+
+  make(to: Address): PushEnvelope {
+    const { payload, except } = this.#push
+    return { type: 'push', id: this.#id, to, payload, except, hops: 0, resent: false }
+  }
+
+  done(nodeCount: number, offline: readonly string[]): void {
+    this.#resolve({ id: this.#id, nodeCount, offline })
+  }
+
+  failed(error: unknown): void {
+    this.#onFailure(error)
+    // Told here, it may go unheard by who pushed.
+    this.receipt.catch(() => {})
+    this.#reject(error)
+  }
+}
+
+const toldElsewhere = (): void => {}
 
 function storedBefore(error: unknown): readonly NodeId[] {
   if (!(error instanceof FlotillaError)) return []

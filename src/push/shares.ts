@@ -15,18 +15,22 @@ export interface Shares {
   readonly offline: readonly string[]
 }
 
-const NO_NODES: readonly NodeId[] = []
-const NOBODY: readonly string[] = []
+const NOBODY: readonly string[] = Object.freeze([])
 
 type StandIn = (node: NodeId) => NodeId | undefined
 
 /** Answers of one lookup, found again by what was asked. */
 export class Answers {
+  readonly #standIn: StandIn
   readonly #uids = new Map<Uid, Route>()
   readonly #groups = new Map<Group, Route>()
   readonly #connections = new Map<ConnectionId, Route>()
+  /** Of users who were asked for alone: the busier the node, the more often it is the same ones in one lookup. */
+  readonly #sharesOfOne = new Map<Uid, Shares>()
 
-  constructor(asked: Lookup, located: Located) {
+  /** @param standIn says which node to write to in a node's place, if any */
+  constructor(asked: Lookup, located: Located, standIn: StandIn) {
+    this.#standIn = standIn
     for (const [index, uid] of asked.uids.entries()) this.#uids.set(uid, located.uids[index]!)
     for (const [index, group] of asked.groups.entries()) this.#groups.set(group, located.groups[index]!)
     for (const [index, { connection }] of asked.connections.entries()) {
@@ -48,12 +52,13 @@ export class Answers {
     }
   }
 
-  /** Splits a target by node. `standIn` says which node to write to in a node's place, if any. */
-  share(target: Exclude<ParsedTarget, { type: 'all' }>, standIn: StandIn): Shares {
+  /** Splits a target by node, leaving out the one that is known not to have it. */
+  share(target: Exclude<ParsedTarget, { type: 'all' }>, ignored: NodeId | undefined): Shares {
+    const isOneUser = target.type === 'users' && target.uids.length === 1
+    if (isOneUser && ignored === undefined) return this.#shareOne(target.uids[0]!)
+    const standIn = (node: NodeId): NodeId | undefined => (node === ignored ? undefined : this.#standIn(node))
     switch (target.type) {
       case 'users': {
-        const [uid] = target.uids
-        if (uid !== undefined && target.uids.length === 1) return shareOne(uid, this.#uids.get(uid), standIn)
         const parts = new Parts<UserRef>(standIn)
         const offline = target.uids.filter((uid) => !parts.add(this.#uids.get(uid), (stamp) => ({ uid, stamp })))
         return { shares: parts.shares((users) => ({ type: 'users', users })), offline }
@@ -73,17 +78,24 @@ export class Answers {
         throw target satisfies never
     }
   }
+
+  /** What most pushes are: for one user, who is on one node. */
+  #shareOne(uid: Uid): Shares {
+    const known = this.#sharesOfOne.get(uid)
+    if (known !== undefined) return known
+    const shares = shareOne(uid, this.#uids.get(uid), this.#standIn)
+    this.#sharesOfOne.set(uid, shares)
+    return shares
+  }
 }
 
-/** What most pushes are: for one user, who is on one node. */
 function shareOne(uid: Uid, route: Route | undefined, standIn: StandIn): Shares {
-  const shares: Share[] = []
-  for (const listed of route?.nodes ?? NO_NODES) {
-    const node = standIn(listed)
-    if (node === undefined || shares.some((share) => share.node === node)) continue
-    shares.push({ node, to: { type: 'users', users: [{ uid, stamp: route!.stamp }] } })
+  const parts = new Parts<UserRef>(standIn)
+  const isSomewhere = parts.add(route, (stamp) => ({ uid, stamp }))
+  return {
+    shares: parts.shares((users) => ({ type: 'users', users })),
+    offline: isSomewhere ? NOBODY : Object.freeze([uid]),
   }
-  return { shares, offline: shares.length === 0 ? [uid] : NOBODY }
 }
 
 /** The parts of a target, by node. Few nodes host one target, so a list is searched sooner than a map is made. */

@@ -26,5 +26,7 @@ function addressSize(to: Address): number {
 }
 
 function sum<T>(items: readonly T[], lengthOf: (item: T) => number): number {
-  return items.reduce((total, item) => total + lengthOf(item) + REF_OVERHEAD, 0)
+  let total = 0
+  for (const item of items) total += lengthOf(item) + REF_OVERHEAD
+  return total
 }

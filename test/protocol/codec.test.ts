@@ -95,12 +95,12 @@ describe('the codec binary, on the wire', () => {
       writer.text(90, 'later')
       writer.text(1, 'p')
       writer.number(2, 7)
-      writer.nested(3, 0, () => {
+      nested(writer, 3, () => {
         writer.number(1, 1)
         writer.number(32, 1_700_000_000_000)
         writer.text(2, 'id')
         writer.text(37, 'traceparent')
-        writer.nested(3, 0, () => {
+        nested(writer, 3, () => {
           writer.number(1, 3)
           writer.text(70, 'later')
           writer.text(3, 'c1')
@@ -134,9 +134,9 @@ describe('the codec binary, on the wire', () => {
       batchWith((writer) => writer.number(1, 2)),
       batchWith((writer) => writer.number(1, 3)),
       batchWith((writer) => writer.number(1, 4)),
-      batchWith((writer) => writer.nested(3, 0, () => writer.number(1, 9))),
-      batchWith((writer) => writer.nested(9, 0, () => writer.number(1, 9))),
-      batchWith((writer) => writer.nested(9, 0, () => writer.number(1, 1))),
+      batchWith((writer) => nested(writer, 3, () => writer.number(1, 9))),
+      batchWith((writer) => nested(writer, 9, () => writer.number(1, 9))),
+      batchWith((writer) => nested(writer, 9, () => writer.number(1, 1))),
     ]
     for (const write of flawed) assertBadEnvelope(() => binaryCodec.decode(fieldsOf(write)))
   })
@@ -193,7 +193,7 @@ describe('TLV', () => {
   it('moves a field to make room for its length where the guess was too small', () => {
     for (const size of [0, 127, 128, 20_000, 3_000_000]) {
       const writer = new TlvWriter(16)
-      writer.nested(1, 0, () => writer.raw(noise(size)))
+      nested(writer, 1, () => writer.raw(noise(size)))
       writer.text(2, 'after')
       const reader = new TlvReader(writer.finish())
       assert.equal(reader.tag(), 1)
@@ -204,11 +204,19 @@ describe('TLV', () => {
   })
 })
 
+function nested(writer: TlvWriter, tag: number, write: () => void): void {
+  const at = writer.begin(tag, 0)
+  write()
+  writer.end(at)
+}
+
 /** A batch of the binary codec, written by hand. */
 function fieldsOf(write: (writer: TlvWriter) => void): Uint8Array {
   const writer = new TlvWriter()
   writer.raw(Uint8Array.of(0xf1, 0x07, 1))
-  writer.sized(0, () => write(writer))
+  const at = writer.beginSized(0)
+  write(writer)
+  writer.end(at)
   return writer.finish()
 }
 
@@ -216,7 +224,7 @@ function batchWith(write: (writer: TlvWriter) => void): (writer: TlvWriter) => v
   return (writer) => {
     writer.text(1, 'p')
     writer.number(2, 1)
-    writer.nested(3, 0, () => write(writer))
+    nested(writer, 3, () => write(writer))
   }
 }
 
