@@ -44,6 +44,7 @@ interface Fields {
   to?: Address
   payload?: Payload
   except?: Except
+  key?: string
   hops?: number
   flags?: number
   action?: ControlAction
@@ -64,6 +65,7 @@ function readEnvelope(reader: TlvReader): Envelope {
         to: required(fields.to, 'to'),
         payload: required(fields.payload, 'payload'),
         except: fields.except,
+        key: fields.key,
         hops: fields.hops ?? 0,
         resent: ((fields.flags ?? 0) & RESENT) !== 0,
       }
@@ -101,6 +103,8 @@ function readField(reader: TlvReader, fields: Fields): unknown {
       return (fields.payload = { binary: true, data: reader.value() })
     case EnvelopeTag.except:
       return (fields.except = readExcept(reader.fields()))
+    case EnvelopeTag.key:
+      return (fields.key = reader.text())
     case EnvelopeTag.hops:
       return (fields.hops = reader.number())
     case EnvelopeTag.flags:

@@ -5,7 +5,14 @@ import { FlotillaError } from '../errors.ts'
 import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
-import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
+import {
+  type Except,
+  type ParsedTarget,
+  parseExcept,
+  parsePushId,
+  parsePushKey,
+  parseTarget,
+} from '../protocol/target.ts'
 import type { Dispatcher } from './dispatcher.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
@@ -25,6 +32,7 @@ interface ParsedPush {
   readonly target: ParsedTarget
   readonly payload: Payload
   readonly except: Except | undefined
+  readonly key: string | undefined
 }
 
 /** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
@@ -73,9 +81,14 @@ export class Pusher implements PusherApi {
     return this.push({ all: true }, message)
   }
 
-  #start(target: Target, message: Message, { except, id }: PushOptions): Promise<Receipt> {
+  #start(target: Target, message: Message, { except, id, key }: PushOptions): Promise<Receipt> {
     try {
-      const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(except) }
+      const push = {
+        target: parseTarget(target),
+        payload: this.#encode(message),
+        except: parseExcept(except),
+        key: key === undefined ? undefined : parsePushKey(key),
+      }
       return id === undefined ? this.#dispatch(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
     } catch (error) {
       return Promise.reject(error)
@@ -91,11 +104,11 @@ export class Pusher implements PusherApi {
     throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
   }
 
-  #dispatch(id: PushId, { target, payload, except }: ParsedPush, skip?: readonly NodeId[]): Promise<Receipt> {
+  #dispatch(id: PushId, { target, payload, except, key }: ParsedPush, skip?: readonly NodeId[]): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       this.#dispatcher.dispatch({
         target,
-        make: (to): PushEnvelope => ({ type: 'push', id, to, payload, except, hops: 0, resent: false }),
+        make: (to): PushEnvelope => ({ type: 'push', id, to, payload, except, key, hops: 0, resent: false }),
         done: (nodeCount, offline) => resolve({ id, nodeCount, offline }),
         failed: reject,
         ...(skip && { skip }),
@@ -160,8 +173,10 @@ function storedBefore(error: unknown): readonly NodeId[] {
   return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
 }
 
-function digestOf({ target, payload, except }: ParsedPush): string {
-  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null]))
+function digestOf({ target, payload, except, key }: ParsedPush): string {
+  // Without a key it is what nodes wrote that knew of none.
+  const keys = key === undefined ? [] : [key]
+  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null, ...keys]))
   return hash.update(payload.data).digest('base64')
 }
 
