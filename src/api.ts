@@ -25,7 +25,15 @@ export interface PushOptions {
    * gets the first one's receipt; one whose push failed is free to be sent again.
    */
   id?: string
+  /**
+   * What the message is about, 1 to 255 bytes: `price:42`, `typing`. Where the server's `overflow` is `collapse`, a slow
+   * client is sent only the newest of the messages that wait for it under one key; elsewhere it changes nothing.
+   */
+  key?: string
 }
+
+/** How a connection whose client reads too slowly is kept within `maxBuffered`. */
+export type Overflow = 'close' | 'dropOldest' | 'dropNewest' | 'collapse'
 
 /** What a push that resolved has achieved: it is stored for every node that hosted a target when it was looked up. */
 export interface Receipt {

@@ -7,6 +7,7 @@ export type {
   MemberPage,
   Message,
   NodeInfo,
+  Overflow,
   Pusher,
   PushOptions,
   Receipt,

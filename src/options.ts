@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http'
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { Overflow } from './api.ts'
 import type { Driver } from './drivers/driver.ts'
 import { memory } from './drivers/memory/memory.ts'
 import { FlotillaError, isFlotillaError } from './errors.ts'
@@ -51,8 +52,14 @@ export interface ServerOptions {
   maxPayload?: number
   /** Messages of one connection that wait for its handlers before reading pauses. Default 100. */
   maxPending?: number
-  /** Bytes that may wait for a client that reads too slowly; beyond them it is closed with 4408. Default 1048576. */
+  /** Bytes that may wait for a client that reads too slowly; beyond them `overflow` says what happens. Default 1048576. */
   maxBuffered?: number
+  /**
+   * Beyond `maxBuffered`, `close` (default) closes the connection with 4408; `dropOldest` and `dropNewest` leave messages
+   * out; `collapse` keeps only the newest of those that were pushed with the same `key`, and closes where that is not
+   * enough.
+   */
+  overflow?: Overflow
   /** Connections of one user on this node; the next one is refused with 429. Default 100. */
   maxConnectionsPerUid?: number
   /** How long a push or a handshake waits for a store that is away. Default 5000. */
@@ -90,6 +97,7 @@ export interface Settings {
   readonly maxPayload: number
   readonly maxPending: number
   readonly maxBuffered: number
+  readonly overflow: Overflow
   readonly maxConnectionsPerUid: number
   readonly storeWait: number
   readonly connectTimeout: number
@@ -139,6 +147,7 @@ export function parseOptions(options: ServerOptions): Settings {
     prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
     url: options.url,
     trustProxy: options.trustProxy ?? [],
+    overflow: overflowOf(options.overflow),
     codec: codecOf(options.codec),
     generateUid: options.generateUid ?? randomUUID,
   }
@@ -149,7 +158,7 @@ export function parseOptions(options: ServerOptions): Settings {
 }
 
 const OTHER_NAMES =
-  'modules driver middleware resolve logger onError name url prefix trustProxy codec generateUid tls http'
+  'modules driver middleware resolve logger onError name url prefix overflow trustProxy codec generateUid tls http'
 
 function parseNumbers(options: ServerOptions): Record<NumberName, number> {
   const names = Object.keys(numbers) as NumberName[]
@@ -167,6 +176,13 @@ function parseNumber(name: NumberName, value: unknown): number {
 function parseWord(option: 'name' | 'prefix', value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
   throw badOption(option, `is ${JSON.stringify(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+}
+
+const OVERFLOWS: readonly unknown[] = ['close', 'dropOldest', 'dropNewest', 'collapse'] satisfies Overflow[]
+
+function overflowOf(overflow: unknown = 'close'): Overflow {
+  if (OVERFLOWS.includes(overflow)) return overflow as Overflow
+  throw badOption('overflow', `is ${JSON.stringify(overflow)}: give one of ${OVERFLOWS.join(', ')}`)
 }
 
 function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {

@@ -76,7 +76,7 @@ export class Server implements AsyncDisposable {
   constructor(options: ServerOptions) {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
-    this.#overflow = { maxBuffered: settings.maxBuffered, overflow: 'close', counters: newCounters() }
+    this.#overflow = { maxBuffered: settings.maxBuffered, overflow: settings.overflow, counters: newCounters() }
     const { logger, onError } = settings
     this.#events = new Events(logger)
     this.#pulse = new Pulse(settings.pingInterval)

@@ -12,6 +12,8 @@ export interface Afterwork {
   readonly left: Promise<void> | undefined
 }
 
+const NOTHING: Afterwork = { absent: undefined, left: undefined }
+
 /** Delivers pushes to this node's connections, and sends them after those who have moved on. */
 export class Deliverer {
   readonly #hub: Hub
@@ -35,6 +37,7 @@ export class Deliverer {
   deliver(push: PushEnvelope): Afterwork {
     const { deliveredCount, absent, left } = this.#hub.deliver(push)
     this.#deliveredCount += deliveredCount
+    if (absent === undefined && left === undefined) return NOTHING
     return {
       absent: absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent }),
       left: left === undefined ? undefined : this.#sendAfter({ ...push, to: left }, { isForStragglers: true }),

@@ -100,7 +100,8 @@ export class Inbox {
   #take(entry: Entry): void {
     const open = { position: entry.position, isDone: false }
     this.#open.push(open)
-    const works = this.#process(entry)
+    const works: Promise<void>[] = []
+    this.#process(entry, works)
     const done = (): void => {
       open.isDone = true
       this.#ackDone()
@@ -109,11 +110,11 @@ export class Inbox {
     else void Promise.allSettled(works).then(done)
   }
 
-  /** Everything that has to end before the entry is acked; usually nothing. */
-  #process(entry: Entry): Promise<void>[] {
+  /** Adds to `works` what has to end before the entry is acked; usually nothing. */
+  #process(entry: Entry, works: Promise<void>[]): void {
     const envelopes = this.#decode(entry)
-    if (envelopes instanceof Promise) return [envelopes]
-    return envelopes.flatMap((envelope) => this.#handle(envelope))
+    if (envelopes instanceof Promise) works.push(envelopes)
+    else for (const envelope of envelopes) this.#handle(envelope, works)
   }
 
   #decode(entry: Entry): readonly Envelope[] | Promise<void> {
@@ -132,47 +133,45 @@ export class Inbox {
     await this.#source.setAside(entry, String(error)).catch(this.#receiver.onError)
   }
 
-  #handle(envelope: Envelope): Promise<void>[] {
+  #handle(envelope: Envelope, works: Promise<void>[]): void {
     switch (envelope.type) {
       case 'push':
-        return this.#split(envelope).flatMap(({ lane, push }) => this.#run(lane, push))
+        this.#hand(envelope, works)
+        return
       case 'control':
-        return [this.#guard(this.#receiver.obey(envelope))]
+        works.push(this.#guard(this.#receiver.obey(envelope)))
+        return
       case 'reply':
         this.#receiver.answered(envelope)
-        return []
+        return
       default:
         throw envelope satisfies never
     }
   }
 
   /** A push for several users goes through the lane of each. */
-  #split(push: PushEnvelope): { lane: number; push: PushEnvelope }[] {
+  #hand(push: PushEnvelope, works: Promise<void>[]): void {
     const { to } = push
-    if (this.#lanes.length === 1) return [{ lane: 0, push }]
+    const laneCount = this.#lanes.length
     // What is not for users keeps to one lane: two lists of groups may share one.
-    if (to.type !== 'users') return [{ lane: 0, push }]
-    return this.#lanes.flatMap((_, lane) => {
-      const users = to.users.filter(({ uid }) => hashOf(uid) % this.#lanes.length === lane)
-      return users.length === 0 ? [] : [{ lane, push: { ...push, to: { type: 'users' as const, users } } }]
-    })
+    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, works)
+    for (let lane = 0; lane < laneCount; lane++) {
+      const users = to.users.filter(({ uid }) => hashOf(uid) % laneCount === lane)
+      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, works)
+    }
   }
 
-  /** Delivers once the lane is free; returns what has to end before the entry is acked. */
-  #run(lane: number, push: PushEnvelope): Promise<void>[] {
+  /** Delivers once the lane is free. */
+  #run(lane: number, push: PushEnvelope, works: Promise<void>[]): void {
     const before = this.#lanes[lane]
-    if (before !== undefined)
-      return [
-        this.#occupy(
-          lane,
-          before.then(() => this.#deliverLate(push)),
-        ),
-      ]
+    if (before !== undefined) {
+      const work = before.then(() => this.#deliverLate(push))
+      works.push(this.#occupy(lane, work))
+      return
+    }
     const { absent, left } = this.#receiver.deliver(push)
-    const works: Promise<void>[] = []
     if (absent !== undefined) works.push(this.#occupy(lane, absent))
     if (left !== undefined) works.push(this.#guard(left))
-    return works
   }
 
   async #deliverLate(push: PushEnvelope): Promise<void> {

@@ -80,6 +80,7 @@ function readPush(reader: TlvReader): PushEnvelope {
   let to: Address | undefined
   let payload: Payload | undefined
   let except: Except | undefined
+  let key: string | undefined
   let hops = 0
   let flags = 0
   while (!reader.done) {
@@ -99,6 +100,9 @@ function readPush(reader: TlvReader): PushEnvelope {
       case EnvelopeTag.except:
         except = within(reader, readExcept)
         break
+      case EnvelopeTag.key:
+        key = reader.text()
+        break
       case EnvelopeTag.hops:
         hops = reader.number()
         break
@@ -115,6 +119,7 @@ function readPush(reader: TlvReader): PushEnvelope {
     to: required(to, 'to'),
     payload: required(payload, 'payload'),
     except,
+    key,
     hops,
     resent: (flags & RESENT) !== 0,
   }

@@ -4,8 +4,8 @@
 export const BatchTag = { publisher: 1, seq: 2, envelope: 3 } as const
 
 /**
- * Kept for what comes later: 32 expiry (ms since 1970), 33 key (a newer message replaces an older one of the same key),
- * 34 channel, 35 epoch and 36 offset (where the log holds it), 37 traceparent. Pushes that ask for a reply use 10 and 11.
+ * Kept for what comes later: 32 expiry (ms since 1970), 34 channel, 35 epoch and 36 offset (where the log holds it),
+ * 37 traceparent. Pushes that ask for a reply use 10 and 11.
  */
 export const EnvelopeTag = {
   type: 1,
@@ -21,6 +21,7 @@ export const EnvelopeTag = {
   correlation: 11,
   from: 12,
   count: 13,
+  key: 33,
 } as const
 export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const
 /** The first of the flags. */

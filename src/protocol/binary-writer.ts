@@ -42,11 +42,12 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
   writer.number(EnvelopeTag.type, EnvelopeType[envelope.type])
   switch (envelope.type) {
     case 'push': {
-      const { id, to, payload, except, hops, resent } = envelope
+      const { id, to, payload, except, key, hops, resent } = envelope
       writer.text(EnvelopeTag.id, id)
       writeAddress(writer, to)
       writePayload(writer, payload)
       if (except !== undefined) writeExcept(writer, except)
+      if (key !== undefined) writer.text(EnvelopeTag.key, key)
       if (hops > 0) writer.number(EnvelopeTag.hops, hops)
       if (resent) writer.number(EnvelopeTag.flags, RESENT)
       return

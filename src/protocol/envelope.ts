@@ -26,6 +26,8 @@ export interface PushEnvelope {
   readonly to: Address
   readonly payload: Payload
   readonly except?: Except | undefined
+  /** What it is about: where only the newest is wanted, a younger message of the same key takes its place. */
+  readonly key?: string | undefined
   /** How often it was forwarded or taken over. */
   readonly hops: number
   /** Not a first copy: it may come late or twice, and is only for connections younger than its stamp. */

@@ -56,6 +56,7 @@ function readEnvelope(value: unknown): Envelope {
         to: readAddress(fields['to']),
         payload: readPayload(fields),
         except: readExcept(fields['except']),
+        key: fields['key'] === undefined ? undefined : textOf(fields, 'key'),
         hops: numberOf(fields, 'hops'),
         resent: fields['resent'] === true,
       }

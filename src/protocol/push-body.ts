@@ -3,7 +3,7 @@ import { FlotillaError } from '../errors.ts'
 import { bytesOfBase64 } from './base64.ts'
 
 const TARGET_FIELDS = ['uid', 'group', 'connection', 'all']
-const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id'])
+const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id', 'key'])
 const EXCEPT_FIELDS = new Set(['uid', 'connection'])
 
 /** A push as JSON says it: the body of `POST /api/push`, or an entry of the ingress stream. */
@@ -14,7 +14,7 @@ export interface PushCall {
 }
 
 /**
- * Sees to it that nothing is misspelt and nothing left over. Whether target, id and message are good, `push` says itself.
+ * Sees to it that nothing is misspelt and nothing left over. Whether target, id, key and message are good, `push` says itself.
  *
  * @throws FlotillaError `FLT_BAD_REQUEST`, naming the field
  */
@@ -23,10 +23,11 @@ export function parsePushBody(body: unknown): PushCall {
   const target = Object.fromEntries(
     TARGET_FIELDS.filter((field) => field in fields).map((field) => [field, fields[field]]),
   )
-  const { except, id } = fields
+  const { except, id, key } = fields
   const options: Record<string, unknown> = {}
   if (except !== undefined) options['except'] = checkFields(except, EXCEPT_FIELDS, 'except')
   if ('id' in fields) options['id'] = id
+  if ('key' in fields) options['key'] = key
   return { target: target as Target, message: messageOf(fields), options }
 }
 

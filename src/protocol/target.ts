@@ -83,9 +83,18 @@ export function parseGroups(values: readonly unknown[]): Group[] {
 
 /** @throws FlotillaError `FLT_BAD_ID` */
 export function parsePushId(value: unknown): PushId {
+  return parseName(value, 'id') as PushId
+}
+
+/** @throws FlotillaError `FLT_BAD_ID` */
+export function parsePushKey(value: unknown): string {
+  return parseName(value, 'key')
+}
+
+function parseName(value: unknown, field: string): string {
   const flaw = flawOfId(value)
-  if (flaw !== undefined) throw new FlotillaError('FLT_BAD_ID', `id ${flaw}`)
-  return value as PushId
+  if (flaw !== undefined) throw new FlotillaError('FLT_BAD_ID', `${field} ${flaw}`)
+  return value as string
 }
 
 function parseMany(value: unknown, field: string): string[] {

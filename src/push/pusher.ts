@@ -5,7 +5,14 @@ import { FlotillaError } from '../errors.ts'
 import type { Address, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
-import { type Except, type ParsedTarget, parseExcept, parsePushId, parseTarget } from '../protocol/target.ts'
+import {
+  type Except,
+  type ParsedTarget,
+  parseExcept,
+  parsePushId,
+  parsePushKey,
+  parseTarget,
+} from '../protocol/target.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './job.ts'
 
@@ -26,6 +33,7 @@ interface ParsedPush {
   readonly target: ParsedTarget
   readonly payload: Payload
   readonly except: Except | undefined
+  readonly key: string | undefined
 }
 
 /** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
@@ -53,9 +61,15 @@ export class Pusher implements PusherApi {
   push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
     this.#count++
     try {
-      const push = { target: parseTarget(target), payload: this.#encode(message), except: parseExcept(options.except) }
-      if (options.id === undefined) return this.#dispatch(new PushOrder(this.#newId(), push, this.#settings.onFailure))
-      return this.#told(this.#pushOnce(parsePushId(options.id), push))
+      const { except, id, key } = options
+      const push = {
+        target: parseTarget(target),
+        payload: this.#encode(message),
+        except: parseExcept(except),
+        key: key === undefined ? undefined : parsePushKey(key),
+      }
+      if (id === undefined) return this.#dispatch(new PushOrder(this.#newId(), push, this.#settings.onFailure))
+      return this.#told(this.#pushOnce(parsePushId(id), push))
     } catch (error) {
       return this.#told(Promise.reject(error))
     }
@@ -175,8 +189,8 @@ class PushOrder implements Order<ParsedTarget> {
   }
 
   make(to: Address): PushEnvelope {
-    const { payload, except } = this.#push
-    return { type: 'push', id: this.#id, to, payload, except, hops: 0, resent: false }
+    const { payload, except, key } = this.#push
+    return { type: 'push', id: this.#id, to, payload, except, key, hops: 0, resent: false }
   }
 
   done(nodeCount: number, offline: readonly string[]): void {
@@ -198,8 +212,10 @@ function storedBefore(error: unknown): readonly NodeId[] {
   return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
 }
 
-function digestOf({ target, payload, except }: ParsedPush): string {
-  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null]))
+function digestOf({ target, payload, except, key }: ParsedPush): string {
+  // Without a key it is what nodes wrote that knew of none.
+  const keys = key === undefined ? [] : [key]
+  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null, ...keys]))
   return hash.update(payload.data).digest('base64')
 }
 

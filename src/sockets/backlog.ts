@@ -1,7 +1,5 @@
+import type { Overflow } from '../api.ts'
 import type { Frame } from './frame.ts'
-
-/** What happens to messages for a client that reads too slowly, once more than `maxBuffered` waits for it. */
-export type Overflow = 'close' | 'dropOldest' | 'dropNewest' | 'collapse'
 
 /** What became of a message: `full` where there is no room for it, and none is to be made. */
 export type Taken = 'kept' | 'dropped' | 'full'

@@ -115,9 +115,9 @@ export class Hub implements Iterable<Connection> {
       }
       case 'groups': {
         const { deliveredCount, absent, left } = this.#deliverTo(push, to.groups, this.#groups)
-        if (absent.length === to.groups.length) return { deliveredCount, absent: groupsOf(absent), left: undefined }
+        if (absent?.length === to.groups.length) return { deliveredCount, absent: groupsOf(absent), left: undefined }
         // Who is in several of the groups had it by any of them: a copy that is sent after must know them all.
-        const isSomebodyAway = absent.length + left.length > 0
+        const isSomebodyAway = absent !== undefined || left !== undefined
         return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined }
       }
       case 'connections':
@@ -133,17 +133,18 @@ export class Hub implements Iterable<Connection> {
     push: PushEnvelope,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
-  ): { deliveredCount: number; absent: readonly Ref[]; left: readonly Ref[] } {
-    const frame = new Frame(push.payload)
+  ): { deliveredCount: number; absent: readonly Ref[] | undefined; left: readonly Ref[] | undefined } {
+    const frame = new Frame(push.payload, push.key)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
-    const absent: Ref[] = []
-    const left: Ref[] = []
+    const mayHaveLeft = !push.resent && !this.#departures.isEmpty
+    let absent: Ref[] | undefined
+    let left: Ref[] | undefined
     let deliveredCount = 0
     for (const ref of refs) {
       const connections = index.find(ref)
-      if (connections.size === 0) absent.push(ref)
-      else if (!push.resent && this.#departures.has(index.keyOf(ref))) left.push(ref)
+      if (connections.size === 0) (absent ??= []).push(ref)
+      else if (mayHaveLeft && this.#departures.has(index.keyOf(ref))) (left ??= []).push(ref)
       for (const connection of connections) {
         if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
         reached?.add(connection)
@@ -181,7 +182,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToConnections(push: PushEnvelope, ids: readonly ConnectionId[]): number {
-    const frame = new Frame(push.payload)
+    const frame = new Frame(push.payload, push.key)
     let count = 0
     for (const id of ids) {
       const connection = this.#byId.get(id)
@@ -191,7 +192,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToAll(push: PushEnvelope): number {
-    return this.writeToAll(new Frame(push.payload), (connection) => isExcepted(connection, push.except))
+    return this.writeToAll(new Frame(push.payload, push.key), (connection) => isExcepted(connection, push.except))
   }
 
   /** Hands one frame to everyone here but those who are skipped; says how many they were. */
@@ -260,10 +261,8 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
 const NONE: ReadonlySet<Connection> = new Set()
 const NOBODY_AWAY = { absent: undefined, left: undefined }
 
-const usersOf = (users: readonly UserRef[]): Address | undefined =>
-  users.length === 0 ? undefined : { type: 'users', users }
-const groupsOf = (groups: readonly GroupRef[]): Address | undefined =>
-  groups.length === 0 ? undefined : { type: 'groups', groups }
+const usersOf = (users: readonly UserRef[] | undefined): Address | undefined => users && { type: 'users', users }
+const groupsOf = (groups: readonly GroupRef[]): Address => ({ type: 'groups', groups })
 
 const userKey = (uid: Uid): string => `u${uid}`
 const groupKey = (group: Group): string => `g${group}`

@@ -20,6 +20,10 @@ export class Recent {
     this.#young.add(key)
   }
 
+  get isEmpty(): boolean {
+    return this.#young.size + this.#old.size === 0
+  }
+
   has(key: string): boolean {
     this.#turn()
     return this.#young.has(key) || this.#old.has(key)

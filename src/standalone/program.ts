@@ -109,6 +109,7 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
     .optionsGroup('Options:')
     .option('--json', 'MESSAGE is JSON')
     .option('--id <ID>', 'a push with the same id is sent once within ten minutes')
+    .option('--key <KEY>', 'what the message is about: a client that is behind may get only the newest')
     .addOption(new Option('--url <URL>', 'the server').env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
     .addOption(new Option('--api-key <KEY>', "the server's --api-key").env('FLOTILLA_API_KEY'))
     .action((message: string, options: PushOptions) => {

@@ -7,6 +7,7 @@ export interface PushOptions {
   readonly all?: true
   readonly json?: true
   readonly id?: string
+  readonly key?: string
   readonly url: string
   readonly apiKey?: string
 }
@@ -15,11 +16,12 @@ const TIMEOUT = 30_000
 
 /** `flotilla push`: one push over HTTP; prints the receipt. */
 export async function push(text: string, options: PushOptions): Promise<number> {
-  const { id, url, apiKey } = options
+  const { id, key, url, apiKey } = options
   const body = {
     ...targetOf(options),
     message: options.json === true ? parseJson(text) : text,
     ...(id !== undefined && { id }),
+    ...(key !== undefined && { key }),
   }
   const answer = await send(endpointOf(url), body, apiKey)
   const json = await answer.text()

@@ -30,6 +30,8 @@ const PASSED_ON = [
   'consumers',
   'maxPayload',
   'maxPending',
+  'maxBuffered',
+  'overflow',
   'maxConnectionsPerUid',
   'storeWait',
   'connectTimeout',

@@ -97,6 +97,8 @@ export const settingsSchema = z.strictObject({
   // In a config file only
   url: text,
   maxPending: whole(1, 1_000_000),
+  maxBuffered: whole(1, 2 ** 32),
+  overflow: z.enum(['close', 'dropOldest', 'dropNewest', 'collapse']),
   maxConnectionsPerUid: whole(1, 1_000_000),
   storeWait: milliseconds,
   maxInboxBytes: whole(1, Number.MAX_SAFE_INTEGER),

@@ -118,6 +118,7 @@ describe('the codec binary, on the wire', () => {
           to: { type: 'connections', connections: ['c1'] },
           payload: { binary: false, data: new Uint8Array(0) },
           except: undefined,
+          key: undefined,
           hops: 0,
           resent: false,
         },
@@ -139,6 +140,14 @@ describe('the codec binary, on the wire', () => {
       batchWith((writer) => nested(writer, 9, () => writer.number(1, 1))),
     ]
     for (const write of flawed) assertBadEnvelope(() => binaryCodec.decode(fieldsOf(write)))
+  })
+
+  it('writes the key of a push as the field that was kept for it, and nothing where there is none', () => {
+    const push = pushOf(encodePayload('x'))
+    const withKey = binaryCodec.encode(batchOf({ ...push, key: 'price' }))
+    const field = Buffer.from([33, 5, ...Buffer.from('price')])
+    assert.equal(Buffer.from(withKey).includes(field), true)
+    assert.equal(withKey.length - binaryCodec.encode(batchOf(push)).length, field.length)
   })
 
   it('refuses another version', () => {
@@ -178,6 +187,7 @@ describe('the codec json, on the wire', () => {
           { ...push, text: undefined },
           { ...push, binary: '*' },
           { ...push, binary: 1 },
+          { ...push, key: 1 },
         ])
         .concat([
           { ...push, except: { uids: [1], connections: [] } },
@@ -239,7 +249,16 @@ function batchOf(...envelopes: Envelope[]): Batch {
 function pushOf(payload: Payload): Extract<Envelope, { type: 'push' }> {
   const connections = ['abcdefghij-0a1' as ConnectionId]
   const to = { type: 'connections', connections } as const
-  return { type: 'push', id: '01jabcdefghijk' as PushId, to, payload, except: undefined, hops: 0, resent: false }
+  return {
+    type: 'push',
+    id: '01jabcdefghijk' as PushId,
+    to,
+    payload,
+    except: undefined,
+    key: undefined,
+    hops: 0,
+    resent: false,
+  }
 }
 
 function textsOf(batch: Batch): string[] {

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import { parseExcept, parseGroup, parseGroups, parsePushId, parseTarget, parseUid } from '../../src/protocol/target.ts'
+import {
+  parseExcept,
+  parseGroup,
+  parseGroups,
+  parsePushId,
+  parsePushKey,
+  parseTarget,
+  parseUid,
+} from '../../src/protocol/target.ts'
 import { anyId, hostileIds } from '../support/arbitraries.ts'
 
 const badTarget = { name: 'FlotillaError', code: 'FLT_BAD_TARGET' }
@@ -112,11 +120,13 @@ describe('parseGroup and parseGroups', () => {
   })
 })
 
-describe('parsePushId', () => {
-  it('takes 1 to 255 bytes of UTF-8 and refuses the rest with FLT_BAD_ID', () => {
+describe('parsePushId and parsePushKey', () => {
+  it('take 1 to 255 bytes of UTF-8 and refuse the rest with FLT_BAD_ID', () => {
     fc.assert(fc.property(anyId, (id) => assert.equal(parsePushId(id), id)))
+    fc.assert(fc.property(anyId, (key) => assert.equal(parsePushKey(key), key)))
     for (const id of ['', 'x'.repeat(256), `${'字'.repeat(85)}x`, null, undefined, 7, {}, []]) {
       assert.throws(() => parsePushId(id), { name: 'FlotillaError', code: 'FLT_BAD_ID' })
+      assert.throws(() => parsePushKey(id), { name: 'FlotillaError', code: 'FLT_BAD_ID', message: /^key / })
     }
   })
 })

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Overflow } from '../../src/api.ts'
 import { encodePayload } from '../../src/protocol/payload.ts'
-import { Backlog, newCounters, type Overflow, type OverflowRules } from '../../src/sockets/backlog.ts'
+import { Backlog, newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
 import { Frame } from '../../src/sockets/frame.ts'
 
 /** A frame of ten bytes. */

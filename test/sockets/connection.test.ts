@@ -310,6 +310,8 @@ test('bad options are refused with the name of the option and what it takes', ()
     [{ trustProxy: ['example.com'] }, /trustProxy: 'example.com'/],
     [{ maxPayLoad: 1 }, /maxPayLoad is no option/],
     [{ codec: 'xml' }, /codec must be/],
+    [{ overflow: 'drop' }, /overflow is "drop": give one of close, dropOldest, dropNewest, collapse/],
+    [{ overflow: null }, /overflow is null/],
   ]
   for (const [options, expected] of cases) {
     assert.throws(

@@ -35,6 +35,11 @@ const bad: Readonly<Record<string, Bad>> = {
   'except empty': { body: { all: true, message, except: { uid: '' } }, answer: badTarget(/^except\.uid is empty/) },
   'id empty': { body: { all: true, message, id: '' }, answer: [400, 'FLT_BAD_ID', /^id is empty/] },
   'id null': { body: { all: true, message, id: null }, answer: [400, 'FLT_BAD_ID', /^id is null/] },
+  'key empty': { body: { all: true, message, key: '' }, answer: [400, 'FLT_BAD_ID', /^key is empty/] },
+  'key of 256 bytes': {
+    body: { all: true, message, key: 'é'.repeat(128) },
+    answer: [400, 'FLT_BAD_ID', /^key has 256 bytes/],
+  },
   'no message': { body: { all: true }, answer: badRequest(/^message is missing/) },
   'message and binary': { body: { all: true, message, binary: 'AA==' }, answer: badRequest(/message and binary/) },
   'bad base64': { body: { all: true, binary: 'not base64!' }, answer: badRequest(/^binary must be base64/) },

@@ -53,6 +53,17 @@ export default { heartbeat, origins: ['https://example.com'], modules: ['./chat.
   assert.equal((config.modules[1] as { path: string }).path, '/x')
 })
 
+test('what has no flag is given in a config file', async (t) => {
+  const folder = await temporaryFolder(t)
+  const config = join(folder, 'flotilla.json')
+  const given = { maxBuffered: 65_536, overflow: 'collapse' }
+  await writeFile(config, JSON.stringify({ ...given, ...secret }))
+  const { maxBuffered, overflow } = await loadConfig({ config }, {})
+  assert.deepEqual({ maxBuffered, overflow }, given)
+  await writeFile(config, JSON.stringify({ overflow: 'drop', ...secret }))
+  assert.match(await flaw({ config }), /^"overflow" in .*flotilla\.json takes .*, not "drop"$/)
+})
+
 test('--redis gives --driver redis', async () => {
   const config = await loadConfig({ redis: 'redis://10.0.0.5', ...secret }, {})
   assert.deepEqual(config.store, { type: 'redis', url: 'redis://10.0.0.5' })

@@ -75,6 +75,7 @@ export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
     to: anyAddress,
     payload: anyPayload,
     except: fc.option(anyExcept, { nil: undefined }),
+    key: fc.option(anyId, { nil: undefined }),
     hops: fc.nat({ max: 300 }),
     resent: fc.boolean(),
   }),
