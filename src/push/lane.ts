@@ -16,7 +16,11 @@ export interface Settler {
 
 type Append = (batch: Batch) => Promise<Outcome>
 
-const MAX_BATCH_BYTES = 256 * 1024
+/**
+ * Of what one append carries, about. Less would hold back a publisher that makes more in a turn of its event loop, for
+ * only one append is under way; more would occupy the store, and the reader, for too long at once.
+ */
+const MAX_BATCH_BYTES = 1024 * 1024
 
 /**
  * The way from this publisher to one inbox. One append is under way at a time; what comes meanwhile is gathered behind
@@ -51,10 +55,11 @@ export class Lane {
     await Promise.resolve()
     while (this.#envelopes.length > 0) {
       const count = this.#nextBatch()
-      const envelopes = this.#envelopes.splice(0, count)
-      const settlers = this.#settlers.splice(0, count)
+      const [envelopes, settlers] = [this.#envelopes.slice(0, count), this.#settlers.slice(0, count)]
+      this.#envelopes = this.#envelopes.slice(count)
+      this.#settlers = this.#settlers.slice(count)
       const outcome = await this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes })
-      for (const [index, settler] of settlers.entries()) settler.settle(outcome, this.#node, envelopes[index]!)
+      for (let index = 0; index < count; index++) settlers[index]!.settle(outcome, this.#node, envelopes[index]!)
     }
     this.#isSending = false
   }

@@ -2,8 +2,8 @@ import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
 import { connectReader } from './client.ts'
 
-/** How many entries one read takes at most: with batches of 256 KiB, the memory that a burst can cost. */
-const READ_COUNT = 64
+/** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */
+const READ_COUNT = 16
 const RETRY_PAUSE = 50
 
 export interface RawEntry {
