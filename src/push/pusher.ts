@@ -13,7 +13,9 @@ import {
   parsePushKey,
   parseTarget,
 } from '../protocol/target.ts'
+import { Backlog } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { pushSize } from './sizes.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
@@ -24,6 +26,7 @@ const CLAIM_WAITS = 3
 interface PusherSettings {
   readonly maxPayload: number
   readonly storeWait: number
+  readonly maxWaitingBytes: number
   /** Told of every push that failed: its caller is, too, if it listens. */
   readonly onFailure: (error: unknown) => void
 }
@@ -37,6 +40,7 @@ interface ParsedPush {
 
 /** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
 export class Pusher implements PusherApi {
+  readonly backlog: Backlog
   readonly #dispatcher: Dispatcher
   readonly #queue: Queue
   readonly #publisher: string
@@ -50,6 +54,7 @@ export class Pusher implements PusherApi {
     this.#queue = queue
     this.#publisher = publisher
     this.#settings = settings
+    this.backlog = new Backlog(settings.maxWaitingBytes, settings.storeWait)
   }
 
   /** How many pushes were asked for. */
@@ -89,7 +94,7 @@ export class Pusher implements PusherApi {
         except: parseExcept(except),
         key: key === undefined ? undefined : parsePushKey(key),
       }
-      return id === undefined ? this.#dispatch(this.#newId(), push) : this.#pushOnce(parsePushId(id), push)
+      return id === undefined ? this.#pushNew(push) : this.#pushOnce(parsePushId(id), push)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -104,13 +109,31 @@ export class Pusher implements PusherApi {
     throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
   }
 
-  #dispatch(id: PushId, { target, payload, except, key }: ParsedPush, skip?: readonly NodeId[]): Promise<Receipt> {
+  #pushNew(push: ParsedPush): Promise<Receipt> {
+    const size = pushSize(push.payload, push.target)
+    if (this.backlog.enter(size)) return this.#dispatch(this.#newId(), push, size)
+    return this.backlog.wait(size, () => this.#dispatch(this.#newId(), push, size))
+  }
+
+  /** `held` is what it leaves in the backlog's room once it is settled. */
+  #dispatch(
+    id: PushId,
+    { target, payload, except, key }: ParsedPush,
+    held: number,
+    skip?: readonly NodeId[],
+  ): Promise<Receipt> {
     return new Promise((resolve, reject) => {
       this.#dispatcher.dispatch({
         target,
         make: (to): PushEnvelope => ({ type: 'push', id, to, payload, except, key, hops: 0, resent: false }),
-        done: (nodeCount, offline) => resolve({ id, nodeCount, offline }),
-        failed: reject,
+        done: (nodeCount, offline) => {
+          this.backlog.leave(held)
+          resolve({ id, nodeCount, offline })
+        },
+        failed: (error) => {
+          this.backlog.leave(held)
+          reject(error)
+        },
         ...(skip && { skip }),
       })
     })
@@ -121,9 +144,16 @@ export class Pusher implements PusherApi {
     const digest = digestOf(push)
     const underWay = this.#underWay.get(id)
     if (underWay !== undefined) return underWay.digest === digest ? underWay.receipt : Promise.reject(idReused(id))
-    const receipt = this.#claimAndPush(id, digest, push).finally(() => this.#underWay.delete(id))
+    const receipt = this.#pushNamed(id, digest, push).finally(() => this.#underWay.delete(id))
     this.#underWay.set(id, { digest, receipt })
     return receipt
+  }
+
+  /** It waits for the store to claim its id first: so it holds its room from then on. */
+  #pushNamed(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
+    const size = pushSize(push.payload, push.target)
+    const start = (): Promise<Receipt> => this.#claimAndPush(id, digest, push).finally(() => this.backlog.leave(size))
+    return this.backlog.enter(size) ? start() : this.backlog.wait(size, start)
   }
 
   async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
@@ -148,7 +178,7 @@ export class Pusher implements PusherApi {
   async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
     let receipt: Receipt
     try {
-      receipt = await this.#dispatch(id, push, stored)
+      receipt = await this.#dispatch(id, push, 0, stored)
     } catch (error) {
       await this.#release(id, digest, storedBefore(error))
       throw error

@@ -29,7 +29,7 @@ async function startStage(t: TestContext): Promise<Stage> {
   const redis = await startRedis()
   const closers: (() => unknown)[] = [() => redis.stop()]
   t.after(async () => {
-    for (const close of closers.reverse()) await close()
+    for (const close of closers.toReversed()) await close()
   })
   return { redis, ends: (close) => void closers.push(close) }
 }
