@@ -20,7 +20,7 @@ import { type Admission, Gate } from './sockets/gate.ts'
 import { createHttpServer } from './sockets/http-server.ts'
 import { Hub } from './sockets/hub.ts'
 import { Local } from './sockets/local.ts'
-import { Flusher } from './sockets/outbox.ts'
+import { Flusher, type OutboxCounters } from './sockets/outbox.ts'
 import { Pulse } from './sockets/pulse.ts'
 
 const DEFAULT_PORT = 18_308
@@ -45,6 +45,12 @@ export interface ServerStats extends NodeStats {
   readonly userCount: number
   /** Groups with a member here. */
   readonly groupCount: number
+  /** Messages that clients here were too slow for (`overflow`). */
+  readonly droppedCount: number
+  /** Messages that a newer one of the same `key` took the place of. */
+  readonly collapsedCount: number
+  /** Connections that were closed with 4408. */
+  readonly tooSlowCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -60,6 +66,7 @@ export class Server implements AsyncDisposable {
   readonly #options: ServerOptions
   readonly #hub = new Hub()
   readonly #flusher = new Flusher()
+  readonly #outboxCounters: OutboxCounters = { droppedCount: 0, collapsedCount: 0, tooSlowCount: 0 }
   readonly #pulse: Pulse
   readonly #expiry = new Expiry()
   readonly #events: Events
@@ -109,7 +116,14 @@ export class Server implements AsyncDisposable {
 
   stats(): ServerStats {
     const { size: connectionCount, userCount, groupCount } = this.#hub
-    return { node: this.cluster.self, connectionCount, userCount, groupCount, ...this.#node.stats }
+    return {
+      node: this.cluster.self,
+      connectionCount,
+      userCount,
+      groupCount,
+      ...this.#outboxCounters,
+      ...this.#node.stats,
+    }
   }
 
   /**

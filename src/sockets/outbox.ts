@@ -1,6 +1,16 @@
 import type { Duplex } from 'node:stream'
 import type { Frame } from './frame.ts'
 
+/** What became of messages that clients were too slow for, on all connections of a node. */
+export interface OutboxCounters {
+  /** Messages that were left out. */
+  droppedCount: number
+  /** Messages that a newer one of the same key took the place of. */
+  collapsedCount: number
+  /** Connections that were closed with 4408. */
+  tooSlowCount: number
+}
+
 /** Writes what gathered in outboxes during a tick, once, at its end: one write for each connection. */
 export class Flusher {
   #dirty: Outbox[] = []
