@@ -24,7 +24,16 @@ import { Roster } from './push/roster.ts'
 /** What an emitter takes: the same names and defaults as `createServer`. */
 export interface EmitterOptions extends Pick<
   ServerOptions,
-  'prefix' | 'heartbeat' | 'deadAfter' | 'storeWait' | 'maxInboxBytes' | 'maxPayload' | 'codec' | 'logger' | 'onError'
+  | 'prefix'
+  | 'heartbeat'
+  | 'deadAfter'
+  | 'storeWait'
+  | 'maxInboxBytes'
+  | 'maxWaitingBytes'
+  | 'maxPayload'
+  | 'codec'
+  | 'logger'
+  | 'onError'
 > {
   driver: Driver
 }

@@ -26,6 +26,7 @@ const kinds = {
   FLT_TOO_MANY: { status: 429, retry: true },
   FLT_ID_REUSED: { status: 409, retry: false },
   FLT_PUSH_PENDING: { status: 409, retry: true },
+  FLT_OVERLOADED: { status: 503, retry: true },
   FLT_INBOX_FULL: { status: 503, retry: true },
   FLT_STORE_AWAY: { status: 503, retry: true },
   FLT_TIMEOUT: { status: 503, retry: true },

@@ -68,6 +68,11 @@ export interface ServerOptions {
   connectTimeout?: number
   /** Bytes that wait in one node's inbox before pushes to it fail with `FLT_INBOX_FULL`. Default 67108864. */
   maxInboxBytes?: number
+  /**
+   * Bytes of pushes that wait for the store at once. Beyond them pushes wait for room, as many bytes again, for at most
+   * `storeWait`; then they fail with `FLT_OVERLOADED`. Default 67108864.
+   */
+  maxWaitingBytes?: number
   /** How long a client may take from connecting to its 101, on servers that Flotilla made. Default 10000. */
   handshakeTimeout?: number
   /** Addresses (or CIDR ranges) of proxies whose `X-Forwarded-For` counts. */
@@ -102,6 +107,7 @@ export interface Settings {
   readonly storeWait: number
   readonly connectTimeout: number
   readonly maxInboxBytes: number
+  readonly maxWaitingBytes: number
   readonly handshakeTimeout: number
   readonly trustProxy: readonly string[]
   readonly codec: Codec
@@ -129,6 +135,7 @@ const numbers = {
   storeWait: { default: 5_000, min: 10, max: HOUR },
   connectTimeout: { default: 10_000, min: 0, max: HOUR },
   maxInboxBytes: { default: 64 * 2 ** 20, min: 1, max: 4 * GIB },
+  maxWaitingBytes: { default: 64 * 2 ** 20, min: 1024, max: 4 * GIB },
   handshakeTimeout: { default: 10_000, min: 10, max: HOUR },
 } as const satisfies Record<string, Limits>
 

@@ -46,6 +46,12 @@ export interface ServerStats extends NodeStats {
   readonly userCount: number
   /** Groups with a member here. */
   readonly groupCount: number
+  /** Messages that clients here were too slow for (`overflow`). */
+  readonly droppedCount: number
+  /** Messages that a newer one of the same `key` took the place of. */
+  readonly collapsedCount: number
+  /** Connections that were closed with 4408. */
+  readonly tooSlowCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -112,7 +118,14 @@ export class Server implements AsyncDisposable {
 
   stats(): ServerStats {
     const { size: connectionCount, userCount, groupCount } = this.#hub
-    return { node: this.cluster.self, connectionCount, userCount, groupCount, ...this.#node.stats }
+    return {
+      node: this.cluster.self,
+      connectionCount,
+      userCount,
+      groupCount,
+      ...this.#overflow.counters,
+      ...this.#node.stats,
+    }
   }
 
   /**

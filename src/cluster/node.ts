@@ -30,6 +30,7 @@ export interface NodeSettings extends DriverSettings {
   readonly name: string
   readonly consumers: number
   readonly maxPayload: number
+  readonly maxWaitingBytes: number
   readonly maxConnectionsPerUid: number
   readonly connectTimeout: number
   readonly codec: Codec
@@ -119,6 +120,9 @@ export class ClusterNode {
       deliveredCount: this.#deliverer.deliveredCount,
       undeliveredCount: this.#undeliveredCount,
       poisonedCount: this.#poisonedBefore + poisonedIn(this.#inboxes),
+      waitingBytes: this.#pusher.backlog.bytes,
+      delayedCount: this.#pusher.backlog.delayedCount,
+      refusedCount: this.#pusher.backlog.refusedCount,
     }
   }
 
@@ -268,6 +272,12 @@ export interface NodeStats {
   readonly undeliveredCount: number
   /** Inbox entries that were not ours and were set aside. */
   readonly poisonedCount: number
+  /** Bytes of pushes made here that wait for the store now. */
+  readonly waitingBytes: number
+  /** Pushes that had to wait for room, for `maxWaitingBytes` waited for the store. */
+  readonly delayedCount: number
+  /** Pushes that failed with `FLT_OVERLOADED`: there was no room in time. */
+  readonly refusedCount: number
 }
 
 function poisonedIn(inboxes: readonly Inbox[]): number {

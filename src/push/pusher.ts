@@ -13,8 +13,10 @@ import {
   parsePushKey,
   parseTarget,
 } from '../protocol/target.ts'
+import { Backlog } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './job.ts'
+import { pushSize } from './sizes.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
@@ -25,8 +27,9 @@ const CLAIM_WAITS = 3
 interface PusherSettings {
   readonly maxPayload: number
   readonly storeWait: number
+  readonly maxWaitingBytes: number
   /** Told of every push that failed: its caller is, too, if it listens. */
-  readonly onFailure: (error: unknown) => void
+  readonly onFailure: OnFailure
 }
 
 interface ParsedPush {
@@ -38,6 +41,7 @@ interface ParsedPush {
 
 /** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
 export class Pusher implements PusherApi {
+  readonly backlog: Backlog
   readonly #dispatcher: Dispatcher
   readonly #queue: Queue
   readonly #publisher: string
@@ -51,6 +55,7 @@ export class Pusher implements PusherApi {
     this.#queue = queue
     this.#publisher = publisher
     this.#settings = settings
+    this.backlog = new Backlog(settings.maxWaitingBytes, settings.storeWait)
   }
 
   /** How many pushes were asked for. */
@@ -68,7 +73,7 @@ export class Pusher implements PusherApi {
         except: parseExcept(except),
         key: key === undefined ? undefined : parsePushKey(key),
       }
-      if (id === undefined) return this.#dispatch(new PushOrder(this.#newId(), push, this.#settings.onFailure))
+      if (id === undefined) return this.#pushNew(push)
       return this.#told(this.#pushOnce(parsePushId(id), push))
     } catch (error) {
       return this.#told(Promise.reject(error))
@@ -100,6 +105,16 @@ export class Pusher implements PusherApi {
     throw new FlotillaError('FLT_TOO_LARGE', `${found}: at most ${maxPayload} are allowed (maxPayload)`)
   }
 
+  #pushNew(push: ParsedPush): Promise<Receipt> {
+    const size = pushSize(push.payload, push.target)
+    if (this.backlog.enter(size)) return this.#start(push, size, this.#settings.onFailure)
+    return this.#told(this.backlog.wait(size, () => this.#start(push, size, toldElsewhere)))
+  }
+
+  #start(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
+    return this.#dispatch(new PushOrder(this.#newId(), push, this.backlog, size, onFailure))
+  }
+
   #dispatch(order: PushOrder): Promise<Receipt> {
     this.#dispatcher.dispatch(order)
     return order.receipt
@@ -116,9 +131,16 @@ export class Pusher implements PusherApi {
     const digest = digestOf(push)
     const underWay = this.#underWay.get(id)
     if (underWay !== undefined) return underWay.digest === digest ? underWay.receipt : Promise.reject(idReused(id))
-    const receipt = this.#claimAndPush(id, digest, push).finally(() => this.#underWay.delete(id))
+    const receipt = this.#pushNamed(id, digest, push).finally(() => this.#underWay.delete(id))
     this.#underWay.set(id, { digest, receipt })
     return receipt
+  }
+
+  /** It waits for the store to claim its id first: so it holds its room from then on. */
+  #pushNamed(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
+    const size = pushSize(push.payload, push.target)
+    const start = (): Promise<Receipt> => this.#claimAndPush(id, digest, push).finally(() => this.backlog.leave(size))
+    return this.backlog.enter(size) ? start() : this.backlog.wait(size, start)
   }
 
   async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
@@ -143,7 +165,7 @@ export class Pusher implements PusherApi {
   async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
     let receipt: Receipt
     try {
-      receipt = await this.#dispatch(new PushOrder(id, push, toldElsewhere, stored))
+      receipt = await this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, stored))
     } catch (error) {
       await this.#release(id, digest, storedBefore(error))
       throw error
@@ -169,13 +191,25 @@ class PushOrder implements Order<ParsedTarget> {
   readonly skip: readonly NodeId[] | undefined
   readonly #id: PushId
   readonly #push: ParsedPush
-  readonly #onFailure: (error: unknown) => void
+  readonly #backlog: Backlog
+  readonly #held: number
+  readonly #onFailure: OnFailure
   #resolve!: (receipt: Receipt) => void
   #reject!: (error: unknown) => void
 
-  constructor(id: PushId, push: ParsedPush, onFailure: (error: unknown) => void, skip?: readonly NodeId[]) {
+  /** @param held bytes of the backlog's room that it gives back once it is settled */
+  constructor(
+    id: PushId,
+    push: ParsedPush,
+    backlog: Backlog,
+    held: number,
+    onFailure: OnFailure,
+    skip?: readonly NodeId[],
+  ) {
     this.#id = id
     this.#push = push
+    this.#backlog = backlog
+    this.#held = held
     this.#onFailure = onFailure
     this.skip = skip
     this.receipt = new Promise((resolve, reject) => {
@@ -194,10 +228,12 @@ class PushOrder implements Order<ParsedTarget> {
   }
 
   done(nodeCount: number, offline: readonly string[]): void {
+    this.#backlog.leave(this.#held)
     this.#resolve({ id: this.#id, nodeCount, offline })
   }
 
   failed(error: unknown): void {
+    this.#backlog.leave(this.#held)
     this.#onFailure(error)
     // Told here, it may go unheard by who pushed.
     this.receipt.catch(() => {})
@@ -205,7 +241,9 @@ class PushOrder implements Order<ParsedTarget> {
   }
 }
 
-const toldElsewhere = (): void => {}
+type OnFailure = (error: unknown) => void
+
+const toldElsewhere: OnFailure = () => {}
 
 function storedBefore(error: unknown): readonly NodeId[] {
   if (!(error instanceof FlotillaError)) return []

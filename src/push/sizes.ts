@@ -1,4 +1,6 @@
 import type { Address, Envelope } from '../protocol/envelope.ts'
+import type { Payload } from '../protocol/payload.ts'
+import type { ParsedTarget } from '../protocol/target.ts'
 
 const ENVELOPE_OVERHEAD = 64
 const REF_OVERHEAD = 12
@@ -8,6 +10,32 @@ export function envelopeSize(envelope: Envelope): number {
   if (envelope.type === 'reply') return ENVELOPE_OVERHEAD
   const payload = envelope.type === 'push' ? envelope.payload.data.length : ENVELOPE_OVERHEAD
   return ENVELOPE_OVERHEAD + payload + addressSize(envelope.to)
+}
+
+/** About how many bytes a push holds before it is known where it goes. */
+export function pushSize({ data }: Payload, target: ParsedTarget): number {
+  return ENVELOPE_OVERHEAD + data.length + targetSize(target)
+}
+
+function targetSize(target: ParsedTarget): number {
+  switch (target.type) {
+    case 'users':
+      return idsSize(target.uids)
+    case 'groups':
+      return idsSize(target.groups)
+    case 'connections':
+      return idsSize(target.connections)
+    case 'all':
+      return 0
+    default:
+      throw target satisfies never
+  }
+}
+
+function idsSize(ids: readonly string[]): number {
+  let size = 0
+  for (const id of ids) size += id.length + REF_OVERHEAD
+  return size
 }
 
 function addressSize(to: Address): number {

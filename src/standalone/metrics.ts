@@ -30,6 +30,12 @@ export function createMetrics(server: Server): Registry {
   counter('flotilla_delivered_total', 'Messages handed to connections of this node', (stats) => stats.deliveredCount)
   counter('flotilla_undelivered_total', 'Messages that found nobody', (stats) => stats.undeliveredCount)
   counter('flotilla_poisoned_total', 'Inbox entries set aside as unreadable', (stats) => stats.poisonedCount)
+  gauge('flotilla_waiting_bytes', 'Bytes of pushes that wait for the store', (stats) => stats.waitingBytes)
+  counter('flotilla_pushes_delayed_total', 'Pushes that had to wait for room', (stats) => stats.delayedCount)
+  counter('flotilla_pushes_refused_total', 'Pushes refused for want of room', (stats) => stats.refusedCount)
+  counter('flotilla_dropped_total', 'Messages dropped as clients were too slow', (stats) => stats.droppedCount)
+  counter('flotilla_collapsed_total', 'Messages replaced by a newer one of their key', (stats) => stats.collapsedCount)
+  counter('flotilla_too_slow_total', 'Connections closed as their client was too slow', (stats) => stats.tooSlowCount)
   addClusterGauges(registry, server)
   return registry
 }

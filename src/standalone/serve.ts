@@ -36,6 +36,7 @@ const PASSED_ON = [
   'storeWait',
   'connectTimeout',
   'maxInboxBytes',
+  'maxWaitingBytes',
   'handshakeTimeout',
   'trustProxy',
   'codec',

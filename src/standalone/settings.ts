@@ -102,6 +102,7 @@ export const settingsSchema = z.strictObject({
   maxConnectionsPerUid: whole(1, 1_000_000),
   storeWait: milliseconds,
   maxInboxBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  maxWaitingBytes: whole(1024, 2 ** 32),
   handshakeTimeout: milliseconds,
   codec: z.enum(['binary', 'json']),
 })

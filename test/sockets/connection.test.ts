@@ -312,6 +312,7 @@ test('bad options are refused with the name of the option and what it takes', ()
     [{ codec: 'xml' }, /codec must be/],
     [{ overflow: 'drop' }, /overflow is "drop": give one of close, dropOldest, dropNewest, collapse/],
     [{ overflow: null }, /overflow is null/],
+    [{ maxWaitingBytes: 1_023 }, /maxWaitingBytes is 1023: give a whole number from 1024 /],
   ]
   for (const [options, expected] of cases) {
     assert.throws(

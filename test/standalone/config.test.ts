@@ -56,10 +56,10 @@ export default { heartbeat, origins: ['https://example.com'], modules: ['./chat.
 test('what has no flag is given in a config file', async (t) => {
   const folder = await temporaryFolder(t)
   const config = join(folder, 'flotilla.json')
-  const given = { maxBuffered: 65_536, overflow: 'collapse' }
+  const given = { maxBuffered: 65_536, overflow: 'collapse', maxWaitingBytes: 1_048_576 }
   await writeFile(config, JSON.stringify({ ...given, ...secret }))
-  const { maxBuffered, overflow } = await loadConfig({ config }, {})
-  assert.deepEqual({ maxBuffered, overflow }, given)
+  const { maxBuffered, overflow, maxWaitingBytes } = await loadConfig({ config }, {})
+  assert.deepEqual({ maxBuffered, overflow, maxWaitingBytes }, given)
   await writeFile(config, JSON.stringify({ overflow: 'drop', ...secret }))
   assert.match(await flaw({ config }), /^"overflow" in .*flotilla\.json takes .*, not "drop"$/)
 })

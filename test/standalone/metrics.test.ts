@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from '../support/connect.ts'
 import { API_KEY, SECRET, tokenFor } from './api-call.ts'
-import { startFlotilla } from './flotilla.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { startFlotilla, temporaryFolder } from './flotilla.ts'
 
 const flags = ['--port=0', `--token-secret=${SECRET}`, '--log-level=silent', '--groups-claim=groups']
 
@@ -28,6 +32,9 @@ test('metrics are Prometheus text that counts what is there', async (t) => {
       [1, 3],
       'scraping adds nothing',
     )
+    const calm = ['waiting_bytes', 'pushes_delayed_total', 'pushes_refused_total']
+    const fast = ['dropped_total', 'collapsed_total', 'too_slow_total']
+    for (const name of [...calm, ...fast]) assert.equal(value(`flotilla_${name}`), 0, name)
   }
 })
 
@@ -46,4 +53,40 @@ test('without a key, metrics from afar are off', async (t) => {
   const { url } = await startFlotilla(t, flags)
   assert.equal((await fetch(`${url}/metrics`)).status, 200)
   assert.equal((await fetch(`${url}/metrics`, { headers: { 'x-forwarded-for': '10.0.0.1' } })).status, 403)
+})
+
+test('metrics and stats tell of pushes that the store is too slow for', async (t) => {
+  const redis = await startRedis()
+  t.after(() => redis.stop())
+  const folder = await temporaryFolder(t)
+  const config = join(folder, 'flotilla.json')
+  await writeFile(config, JSON.stringify({ maxWaitingBytes: 4_096, storeWait: 20_000 }))
+  const { url } = await startFlotilla(t, [
+    '--dev',
+    '--port=0',
+    '--redis',
+    redis.url,
+    '--config',
+    config,
+    '--log-level=silent',
+  ])
+  const pushes = Array.from({ length: 10 }, (_, n) => ({ uid: `u${n}`, message: 'x'.repeat(1_000) }))
+  redis.pause()
+  const headers = { 'Content-Type': 'application/json' }
+  const answer = fetch(`${url}/api/push/batch`, { method: 'POST', headers, body: JSON.stringify({ pushes }) })
+  const value = async (name: string): Promise<number> => {
+    const text = await (await fetch(`${url}/metrics`)).text()
+    return Number(new RegExp(`^flotilla_${name} (\\S+)$`, 'm').exec(text)?.[1])
+  }
+  await until('some find no room', async () => (await value('pushes_refused_total')) > 0)
+  assert.deepEqual([await value('pushes_delayed_total'), await value('pushes_refused_total')], [3, 4])
+  const waiting = await value('waiting_bytes')
+  assert.ok(waiting > 3_000 && waiting <= 4_096, `${waiting}`)
+  redis.resume()
+  const { results } = (await (await answer).json()) as { results: { error?: { code: string } }[] }
+  assert.deepEqual(
+    results.map(({ error }) => error?.code),
+    [...Array.from({ length: 6 }, () => undefined), ...Array.from({ length: 4 }, () => 'FLT_OVERLOADED')],
+  )
+  assert.equal(await value('waiting_bytes'), 0)
 })

@@ -1,5 +1,6 @@
 // More of what must compile than example.ts has room for; each @ts-expect-error is a promise of the types.
 import {
+  createServer,
   defineModule,
   json,
   MessageMapping,
@@ -115,3 +116,10 @@ export const modules = [
   // @ts-expect-error no such hook
   defineModule('/typo', { onOpen() {} }),
 ]
+
+export const server = createServer({ modules, overflow: 'collapse', maxBuffered: 65_536, maxWaitingBytes: 2 ** 20 })
+void server.cluster.push({ uid: 'u' }, { price: 42 }, { key: 'price:42' })
+// @ts-expect-error a key is one text
+void server.cluster.push({ uid: 'u' }, 'x', { key: ['price'] })
+// @ts-expect-error no such policy
+createServer({ modules: [], overflow: 'drop' })

@@ -1,0 +1,124 @@
+import { FlotillaError } from '../errors.ts'
+
+interface Waiting {
+  readonly size: number
+  /** By our monotonic clock. */
+  readonly deadline: number
+  readonly admit: () => void
+  readonly refuse: (error: FlotillaError) => void
+  next: Waiting | undefined
+}
+
+/**
+ * Bounds the bytes of a publisher's pushes that wait for the store. Beyond the bound pushes wait for room, first come
+ * first served, for a while; what waits for room may come to as many bytes again. So a publisher that is faster than its
+ * store is slowed down, if it awaits its pushes, or told so, but does not run out of memory.
+ */
+export class Backlog {
+  readonly #limit: number
+  readonly #patience: number
+  #bytes = 0
+  #outside = 0
+  #first: Waiting | undefined
+  #last: Waiting | undefined
+  #timer: NodeJS.Timeout | undefined
+  #delayedCount = 0
+  #refusedCount = 0
+
+  /** `limit` in bytes; `patience`, how long a push waits for room, in ms. */
+  constructor(limit: number, patience: number) {
+    this.#limit = limit
+    this.#patience = patience
+  }
+
+  /** Bytes that wait for the store now. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** How many had to wait for room. */
+  get delayedCount(): number {
+    return this.#delayedCount
+  }
+
+  /** How many found no room in time. */
+  get refusedCount(): number {
+    return this.#refusedCount
+  }
+
+  /** Where it says true, there is room: `leave` with the same size. Else `wait`. */
+  enter(size: number): boolean {
+    if (this.#first !== undefined || !this.#hasRoom(size)) return false
+    this.#bytes += size
+    return true
+  }
+
+  /**
+   * Starts it once there is room and nobody is before it.
+   *
+   * @throws FlotillaError `FLT_OVERLOADED`
+   */
+  wait<T>(size: number, start: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const deadline = performance.now() + this.#patience
+      this.#add({ size, deadline, admit: () => resolve(start()), refuse: reject, next: undefined })
+    })
+  }
+
+  leave(size: number): void {
+    this.#bytes -= size
+    // At once, and not in a later microtask: who pushes meanwhile must not overtake those who wait.
+    while (this.#first !== undefined && this.#hasRoom(this.#first.size)) this.#admit(this.#first)
+  }
+
+  /** What is larger than the bound goes alone. */
+  #hasRoom(size: number): boolean {
+    return this.#bytes === 0 || this.#bytes + size <= this.#limit
+  }
+
+  #add(waiting: Waiting): void {
+    if (this.#outside > 0 && this.#outside + waiting.size > this.#limit) return this.#refuse(waiting)
+    this.#delayedCount++
+    this.#outside += waiting.size
+    if (this.#last === undefined) this.#first = waiting
+    else this.#last.next = waiting
+    this.#last = waiting
+    this.#timer ??= this.#timeFirst(waiting)
+  }
+
+  #admit(waiting: Waiting): void {
+    this.#remove(waiting)
+    this.#bytes += waiting.size
+    waiting.admit()
+  }
+
+  #refuse({ refuse }: Waiting): void {
+    this.#refusedCount++
+    const found = `${this.#limit} bytes of pushes wait for the store already (maxWaitingBytes)`
+    refuse(new FlotillaError('FLT_OVERLOADED', `${found}: try again, and await pushes rather than make more meanwhile`))
+  }
+
+  #remove(first: Waiting): void {
+    this.#outside -= first.size
+    this.#first = first.next
+    if (this.#first !== undefined) return
+    this.#last = undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** One timer for everyone who waits: all of them wait equally long, so the first's deadline is the next. */
+  #timeFirst({ deadline }: Waiting): NodeJS.Timeout {
+    return setTimeout(() => this.#refuseLate(), Math.ceil(deadline - performance.now()))
+  }
+
+  #refuseLate(): void {
+    const now = performance.now()
+    while (this.#first !== undefined && this.#first.deadline <= now) {
+      const late = this.#first
+      this.#remove(late)
+      this.#refuse(late)
+    }
+    this.#timer = this.#first && this.#timeFirst(this.#first)
+  }
+}
