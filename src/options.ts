@@ -49,6 +49,14 @@ export interface ServerOptions {
   consumers?: number
   /** Bytes of one message, from a client or pushed. Default 1048576. */
   maxPayload?: number
+  /**
+   * permessage-deflate (RFC 7692) for clients that offer it, which browsers do; off where not given. It pays where JSON
+   * or text of a kilobyte and more goes to many, or over slow lines: a message is compressed once, however many get it,
+   * in about 10 µs per kilobyte of it. Off, no message costs anything. Without context from one message to the next: an
+   * idle connection costs no more memory. Do not send a secret and text that somebody else chose in one message: its
+   * length tells of the secret (BREACH).
+   */
+  compression?: boolean | CompressionOptions
   /** Messages of one connection that wait for its handlers before reading pauses. Default 100. */
   maxPending?: number
   /** Bytes that may wait for a client that reads too slowly; beyond them it is closed with 4408. Default 1048576. */
@@ -75,6 +83,11 @@ export interface ServerOptions {
   http?: RequestListener
 }
 
+export interface CompressionOptions {
+  /** Bytes of a message from which on it is compressed. Default 1024. */
+  threshold?: number
+}
+
 /** What every option comes to: given, or its default. */
 export interface Settings {
   readonly driver: Driver
@@ -88,6 +101,7 @@ export interface Settings {
   readonly pingInterval: number
   readonly consumers: number
   readonly maxPayload: number
+  readonly compression: { readonly threshold: number } | undefined
   readonly maxPending: number
   readonly maxBuffered: number
   readonly maxConnectionsPerUid: number
@@ -138,6 +152,7 @@ export function parseOptions(options: ServerOptions): Settings {
     name: parseWord('name', options.name ?? randomBytes(3).toString('hex')),
     prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
     url: options.url,
+    compression: parseCompression(options.compression),
     trustProxy: options.trustProxy ?? [],
     codec: codecOf(options.codec),
     generateUid: options.generateUid ?? randomUUID,
@@ -149,7 +164,7 @@ export function parseOptions(options: ServerOptions): Settings {
 }
 
 const OTHER_NAMES =
-  'modules driver middleware resolve logger onError name url prefix trustProxy codec generateUid tls http'
+  'modules driver middleware resolve logger onError name url prefix compression trustProxy codec generateUid tls http'
 
 function parseNumbers(options: ServerOptions): Record<NumberName, number> {
   const names = Object.keys(numbers) as NumberName[]
@@ -167,6 +182,21 @@ function parseNumber(name: NumberName, value: unknown): number {
 function parseWord(option: 'name' | 'prefix', value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
   throw badOption(option, `is ${JSON.stringify(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+}
+
+const MIN_COMPRESSED = 1024
+
+function parseCompression(compression: unknown = false): Settings['compression'] {
+  if (compression === false) return undefined
+  if (compression === true) return { threshold: MIN_COMPRESSED }
+  if (isCompression(compression)) return { threshold: compression.threshold ?? MIN_COMPRESSED }
+  throw badOption('compression', `is ${JSON.stringify(compression)}: give true, false or { threshold: BYTES }`)
+}
+
+function isCompression(value: unknown): value is CompressionOptions {
+  if (typeof value !== 'object' || value === null) return false
+  const { threshold = 0, ...others } = value as CompressionOptions
+  return Number.isInteger(threshold) && threshold >= 0 && Object.keys(others).length === 0
 }
 
 function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {

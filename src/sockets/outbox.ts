@@ -14,6 +14,7 @@ export class Outbox {
   readonly #flusher: Flusher
   readonly #rules: OverflowRules
   #socket: Duplex | undefined
+  #deflateFrom: number | undefined
   #frames: Frame[] | undefined
   #byteCount = 0
   #backlog: Backlog | undefined
@@ -28,7 +29,8 @@ export class Outbox {
     return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
-  push(frame: Frame): Taken {
+  push(message: Frame): Taken {
+    const frame = this.#deflateFrom === undefined ? message : message.deflated(this.#deflateFrom)
     if (this.#socket === undefined || this.#backlog !== undefined) {
       this.#backlog ??= new Backlog(this.#rules)
       return this.#backlog.add(frame, this.#ahead)
@@ -44,9 +46,14 @@ export class Outbox {
     return 'kept'
   }
 
-  /** The connection is open: what has waited goes first. */
-  open(socket: Duplex): void {
+  /**
+   * The connection is open: what has waited goes first, as it is.
+   *
+   * @param deflateFrom bytes from which on messages go compressed; not at all where it is not given
+   */
+  open(socket: Duplex, deflateFrom?: number): void {
     this.#socket = socket
+    this.#deflateFrom = deflateFrom
     this.#drain()
   }
 
