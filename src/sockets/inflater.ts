@@ -1,5 +1,6 @@
 import { inflateRawSync } from 'node:zlib'
 import type { WebSocket } from 'ws'
+import { CloseCode } from '../protocol/close-codes.ts'
 
 type Done = (error: Error | null, data?: Buffer) => void
 
@@ -44,12 +45,15 @@ export class Inflater {
   #inflate(done: Done): void {
     const deflated = Buffer.concat([...(this.#fragments ?? []), END])
     this.#fragments = undefined
+    let data: Buffer
     try {
-      done(null, inflateRawSync(deflated, { maxOutputLength: this.#maxPayload }))
+      data = inflateRawSync(deflated, { maxOutputLength: this.#maxPayload })
     } catch (error) {
-      this.#socket.close(isTooLarge(error) ? 1009 : 1007)
+      this.#socket.close(isTooLarge(error) ? CloseCode.tooLarge : CloseCode.invalidPayload)
       done(error as Error)
+      return
     }
+    done(null, data)
   }
 }
 
