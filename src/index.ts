@@ -35,7 +35,7 @@ export { defineModule, type ModuleHooks, type Reply } from './modules/define-mod
 export { type Middlewares, type ModuleClass, type ModuleDefinition, modulePathOf } from './modules/module.ts'
 export { type Answer, json, type ParsedMessage, type Parser, raw, token } from './modules/parsers.ts'
 export type { Schema } from './modules/schema.ts'
-export type { ErrorPhase, ErrorReport, ServerOptions } from './options.ts'
+export type { CompressionOptions, ErrorPhase, ErrorReport, ServerOptions } from './options.ts'
 export type { Codec } from './protocol/envelope.ts'
 export { parsePushBody, type PushCall } from './protocol/push-body.ts'
 export type { Connection, ConnectionMeta, Params, Session } from './sockets/connection.ts'

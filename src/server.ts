@@ -98,6 +98,7 @@ export class Server implements AsyncDisposable {
       {
         address: new ClientAddress(settings.trustProxy),
         maxPayload: settings.maxPayload,
+        compression: settings.compression !== undefined,
         timeout: settings.handshakeTimeout,
       },
       {
@@ -248,7 +249,7 @@ export class Server implements AsyncDisposable {
     this.#conversations.set(connection, conversation)
     this.#pulse.add(conversation)
     if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
-    connection.opened(socket, raw)
+    connection.opened(socket, raw, this.#settings.compression?.threshold)
     void conversation.open()
   }
 

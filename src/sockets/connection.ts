@@ -136,10 +136,13 @@ export class Connection<P extends string = string> {
     this.disconnect(CloseCode.tooSlow, 'too slow')
   }
 
-  /** @internal The 101 has gone out: from now on frames go to the socket. */
-  opened(socket: WebSocket, raw: Duplex): void {
+  /**
+   * @internal The 101 has gone out: from now on frames go to the socket.
+   * @param deflateFrom bytes from which on messages go compressed, if the client has agreed to it
+   */
+  opened(socket: WebSocket, raw: Duplex, deflateFrom?: number): void {
     this.#socket = socket
-    this.#outbox.open(raw)
+    this.#outbox.open(socket, raw, socket.extensions === '' ? undefined : deflateFrom)
     this.#closeSocket()
   }
 

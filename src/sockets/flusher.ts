@@ -9,7 +9,9 @@ import type { Outbox } from './outbox.ts'
 export class Flusher {
   #dirty: Outbox[] = []
   #notBefore = 0
-  readonly #run = new SharedRun()
+  #run = new SharedRun()
+  /** The one before: some of those who get the same messages may get them compressed. */
+  #otherRun = new SharedRun()
 
   add(outbox: Outbox): void {
     if (this.#dirty.push(outbox) > 1) return
@@ -20,7 +22,12 @@ export class Flusher {
 
   /** The bytes of frames that are written together: the same ones for all who get the same frames one after another. */
   join(frames: readonly Frame[]): Buffer {
-    return frames.length === 1 ? frames[0]!.bytes : this.#run.join(frames)
+    if (frames.length === 1) return frames[0]!.bytes
+    if (!this.#run.isOf(frames)) {
+      ;[this.#run, this.#otherRun] = [this.#otherRun, this.#run]
+      if (!this.#run.isOf(frames)) this.#run.join(frames)
+    }
+    return this.#run.bytes
   }
 
   /** Writes now what else would be written later. */
@@ -30,6 +37,7 @@ export class Flusher {
     this.#dirty = []
     for (const outbox of dirty) outbox.flush()
     this.#run.forget()
+    this.#otherRun.forget()
     const end = performance.now()
     this.#notBefore = end + Math.min(end - begin, LONGEST_PAUSE)
   }
@@ -40,17 +48,18 @@ const SHORTEST_PAUSE = 1
 /** ms that a message may wait for those ahead of it to be written. */
 const LONGEST_PAUSE = 20
 
-/** Remembers the last run of frames that was joined: in a burst of broadcasts it is the same one for everyone. */
+/** Remembers a run of frames that was joined: in a burst of broadcasts it is the same one for everyone. */
 class SharedRun {
   #frames: readonly Frame[] = []
   #bytes: Buffer = Buffer.alloc(0)
 
-  join(frames: readonly Frame[]): Buffer {
-    if (!this.#isSame(frames)) {
-      this.#frames = frames
-      this.#bytes = Buffer.concat(frames.map(({ bytes }) => bytes))
-    }
+  get bytes(): Buffer {
     return this.#bytes
+  }
+
+  join(frames: readonly Frame[]): void {
+    this.#frames = frames
+    this.#bytes = Buffer.concat(frames.map(({ bytes }) => bytes))
   }
 
   forget(): void {
@@ -58,7 +67,7 @@ class SharedRun {
     this.#bytes = Buffer.alloc(0)
   }
 
-  #isSame(frames: readonly Frame[]): boolean {
+  isOf(frames: readonly Frame[]): boolean {
     const known = this.#frames
     if (frames.length !== known.length) return false
     for (let index = 0; index < frames.length; index++) if (frames[index] !== known[index]) return false

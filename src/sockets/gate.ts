@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import type { WebSocket } from 'ws'
 import { withDeadline } from '../deadline.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
@@ -8,6 +8,7 @@ import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
 import type { Match, Router } from '../modules/router.ts'
 import type { ErrorReport } from '../options.ts'
+import { Acceptor } from './acceptor.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
@@ -38,6 +39,8 @@ export interface GateSettings {
   readonly address: ClientAddress
   /** Bytes of one message. */
   readonly maxPayload: number
+  /** Whether clients may have their messages compressed. */
+  readonly compression: boolean
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
 }
@@ -48,23 +51,19 @@ export class Gate {
   readonly #address: ClientAddress
   readonly #timeout: number
   readonly #hooks: GateHooks
-  readonly #webSockets: WebSocketServer
+  readonly #acceptor: Acceptor
   readonly #contexts = new WeakMap<IncomingMessage, HandshakeContext>()
 
-  constructor(router: Router<Module>, { address, maxPayload, timeout }: GateSettings, hooks: GateHooks) {
+  constructor(router: Router<Module>, { address, maxPayload, compression, timeout }: GateSettings, hooks: GateHooks) {
     this.#router = router
     this.#address = address
     this.#timeout = timeout
     this.#hooks = hooks
-    this.#webSockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
+    this.#acceptor = new Acceptor({
       maxPayload,
-      perMessageDeflate: false,
-      handleProtocols: (_offered, request) => this.#contexts.get(request)?.protocol ?? false,
-    })
-    this.#webSockets.on('headers', (lines, request) => {
-      for (const [name, value] of this.#contexts.get(request)?.headers ?? []) lines.push(`${name}: ${value}`)
+      compression,
+      protocolOf: (request) => this.#contexts.get(request)?.protocol,
+      headersOf: (request) => this.#contexts.get(request)?.headers ?? [],
     })
   }
 
@@ -153,11 +152,10 @@ export class Gate {
   #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): void {
     let isOpen = false
     this.#contexts.set(admission.request, admission.context)
-    this.#webSockets.handleUpgrade(admission.request, socket, head, (webSocket) => {
+    this.#acceptor.accept(admission.request, socket, head, (webSocket) => {
       isOpen = true
       this.#hooks.opened(connection, admission, webSocket, socket)
     })
-    // `ws` calls back at once, or not at all: for a client that is gone, or a flaw that it alone minds.
     if (!isOpen) this.#hooks.lost(connection)
   }
 }

@@ -1,7 +1,11 @@
 import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
 import { Backlog, type OverflowRules, type Taken } from './backlog.ts'
 import type { Flusher } from './flusher.ts'
 import type { Frame } from './frame.ts'
+
+/** `WebSocket.OPEN` */
+const OPEN = 1
 
 /** Bytes that are written at once, about: more only makes the buffers larger that a slow client pins. */
 const MAX_RUN = 64 * 1024
@@ -13,7 +17,9 @@ const MAX_RUN = 64 * 1024
 export class Outbox {
   readonly #flusher: Flusher
   readonly #rules: OverflowRules
+  #webSocket: WebSocket | undefined
   #socket: Duplex | undefined
+  #deflateFrom: number | undefined
   #frames: Frame[] | undefined
   #byteCount = 0
   #backlog: Backlog | undefined
@@ -28,7 +34,8 @@ export class Outbox {
     return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
-  push(frame: Frame): Taken {
+  push(message: Frame): Taken {
+    const frame = this.#deflateFrom === undefined ? message : message.deflated(this.#deflateFrom)
     if (this.#socket === undefined || this.#backlog !== undefined) {
       this.#backlog ??= new Backlog(this.#rules)
       return this.#backlog.add(frame, this.#ahead)
@@ -44,9 +51,15 @@ export class Outbox {
     return 'kept'
   }
 
-  /** The connection is open: what has waited goes first. */
-  open(socket: Duplex): void {
+  /**
+   * The connection is open: what has waited goes first, as it is.
+   *
+   * @param deflateFrom bytes from which on messages go compressed; not at all where it is not given
+   */
+  open(webSocket: WebSocket, socket: Duplex, deflateFrom?: number): void {
+    this.#webSocket = webSocket
     this.#socket = socket
+    this.#deflateFrom = deflateFrom
     this.#drain()
   }
 
@@ -85,8 +98,10 @@ export class Outbox {
     return this.#ahead > 0 && this.#socket?.writableNeedDrain === true
   }
 
+  /** After the close frame, which `ws` sends, nothing may follow (RFC 6455 §5.5.1). */
   #write(frames: readonly Frame[]): void {
-    if (this.#socket?.writable === true) this.#socket.write(this.#flusher.join(frames))
+    const isOpen = this.#webSocket?.readyState === OPEN
+    if (isOpen && this.#socket?.writable === true) this.#socket.write(this.#flusher.join(frames))
   }
 
   #awaitDrain(): void {

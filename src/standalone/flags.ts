@@ -85,6 +85,12 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'a whole number from 1 to 1073741824',
       },
       {
+        key: 'compression',
+        name: 'compression',
+        help: 'compress messages of 1024 bytes and more for clients that offer it (permessage-deflate)',
+        takes: 'true, false or, in a config file, { threshold: BYTES }',
+      },
+      {
         key: 'pingInterval',
         name: 'ping-interval',
         argument: 'MS',

@@ -29,6 +29,7 @@ const PASSED_ON = [
   'pingInterval',
   'consumers',
   'maxPayload',
+  'compression',
   'maxPending',
   'maxBuffered',
   'overflow',

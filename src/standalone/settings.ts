@@ -85,6 +85,7 @@ export const settingsSchema = z.strictObject({
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
   origins: list(z.string().refine(isOrigin)),
   maxPayload: whole(1, 2 ** 30),
+  compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
   tlsCert: text,
   tlsKey: text,
   trustProxy: list(z.string().refine(isAddressRange)),

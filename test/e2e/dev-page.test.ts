@@ -1,19 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
-
-const quiet = ['first-run', 'disable-background-networking', 'disable-component-update', 'disable-sync', 'disable-gpu']
-
-async function launch(t: TestContext): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', ...quiet.map((name) => `--${name}`)],
-  })
-  t.after(() => browser.close())
-  return browser
-}
+import { launch } from './browser.ts'
 
 interface Window {
   readonly page: Page

@@ -24,7 +24,7 @@ export class Client {
     const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
     const upgrade = { url: '/', rawHeaders: [], ...request }
     this.connection = new Connection(id, { params, session: {}, meta, request: upgrade }, this.#flusher, rules)
-    this.connection.opened({ close() {} } as unknown as WebSocket, this.#wire)
+    this.connection.opened({ readyState: 1, extensions: '', close() {} } as unknown as WebSocket, this.#wire)
   }
 
   /** What has been sent since the last time. */

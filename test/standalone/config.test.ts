@@ -35,6 +35,15 @@ test('every setting has the default that the help tells', async () => {
   assert.equal((await loadConfig({ dev: true, echo: false }, {})).echo, false)
 })
 
+test('compression is a switch, and in a config file a threshold too', async (t) => {
+  assert.equal((await loadConfig({ compression: true, ...secret }, {})).compression, true)
+  assert.equal((await loadConfig(secret, { FLOTILLA_COMPRESSION: 'off' })).compression, false)
+  const config = join(await temporaryFolder(t), 'flotilla.json')
+  await writeFile(config, JSON.stringify({ compression: { threshold: 4096 }, ...secret }))
+  assert.deepEqual((await loadConfig({ config }, {})).compression, { threshold: 4096 })
+  assert.match(await flaw({ ...secret }, { FLOTILLA_COMPRESSION: '4096' }), /--compression .* takes true, false/)
+})
+
 test('an empty environment variable counts as not set', async () => {
   assert.match(await flaw({}, { FLOTILLA_TOKEN_SECRET: '' }), /--token-secret/)
 })

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { startNode } from '../support/start-node.ts'
+import { launch } from './browser.ts'
+
+/** Runs in the page: sends a text to `/echo`, and some bytes, and shows what came back. */
+const talk = `new Promise((resolve, reject) => {
+  const socket = new WebSocket(location.origin.replace('http', 'ws') + '/echo')
+  const text = 'Größe 🚢 '.repeat(20_000)
+  const got = []
+  socket.onerror = () => reject(new Error('the connection broke'))
+  socket.onopen = () => {
+    socket.send(text)
+    socket.send(new Uint8Array(5_000))
+    socket.send('short')
+  }
+  socket.onmessage = async ({ data }) => {
+    got.push(data)
+    if (got.length < 3) return
+    const bytes = await got[1].arrayBuffer()
+    resolve({ extensions: socket.extensions, isSame: got[0] === text, byteCount: bytes.byteLength, last: got[2] })
+  }
+})`
+
+test('a browser sends and gets messages compressed where the server offers it, and plain ones elsewhere', async (t) => {
+  const browser = await launch(t)
+  for (const flags of [['--compression'], []]) {
+    const node = await startNode(['--dev', '--log-level', 'warn', ...flags])
+    t.after(() => node.stop())
+    const page = await (await browser.newContext()).newPage()
+    await page.goto(node.url)
+    const { extensions, ...echoed } = (await page.evaluate(talk)) as { extensions: string }
+    assert.match(extensions, flags.length > 0 ? /^permessage-deflate/ : /^$/)
+    assert.deepEqual(echoed, { isSame: true, byteCount: 5_000, last: 'short' })
+  }
+})
