@@ -26,7 +26,7 @@ export interface Question {
 }
 
 /**
- * Asks State where targets are. What is asked within one tick goes together; one lookup is under way at a time, and what
+ * Asks State where targets are. What is asked in one go goes together; one lookup is under way at a time, and what
  * is asked meanwhile is gathered behind it. So answers come in the order of the questions, and a publisher's pushes keep
  * theirs; and the busier it is, the more one lookup answers. While the store is being rebuilt after a loss, what it says
  * of a target is not believed before the nodes had time to come back: who asks for that target waits, the others do not.
@@ -50,7 +50,7 @@ export class Locator {
     this.#questions.push(question)
     if (this.#isAsking) return
     this.#isAsking = true
-    setImmediate(() => void this.#askAll())
+    queueMicrotask(() => void this.#askAll())
   }
 
   async #askAll(): Promise<void> {

@@ -24,6 +24,8 @@ const REMEMBER_IDS = 600_000
 /** A push waits at most so often for `storeWait`: to be claimed, located, appended. Longer, its claim is a dead one's. */
 const CLAIM_WAITS = 3
 
+const NO_OPTIONS: PushOptions = Object.freeze({})
+
 interface PusherSettings {
   readonly maxPayload: number
   readonly storeWait: number
@@ -63,7 +65,7 @@ export class Pusher implements PusherApi {
     return this.#count
   }
 
-  push(target: Target, message: Message, options: PushOptions = {}): Promise<Receipt> {
+  push(target: Target, message: Message, options: PushOptions = NO_OPTIONS): Promise<Receipt> {
     this.#count++
     try {
       const { except, id, key } = options
