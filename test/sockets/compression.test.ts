@@ -143,7 +143,7 @@ test('a broadcast is compressed once, and everyone is written the same bytes', (
     const kind = index % 2 === 0 ? 'deflated' : 'plain'
     const extensions = kind === 'deflated' ? 'permessage-deflate' : ''
     const connection = newConnection(flusher, index)
-    connection.opened({ extensions } as WebSocket, new Sink((bytes) => written[kind].add(bytes)), 1024)
+    connection.opened({ readyState: 1, extensions } as WebSocket, new Sink((bytes) => written[kind].add(bytes)), 1024)
     hub.add(connection)
   }
   const frame = new Frame(encodePayload(text))
@@ -166,7 +166,7 @@ test('a broadcast is compressed once, and everyone is written the same bytes', (
 
 test('bufferedAmount counts what is really waiting', () => {
   const connection = newConnection(new Flusher(), 1)
-  connection.opened({ extensions: 'permessage-deflate' } as WebSocket, new Sink(() => {}), 1024)
+  connection.opened({ readyState: 1, extensions: 'permessage-deflate' } as WebSocket, new Sink(() => {}), 1024)
   connection.send(text)
   assert(connection.bufferedAmount > 0 && connection.bufferedAmount < text.length / 2)
 })
