@@ -21,8 +21,8 @@ export interface Effort {
 
 export const thorough: Effort = {
   runs: 5,
-  seconds: 5,
-  resolution: 0.05,
+  seconds: 3,
+  resolution: 0.08,
   attempts: 2,
   connections: 15_000,
   clusterSizes: [2, 8, 32],

@@ -12,7 +12,9 @@ export interface Receiver {
   deliver(push: PushEnvelope): Afterwork
   obey(control: ControlEnvelope): Promise<void>
   answered(reply: ReplyEnvelope): void
-  /** False where another may own this inbox by now: then nothing of it may be delivered. */
+  /** Whether nobody else can own this inbox by now. */
+  readonly isSure: boolean
+  /** Asks, where that is not sure. False where another may own this inbox: then nothing of it may be delivered. */
   confirm(): Promise<boolean>
   onError(error: unknown): void
 }
@@ -79,7 +81,7 @@ export class Inbox {
   }
 
   async #workOff(entries: readonly Entry[]): Promise<void> {
-    if (!(await this.#confirm())) return
+    if (!this.#receiver.isSure && !(await this.#confirm())) return
     for (const entry of entries) this.#take(entry)
     for (const lane of this.#lanes) await lane
   }

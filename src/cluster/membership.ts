@@ -113,12 +113,17 @@ export class Membership implements NodeBook {
     this.#countTimer ??= setTimeout(() => this.#reportCount(), 0).unref()
   }
 
+  /** Whether nobody can have declared this node dead by now. */
+  get isSure(): boolean {
+    return performance.now() - this.#renewedAt < this.#settings.deadAfter
+  }
+
   /**
    * True where others may not have declared this node dead without its knowing. A process that was paused must ask
    * before it delivers: meanwhile its inbox may have been handed to another.
    */
   async confirm(): Promise<boolean> {
-    if (performance.now() - this.#renewedAt < this.#settings.deadAfter) return true
+    if (this.isSure) return true
     const node = this.#node
     const renewal = await this.#renew()
     if (renewal.type === 'renewed') return true

@@ -207,23 +207,30 @@ export class ClusterNode {
   }
 
   #receiver(): Receiver {
+    const membership = this.#membership
     return {
+      get isSure() {
+        return membership.isSure
+      },
       deliver: (push) => this.#deliverer.deliver(push),
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
-      confirm: () => this.#membership.confirm(),
+      confirm: () => membership.confirm(),
       onError: (error) => this.#hooks.onError('consume', error),
     }
   }
 
-  /** The part of a push that is for this node takes no detour over the store. */
-  async #deliverHere(envelope: Envelope): Promise<void> {
-    await this.#membership.confirm()
-    if (envelope.type === 'push') {
-      const { absent, left } = this.#deliverer.deliver(envelope)
-      await Promise.all([absent, left])
-    }
-    if (envelope.type === 'control') await this.#controls.obey(envelope)
+  /** The part of a push that is for this node takes no detour over the store, and usually waits for nothing. */
+  #deliverHere(envelope: Envelope): Promise<unknown> | undefined {
+    if (!this.#membership.isSure) return this.#membership.confirm().then(() => this.#handHere(envelope))
+    return this.#handHere(envelope)
+  }
+
+  #handHere(envelope: Envelope): Promise<unknown> | undefined {
+    if (envelope.type === 'control') return this.#controls.obey(envelope)
+    if (envelope.type === 'reply') return undefined
+    const { absent, left } = this.#deliverer.deliver(envelope)
+    return absent === undefined && left === undefined ? undefined : Promise.all([absent, left])
   }
 
   // ---- who comes and goes

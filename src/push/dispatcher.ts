@@ -14,8 +14,8 @@ const STORED: Outcome = { type: 'stored', nodeCount: 1 }
 /** What is for this very node goes here, without a detour over the store. An emitter has none. */
 export interface LocalNode {
   isSelf(node: NodeId): boolean
-  /** Resolves once it is delivered, or on its way to where its users have gone. */
-  deliver(envelope: Envelope): Promise<void> | void
+  /** Nothing where it is delivered; else a promise that it will be, or is on its way to where its users have gone. */
+  deliver(envelope: Envelope): Promise<unknown> | undefined
 }
 
 export interface DispatcherInit {
@@ -92,7 +92,7 @@ export class Dispatcher implements Courier {
     const { local } = this.#init
     const lane = this.#lanes.get(node)
     if (lane !== undefined) lane.add(envelope, job)
-    else if (local?.isSelf(node) === true) void this.#deliverHere(local, node, envelope, job)
+    else if (local?.isSelf(node) === true) this.#deliverHere(local, node, envelope, job)
     else this.#laneTo(node).add(envelope, job)
   }
 
@@ -109,12 +109,14 @@ export class Dispatcher implements Courier {
     for (const resolve of this.#whenIdle.splice(0)) resolve()
   }
 
-  async #deliverHere(local: LocalNode, node: NodeId, envelope: Envelope, job: Job): Promise<void> {
+  #deliverHere(local: LocalNode, node: NodeId, envelope: Envelope, job: Job): void {
+    const failed = (error: unknown): void => job.settle({ type: 'failed', error }, node, envelope)
     try {
-      await local.deliver(envelope)
-      job.settle(STORED, node, envelope)
+      const work = local.deliver(envelope)
+      if (work === undefined) job.settle(STORED, node, envelope)
+      else work.then(() => job.settle(STORED, node, envelope), failed)
     } catch (error) {
-      job.settle({ type: 'failed', error }, node, envelope)
+      failed(error)
     }
   }
 
