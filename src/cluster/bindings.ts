@@ -8,6 +8,8 @@ import type { Logger } from '../logger.ts'
 /** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
 const MAX_CHANGES = 1_000
 const RETRY_PAUSE = 100
+/** ms from one write to the next while many come: a write for each handful costs a fraction of one for each. */
+const CROWD_PAUSE = 1
 
 /** The node that Bindings writes for. It may change: an evicted node comes back under a new id. */
 export interface Incarnation {
@@ -24,7 +26,8 @@ interface Membership {
 /**
  * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
  * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
- * time, and what changes meanwhile goes together with the next.
+ * time, and what changes meanwhile goes together with the next. Where several waited for the last write, the next leaves
+ * them a millisecond to gather; a lone change is written at the end of its tick.
  */
 export class Bindings {
   readonly #state: State
@@ -36,6 +39,8 @@ export class Bindings {
   #memberships = new Map<string, Membership>()
   #round = new Round()
   #isFlushing = false
+  /** When the last write began that more than one had waited for. */
+  #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger) {
@@ -58,7 +63,7 @@ export class Bindings {
     for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
     if (this.#isClean) return Promise.resolve()
     this.#schedule()
-    return this.#round.done
+    return this.#round.join()
   }
 
   /** Writes everything again, under the node's new id, with new stamps. */
@@ -83,21 +88,31 @@ export class Bindings {
   #schedule(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
-    setImmediate(() => void this.#flush())
+    this.#next()
   }
 
-  async #flush(): Promise<void> {
-    while (!this.#closed && !this.#isClean) {
-      const round = this.#round
-      const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
-      this.#users = new Set()
-      this.#connections = new Set()
-      this.#memberships = new Map()
-      this.#round = new Round()
-      if (await this.#write([...this.#describe(batch)])) round.resolve()
-      else await this.#putBack(batch, round)
-    }
+  #next(): void {
+    const pause = this.#crowdedAt + CROWD_PAUSE - performance.now()
+    if (pause > 0) setTimeout(this.#flush, pause)
+    else setImmediate(this.#flush)
+  }
+
+  readonly #flush = async (): Promise<void> => {
+    if (!this.#closed && !this.#isClean) await this.#writeRound()
     this.#isFlushing = false
+    if (!this.#closed && !this.#isClean) this.#schedule()
+  }
+
+  async #writeRound(): Promise<void> {
+    const round = this.#round
+    const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
+    this.#users = new Set()
+    this.#connections = new Set()
+    this.#memberships = new Map()
+    this.#round = new Round()
+    if (round.size > 1) this.#crowdedAt = performance.now()
+    if (await this.#write([...this.#describe(batch)])) round.resolve()
+    else await this.#putBack(batch, round)
   }
 
   async #write(changes: readonly DescribedChange[]): Promise<boolean> {
@@ -135,7 +150,7 @@ export class Bindings {
     for (const uid of batch.users) yield this.#describeUser(uid)
     for (const connection of batch.connections) {
       const present = this.#hub.get(connection) !== undefined
-      yield { change: { type: 'connection', connection, present }, stamp: () => {} }
+      yield { change: { type: 'connection', connection, present }, stamp: ignore }
     }
     for (const { group, connection } of batch.memberships.values()) yield this.#describeMember(group, connection)
   }
@@ -177,6 +192,8 @@ interface DescribedChange {
 /** Those who wait for one write. */
 class Round {
   readonly done: Promise<void>
+  /** How many they are. */
+  size = 0
   resolve!: () => void
   reject!: (error: Error) => void
 
@@ -188,7 +205,14 @@ class Round {
     // Nobody may be waiting when the node closes.
     this.done.catch(() => {})
   }
+
+  join(): Promise<void> {
+    this.size++
+    return this.done
+  }
 }
+
+function ignore(): void {}
 
 function closed(): FlotillaError {
   return new FlotillaError('FLT_CLOSED', 'this node has been closed: nothing can be bound to it any more')

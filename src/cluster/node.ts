@@ -67,6 +67,7 @@ export class ClusterNode {
   #poisonedBefore = 0
   #undeliveredCount = 0
   #started: Promise<void> | undefined
+  #isStarted = false
   #startFailure: unknown
   #closed = false
 
@@ -133,6 +134,7 @@ export class ClusterNode {
   ready(): Promise<void> {
     const { connectTimeout } = this.#settings
     this.#started ??= this.#start()
+    if (this.#isStarted) return this.#started
     return withDeadline(this.#started, connectTimeout, () => {
       const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
       return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
@@ -160,6 +162,7 @@ export class ClusterNode {
       try {
         await this.#membership.start()
         this.#follow(this.#membership.node)
+        this.#isStarted = true
         return
       } catch (error) {
         this.#startFailure = error

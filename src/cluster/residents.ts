@@ -112,7 +112,8 @@ export class Residents {
   }
 
   #emit(event: 'register' | 'logout', connection: Connection, uid: Uid): void {
-    this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
+    if (this.#events.has(event))
+      this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
   }
 }
 

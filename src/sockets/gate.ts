@@ -49,7 +49,8 @@ export class Gate {
   readonly #timeout: number
   readonly #hooks: GateHooks
   readonly #webSockets: WebSocketServer
-  readonly #contexts = new WeakMap<IncomingMessage, HandshakeContext>()
+  /** Whose 101 is being written. */
+  #completing: HandshakeContext | undefined
 
   constructor(router: Router<Module>, { address, maxPayload, timeout }: GateSettings, hooks: GateHooks) {
     this.#router = router
@@ -61,28 +62,28 @@ export class Gate {
       clientTracking: false,
       maxPayload,
       perMessageDeflate: false,
-      handleProtocols: (_offered, request) => this.#contexts.get(request)?.protocol ?? false,
+      handleProtocols: () => this.#completing?.protocol ?? false,
     })
-    this.#webSockets.on('headers', (lines, request) => {
-      for (const [name, value] of this.#contexts.get(request)?.headers ?? []) lines.push(`${name}: ${value}`)
+    this.#webSockets.on('headers', (lines) => {
+      for (const [name, value] of this.#completing?.ownHeaders ?? []) lines.push(`${name}: ${value}`)
     })
   }
 
   /** Whether some module lives at the request's path. */
   serves(request: IncomingMessage): boolean {
-    return this.#match(request) !== undefined
+    return this.#router.match(pathOf(request)) !== undefined
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Whatever happens to the socket before `ws` owns it must not end the process.
-    const ignore = (): void => {}
     socket.on('error', ignore)
     const flaw = flawOf(request)
     if (flaw !== undefined) return this.refuse(socket, flaw)
-    const match = this.#match(request)
+    const path = pathOf(request)
+    const match = this.#router.match(path)
     if (match === undefined) return this.refuseUnknown(request, socket)
     if (!(await this.#isReady())) return this.refuse(socket, NOT_READY)
-    const admission = this.#admissionOf(match, request, socket)
+    const admission = this.#admissionOf(match, path, request, socket)
     const refusal = await this.#handshake(admission)
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
     if (socket.destroyed) return
@@ -104,21 +105,22 @@ export class Gate {
     return writeRefusal(socket, refuse(error))
   }
 
-  #match(request: IncomingMessage): Match<Module> | undefined {
-    return this.#router.match(pathOf(request))
-  }
-
-  #admissionOf({ value: module, params }: Match<Module>, request: IncomingMessage, socket: Duplex): Admission {
-    const abort = new AbortController()
-    socket.once('close', () => abort.abort())
+  #admissionOf(
+    { value: module, params }: Match<Module>,
+    path: string,
+    request: IncomingMessage,
+    socket: Duplex,
+  ): Admission {
+    const { cluster, log } = this.#hooks.services
     const context = new HandshakeContext({
-      ...this.#hooks.services,
+      cluster,
+      log,
       request: { url: request.url ?? '/', rawHeaders: request.rawHeaders },
       params,
       ip: this.#address.of(request),
-      signal: abort.signal,
+      signal: () => signalOf(socket),
     })
-    return { module, context, request, path: pathOf(request) }
+    return { module, context, request, path }
   }
 
   async #isReady(): Promise<boolean> {
@@ -132,7 +134,8 @@ export class Gate {
 
   async #handshake({ module, context }: Admission): Promise<Response | undefined> {
     try {
-      return await withDeadline(module.handshake(context), this.#timeout, tooSlow)
+      const outcome = module.handshake(context)
+      return outcome instanceof Promise ? await withDeadline(outcome, this.#timeout, tooSlow) : outcome
     } catch (error) {
       this.#hooks.onError({ phase: 'handshake', error })
       return refuse(tellable(error, FAILED))
@@ -152,15 +155,26 @@ export class Gate {
 
   #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): void {
     let isOpen = false
-    this.#contexts.set(admission.request, admission.context)
+    this.#completing = admission.context
     this.#webSockets.handleUpgrade(admission.request, socket, head, (webSocket) => {
       isOpen = true
       this.#hooks.opened(connection, admission, webSocket, socket)
     })
+    this.#completing = undefined
     // `ws` calls back at once, or not at all: for a client that is gone, or a flaw that it alone minds.
     if (!isOpen) this.#hooks.lost(connection)
   }
 }
+
+/** Aborts when the client goes away. */
+function signalOf(socket: Duplex): AbortSignal {
+  const abort = new AbortController()
+  if (socket.destroyed) abort.abort()
+  else socket.once('close', () => abort.abort())
+  return abort.signal
+}
+
+function ignore(): void {}
 
 function pathOf({ url = '/' }: IncomingMessage): string {
   // A proxy may ask in the absolute form (RFC 9112 §3.2.2).

@@ -10,7 +10,7 @@ import {
 } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
-import { RedisClient, type Pipeline } from './client.ts'
+import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
@@ -57,13 +57,13 @@ export class RedisState implements State {
       redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
     )
     const salt = newProcessId()
-    const epochs = await forAllPartitions(this.#client, (pipeline, partition) =>
-      pipeline.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
+    const epochs = await forAllPartitions(this.#client, (redis, partition) =>
+      redis.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
     for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, epochs[partition] as string)
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
-    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
+    await forAllPartitions(this.#client, (redis, partition) => redis.persist(keys.holdings(partition, node)))
   }
 
   async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
@@ -114,7 +114,7 @@ export class RedisState implements State {
     )
     if (evicted !== 1) return false
     // From here on nothing that the node still writes has an effect, however late it arrives.
-    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.hdel(keys.holdings(partition, node), MARKER))
+    await forAllPartitions(this.#client, (redis, partition) => redis.hdel(keys.holdings(partition, node), MARKER))
     return true
   }
 
@@ -134,42 +134,38 @@ export class RedisState implements State {
 
   // ---- bindings
 
+  /** One script for each partition that users or connections are in, one for each member of a group. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
-    const replies = await this.#client.pipeline((pipeline) => {
-      for (const change of changes) this.#write(pipeline, node, change)
-    })
+    const writes = writesOf(changes)
+    const replies = await this.#client.batch((redis) => writes.map((write) => this.#write(redis, node, write)))
     if (replies.includes(null)) return { type: 'fenced' }
-    return { type: 'applied', stamps: replies.map(Number) }
+    const stamps: number[] = Array.from(changes, () => 0)
+    for (const [index, { positions }] of writes.entries()) {
+      const given = [replies[index]].flat()
+      for (const [at, position] of positions.entries()) stamps[position] = Number(given[at])
+    }
+    return { type: 'applied', stamps }
   }
 
-  #write(pipeline: Pipeline, node: NodeId, change: Change): void {
+  #write(redis: Commands, node: NodeId, write: Write): Promise<unknown> {
     const keys = this.#keys
-    switch (change.type) {
-      case 'user': {
-        const partition = partitionOf(change.uid)
-        const holdings = keys.holdings(partition, node)
-        const value = writeRecords(change.connections)
-        void pipeline.fltSetUser(holdings, keys.route(partition, change.uid), node, userField(change.uid), value)
-        return
-      }
-      case 'connection': {
-        const holdings = keys.holdings(partitionOfConnection(change.connection) ?? 0, node)
-        void pipeline.fltSetConnection(holdings, connectionField(change.connection), change.present ? 1 : 0)
-        return
-      }
-      case 'member': {
-        const { group, connection } = change
-        const partition = partitionOf(group)
-        void pipeline.fltSetMember(
-          [keys.holdings(partition, node), keys.groupRoute(partition, group)],
-          [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
-          [node, group, connection.connection, change.present ? writeMember(connection) : ''],
-        )
-        return
-      }
-      default:
-        throw change satisfies never
+    const { partition } = write
+    const holdings = keys.holdings(partition, node)
+    if (write.type === 'bindings') {
+      const routes = write.users.map(({ uid }) => keys.route(partition, uid))
+      const users = write.users.flatMap(({ uid, connections }) => [userField(uid), writeRecords(connections)])
+      const connections = write.connections.flatMap(({ connection, present }) => [
+        connectionField(connection),
+        present ? 1 : 0,
+      ])
+      return redis.fltBind(1 + routes.length, holdings, routes, node, users, connections)
     }
+    const { group, connection, present } = write.change
+    return redis.fltSetMember(
+      [holdings, keys.groupRoute(partition, group)],
+      [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
+      [node, group, connection.connection, present ? writeMember(connection) : ''],
+    )
   }
 
   async unroute(node: NodeId, uid: Uid): Promise<void> {
@@ -213,15 +209,15 @@ export class RedisState implements State {
     if (groups.length === 0 && connections.length === 0) {
       return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(strings as string[]))]
     }
-    const replies = await this.#client.pipeline((pipeline) => {
-      void pipeline.mget(strings as string[])
-      for (const group of groups) void pipeline.hgetall(this.#keys.groupRoute(partitionOf(group), group))
-      for (const { connection, node } of connections) {
+    const replies = await this.#client.batch((redis) => [
+      redis.mget(strings as string[]),
+      ...groups.map((group) => redis.hgetall(this.#keys.groupRoute(partitionOf(group), group))),
+      ...connections.map(({ connection, node }) => {
         // No node bears an empty id: what is nowhere is asked for in vain, and keeps its place among the replies.
         const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node ?? ('' as NodeId))
-        void pipeline.hexists(holdings, connectionField(connection))
-      }
-    })
+        return redis.hexists(holdings, connectionField(connection))
+      }),
+    ])
     return replies as [(string | null)[], ...unknown[]]
   }
 
@@ -230,9 +226,9 @@ export class RedisState implements State {
     const route = await this.#client.run((redis) => redis.get(this.#keys.route(partition, uid)))
     const { nodes } = readRoute(route, true)
     if (nodes.length === 0) return []
-    const values = (await this.#client.pipeline((pipeline) => {
-      for (const node of nodes) void pipeline.hget(this.#keys.holdings(partition, node), userField(uid))
-    })) as (string | null)[]
+    const values = (await this.#client.batch((redis) =>
+      nodes.map((node) => redis.hget(this.#keys.holdings(partition, node), userField(uid))),
+    )) as (string | null)[]
     return values.flatMap((value, index) => readRecords(value, nodes[index]!, uid))
   }
 
@@ -240,9 +236,9 @@ export class RedisState implements State {
     const partition = partitionOf(group)
     const hash = await this.#client.run((redis) => redis.hgetall(this.#keys.groupRoute(partition, group)))
     const nodes = [...groupRouteOf(hash, true).nodes].sort()
-    const counts = (await this.#client.pipeline((pipeline) => {
-      for (const node of nodes) void pipeline.hlen(this.#keys.groupMembers(partition, group, node))
-    })) as number[]
+    const counts = (await this.#client.batch((redis) =>
+      nodes.map((node) => redis.hlen(this.#keys.groupMembers(partition, group, node))),
+    )) as number[]
     const memberCount = counts.reduce((sum, count) => sum + count, 0)
     const page = await this.#page(nodes, limit, cursor, (node) => this.#keys.groupMembers(partition, group, node))
     return { ...page, memberCount }
@@ -287,6 +283,47 @@ export class RedisState implements State {
   #storeNow(): number | undefined {
     return this.#clockOffset === undefined ? undefined : performance.now() + this.#clockOffset
   }
+}
+
+type ChangeOf<Type> = Extract<Change, { type: Type }>
+
+/** What one script writes, with the positions of its changes among all, in the order of the stamps that it answers. */
+type Write = { readonly partition: number; readonly positions: number[] } & (
+  | { readonly type: 'bindings'; readonly users: ChangeOf<'user'>[]; readonly connections: ChangeOf<'connection'>[] }
+  | { readonly type: 'member'; readonly change: ChangeOf<'member'> }
+)
+
+/** A new connection lies in its user's partition: both are one script, and so is all else that is bound there. */
+function writesOf(changes: readonly Change[]): Write[] {
+  const writes: Write[] = []
+  const bindings = new Map<number, Extract<Write, { type: 'bindings' }>>()
+  const bindingsIn = (partition: number): Extract<Write, { type: 'bindings' }> => {
+    const existing = bindings.get(partition)
+    if (existing !== undefined) return existing
+    const created = { type: 'bindings' as const, partition, positions: [], users: [], connections: [] }
+    bindings.set(partition, created)
+    writes.push(created)
+    return created
+  }
+  for (const [position, change] of changes.entries()) {
+    switch (change.type) {
+      case 'user': {
+        const { positions, users } = bindingsIn(partitionOf(change.uid))
+        users.push(change)
+        positions.push(position)
+        break
+      }
+      case 'connection':
+        bindingsIn(partitionOfConnection(change.connection) ?? 0).connections.push(change)
+        break
+      case 'member':
+        writes.push({ type: 'member', partition: partitionOf(change.group), positions: [position], change })
+        break
+      default:
+        throw change satisfies never
+    }
+  }
+  return writes
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
