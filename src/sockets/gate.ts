@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { type Server as WsServer, WebSocketServer } from 'ws'
 import { withDeadline } from '../deadline.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
@@ -8,6 +8,7 @@ import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
 import type { Match, Router } from '../modules/router.ts'
 import type { ErrorReport } from '../options.ts'
+import { ClientSocket } from './client-socket.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
@@ -29,7 +30,7 @@ export interface GateHooks {
   /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
   readonly admit: (admission: Admission) => Promise<Connection>
   /** The 101 has gone out. */
-  readonly opened: (connection: Connection, admission: Admission, socket: WebSocket, raw: Duplex) => void
+  readonly opened: (connection: Connection, admission: Admission, socket: ClientSocket, raw: Duplex) => void
   /** It was bound, but went before its 101. */
   readonly lost: (connection: Connection) => void
 }
@@ -48,7 +49,7 @@ export class Gate {
   readonly #address: ClientAddress
   readonly #timeout: number
   readonly #hooks: GateHooks
-  readonly #webSockets: WebSocketServer
+  readonly #webSockets: WsServer<typeof ClientSocket>
   /** Whose 101 is being written. */
   #completing: HandshakeContext | undefined
 
@@ -59,6 +60,7 @@ export class Gate {
     this.#hooks = hooks
     this.#webSockets = new WebSocketServer({
       noServer: true,
+      WebSocket: ClientSocket,
       clientTracking: false,
       maxPayload,
       perMessageDeflate: false,
