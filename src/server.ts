@@ -111,6 +111,7 @@ export class Server implements AsyncDisposable {
       {
         services: { cluster, log: logger },
         onError,
+        isReady: () => this.#node.isReady,
         ready: () => this.ready(),
         admit: (admission) => this.#admit(admission),
         opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
@@ -160,7 +161,7 @@ export class Server implements AsyncDisposable {
       ...this.#options,
       handshakeTimeout: this.#settings.handshakeTimeout,
     }))
-    http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     try {
       this.#url = await listenOn(http, options, this.#options.tls !== undefined)
       await this.ready()
@@ -178,7 +179,7 @@ export class Server implements AsyncDisposable {
    */
   attach(server: HttpServer | HttpsServer): this {
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
+      if (this.#gate.serves(request)) this.#upgrade(request, socket, head)
       else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
     }
     server.on('upgrade', upgrade)
@@ -221,13 +222,11 @@ export class Server implements AsyncDisposable {
     clearTimeout(timer)
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    try {
-      await this.#gate.upgrade(request, socket, head)
-    } catch (error) {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#gate.upgrade(request, socket, head).catch((error: unknown) => {
       this.#settings.onError({ phase: 'handshake', error })
       socket.destroy()
-    }
+    })
   }
 
   // ---- a connection's life

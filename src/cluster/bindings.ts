@@ -88,10 +88,6 @@ export class Bindings {
   #schedule(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
-    this.#next()
-  }
-
-  #next(): void {
     const pause = this.#crowdedAt + CROWD_PAUSE - performance.now()
     if (pause > 0) setTimeout(this.#flush, pause)
     else setImmediate(this.#flush)
@@ -111,23 +107,20 @@ export class Bindings {
     this.#memberships = new Map()
     this.#round = new Round()
     if (round.size > 1) this.#crowdedAt = performance.now()
-    if (await this.#write([...this.#describe(batch)])) round.resolve()
+    if (await this.#write(this.#describe(batch))) round.resolve()
     else await this.#putBack(batch, round)
   }
 
-  async #write(changes: readonly DescribedChange[]): Promise<boolean> {
+  async #write({ changes, stampers }: Description): Promise<boolean> {
     try {
       for (let start = 0; start < changes.length; start += MAX_CHANGES) {
         const part = changes.slice(start, start + MAX_CHANGES)
-        const applied = await this.#state.apply(
-          this.#incarnation.node,
-          part.map(({ change }) => change),
-        )
+        const applied = await this.#state.apply(this.#incarnation.node, part)
         if (applied.type === 'fenced') {
           await this.#incarnation.rejoin()
           return false
         }
-        for (const [index, { stamp }] of part.entries()) stamp(applied.stamps[index]!)
+        for (const [index, stamp] of applied.stamps.entries()) stampers[start + index]?.(stamp)
       }
       return true
     } catch (error) {
@@ -146,35 +139,24 @@ export class Bindings {
     await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
   }
 
-  *#describe(batch: Batch): Generator<DescribedChange> {
-    for (const uid of batch.users) yield this.#describeUser(uid)
-    for (const connection of batch.connections) {
-      const present = this.#hub.get(connection) !== undefined
-      yield { change: { type: 'connection', connection, present }, stamp: ignore }
+  /** Users and members come first, for theirs are the stamps that matter. */
+  #describe({ users, connections, memberships }: Batch): Description {
+    const changes: Change[] = []
+    const stampers: ((stamp: number) => void)[] = []
+    for (const uid of users) {
+      const here = [...this.#hub.ofUser(uid)]
+      changes.push({ type: 'user', uid, connections: here.map(recordOf) })
+      stampers.push((stamp) => stampUser(uid, here, stamp))
     }
-    for (const { group, connection } of batch.memberships.values()) yield this.#describeMember(group, connection)
-  }
-
-  #describeUser(uid: Uid): DescribedChange {
-    const connections = [...this.#hub.ofUser(uid)]
-    return {
-      change: { type: 'user', uid, connections: connections.map(recordOf) },
-      stamp: (stamp) => {
-        for (const connection of connections) {
-          if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
-        }
-      },
+    for (const { group, connection } of memberships.values()) {
+      const present = this.#hub.ofGroup(group).has(connection)
+      changes.push({ type: 'member', group, connection: recordOf(connection), present })
+      stampers.push(present ? (stamp) => stampMember(group, connection, stamp) : ignore)
     }
-  }
-
-  #describeMember(group: Group, connection: Connection): DescribedChange {
-    const present = this.#hub.ofGroup(group).has(connection)
-    return {
-      change: { type: 'member', group, connection: recordOf(connection), present },
-      stamp: (stamp) => {
-        if (present && connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
-      },
+    for (const connection of connections) {
+      changes.push({ type: 'connection', connection, present: this.#hub.get(connection) !== undefined })
     }
+    return { changes, stampers }
   }
 }
 
@@ -184,9 +166,10 @@ interface Batch {
   readonly memberships: ReadonlyMap<string, Membership>
 }
 
-interface DescribedChange {
-  readonly change: Change
-  readonly stamp: (stamp: number) => void
+interface Description {
+  readonly changes: readonly Change[]
+  /** Told the stamps of as many changes, from the first on. */
+  readonly stampers: readonly ((stamp: number) => void)[]
 }
 
 /** Those who wait for one write. */
@@ -213,6 +196,16 @@ class Round {
 }
 
 function ignore(): void {}
+
+function stampUser(uid: Uid, connections: readonly Connection[], stamp: number): void {
+  for (const connection of connections) {
+    if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
+  }
+}
+
+function stampMember(group: Group, connection: Connection, stamp: number): void {
+  if (connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
+}
 
 function closed(): FlotillaError {
   return new FlotillaError('FLT_CLOSED', 'this node has been closed: nothing can be bound to it any more')

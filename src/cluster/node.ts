@@ -134,11 +134,15 @@ export class ClusterNode {
   ready(): Promise<void> {
     const { connectTimeout } = this.#settings
     this.#started ??= this.#start()
-    if (this.#isStarted) return this.#started
     return withDeadline(this.#started, connectTimeout, () => {
       const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
       return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
     })
+  }
+
+  /** Whether it has taken its place: then nobody needs to wait for `ready`. */
+  get isReady(): boolean {
+    return this.#isStarted
   }
 
   /** Rejects unless State and Queue answer in time, and list this node. */

@@ -27,6 +27,7 @@ export interface GateHooks {
   readonly onError: (report: ErrorReport) => void
   /** Resolves once this node is in the cluster: whoever comes early waits. */
   readonly ready: () => Promise<void>
+  readonly isReady: () => boolean
   /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
   readonly admit: (admission: Admission) => Promise<Connection>
   /** The 101 has gone out. */
@@ -84,9 +85,10 @@ export class Gate {
     const path = pathOf(request)
     const match = this.#router.match(path)
     if (match === undefined) return this.refuseUnknown(request, socket)
-    if (!(await this.#isReady())) return this.refuse(socket, NOT_READY)
+    if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.refuse(socket, NOT_READY)
     const admission = this.#admissionOf(match, path, request, socket)
-    const refusal = await this.#handshake(admission)
+    const outcome = this.#handshake(admission)
+    const refusal = outcome instanceof Promise ? await outcome : outcome
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
     if (socket.destroyed) return
     const connection = await this.#admit(admission, socket)
@@ -125,7 +127,7 @@ export class Gate {
     return { module, context, request, path }
   }
 
-  async #isReady(): Promise<boolean> {
+  async #becomesReady(): Promise<boolean> {
     try {
       await this.#hooks.ready()
       return true
@@ -134,13 +136,17 @@ export class Gate {
     }
   }
 
-  async #handshake({ module, context }: Admission): Promise<Response | undefined> {
-    try {
-      const outcome = module.handshake(context)
-      return outcome instanceof Promise ? await withDeadline(outcome, this.#timeout, tooSlow) : outcome
-    } catch (error) {
+  /** At once where no hook and no middleware has anything to wait for: then there is no deadline to keep either. */
+  #handshake({ module, context }: Admission): Response | undefined | Promise<Response | undefined> {
+    const failed = (error: unknown): Response => {
       this.#hooks.onError({ phase: 'handshake', error })
       return refuse(tellable(error, FAILED))
+    }
+    try {
+      const outcome = module.handshake(context)
+      return outcome instanceof Promise ? withDeadline(outcome, this.#timeout, tooSlow).catch(failed) : outcome
+    } catch (error) {
+      return failed(error)
     }
   }
 
