@@ -9,7 +9,7 @@ import type { Logger } from '../logger.ts'
 const MAX_CHANGES = 1_000
 const RETRY_PAUSE = 100
 /** ms from one write to the next while many come: a write for each handful costs a fraction of one for each. */
-const CROWD_PAUSE = 1
+const CROWD_PAUSE = 2
 
 /** The node that Bindings writes for. It may change: an evicted node comes back under a new id. */
 export interface Incarnation {
@@ -27,7 +27,7 @@ interface Membership {
  * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
  * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
  * time, and what changes meanwhile goes together with the next. Where several waited for the last write, the next leaves
- * them a millisecond to gather; a lone change is written at the end of its tick.
+ * them two milliseconds to gather; a lone change is written at the end of its tick.
  */
 export class Bindings {
   readonly #state: State

@@ -116,6 +116,11 @@ abstract class ConnectionContext<P extends string> {
     return this.connection.request
   }
 
+  /** The handshake's URL. */
+  get url(): URL {
+    return this.connection.url
+  }
+
   get uid(): string | undefined {
     return this.connection.uid
   }

@@ -90,7 +90,16 @@ export class Connection<P extends string = string> {
 
   /** The handshake's request: method, URL and headers. */
   get request(): Request {
-    return toRequest({ url: this.#url, rawHeaders: this.#headers.split('\n') })
+    return toRequest(this.#upgradeRequest)
+  }
+
+  /** The handshake's URL. Its host is what the client said and proves nothing. */
+  get url(): URL {
+    return toUrl(this.#upgradeRequest)
+  }
+
+  get #upgradeRequest(): UpgradeRequest {
+    return { url: this.#url, rawHeaders: this.#headers.split('\n') }
   }
 
   /** Aborts when the connection has closed. */

@@ -3,6 +3,7 @@ import { Redis, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
+import type { HotScript, ScriptCall } from './script-call.ts'
 import { scripts, type ScriptCommands } from './scripts.ts'
 
 export type Commands = Redis & ScriptCommands
@@ -60,6 +61,23 @@ export class RedisClient {
         stream.uncork()
       }
     })
+  }
+
+  /** One round trip for several calls of a script, which it hands to Redis where Redis does not have it. */
+  async callEach(script: HotScript, makeCalls: () => ScriptCall[]): Promise<unknown[]> {
+    // ioredis settles a command once: each attempt makes its own.
+    const send = (redis: Commands): Promise<unknown>[] =>
+      makeCalls().map((call) => {
+        void redis.sendCommand(call)
+        return call.promise
+      })
+    try {
+      return await this.batch(send)
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    }
+    await this.run((redis) => redis.script('LOAD', script.lua))
+    return this.batch(send)
   }
 
   close(): void {

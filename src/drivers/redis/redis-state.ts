@@ -13,6 +13,8 @@ import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, R
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
+import { HotScript, type ScriptCall } from './script-call.ts'
+import { bindLua } from './scripts/bindings.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import {
@@ -25,6 +27,8 @@ import {
   writeRecords,
   readMember,
 } from './records.ts'
+
+const bind = new HotScript(bindLua)
 
 /** A marker's life until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
@@ -136,33 +140,38 @@ export class RedisState implements State {
 
   /** One script for each partition that users or connections are in, one for each member of a group. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
-    const writes = writesOf(changes)
-    const replies = await this.#client.batch((redis) => writes.map((write) => this.#write(redis, node, write)))
-    if (replies.includes(null)) return { type: 'fenced' }
+    const bindings = bindingsIn(changes)
+    const members = changes.flatMap((change, position) => (change.type === 'member' ? [{ change, position }] : []))
+    const [bound, joined] = await Promise.all([
+      this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
+      this.#client.batch((redis) => members.map(({ change }) => this.#setMember(redis, node, change))),
+    ])
+    if (bound.includes(null) || joined.includes(null)) return { type: 'fenced' }
     const stamps: number[] = Array.from(changes, () => 0)
-    for (const [index, { positions }] of writes.entries()) {
-      const given = [replies[index]].flat()
-      for (const [at, position] of positions.entries()) stamps[position] = Number(given[at])
+    for (const [index, { users }] of bindings.entries()) {
+      const given = (bound[index] as string).split(' ')
+      for (const [at, { position }] of users.entries()) stamps[position] = Number(given[at])
     }
+    for (const [index, { position }] of members.entries()) stamps[position] = Number(joined[index])
     return { type: 'applied', stamps }
   }
 
-  #write(redis: Commands, node: NodeId, write: Write): Promise<unknown> {
-    const keys = this.#keys
-    const { partition } = write
-    const holdings = keys.holdings(partition, node)
-    if (write.type === 'bindings') {
-      const routes = write.users.map(({ uid }) => keys.route(partition, uid))
-      const users = write.users.flatMap(({ uid, connections }) => [userField(uid), writeRecords(connections)])
-      const connections = write.connections.flatMap(({ connection, present }) => [
-        connectionField(connection),
-        present ? 1 : 0,
-      ])
-      return redis.fltBind(1 + routes.length, holdings, routes, node, users, connections)
+  #bind(node: NodeId, { partition, users, connections }: PartitionBindings): ScriptCall {
+    const keys = [this.#keys.holdings(partition, node)]
+    const args: string[] = [node]
+    for (const { change } of users) {
+      keys.push(this.#keys.route(partition, change.uid))
+      args.push(userField(change.uid), writeRecords(change.connections))
     }
-    const { group, connection, present } = write.change
+    for (const { connection, present } of connections) args.push(connectionField(connection), present ? '1' : '0')
+    return bind.call(keys, args)
+  }
+
+  #setMember(redis: Commands, node: NodeId, { group, connection, present }: ChangeOf<'member'>): Promise<unknown> {
+    const keys = this.#keys
+    const partition = partitionOf(group)
     return redis.fltSetMember(
-      [holdings, keys.groupRoute(partition, group)],
+      [keys.holdings(partition, node), keys.groupRoute(partition, group)],
       [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
       [node, group, connection.connection, present ? writeMember(connection) : ''],
     )
@@ -287,43 +296,30 @@ export class RedisState implements State {
 
 type ChangeOf<Type> = Extract<Change, { type: Type }>
 
-/** What one script writes, with the positions of its changes among all, in the order of the stamps that it answers. */
-type Write = { readonly partition: number; readonly positions: number[] } & (
-  | { readonly type: 'bindings'; readonly users: ChangeOf<'user'>[]; readonly connections: ChangeOf<'connection'>[] }
-  | { readonly type: 'member'; readonly change: ChangeOf<'member'> }
-)
+/** What one script writes; a change's position among all is where its stamp belongs. */
+interface PartitionBindings {
+  readonly partition: number
+  readonly users: { readonly change: ChangeOf<'user'>; readonly position: number }[]
+  readonly connections: ChangeOf<'connection'>[]
+}
 
 /** A new connection lies in its user's partition: both are one script, and so is all else that is bound there. */
-function writesOf(changes: readonly Change[]): Write[] {
-  const writes: Write[] = []
-  const bindings = new Map<number, Extract<Write, { type: 'bindings' }>>()
-  const bindingsIn = (partition: number): Extract<Write, { type: 'bindings' }> => {
-    const existing = bindings.get(partition)
-    if (existing !== undefined) return existing
-    const created = { type: 'bindings' as const, partition, positions: [], users: [], connections: [] }
-    bindings.set(partition, created)
-    writes.push(created)
-    return created
+function bindingsIn(changes: readonly Change[]): readonly PartitionBindings[] {
+  const found = new Map<number, PartitionBindings>()
+  const within = (partition: number): PartitionBindings => {
+    const known = found.get(partition)
+    if (known !== undefined) return known
+    const bindings = { partition, users: [], connections: [] }
+    found.set(partition, bindings)
+    return bindings
   }
   for (const [position, change] of changes.entries()) {
-    switch (change.type) {
-      case 'user': {
-        const { positions, users } = bindingsIn(partitionOf(change.uid))
-        users.push(change)
-        positions.push(position)
-        break
-      }
-      case 'connection':
-        bindingsIn(partitionOfConnection(change.connection) ?? 0).connections.push(change)
-        break
-      case 'member':
-        writes.push({ type: 'member', partition: partitionOf(change.group), positions: [position], change })
-        break
-      default:
-        throw change satisfies never
+    if (change.type === 'user') within(partitionOf(change.uid)).users.push({ change, position })
+    if (change.type === 'connection') {
+      within(partitionOfConnection(change.connection) ?? 0).connections.push(change)
     }
   }
-  return writes
+  return [...found.values()]
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }

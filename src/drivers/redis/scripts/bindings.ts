@@ -27,12 +27,11 @@ local function unlistGroup(route, members, node)
 end
 `
 
-/** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
-export const bindingScripts = {
-  // Users and connections of one partition: each user has its route among the keys, its field and value among the
-  // arguments; what is left of those is connections. Answers the users' stamps.
-  fltBind: {
-    lua: `${NOW}${INT}${SPLIT_ROUTE}
+/**
+ * Users and connections of one partition: each user has its route among the keys, its field and value among the
+ * arguments; what is left of those is connections. Answers the users' stamps, or nil where the marker is gone.
+ */
+export const bindLua = `${NOW}${INT}${SPLIT_ROUTE}
 -- KEYS holdings route…; ARGV node (field value)… (field present)…
 if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
 local node, stamps = ARGV[1], {}
@@ -53,9 +52,10 @@ end
 for at = 2 * #KEYS, #ARGV, 2 do
   if ARGV[at + 1] == '1' then redis.call('HSET', KEYS[1], ARGV[at], '') else redis.call('HDEL', KEYS[1], ARGV[at]) end
 end
-return stamps`,
-  },
+return table.concat(stamps, ' ')`
 
+/** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
+export const bindingScripts = {
   fltSetMember: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}${UNLIST_GROUP}
