@@ -3,7 +3,7 @@ import { createServer, defineModule } from 'flotilla'
 
 const chat = defineModule('/chat/:room', {
   handshake(ctx) {
-    const name = new URL(ctx.request.url).searchParams.get('name')
+    const name = ctx.url.searchParams.get('name')
     if (name === null) return Response.json({ error: 'say who you are: ?name=' }, { status: 401 })
     ctx.uid = name
   },

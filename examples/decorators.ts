@@ -30,7 +30,7 @@ class RoomController {
 @WsModule('/chat/:room', { controllers: [RoomController] })
 class ChatModule {
   @OnHandshake() whoIsIt(ctx: HandshakeContext<Chat>) {
-    ctx.uid = new URL(ctx.request.url).searchParams.get('name') ?? 'guest'
+    ctx.uid = ctx.url.searchParams.get('name') ?? 'guest'
   }
 
   @OnOpen() open(ctx: OpenContext<Chat>) {

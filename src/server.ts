@@ -3,7 +3,6 @@ import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { WebSocket } from 'ws'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
 import { FlotillaError } from './errors.ts'
@@ -13,8 +12,9 @@ import { Router } from './modules/router.ts'
 import { parseOptions, type ServerOptions, type Settings } from './options.ts'
 import { CloseCode } from './protocol/close-codes.ts'
 import { ClientAddress } from './sockets/client-address.ts'
+import type { ClientSocket } from './sockets/client-socket.ts'
 import { Connection } from './sockets/connection.ts'
-import { Conversation } from './sockets/conversation.ts'
+import { Conversation, type ConversationHooks } from './sockets/conversation.ts'
 import { Expiry } from './sockets/expiry.ts'
 import { type Admission, Gate } from './sockets/gate.ts'
 import { createHttpServer } from './sockets/http-server.ts'
@@ -74,6 +74,7 @@ export class Server implements AsyncDisposable {
   readonly #node: ClusterNode
   readonly #gate: Gate
   readonly #conversations = new Map<Connection, Conversation>()
+  readonly #conversationHooks: ConversationHooks
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
   #url: string | undefined
@@ -85,13 +86,20 @@ export class Server implements AsyncDisposable {
     this.#overflow = { maxBuffered: settings.maxBuffered, overflow: settings.overflow, counters: newCounters() }
     const { logger, onError } = settings
     this.#events = new Events(logger)
-    this.#pulse = new Pulse(settings.pingInterval)
+    this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
     this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
       onError: (phase, error) => onError({ phase, error }),
       closeConnection: (connection, code, reason) => this.#close(connection, code, reason),
       url: () => settings.url ?? this.#url,
     })
     const cluster = (this.cluster = this.#node.cluster)
+    this.#conversationHooks = {
+      services: { cluster, log: logger },
+      maxPending: settings.maxPending,
+      onError,
+      received: (connection, data) => this.#received(connection, data),
+      left: (connection) => this.#left(connection),
+    }
     this.local = new Local(this.#hub, (connection, code, reason) => this.#close(connection, code, reason))
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
@@ -104,6 +112,7 @@ export class Server implements AsyncDisposable {
       {
         services: { cluster, log: logger },
         onError,
+        isReady: () => this.#node.isReady,
         ready: () => this.ready(),
         admit: (admission) => this.#admit(admission),
         opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
@@ -153,7 +162,7 @@ export class Server implements AsyncDisposable {
       ...this.#options,
       handshakeTimeout: this.#settings.handshakeTimeout,
     }))
-    http.on('upgrade', (request, socket, head) => void this.#upgrade(request, socket, head))
+    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     try {
       this.#url = await listenOn(http, options, this.#options.tls !== undefined)
       await this.ready()
@@ -171,7 +180,7 @@ export class Server implements AsyncDisposable {
    */
   attach(server: HttpServer | HttpsServer): this {
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
+      if (this.#gate.serves(request)) this.#upgrade(request, socket, head)
       else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
     }
     server.on('upgrade', upgrade)
@@ -214,13 +223,11 @@ export class Server implements AsyncDisposable {
     clearTimeout(timer)
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    try {
-      await this.#gate.upgrade(request, socket, head)
-    } catch (error) {
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#gate.upgrade(request, socket, head).catch((error: unknown) => {
       this.#settings.onError({ phase: 'handshake', error })
       socket.destroy()
-    }
+    })
   }
 
   // ---- a connection's life
@@ -229,8 +236,8 @@ export class Server implements AsyncDisposable {
     if (this.#closing !== undefined) throw goingAway()
     const { uid, groups, session, params, ip } = context
     const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
-    const upgradeRequest = { url: request.url ?? '/', rawHeaders: request.rawHeaders }
-    const init = { params, session, meta, request: upgradeRequest }
+    const { url = '/', rawHeaders } = request
+    const init = { params, session, meta, request: { url, rawHeaders } }
     const connection = new Connection(this.#node.residents.newConnectionId(uid), init, this.#flusher, this.#overflow)
     await this.#node.residents.moveIn(connection, uid, groups)
     if (this.#closing === undefined) return connection
@@ -238,16 +245,9 @@ export class Server implements AsyncDisposable {
     throw goingAway()
   }
 
-  #opened(connection: Connection, { module, context }: Admission, socket: WebSocket, raw: Duplex): void {
-    const conversation = new Conversation(connection, module, socket, {
-      services: { cluster: this.cluster, log: this.#settings.logger },
-      maxPending: this.#settings.maxPending,
-      onError: this.#settings.onError,
-      received: (from, data) => this.#received(from, data),
-      left: (from) => this.#left(from),
-    })
+  #opened(connection: Connection, { module, context }: Admission, socket: ClientSocket, raw: Duplex): void {
+    const conversation = new Conversation(connection, module, socket, this.#conversationHooks)
     this.#conversations.set(connection, conversation)
-    this.#pulse.add(conversation)
     if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
     connection.opened(socket, raw, this.#settings.compression?.threshold)
     void conversation.open()
@@ -260,8 +260,6 @@ export class Server implements AsyncDisposable {
   }
 
   #left(connection: Connection): void {
-    const conversation = this.#conversations.get(connection)
-    if (conversation !== undefined) this.#pulse.remove(conversation)
     this.#conversations.delete(connection)
     this.#expiry.remove(connection)
     this.#node.residents.moveOut(connection)

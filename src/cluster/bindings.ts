@@ -8,6 +8,8 @@ import type { Logger } from '../logger.ts'
 /** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
 const MAX_CHANGES = 1_000
 const RETRY_PAUSE = 100
+/** ms from one write to the next while many come: a write for each handful costs a fraction of one for each. */
+const CROWD_PAUSE = 2
 
 /** The node that Bindings writes for. It may change: an evicted node comes back under a new id. */
 export interface Incarnation {
@@ -24,7 +26,8 @@ interface Membership {
 /**
  * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
  * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
- * time, and what changes meanwhile goes together with the next.
+ * time, and what changes meanwhile goes together with the next. Where several waited for the last write, the next leaves
+ * them two milliseconds to gather; a lone change is written at the end of its tick.
  */
 export class Bindings {
   readonly #state: State
@@ -36,6 +39,8 @@ export class Bindings {
   #memberships = new Map<string, Membership>()
   #round = new Round()
   #isFlushing = false
+  /** When the last write began that more than one had waited for. */
+  #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger) {
@@ -58,7 +63,7 @@ export class Bindings {
     for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
     if (this.#isClean) return Promise.resolve()
     this.#schedule()
-    return this.#round.done
+    return this.#round.join()
   }
 
   /** Writes everything again, under the node's new id, with new stamps. */
@@ -83,36 +88,39 @@ export class Bindings {
   #schedule(): void {
     if (this.#isFlushing) return
     this.#isFlushing = true
-    setImmediate(() => void this.#flush())
+    const pause = this.#crowdedAt + CROWD_PAUSE - performance.now()
+    if (pause > 0) setTimeout(this.#flush, pause)
+    else setImmediate(this.#flush)
   }
 
-  async #flush(): Promise<void> {
-    while (!this.#closed && !this.#isClean) {
-      const round = this.#round
-      const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
-      this.#users = new Set()
-      this.#connections = new Set()
-      this.#memberships = new Map()
-      this.#round = new Round()
-      if (await this.#write([...this.#describe(batch)])) round.resolve()
-      else await this.#putBack(batch, round)
-    }
+  readonly #flush = async (): Promise<void> => {
+    if (!this.#closed && !this.#isClean) await this.#writeRound()
     this.#isFlushing = false
+    if (!this.#closed && !this.#isClean) this.#schedule()
   }
 
-  async #write(changes: readonly DescribedChange[]): Promise<boolean> {
+  async #writeRound(): Promise<void> {
+    const round = this.#round
+    const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
+    this.#users = new Set()
+    this.#connections = new Set()
+    this.#memberships = new Map()
+    this.#round = new Round()
+    if (round.size > 1) this.#crowdedAt = performance.now()
+    if (await this.#write(this.#describe(batch))) round.resolve()
+    else await this.#putBack(batch, round)
+  }
+
+  async #write({ changes, stampers }: Description): Promise<boolean> {
     try {
       for (let start = 0; start < changes.length; start += MAX_CHANGES) {
         const part = changes.slice(start, start + MAX_CHANGES)
-        const applied = await this.#state.apply(
-          this.#incarnation.node,
-          part.map(({ change }) => change),
-        )
+        const applied = await this.#state.apply(this.#incarnation.node, part)
         if (applied.type === 'fenced') {
           await this.#incarnation.rejoin()
           return false
         }
-        for (const [index, { stamp }] of part.entries()) stamp(applied.stamps[index]!)
+        for (const [index, stamp] of applied.stamps.entries()) stampers[start + index]?.(stamp)
       }
       return true
     } catch (error) {
@@ -131,35 +139,24 @@ export class Bindings {
     await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
   }
 
-  *#describe(batch: Batch): Generator<DescribedChange> {
-    for (const uid of batch.users) yield this.#describeUser(uid)
-    for (const connection of batch.connections) {
-      const present = this.#hub.get(connection) !== undefined
-      yield { change: { type: 'connection', connection, present }, stamp: () => {} }
+  /** Users and members come first, for theirs are the stamps that matter. */
+  #describe({ users, connections, memberships }: Batch): Description {
+    const changes: Change[] = []
+    const stampers: ((stamp: number) => void)[] = []
+    for (const uid of users) {
+      const here = [...this.#hub.ofUser(uid)]
+      changes.push({ type: 'user', uid, connections: here.map(recordOf) })
+      stampers.push((stamp) => stampUser(uid, here, stamp))
     }
-    for (const { group, connection } of batch.memberships.values()) yield this.#describeMember(group, connection)
-  }
-
-  #describeUser(uid: Uid): DescribedChange {
-    const connections = [...this.#hub.ofUser(uid)]
-    return {
-      change: { type: 'user', uid, connections: connections.map(recordOf) },
-      stamp: (stamp) => {
-        for (const connection of connections) {
-          if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
-        }
-      },
+    for (const { group, connection } of memberships.values()) {
+      const present = this.#hub.ofGroup(group).has(connection)
+      changes.push({ type: 'member', group, connection: recordOf(connection), present })
+      stampers.push(present ? (stamp) => stampMember(group, connection, stamp) : ignore)
     }
-  }
-
-  #describeMember(group: Group, connection: Connection): DescribedChange {
-    const present = this.#hub.ofGroup(group).has(connection)
-    return {
-      change: { type: 'member', group, connection: recordOf(connection), present },
-      stamp: (stamp) => {
-        if (present && connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
-      },
+    for (const connection of connections) {
+      changes.push({ type: 'connection', connection, present: this.#hub.get(connection) !== undefined })
     }
+    return { changes, stampers }
   }
 }
 
@@ -169,14 +166,17 @@ interface Batch {
   readonly memberships: ReadonlyMap<string, Membership>
 }
 
-interface DescribedChange {
-  readonly change: Change
-  readonly stamp: (stamp: number) => void
+interface Description {
+  readonly changes: readonly Change[]
+  /** Told the stamps of as many changes, from the first on. */
+  readonly stampers: readonly ((stamp: number) => void)[]
 }
 
 /** Those who wait for one write. */
 class Round {
   readonly done: Promise<void>
+  /** How many they are. */
+  size = 0
   resolve!: () => void
   reject!: (error: Error) => void
 
@@ -188,6 +188,23 @@ class Round {
     // Nobody may be waiting when the node closes.
     this.done.catch(() => {})
   }
+
+  join(): Promise<void> {
+    this.size++
+    return this.done
+  }
+}
+
+function ignore(): void {}
+
+function stampUser(uid: Uid, connections: readonly Connection[], stamp: number): void {
+  for (const connection of connections) {
+    if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
+  }
+}
+
+function stampMember(group: Group, connection: Connection, stamp: number): void {
+  if (connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
 }
 
 function closed(): FlotillaError {

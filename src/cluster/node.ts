@@ -67,6 +67,7 @@ export class ClusterNode {
   #poisonedBefore = 0
   #undeliveredCount = 0
   #started: Promise<void> | undefined
+  #isStarted = false
   #startFailure: unknown
   #closed = false
 
@@ -139,6 +140,11 @@ export class ClusterNode {
     })
   }
 
+  /** Whether it has taken its place: then nobody needs to wait for `ready`. */
+  get isReady(): boolean {
+    return this.#isStarted
+  }
+
   /** Rejects unless State and Queue answer in time, and list this node. */
   async health(timeout: number): Promise<void> {
     const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
@@ -160,6 +166,7 @@ export class ClusterNode {
       try {
         await this.#membership.start()
         this.#follow(this.#membership.node)
+        this.#isStarted = true
         return
       } catch (error) {
         this.#startFailure = error

@@ -8,6 +8,9 @@ import type { Hub } from '../sockets/hub.ts'
 import type { Bindings } from './bindings.ts'
 import type { Membership } from './membership.ts'
 
+/** ms: those who begin to wait for the same write within so long share a deadline. */
+const SHARED_DEADLINE = 20
+
 interface ResidentsSettings {
   readonly maxConnectionsPerUid: number
   /** ms that a change may wait for the store. */
@@ -22,6 +25,7 @@ export class Residents {
   readonly #events: Events
   readonly #settings: ResidentsSettings
   #sequence = 0
+  #waiting: { readonly done: Promise<void>; readonly since: number; readonly inTime: Promise<void> } | undefined
 
   constructor(
     { hub, bindings, membership, events }: { hub: Hub; bindings: Bindings; membership: Membership; events: Events },
@@ -96,7 +100,11 @@ export class Residents {
   }
 
   #stored(done: Promise<void>): Promise<void> {
-    return withDeadline(done, this.#settings.storeWait, storeAway)
+    const now = performance.now()
+    if (this.#waiting?.done !== done || now - this.#waiting.since > SHARED_DEADLINE) {
+      this.#waiting = { done, since: now, inTime: withDeadline(done, this.#settings.storeWait, storeAway) }
+    }
+    return this.#waiting.inTime
   }
 
   #mustBeHere(connection: Connection): void {
@@ -112,7 +120,8 @@ export class Residents {
   }
 
   #emit(event: 'register' | 'logout', connection: Connection, uid: Uid): void {
-    this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
+    if (this.#events.has(event))
+      this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
   }
 }
 

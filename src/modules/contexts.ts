@@ -2,7 +2,14 @@
 // `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
 import type { Cluster, Message } from '../api.ts'
 import type { Logger } from '../logger.ts'
-import { toRequest, type Connection, type Params, type Session, type UpgradeRequest } from '../sockets/connection.ts'
+import {
+  toRequest,
+  toUrl,
+  type Connection,
+  type Params,
+  type Session,
+  type UpgradeRequest,
+} from '../sockets/connection.ts'
 import type { ParsedMessage } from './parsers.ts'
 
 /** What every context leads to. */
@@ -15,8 +22,8 @@ export interface HandshakeInit<P extends string = string> extends Services {
   readonly request: UpgradeRequest
   readonly params: Params<P>
   readonly ip: string
-  /** Aborts when the client goes away. */
-  readonly signal: AbortSignal
+  /** Makes one that aborts when the client goes away: hardly anybody asks for it. */
+  readonly signal: () => AbortSignal
 }
 
 /** Before the 101: who it is, and whether it may come in. */
@@ -29,23 +36,42 @@ export class HandshakeContext<P extends string = string> {
   protocol?: string
   /** Groups that the connection is in before the 101. */
   readonly groups: Set<string> = new Set()
-  /** They go out with the 101 or with the refusal. Append `Set-Cookie` as often as you like. */
-  readonly headers: Headers = new Headers()
   readonly session: Session = {}
   readonly #init: HandshakeInit<P>
   #request: Request | undefined
+  #url: URL | undefined
+  #headers: Headers | undefined
+  #signal: AbortSignal | undefined
 
   constructor(init: HandshakeInit<P>) {
     this.#init = init
+  }
+
+  /** They go out with the 101 or with the refusal. Append `Set-Cookie` as often as you like. */
+  get headers(): Headers {
+    this.#headers ??= new Headers()
+    return this.#headers
+  }
+
+  /** @internal The same, where somebody has asked for them. */
+  get ownHeaders(): Headers | undefined {
+    return this.#headers
   }
 
   get params(): Params<P> {
     return this.#init.params
   }
 
+  /** The whole request: method, URL and headers. Whoever needs no more than its URL asks for `url`, which costs less. */
   get request(): Request {
     this.#request ??= toRequest(this.#init.request)
     return this.#request
+  }
+
+  /** The request's URL. Its host is what the client said and proves nothing. */
+  get url(): URL {
+    this.#url ??= toUrl(this.#init.request)
+    return this.#url
   }
 
   /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
@@ -61,8 +87,10 @@ export class HandshakeContext<P extends string = string> {
     return this.#init.log
   }
 
+  /** Aborts when the client goes away. */
   get signal(): AbortSignal {
-    return this.#init.signal
+    this.#signal ??= this.#init.signal()
+    return this.#signal
   }
 }
 
@@ -86,6 +114,11 @@ abstract class ConnectionContext<P extends string> {
   /** The handshake's request. */
   get request(): Request {
     return this.connection.request
+  }
+
+  /** The handshake's URL. */
+  get url(): URL {
+    return this.connection.url
   }
 
   get uid(): string | undefined {

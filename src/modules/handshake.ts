@@ -10,19 +10,29 @@ import type { HandshakeContext } from './contexts.ts'
 export function composeHandshake(
   middleware: readonly Middleware<HandshakeContext>[],
   hook: Handler<HandshakeContext> | undefined,
-): (ctx: HandshakeContext) => Promise<Response | undefined> {
+): (ctx: HandshakeContext) => Response | undefined | Promise<Response | undefined> {
   const admitted = new WeakSet<HandshakeContext>()
-  const run = compose(middleware, async (ctx) => {
-    const outcome = await hook?.(ctx)
-    if (outcome === undefined) admitted.add(ctx)
-    return outcome
-  })
-  return async (ctx) => {
-    const outcome = await run(ctx)
-    if (isResponse(outcome)) return outcome
-    if (outcome !== undefined) throw badOutcome(outcome)
-    return admitted.has(ctx) ? undefined : refuse(notAdmitted())
-  }
+  const run = compose(middleware, (ctx) =>
+    whenSettled(hook?.(ctx), (outcome) => {
+      if (outcome === undefined) admitted.add(ctx)
+      return outcome
+    }),
+  )
+  return (ctx) =>
+    whenSettled(run(ctx), (outcome) => {
+      if (isResponse(outcome)) return outcome
+      if (outcome !== undefined) throw badOutcome(outcome)
+      return admitted.has(ctx) ? undefined : refuse(notAdmitted())
+    })
+}
+
+/** At once for what is no promise: most hooks have nothing to wait for, and need no deadline then. */
+function whenSettled<T>(value: unknown, next: (value: unknown) => T): T | Promise<T> {
+  return isThenable(value) ? Promise.resolve(value).then(next) : next(value)
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as Partial<PromiseLike<unknown>> | undefined)?.then === 'function'
 }
 
 /** Not `instanceof`: packages such as @hono/node-server put a `Response` of their own in the global's place. */

@@ -25,8 +25,8 @@ export interface Module {
   readonly path: string
   /** Messages of one connection that may be handled at once. */
   readonly concurrency: number
-  /** A `Response` refuses; the caller adds `ctx.headers` to that, or to the 101. Rejects with what a hook threw. */
-  handshake(ctx: HandshakeContext): Promise<Response | undefined>
+  /** A `Response` refuses; the caller adds `ctx.headers` to that, or to the 101. Throws or rejects with what a hook threw. */
+  handshake(ctx: HandshakeContext): Response | undefined | Promise<Response | undefined>
   /** Rejects with what a hook threw. */
   open(ctx: OpenContext): Promise<void>
   /** Never rejects: failures are told to the client and to `onError`. */

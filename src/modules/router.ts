@@ -24,6 +24,8 @@ export interface Match<T> {
  */
 export class Router<T> {
   readonly #root: Branch<T> = newBranch()
+  /** Paths without parameters, which win over any other: most requests are for one of them. */
+  readonly #fixed = new Map<string, Match<T>>()
 
   /** @throws FlotillaError `FLT_BAD_MODULE` for a path that is no path, or matches just what another one does. */
   add(path: string, value: T): this {
@@ -38,11 +40,15 @@ export class Router<T> {
     }
     const names = segments.flatMap((segment) => (segment.type === 'parameter' ? [segment.name] : []))
     branch.leaf = { value, path, names }
+    // What is percent-encoded has several spellings.
+    if (names.length === 0 && !path.includes('%')) this.#fixed.set(path, { value, params: NO_PARAMS })
     return this
   }
 
   /** The path of a request target, without its query. */
   match(path: string): Match<T> | undefined {
+    const fixed = this.#fixed.get(path)
+    if (fixed !== undefined) return fixed
     if (!path.startsWith('/')) return undefined
     const segments = path.slice(1).split('/').map(decodeSegment)
     if (!segments.every((segment) => segment !== undefined)) return undefined
@@ -53,6 +59,8 @@ export class Router<T> {
     return { value: leaf.value, params: Object.fromEntries(leaf.names.map((name, index) => [name, values[index]!])) }
   }
 }
+
+const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})
 
 function newBranch<T>(): Branch<T> {
   return { statics: new Map(), parameter: undefined, leaf: undefined }

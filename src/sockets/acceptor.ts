@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type ServerOptions, type WebSocket, WebSocketServer } from 'ws'
+import { type Server as WsServer, type ServerOptions, WebSocketServer } from 'ws'
+import { ClientSocket } from './client-socket.ts'
 import { Inflater } from './inflater.ts'
 
 export interface AcceptorOptions {
@@ -8,9 +9,10 @@ export interface AcceptorOptions {
   readonly maxPayload: number
   /** Whether a client gets permessage-deflate that offers it. */
   readonly compression: boolean
-  readonly protocolOf: (request: IncomingMessage) => string | undefined
-  /** What else the 101 says. */
-  readonly headersOf: (request: IncomingMessage) => Iterable<[name: string, value: string]>
+  /** The subprotocol of the client that is being accepted. */
+  readonly protocol: () => string | undefined
+  /** What else its 101 says. */
+  readonly headers: () => Iterable<[name: string, value: string]>
 }
 
 /**
@@ -22,8 +24,8 @@ const DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true, 
 /** Answers a handshake with its 101. */
 export class Acceptor {
   readonly #maxPayload: number
-  readonly #plain: WebSocketServer
-  readonly #deflating: WebSocketServer | undefined
+  readonly #plain: WsServer<typeof ClientSocket>
+  readonly #deflating: WsServer<typeof ClientSocket> | undefined
 
   constructor({ compression, ...options }: AcceptorOptions) {
     this.#maxPayload = options.maxPayload
@@ -32,7 +34,7 @@ export class Acceptor {
   }
 
   /** Calls back at once, or not at all: for a client that is gone, or a flaw that `ws` alone minds. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: WebSocket) => void): void {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: ClientSocket) => void): void {
     if (this.#deflating === undefined || request.headers['sec-websocket-extensions'] === undefined) {
       this.#plain.handleUpgrade(request, socket, head, opened)
       return
@@ -49,17 +51,18 @@ export class Acceptor {
 }
 
 function newServer(
-  { maxPayload, protocolOf, headersOf }: Omit<AcceptorOptions, 'compression'>,
+  { maxPayload, protocol, headers }: Omit<AcceptorOptions, 'compression'>,
   perMessageDeflate: ServerOptions['perMessageDeflate'] & {},
-): WebSocketServer {
+): WsServer<typeof ClientSocket> {
   const server = new WebSocketServer({
     noServer: true,
+    WebSocket: ClientSocket,
     clientTracking: false,
     maxPayload,
     perMessageDeflate,
-    handleProtocols: (_offered, request) => protocolOf(request) ?? false,
+    handleProtocols: () => protocol() ?? false,
   })
-  return server.on('headers', (lines, request) => {
-    for (const [name, value] of headersOf(request)) lines.push(`${name}: ${value}`)
+  return server.on('headers', (lines) => {
+    for (const [name, value] of headers()) lines.push(`${name}: ${value}`)
   })
 }

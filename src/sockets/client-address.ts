@@ -5,9 +5,11 @@ import { FlotillaError } from '../errors.ts'
 /** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
 export class ClientAddress {
   readonly #trusted = new BlockList()
+  readonly #trustsAny: boolean
 
   /** @param trusted addresses and CIDR ranges. @throws FlotillaError `FLT_BAD_OPTION` */
   constructor(trusted: readonly string[]) {
+    this.#trustsAny = trusted.length > 0
     for (const entry of trusted) this.#trust(entry)
   }
 
@@ -35,6 +37,7 @@ export class ClientAddress {
   }
 
   #isTrusted(address: string): boolean {
+    if (!this.#trustsAny) return false
     const family = familyOf(address)
     return family !== undefined && this.#trusted.check(address, family)
   }

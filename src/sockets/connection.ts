@@ -46,7 +46,9 @@ export class Connection<P extends string = string> {
   readonly params: Params<P>
   readonly session: Session
   readonly meta: ConnectionMeta
-  readonly #request: UpgradeRequest
+  readonly #url: string
+  /** The request's headers in one string, which takes a fraction of what a list of them does: names and values in turns. */
+  readonly #headers: string
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules
   #socket: WebSocket | undefined
@@ -71,7 +73,8 @@ export class Connection<P extends string = string> {
     this.params = params
     this.session = session
     this.meta = meta
-    this.#request = request
+    this.#url = request.url
+    this.#headers = request.rawHeaders.join('\n')
     this.#overflow = overflow
     this.#outbox = new Outbox(flusher, overflow)
   }
@@ -87,7 +90,16 @@ export class Connection<P extends string = string> {
 
   /** The handshake's request: method, URL and headers. */
   get request(): Request {
-    return toRequest(this.#request)
+    return toRequest(this.#upgradeRequest)
+  }
+
+  /** The handshake's URL. Its host is what the client said and proves nothing. */
+  get url(): URL {
+    return toUrl(this.#upgradeRequest)
+  }
+
+  get #upgradeRequest(): UpgradeRequest {
+    return { url: this.#url, rawHeaders: this.#headers.split('\n') }
   }
 
   /** Aborts when the connection has closed. */
@@ -194,13 +206,23 @@ export class Connection<P extends string = string> {
 
 /** A `Request` (WHATWG Fetch) of an upgrade. Its host is what the client said and proves nothing. */
 export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
-  const headers = new Headers()
+  const headers: [string, string][] = []
   for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    headers.append(rawHeaders[index]!, rawHeaders[index + 1]!)
-  return new Request(absoluteUrl(url, headers.get('host')), { headers })
+    headers.push([rawHeaders[index]!, rawHeaders[index + 1]!])
+  return new Request(toUrl({ url, rawHeaders }), { headers })
 }
 
-function absoluteUrl(path: string, host: string | null): URL {
-  const base = `http://${host ?? 'localhost'}`
-  return URL.canParse(path, base) ? new URL(path, base) : new URL('/', 'http://localhost')
+export function toUrl({ url, rawHeaders }: UpgradeRequest): URL {
+  try {
+    return new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`)
+  } catch {
+    return new URL('/', 'http://localhost')
+  }
+}
+
+function hostIn(rawHeaders: readonly string[]): string | undefined {
+  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]!.toLowerCase() === 'host') return rawHeaders[index + 1]
+  }
+  return undefined
 }

@@ -1,8 +1,9 @@
-import type { RawData, WebSocket } from 'ws'
+import type { RawData } from 'ws'
 import type { Module } from '../modules/module.ts'
 import { CloseCode } from '../protocol/close-codes.ts'
 import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts'
 import type { ErrorReport } from '../options.ts'
+import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
 
 export interface ConversationHooks {
@@ -18,33 +19,37 @@ export interface ConversationHooks {
 /** What happens on one connection, in order: open, its messages one after another, close. */
 export class Conversation {
   readonly connection: Connection
-  /** Resolves once the close hook has run. */
-  readonly ended: Promise<void>
-  #resolveEnded!: () => void
   readonly #module: Module
-  readonly #socket: WebSocket
+  readonly #socket: ClientSocket
   readonly #hooks: ConversationHooks
   #pending: (string | Uint8Array)[] = []
   #running = 0
   #isOpened = false
   #closed: { code: number; reason: string } | undefined
   #unansweredPings = 0
+  #hasEnded = false
+  #onEnded: (() => void) | undefined
+  #ended: Promise<void> | undefined
 
-  constructor(connection: Connection, module: Module, socket: WebSocket, hooks: ConversationHooks) {
+  constructor(connection: Connection, module: Module, socket: ClientSocket, hooks: ConversationHooks) {
     this.connection = connection
     this.#module = module
     this.#socket = socket
     this.#hooks = hooks
-    this.ended = new Promise((resolve) => {
-      this.#resolveEnded = resolve
+    socket.conversation = this
+    socket.on('message', onMessage)
+    socket.on('pong', onPong)
+    socket.on('close', onClose)
+    socket.on('error', onError)
+  }
+
+  /** Resolves once the close hook has run. */
+  get ended(): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve()
+    this.#ended ??= new Promise((resolve) => {
+      this.#onEnded = resolve
     })
-    socket.on('message', (data, isBinary) => this.#received(data, isBinary))
-    socket.on('pong', () => (this.#unansweredPings = 0))
-    socket.on('close', (code, reason) => this.#socketClosed(code, reason.toString()))
-    // ws closes with the fitting code by itself: 1002, 1007, 1009. The client is at fault, and is told.
-    socket.on('error', (error) =>
-      hooks.services.log.debug({ error, connection: connection.id }, 'a client broke the protocol'),
-    )
+    return this.#ended
   }
 
   async open(): Promise<void> {
@@ -74,7 +79,9 @@ export class Conversation {
     this.#socket.terminate()
   }
 
-  #received(data: RawData, isBinary: boolean): void {
+  // ---- what the socket tells
+
+  received(data: RawData, isBinary: boolean): void {
     this.#unansweredPings = 0
     if (!this.connection.isOpen) return
     const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
@@ -83,6 +90,24 @@ export class Conversation {
     if (this.#pending.length >= this.#hooks.maxPending) this.#socket.pause()
     this.#next()
   }
+
+  ponged(): void {
+    this.#unansweredPings = 0
+  }
+
+  /** `ws` closes with the fitting code by itself: 1002, 1007, 1009. The client is at fault, and is told. */
+  failed(error: Error): void {
+    this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
+  }
+
+  closed(code: number, reason: string): void {
+    this.#closed = { code, reason }
+    this.connection.closed()
+    this.#hooks.left(this.connection)
+    void this.#end(this.#closed)
+  }
+
+  // ---- one message after another
 
   #next(): void {
     while (this.#isOpened && this.#pending.length > 0 && this.#running < this.#module.concurrency) {
@@ -99,13 +124,6 @@ export class Conversation {
     this.#next()
   }
 
-  #socketClosed(code: number, reason: string): void {
-    this.#closed = { code, reason }
-    this.connection.closed()
-    this.#hooks.left(this.connection)
-    void this.#end(this.#closed)
-  }
-
   /** The close hook runs once, after the handlers of every message that came before. */
   async #end({ code, reason }: { code: number; reason: string }): Promise<void> {
     if (!this.#isOpened || this.#running > 0 || this.#pending.length > 0) return
@@ -115,10 +133,31 @@ export class Conversation {
     } catch (error) {
       this.#report('close', error)
     }
-    this.#resolveEnded()
+    this.#hasEnded = true
+    this.#onEnded?.()
   }
 
   #report(phase: 'open' | 'close', error: unknown): void {
     this.#hooks.onError({ phase, error, connection: this.connection })
   }
+}
+
+function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
+  conversationOf(this)?.received(data, isBinary)
+}
+
+function onPong(this: unknown): void {
+  conversationOf(this)?.ponged()
+}
+
+function onClose(this: unknown, code: number, reason: Buffer): void {
+  conversationOf(this)?.closed(code, reason.toString())
+}
+
+function onError(this: unknown, error: Error): void {
+  conversationOf(this)?.failed(error)
+}
+
+function conversationOf(socket: unknown): Conversation | undefined {
+  return (socket as ClientSocket).conversation
 }

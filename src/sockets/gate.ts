@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { withDeadline } from '../deadline.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
@@ -10,6 +9,7 @@ import type { Match, Router } from '../modules/router.ts'
 import type { ErrorReport } from '../options.ts'
 import { Acceptor } from './acceptor.ts'
 import type { ClientAddress } from './client-address.ts'
+import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
 import { flawOf } from './upgrade-check.ts'
@@ -27,10 +27,11 @@ export interface GateHooks {
   readonly onError: (report: ErrorReport) => void
   /** Resolves once this node is in the cluster: whoever comes early waits. */
   readonly ready: () => Promise<void>
+  readonly isReady: () => boolean
   /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
   readonly admit: (admission: Admission) => Promise<Connection>
   /** The 101 has gone out. */
-  readonly opened: (connection: Connection, admission: Admission, socket: WebSocket, raw: Duplex) => void
+  readonly opened: (connection: Connection, admission: Admission, socket: ClientSocket, raw: Duplex) => void
   /** It was bound, but went before its 101. */
   readonly lost: (connection: Connection) => void
 }
@@ -52,7 +53,8 @@ export class Gate {
   readonly #timeout: number
   readonly #hooks: GateHooks
   readonly #acceptor: Acceptor
-  readonly #contexts = new WeakMap<IncomingMessage, HandshakeContext>()
+  /** Whose 101 is being written. */
+  #completing: HandshakeContext | undefined
 
   constructor(router: Router<Module>, { address, maxPayload, compression, timeout }: GateSettings, hooks: GateHooks) {
     this.#router = router
@@ -62,27 +64,28 @@ export class Gate {
     this.#acceptor = new Acceptor({
       maxPayload,
       compression,
-      protocolOf: (request) => this.#contexts.get(request)?.protocol,
-      headersOf: (request) => this.#contexts.get(request)?.headers ?? [],
+      protocol: () => this.#completing?.protocol,
+      headers: () => this.#completing?.ownHeaders ?? [],
     })
   }
 
   /** Whether some module lives at the request's path. */
   serves(request: IncomingMessage): boolean {
-    return this.#match(request) !== undefined
+    return this.#router.match(pathOf(request)) !== undefined
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Whatever happens to the socket before `ws` owns it must not end the process.
-    const ignore = (): void => {}
     socket.on('error', ignore)
     const flaw = flawOf(request)
     if (flaw !== undefined) return this.refuse(socket, flaw)
-    const match = this.#match(request)
+    const path = pathOf(request)
+    const match = this.#router.match(path)
     if (match === undefined) return this.refuseUnknown(request, socket)
-    if (!(await this.#isReady())) return this.refuse(socket, NOT_READY)
-    const admission = this.#admissionOf(match, request, socket)
-    const refusal = await this.#handshake(admission)
+    if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.refuse(socket, NOT_READY)
+    const admission = this.#admissionOf(match, path, request, socket)
+    const outcome = this.#handshake(admission)
+    const refusal = outcome instanceof Promise ? await outcome : outcome
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
     if (socket.destroyed) return
     const connection = await this.#admit(admission, socket)
@@ -103,24 +106,25 @@ export class Gate {
     return writeRefusal(socket, refuse(error))
   }
 
-  #match(request: IncomingMessage): Match<Module> | undefined {
-    return this.#router.match(pathOf(request))
-  }
-
-  #admissionOf({ value: module, params }: Match<Module>, request: IncomingMessage, socket: Duplex): Admission {
-    const abort = new AbortController()
-    socket.once('close', () => abort.abort())
+  #admissionOf(
+    { value: module, params }: Match<Module>,
+    path: string,
+    request: IncomingMessage,
+    socket: Duplex,
+  ): Admission {
+    const { cluster, log } = this.#hooks.services
     const context = new HandshakeContext({
-      ...this.#hooks.services,
+      cluster,
+      log,
       request: { url: request.url ?? '/', rawHeaders: request.rawHeaders },
       params,
       ip: this.#address.of(request),
-      signal: abort.signal,
+      signal: () => signalOf(socket),
     })
-    return { module, context, request, path: pathOf(request) }
+    return { module, context, request, path }
   }
 
-  async #isReady(): Promise<boolean> {
+  async #becomesReady(): Promise<boolean> {
     try {
       await this.#hooks.ready()
       return true
@@ -129,12 +133,17 @@ export class Gate {
     }
   }
 
-  async #handshake({ module, context }: Admission): Promise<Response | undefined> {
-    try {
-      return await withDeadline(module.handshake(context), this.#timeout, tooSlow)
-    } catch (error) {
+  /** At once where no hook and no middleware has anything to wait for: then there is no deadline to keep either. */
+  #handshake({ module, context }: Admission): Response | undefined | Promise<Response | undefined> {
+    const failed = (error: unknown): Response => {
       this.#hooks.onError({ phase: 'handshake', error })
       return refuse(tellable(error, FAILED))
+    }
+    try {
+      const outcome = module.handshake(context)
+      return outcome instanceof Promise ? withDeadline(outcome, this.#timeout, tooSlow).catch(failed) : outcome
+    } catch (error) {
+      return failed(error)
     }
   }
 
@@ -151,14 +160,25 @@ export class Gate {
 
   #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): void {
     let isOpen = false
-    this.#contexts.set(admission.request, admission.context)
+    this.#completing = admission.context
     this.#acceptor.accept(admission.request, socket, head, (webSocket) => {
       isOpen = true
       this.#hooks.opened(connection, admission, webSocket, socket)
     })
+    this.#completing = undefined
     if (!isOpen) this.#hooks.lost(connection)
   }
 }
+
+/** Aborts when the client goes away. */
+function signalOf(socket: Duplex): AbortSignal {
+  const abort = new AbortController()
+  if (socket.destroyed) abort.abort()
+  else socket.once('close', () => abort.abort())
+  return abort.signal
+}
+
+function ignore(): void {}
 
 function pathOf({ url = '/' }: IncomingMessage): string {
   // A proxy may ask in the absolute form (RFC 9112 §3.2.2).

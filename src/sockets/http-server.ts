@@ -29,12 +29,13 @@ function dropSlow(server: HttpServer, event: string, handshakeTimeout: number): 
   const since = new Map<Socket, number>()
   const sweep = setInterval(() => {
     const oldest = performance.now() - handshakeTimeout
-    for (const [socket, startedAt] of since) if (startedAt < oldest) socket.destroy()
+    for (const [socket, startedAt] of since) {
+      if (startedAt >= oldest && !socket.destroyed) continue
+      since.delete(socket)
+      socket.destroy()
+    }
   }, SWEEP).unref()
-  server.on(event, (socket: Socket) => {
-    since.set(socket, performance.now())
-    socket.once('close', () => since.delete(socket))
-  })
+  server.on(event, (socket: Socket) => since.set(socket, performance.now()))
   server.on('request', ({ socket }) => since.delete(socket))
   server.on('upgrade', (_request, socket) => since.delete(socket as Socket))
   server.on('close', () => clearInterval(sweep))

@@ -18,15 +18,23 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   }
   const key = headers['sec-websocket-key']
   if (key === undefined || !KEY.test(key)) return bad('Sec-WebSocket-Key must be the base64 of 16 bytes')
-  const protocols = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? []
-  if (!protocols.every((protocol) => TOKEN.test(protocol)) || new Set(protocols).size < protocols.length) {
-    return bad('Sec-WebSocket-Protocol must list names, each once')
-  }
+  const protocols = headers['sec-websocket-protocol']
+  if (protocols !== undefined && !areNames(protocols)) return bad('Sec-WebSocket-Protocol must list names, each once')
   return undefined
 }
 
+function areNames(protocols: string): boolean {
+  const names = protocols.split(',').map((name) => name.trim())
+  return names.every((name) => TOKEN.test(name)) && new Set(names).size === names.length
+}
+
 function countOf({ rawHeaders }: IncomingMessage, name: string): number {
-  return rawHeaders.filter((header, index) => index % 2 === 0 && header.toLowerCase() === name).length
+  let count = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const header = rawHeaders[index]!
+    if (header.length === name.length && header.toLowerCase() === name) count++
+  }
+  return count
 }
 
 function bad(message: string): FlotillaError {

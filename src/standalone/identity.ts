@@ -43,7 +43,7 @@ const onlyThisMachine: Handshake = (ctx, next) => {
 function devIdentity(byToken: Handshake | undefined): Handshake {
   return (ctx, next) => {
     if (byToken !== undefined && presentsToken(ctx.request)) return byToken(ctx, next)
-    const query = new URL(ctx.request.url).searchParams
+    const query = ctx.url.searchParams
     const uid = query.get('uid') ?? ctx.request.headers.get('auth')
     if (uid !== null) ctx.uid = uid
     for (const group of listed(query.get('groups'))) ctx.groups.add(group)

@@ -171,3 +171,34 @@ test('after the last node has left, nothing of it is left in the store', async (
     [],
   )
 })
+
+test('a Redis that has forgotten its scripts is given them again, and nobody is refused', async (t) => {
+  const stage = await Stage.start(t)
+  const [a, b] = [await stage.node(), await stage.node()]
+  await stage.client(a, 'uid=first&group=room')
+  await stage.raw.script('FLUSH')
+  const second = await stage.client(a, 'uid=second&group=room')
+  await b.cluster.push({ uid: 'second' }, 'u')
+  await b.cluster.push({ group: 'room' }, 'g')
+  assert.deepEqual([await second.next(), await second.next()], ['u', 'g'])
+})
+
+test('who comes in a crowd is reached from its 101 on, and costs the store one script', async (t) => {
+  const stage = await Stage.start(t)
+  const [a, b] = [await stage.node(), await stage.node()]
+  await stage.client(a, 'uid=first')
+  await stage.raw.config('RESETSTAT')
+  const names = Array.from({ length: 60 }, (_, index) => `u${index}`)
+  const clients = await Promise.all(
+    names.map(async (uid) => {
+      const client = await stage.client(a, `uid=${uid}`)
+      assert.deepEqual((await b.cluster.push({ uid }, uid)).offline, [])
+      return client
+    }),
+  )
+  assert.deepEqual(await Promise.all(clients.map((client) => client.next())), names)
+  const stats = await stage.raw.info('commandstats')
+  // Every script that binds asks once for the node's marker; heartbeats ask a few times, too.
+  const asked = Number(/cmdstat_hexists:calls=(\d+)/.exec(stats)?.[1])
+  assert.ok(asked >= names.length && asked < 1.5 * names.length, `${asked} scripts for ${names.length} clients`)
+})

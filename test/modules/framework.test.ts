@@ -13,6 +13,7 @@ import {
   type Server,
   type ServerOptions,
 } from '../../src/index.ts'
+import { until } from '../support/until.ts'
 
 const servers: Server[] = []
 after(() => Promise.all(servers.map((server) => server.close())))
@@ -184,6 +185,45 @@ test('they go out with a refusal too, together with its own', async () => {
   const { status, headers, body } = await refusalOf(`${url}/x`)
   assert.deepEqual([status, body, headers['x-why']], [403, 'not you', 'because'])
   assert.deepEqual(headers['set-cookie'], ['a=1', 'b=2'])
+})
+
+test('the URL of the handshake is there before and after the 101, with its query and the host that the client said', async () => {
+  const seen: string[] = []
+  const { url } = await start(
+    defineModule('/x/:id', {
+      handshake: (ctx) => void seen.push(ctx.url.href, ctx.request.url, String(ctx.request.headers.get('x-a'))),
+      open: (ctx) => void seen.push(ctx.url.href, ctx.request.url, String(ctx.request.headers.get('x-a'))),
+    }),
+  )
+  const { socket } = new Peer(`${url}/x/1?q=a%20b`, [], { headers: { host: 'chat.example', 'x-a': '1, 2' } })
+  await once(socket, 'open')
+  const href = 'http://chat.example/x/1?q=a%20b'
+  assert.deepEqual(seen, [href, href, '1, 2', href, href, '1, 2'])
+})
+
+test('a host that makes no URL harms nobody', async () => {
+  const seen: string[] = []
+  const { url } = await start(defineModule('/x', { handshake: (ctx) => void seen.push(ctx.url.href, ctx.request.url) }))
+  await once(new Peer(`${url}/x`, [], { headers: { host: 'a b' } }).socket, 'open')
+  assert.deepEqual(seen, ['http://localhost/', 'http://localhost/'])
+})
+
+test("a handshake's signal aborts when the client goes before its 101", async () => {
+  let signal: AbortSignal | undefined
+  const { url } = await start(
+    defineModule('/x', {
+      async handshake(ctx) {
+        signal = ctx.signal
+        await once(signal, 'abort')
+      },
+    }),
+  )
+  const { socket } = new Peer(`${url}/x`)
+  socket.on('error', () => {})
+  await until('the handshake has begun', () => signal !== undefined)
+  assert.equal(signal!.aborted, false)
+  socket.terminate()
+  await until('it aborts', () => signal!.aborted)
 })
 
 test('a path where no module lives answers 404', async () => {

@@ -95,7 +95,7 @@ export function handshake(headers: Record<string, string> = {}, url = '/'): Hand
     ip: '127.0.0.1',
     cluster: noCluster,
     log: silent,
-    signal: new AbortController().signal,
+    signal: () => new AbortController().signal,
   })
 }
 

@@ -322,7 +322,10 @@ test('middleware that forgets to await next does not let in whom the hook refuse
 
 test('a hook that returns something else than a Response is an error, not a yes', async () => {
   const { module } = compile(defineModule('/x', { handshake: (() => false) as never }))
-  await assert.rejects(module.handshake(handshake()), { code: 'FLT_BAD_MODULE', message: /return a Response/ })
+  await assert.rejects(async () => module.handshake(handshake()), {
+    code: 'FLT_BAD_MODULE',
+    message: /return a Response/,
+  })
 })
 
 test("a Response of another realm's class refuses all the same", async () => {

@@ -10,7 +10,8 @@ export async function start({ package: folder, redis: url, heartbeat = 3_000, se
   const { redis } = await load('drivers/redis/redis.js')
   const ws = defineModule('/ws', {
     handshake(context) {
-      context.uid = new URL(context.request.url).searchParams.get('uid') ?? undefined
+      // A build beside this one may be from before `url`.
+      context.uid = (context.url ?? new URL(context.request.url)).searchParams.get('uid') ?? undefined
     },
   })
   const onError = ({ phase, error }) => process.stderr.write(`${phase}: ${error}\n`)

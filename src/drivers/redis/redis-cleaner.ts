@@ -17,19 +17,19 @@ export class RedisCleaner {
   }
 
   async clean(node: NodeId): Promise<void> {
-    const fields = (await forAllPartitions(this.#client, (pipeline, partition) =>
-      pipeline.hkeys(this.#keys.holdings(partition, node)),
+    const fields = (await forAllPartitions(this.#client, (redis, partition) =>
+      redis.hkeys(this.#keys.holdings(partition, node)),
     )) as string[][]
-    const groups = (await forAllPartitions(this.#client, (pipeline, partition) =>
-      pipeline.smembers(this.#keys.groupsOf(partition, node)),
+    const groups = (await forAllPartitions(this.#client, (redis, partition) =>
+      redis.smembers(this.#keys.groupsOf(partition, node)),
     )) as Group[][]
     for (const partition of ALL_PARTITIONS) {
       const uids = fields[partition]!.flatMap((field) => uidOfField(field) ?? [])
       await this.#cleanUsers(node, partition, uids)
       await this.#cleanGroups(node, partition, groups[partition]!)
     }
-    await forAllPartitions(this.#client, (pipeline, partition) =>
-      pipeline.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
+    await forAllPartitions(this.#client, (redis, partition) =>
+      redis.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
     )
   }
 

@@ -54,10 +54,10 @@ export class RedisQueue implements Queue {
   }
 
   async isOpen(node: NodeId): Promise<boolean> {
-    const [inbox, cursor] = await this.#client.pipeline((pipeline) => {
-      void pipeline.exists(this.#keys.inbox(node))
-      void pipeline.hexists(this.#keys.allCursors(), node)
-    })
+    const [inbox, cursor] = await this.#client.batch((redis) => [
+      redis.exists(this.#keys.inbox(node)),
+      redis.hexists(this.#keys.allCursors(), node),
+    ])
     return inbox === 1 && cursor === 1
   }
 

@@ -10,9 +10,11 @@ import {
 } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
-import { RedisClient, type Pipeline } from './client.ts'
+import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
+import { HotScript, type ScriptCall } from './script-call.ts'
+import { bindLua } from './scripts/bindings.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import {
@@ -25,6 +27,8 @@ import {
   writeRecords,
   readMember,
 } from './records.ts'
+
+const bind = new HotScript(bindLua)
 
 /** A marker's life until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
@@ -57,13 +61,13 @@ export class RedisState implements State {
       redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
     )
     const salt = newProcessId()
-    const epochs = await forAllPartitions(this.#client, (pipeline, partition) =>
-      pipeline.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
+    const epochs = await forAllPartitions(this.#client, (redis, partition) =>
+      redis.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
     for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, epochs[partition] as string)
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
-    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.persist(keys.holdings(partition, node)))
+    await forAllPartitions(this.#client, (redis, partition) => redis.persist(keys.holdings(partition, node)))
   }
 
   async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
@@ -114,7 +118,7 @@ export class RedisState implements State {
     )
     if (evicted !== 1) return false
     // From here on nothing that the node still writes has an effect, however late it arrives.
-    await forAllPartitions(this.#client, (pipeline, partition) => pipeline.hdel(keys.holdings(partition, node), MARKER))
+    await forAllPartitions(this.#client, (redis, partition) => redis.hdel(keys.holdings(partition, node), MARKER))
     return true
   }
 
@@ -134,42 +138,43 @@ export class RedisState implements State {
 
   // ---- bindings
 
+  /** One script for each partition that users or connections are in, one for each member of a group. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
-    const replies = await this.#client.pipeline((pipeline) => {
-      for (const change of changes) this.#write(pipeline, node, change)
-    })
-    if (replies.includes(null)) return { type: 'fenced' }
-    return { type: 'applied', stamps: replies.map(Number) }
+    const bindings = bindingsIn(changes)
+    const members = changes.flatMap((change, position) => (change.type === 'member' ? [{ change, position }] : []))
+    const [bound, joined] = await Promise.all([
+      this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
+      this.#client.batch((redis) => members.map(({ change }) => this.#setMember(redis, node, change))),
+    ])
+    if (bound.includes(null) || joined.includes(null)) return { type: 'fenced' }
+    const stamps: number[] = Array.from(changes, () => 0)
+    for (const [index, { users }] of bindings.entries()) {
+      const given = (bound[index] as string).split(' ')
+      for (const [at, { position }] of users.entries()) stamps[position] = Number(given[at])
+    }
+    for (const [index, { position }] of members.entries()) stamps[position] = Number(joined[index])
+    return { type: 'applied', stamps }
   }
 
-  #write(pipeline: Pipeline, node: NodeId, change: Change): void {
-    const keys = this.#keys
-    switch (change.type) {
-      case 'user': {
-        const partition = partitionOf(change.uid)
-        const holdings = keys.holdings(partition, node)
-        const value = writeRecords(change.connections)
-        void pipeline.fltSetUser(holdings, keys.route(partition, change.uid), node, userField(change.uid), value)
-        return
-      }
-      case 'connection': {
-        const holdings = keys.holdings(partitionOfConnection(change.connection) ?? 0, node)
-        void pipeline.fltSetConnection(holdings, connectionField(change.connection), change.present ? 1 : 0)
-        return
-      }
-      case 'member': {
-        const { group, connection } = change
-        const partition = partitionOf(group)
-        void pipeline.fltSetMember(
-          [keys.holdings(partition, node), keys.groupRoute(partition, group)],
-          [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
-          [node, group, connection.connection, change.present ? writeMember(connection) : ''],
-        )
-        return
-      }
-      default:
-        throw change satisfies never
+  #bind(node: NodeId, { partition, users, connections }: PartitionBindings): ScriptCall {
+    const keys = [this.#keys.holdings(partition, node)]
+    const args: string[] = [node]
+    for (const { change } of users) {
+      keys.push(this.#keys.route(partition, change.uid))
+      args.push(userField(change.uid), writeRecords(change.connections))
     }
+    for (const { connection, present } of connections) args.push(connectionField(connection), present ? '1' : '0')
+    return bind.call(keys, args)
+  }
+
+  #setMember(redis: Commands, node: NodeId, { group, connection, present }: ChangeOf<'member'>): Promise<unknown> {
+    const keys = this.#keys
+    const partition = partitionOf(group)
+    return redis.fltSetMember(
+      [keys.holdings(partition, node), keys.groupRoute(partition, group)],
+      [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
+      [node, group, connection.connection, present ? writeMember(connection) : ''],
+    )
   }
 
   async unroute(node: NodeId, uid: Uid): Promise<void> {
@@ -213,15 +218,15 @@ export class RedisState implements State {
     if (groups.length === 0 && connections.length === 0) {
       return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(strings as string[]))]
     }
-    const replies = await this.#client.pipeline((pipeline) => {
-      void pipeline.mget(strings as string[])
-      for (const group of groups) void pipeline.hgetall(this.#keys.groupRoute(partitionOf(group), group))
-      for (const { connection, node } of connections) {
+    const replies = await this.#client.batch((redis) => [
+      redis.mget(strings as string[]),
+      ...groups.map((group) => redis.hgetall(this.#keys.groupRoute(partitionOf(group), group))),
+      ...connections.map(({ connection, node }) => {
         // No node bears an empty id: what is nowhere is asked for in vain, and keeps its place among the replies.
         const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node ?? ('' as NodeId))
-        void pipeline.hexists(holdings, connectionField(connection))
-      }
-    })
+        return redis.hexists(holdings, connectionField(connection))
+      }),
+    ])
     return replies as [(string | null)[], ...unknown[]]
   }
 
@@ -230,9 +235,9 @@ export class RedisState implements State {
     const route = await this.#client.run((redis) => redis.get(this.#keys.route(partition, uid)))
     const { nodes } = readRoute(route, true)
     if (nodes.length === 0) return []
-    const values = (await this.#client.pipeline((pipeline) => {
-      for (const node of nodes) void pipeline.hget(this.#keys.holdings(partition, node), userField(uid))
-    })) as (string | null)[]
+    const values = (await this.#client.batch((redis) =>
+      nodes.map((node) => redis.hget(this.#keys.holdings(partition, node), userField(uid))),
+    )) as (string | null)[]
     return values.flatMap((value, index) => readRecords(value, nodes[index]!, uid))
   }
 
@@ -240,9 +245,9 @@ export class RedisState implements State {
     const partition = partitionOf(group)
     const hash = await this.#client.run((redis) => redis.hgetall(this.#keys.groupRoute(partition, group)))
     const nodes = [...groupRouteOf(hash, true).nodes].sort()
-    const counts = (await this.#client.pipeline((pipeline) => {
-      for (const node of nodes) void pipeline.hlen(this.#keys.groupMembers(partition, group, node))
-    })) as number[]
+    const counts = (await this.#client.batch((redis) =>
+      nodes.map((node) => redis.hlen(this.#keys.groupMembers(partition, group, node))),
+    )) as number[]
     const memberCount = counts.reduce((sum, count) => sum + count, 0)
     const page = await this.#page(nodes, limit, cursor, (node) => this.#keys.groupMembers(partition, group, node))
     return { ...page, memberCount }
@@ -287,6 +292,34 @@ export class RedisState implements State {
   #storeNow(): number | undefined {
     return this.#clockOffset === undefined ? undefined : performance.now() + this.#clockOffset
   }
+}
+
+type ChangeOf<Type> = Extract<Change, { type: Type }>
+
+/** What one script writes; a change's position among all is where its stamp belongs. */
+interface PartitionBindings {
+  readonly partition: number
+  readonly users: { readonly change: ChangeOf<'user'>; readonly position: number }[]
+  readonly connections: ChangeOf<'connection'>[]
+}
+
+/** A new connection lies in its user's partition: both are one script, and so is all else that is bound there. */
+function bindingsIn(changes: readonly Change[]): readonly PartitionBindings[] {
+  const found = new Map<number, PartitionBindings>()
+  const within = (partition: number): PartitionBindings => {
+    const known = found.get(partition)
+    if (known !== undefined) return known
+    const bindings = { partition, users: [], connections: [] }
+    found.set(partition, bindings)
+    return bindings
+  }
+  for (const [position, change] of changes.entries()) {
+    if (change.type === 'user') within(partitionOf(change.uid)).users.push({ change, position })
+    if (change.type === 'connection') {
+      within(partitionOfConnection(change.connection) ?? 0).connections.push(change)
+    }
+  }
+  return [...found.values()]
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }

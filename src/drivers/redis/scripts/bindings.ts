@@ -27,33 +27,35 @@ local function unlistGroup(route, members, node)
 end
 `
 
+/**
+ * Users and connections of one partition: each user has its route among the keys, its field and value among the
+ * arguments; what is left of those is connections. Answers the users' stamps, or nil where the marker is gone.
+ */
+export const bindLua = `${NOW}${INT}${SPLIT_ROUTE}
+-- KEYS holdings route…; ARGV node (field value)… (field present)…
+if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+local node, stamps = ARGV[1], {}
+for user = 1, #KEYS - 1 do
+  local route, field, value = KEYS[user + 1], ARGV[2 * user], ARGV[2 * user + 1]
+  local stamp, others
+  if value == '' then
+    redis.call('HDEL', KEYS[1], field)
+    stamp = unlist(route, node)
+  else
+    stamp, others = split(redis.call('GET', route), node)
+    stamp = math.max(stamp + 1, micros)
+    redis.call('HSET', KEYS[1], field, value)
+    redis.call('SET', route, int(stamp) .. others .. ' ' .. node)
+  end
+  stamps[user] = int(stamp)
+end
+for at = 2 * #KEYS, #ARGV, 2 do
+  if ARGV[at + 1] == '1' then redis.call('HSET', KEYS[1], ARGV[at], '') else redis.call('HDEL', KEYS[1], ARGV[at]) end
+end
+return table.concat(stamps, ' ')`
+
 /** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
 export const bindingScripts = {
-  fltSetUser: {
-    numberOfKeys: 2,
-    lua: `${NOW}${INT}${SPLIT_ROUTE}
--- KEYS holdings route; ARGV node field value
-if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
-if ARGV[3] == '' then
-  redis.call('HDEL', KEYS[1], ARGV[2])
-  return int(unlist(KEYS[2], ARGV[1]))
-end
-local stamp, others = split(redis.call('GET', KEYS[2]), ARGV[1])
-stamp = math.max(stamp + 1, micros)
-redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
-redis.call('SET', KEYS[2], int(stamp) .. others .. ' ' .. ARGV[1])
-return int(stamp)`,
-  },
-
-  fltSetConnection: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS holdings; ARGV field present
-if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
-if ARGV[2] == '1' then redis.call('HSET', KEYS[1], ARGV[1], '') else redis.call('HDEL', KEYS[1], ARGV[1]) end
-return '0'`,
-  },
-
   fltSetMember: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}${UNLIST_GROUP}
