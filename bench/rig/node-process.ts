@@ -52,12 +52,6 @@ interface Calls {
 
 type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }
 
-/**
- * As docs/performance.md advises for servers, and for every system on Node alike: with V8's own 16 MiB, what is under way
- * under load is copied from one generation to the next before it is done with.
- */
-const NODE_FLAGS = ['--max-semi-space-size=64']
-
 /** A Node process under test, or one that publishes. */
 export class NodeProcess {
   readonly child: Child
@@ -66,7 +60,7 @@ export class NodeProcess {
   #lastId = 0
 
   private constructor({ name, core, system, settings, flags = [] }: NodePlan) {
-    const args = [...NODE_FLAGS, ...flags, script, system, JSON.stringify(settings)]
+    const args = [...flags, script, system, JSON.stringify(settings)]
     this.child = new Child({ name, core, command: process.execPath, args, ipc: true })
   }
 
