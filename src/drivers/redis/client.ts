@@ -63,7 +63,12 @@ export class RedisClient {
     })
   }
 
-  /** One round trip for several calls of a script, which it hands to Redis where Redis does not have it. */
+  /** One call of a script. */
+  call(script: HotScript, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
+    return this.#known(script, () => this.run((redis) => redis.evalsha(script.sha, keys.length, ...keys, ...args)))
+  }
+
+  /** One round trip for several calls of a script. */
   async callEach(script: HotScript, makeCalls: () => ScriptCall[]): Promise<unknown[]> {
     // ioredis settles a command once: each attempt makes its own.
     const send = (redis: Commands): Promise<unknown>[] =>
@@ -71,13 +76,18 @@ export class RedisClient {
         void redis.sendCommand(call)
         return call.promise
       })
+    return this.#known(script, () => this.batch(send))
+  }
+
+  /** Hands the script to Redis where Redis does not have it, and calls once more. */
+  async #known<T>(script: HotScript, call: () => Promise<T>): Promise<T> {
     try {
-      return await this.batch(send)
+      return await call()
     } catch (error) {
       if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
     }
     await this.run((redis) => redis.script('LOAD', script.lua))
-    return this.batch(send)
+    return call()
   }
 
   close(): void {

@@ -8,6 +8,12 @@ import { FlotillaError } from '../../errors.ts'
 import { Keys } from './keys.ts'
 import { type RawEntry, StreamReader } from './reader.ts'
 import { RedisIngress } from './redis-ingress.ts'
+import { HotScript } from './script-call.ts'
+import { publishAllLua } from './scripts/broadcasts.ts'
+import { publishLua } from './scripts/inboxes.ts'
+
+const publish = new HotScript(publishLua)
+const publishAll = new HotScript(publishAllLua)
 
 const MAX_POISON = 1_000
 /** What a dead node's poison is kept for, so that a person can still look at it. */
@@ -65,9 +71,8 @@ export class RedisQueue implements Queue {
 
   async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
     const { maxInboxBytes } = this.#settings
-    const reply = await this.#client.run((redis) =>
-      redis.fltPublish(this.#keys.inbox(node), this.#keys.inboxMeta(node), asBuffer(batch), maxInboxBytes),
-    )
+    const keys = [this.#keys.inbox(node), this.#keys.inboxMeta(node)]
+    const reply = await this.#client.call(publish, keys, [asBuffer(batch), maxInboxBytes])
     if (reply === 1) return 'stored'
     return reply === -1 ? 'closed' : 'full'
   }
@@ -90,11 +95,10 @@ export class RedisQueue implements Queue {
   #tryPublishAll(batch: Uint8Array): Promise<[outcome: -1 | 0 | 1, nodeCount: number, epoch: string]> {
     const keys = this.#keys
     const { maxInboxBytes, heartbeat } = this.#settings
-    return this.#client.run((redis) =>
-      redis.fltPublishAll(
-        [keys.all(), keys.allMeta(), keys.allCursors()],
-        [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
-      ),
+    return this.#client.call(
+      publishAll,
+      [keys.all(), keys.allMeta(), keys.allCursors()],
+      [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
     ) as Promise<[-1 | 0 | 1, number, string]>
   }
 

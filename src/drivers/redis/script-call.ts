@@ -4,12 +4,13 @@ import { Command } from 'ioredis'
 /** A script that is called so often that what ioredis does for each call counts. */
 export class HotScript {
   readonly lua: string
+  readonly sha: string
   readonly #head: string
 
   constructor(lua: string) {
     this.lua = lua
-    const sha = createHash('sha1').update(lua).digest('hex')
-    this.#head = `$7\r\nEVALSHA\r\n$${sha.length}\r\n${sha}\r\n`
+    this.sha = createHash('sha1').update(lua).digest('hex')
+    this.#head = `$7\r\nEVALSHA\r\n${bulk(this.sha)}`
   }
 
   call(keys: readonly string[], args: readonly string[]): ScriptCall {

@@ -15,21 +15,8 @@ local function trim(stream, meta, cursors)
 end
 `
 
-/** The stream for everyone. A cursor is "id bytes": what its node has read of it. */
-export const broadcastScripts = {
-  fltOpenAll: {
-    numberOfKeys: 2,
-    lua: `${NOW}${INT}
--- KEYS meta cursors; ARGV node salt
-redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
-local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
-redis.call('HSETNX', KEYS[2], ARGV[1], (meta[1] or '0-0') .. ' ' .. (meta[2] or '0'))
-return meta[3]`,
-  },
-
-  fltPublishAll: {
-    numberOfKeys: 3,
-    lua: `${NOW}${INT}${TRIM_ALL}
+/** Answers 1 and the number of readers, 0 where the stream is full, -1 where it is being rebuilt. */
+export const publishAllLua = `${NOW}${INT}${TRIM_ALL}
 -- KEYS stream meta cursors; ARGV bytes bound salt knownEpoch grace
 local meta = redis.call('HMGET', KEYS[2], 'in', 'out', 'epoch')
 local epoch = meta[3]
@@ -49,7 +36,18 @@ if isFull() then return {0} end
 total = int(total + #ARGV[1])
 local id = redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
 redis.call('HSET', KEYS[2], 'in', total, 'last', id)
-return {1, readers, epoch}`,
+return {1, readers, epoch}`
+
+/** The stream for everyone. A cursor is "id bytes": what its node has read of it. */
+export const broadcastScripts = {
+  fltOpenAll: {
+    numberOfKeys: 2,
+    lua: `${NOW}${INT}
+-- KEYS meta cursors; ARGV node salt
+redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
+local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
+redis.call('HSETNX', KEYS[2], ARGV[1], (meta[1] or '0-0') .. ' ' .. (meta[2] or '0'))
+return meta[3]`,
   },
 
   fltAckAll: {

@@ -1,5 +1,16 @@
 import { INT } from './lua.ts'
 
+/** Never makes an inbox: who has none has gone. Answers 1, 0 where it is full, -1 where it is not there. */
+export const publishLua = `${INT}
+-- KEYS inbox meta; ARGV bytes bound
+local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
+local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
+if total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+total = int(total + #ARGV[1])
+if not redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'd', ARGV[1], 'p', total) then return -1 end
+redis.call('HSET', KEYS[2], 'in', total)
+return 1`
+
 /** Inboxes. "in" and "out" count bytes for ever, so an ack that is sent twice takes nothing twice. */
 export const inboxScripts = {
   fltOpenInbox: {
@@ -10,20 +21,6 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('XADD', KEYS[1], '0-1', 'd', '')
 redis.call('XTRIM', KEYS[1], 'MAXLEN', 0)
 redis.call('HSET', KEYS[2], 'in', 0, 'out', 0)
-return 1`,
-  },
-
-  fltPublish: {
-    numberOfKeys: 2,
-    lua: `${INT}
--- KEYS inbox meta; ARGV bytes bound
-if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
-local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
-local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
-if total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
-total = int(total + #ARGV[1])
-redis.call('HSET', KEYS[2], 'in', total)
-redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
 return 1`,
   },
 
