@@ -42,7 +42,6 @@ export interface EmitterOptions extends Pick<
 export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
   readonly #queue: Queue
-  readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #directory: Directory
 
@@ -53,13 +52,13 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     const queue = (this.#queue = options.driver.queue(settings))
     const publisher = newProcessId()
     const locator = new Locator(state, new RemoteNodes(state), storeWait)
-    const dispatcher = (this.#dispatcher = new Dispatcher({
+    const dispatcher = new Dispatcher({
       queue,
       codec,
       publisher,
       locator,
       onUndelivered: () => {},
-    }))
+    })
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })
     this.#pusher = new Pusher(dispatcher, queue, publisher, { ...settings, onFailure })
     this.#directory = new Directory(state)
@@ -107,7 +106,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
 
   /** Waits for what is under way. Safe twice. */
   async close(): Promise<void> {
-    await this.#dispatcher.idle()
+    await this.#pusher.idle()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
 

@@ -89,7 +89,7 @@ export class Server implements AsyncDisposable {
     this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
     this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
       onError: (phase, error) => onError({ phase, error }),
-      closeConnection: (connection, code, reason) => this.#close(connection, code, reason),
+      closeConnection: (connection, code, reason) => connection.disconnect(code, reason),
       url: () => settings.url ?? this.#url,
     })
     const cluster = (this.cluster = this.#node.cluster)
@@ -100,7 +100,7 @@ export class Server implements AsyncDisposable {
       received: (connection, data) => this.#received(connection, data),
       left: (connection) => this.#left(connection),
     }
-    this.local = new Local(this.#hub, (connection, code, reason) => this.#close(connection, code, reason))
+    this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
       {
@@ -238,7 +238,8 @@ export class Server implements AsyncDisposable {
     const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
     const { url = '/', rawHeaders } = request
     const init = { params, session, meta, request: { url, rawHeaders } }
-    const connection = new Connection(this.#node.residents.newConnectionId(uid), init, this.#flusher, this.#overflow)
+    const id = this.#node.residents.newConnectionId(uid)
+    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#onClosing)
     await this.#node.residents.moveIn(connection, uid, groups)
     if (this.#closing === undefined) return connection
     this.#node.residents.moveOut(connection)
@@ -266,10 +267,7 @@ export class Server implements AsyncDisposable {
   }
 
   /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
-  #close(connection: Connection, code?: number, reason?: string): void {
-    connection.disconnect(code, reason)
-    this.#node.residents.moveOut(connection)
-  }
+  readonly #onClosing = (connection: Connection): void => this.#node.residents.moveOut(connection)
 }
 
 const goingAway = (): FlotillaError =>

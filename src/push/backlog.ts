@@ -24,6 +24,7 @@ export class Backlog {
   #timer: NodeJS.Timeout | undefined
   #delayedCount = 0
   #refusedCount = 0
+  readonly #whenIdle: (() => void)[] = []
 
   /** `limit` in bytes; `patience`, how long a push waits for room, in ms. */
   constructor(limit: number, patience: number) {
@@ -67,7 +68,18 @@ export class Backlog {
 
   leave(size: number): void {
     this.#bytes -= size
-    // At once, and not in a later microtask: who pushes meanwhile must not overtake those who wait.
+    this.#admitAll()
+    if (this.#bytes === 0 && this.#first === undefined) for (const resolve of this.#whenIdle.splice(0)) resolve()
+  }
+
+  /** Resolves once nothing waits for the store, or for room. */
+  idle(): Promise<void> {
+    if (this.#bytes === 0 && this.#first === undefined) return Promise.resolve()
+    return new Promise((resolve) => void this.#whenIdle.push(resolve))
+  }
+
+  /** At once, and not in a later microtask: who pushes meanwhile must not overtake those who wait. */
+  #admitAll(): void {
     while (this.#first !== undefined && this.#hasRoom(this.#first.size)) this.#admit(this.#first)
   }
 
@@ -119,6 +131,8 @@ export class Backlog {
       this.#remove(late)
       this.#refuse(late)
     }
+    this.#admitAll()
+    clearTimeout(this.#timer)
     this.#timer = this.#first && this.#timeFirst(this.#first)
   }
 }

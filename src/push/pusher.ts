@@ -65,6 +65,12 @@ export class Pusher implements PusherApi {
     return this.#count
   }
 
+  /** Resolves once everything that was pushed is stored, or has failed: each is bounded by `storeWait`. */
+  async idle(): Promise<void> {
+    await this.backlog.idle()
+    await this.#dispatcher.idle()
+  }
+
   push(target: Target, message: Message, options: PushOptions = NO_OPTIONS): Promise<Receipt> {
     this.#count++
     try {
@@ -108,7 +114,7 @@ export class Pusher implements PusherApi {
   }
 
   #pushNew(push: ParsedPush): Promise<Receipt> {
-    const size = pushSize(push.payload, push.target)
+    const size = pushSize(push)
     if (this.backlog.enter(size)) return this.#start(push, size, this.#settings.onFailure)
     return this.#told(this.backlog.wait(size, () => this.#start(push, size, toldElsewhere)))
   }
@@ -140,7 +146,7 @@ export class Pusher implements PusherApi {
 
   /** It waits for the store to claim its id first: so it holds its room from then on. */
   #pushNamed(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
-    const size = pushSize(push.payload, push.target)
+    const size = pushSize(push)
     const start = (): Promise<Receipt> => this.#claimAndPush(id, digest, push).finally(() => this.backlog.leave(size))
     return this.backlog.enter(size) ? start() : this.backlog.wait(size, start)
   }
@@ -169,7 +175,8 @@ export class Pusher implements PusherApi {
     try {
       receipt = await this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, stored))
     } catch (error) {
-      await this.#release(id, digest, storedBefore(error))
+      // What an earlier attempt stored stays stored, whatever this one failed of.
+      await this.#release(id, digest, [...new Set([...stored, ...storedBefore(error)])])
       throw error
     }
     // The push is stored; that its id could not be remembered must not make it fail.

@@ -1,6 +1,6 @@
 import type { Address, Envelope } from '../protocol/envelope.ts'
 import type { Payload } from '../protocol/payload.ts'
-import type { ParsedTarget } from '../protocol/target.ts'
+import type { Except, ParsedTarget } from '../protocol/target.ts'
 
 const ENVELOPE_OVERHEAD = 64
 const REF_OVERHEAD = 12
@@ -8,13 +8,24 @@ const REF_OVERHEAD = 12
 /** About how many bytes an envelope takes once encoded: good enough to bound a batch. */
 export function envelopeSize(envelope: Envelope): number {
   if (envelope.type === 'reply') return ENVELOPE_OVERHEAD
-  const payload = envelope.type === 'push' ? envelope.payload.data.length : ENVELOPE_OVERHEAD
-  return ENVELOPE_OVERHEAD + payload + addressSize(envelope.to)
+  const size = ENVELOPE_OVERHEAD + addressSize(envelope.to)
+  return envelope.type === 'push' ? size + contentSize(envelope) : size + ENVELOPE_OVERHEAD
 }
 
 /** About how many bytes a push holds before it is known where it goes. */
-export function pushSize({ data }: Payload, target: ParsedTarget): number {
-  return ENVELOPE_OVERHEAD + data.length + targetSize(target)
+export function pushSize(push: PushContent & { readonly target: ParsedTarget }): number {
+  return ENVELOPE_OVERHEAD + contentSize(push) + targetSize(push.target)
+}
+
+interface PushContent {
+  readonly payload: Payload
+  readonly except?: Except | undefined
+  readonly key?: string | undefined
+}
+
+function contentSize({ payload, except, key = '' }: PushContent): number {
+  const size = payload.data.length + key.length
+  return except === undefined ? size : size + idsSize(except.uids) + idsSize(except.connections)
 }
 
 function targetSize(target: ParsedTarget): number {

@@ -34,9 +34,12 @@ export class Backlog {
   readonly #frames = new Map<string | number, Frame>()
   #nextNumber = 0
   #byteCount = 0
+  /** In the turn of the event loop in which it began to wait, no client could have read: only then it may be too slow. */
+  #isFresh = true
 
   constructor(rules: OverflowRules) {
     this.#rules = rules
+    setImmediate(() => (this.#isFresh = false))
   }
 
   get byteCount(): number {
@@ -49,7 +52,7 @@ export class Backlog {
     const collapses = overflow === 'collapse' && frame.key !== undefined
     if (collapses && this.#remove(frame.key)) counters.collapsedCount++
     const room = maxBuffered - ahead - frame.bytes.length
-    if (this.#byteCount > Math.max(room, 0)) {
+    if (this.#byteCount > Math.max(room, 0) && !this.#isFresh) {
       if (overflow === 'dropNewest') {
         counters.droppedCount++
         return 'dropped'

@@ -34,6 +34,9 @@ export interface UpgradeRequest {
   readonly rawHeaders: readonly string[]
 }
 
+/** `WebSocket.OPEN` */
+const OPEN = 1
+
 /** Younger than every lookup: what a binding is until the store has stamped it. */
 export const UNSTAMPED = Number.POSITIVE_INFINITY
 
@@ -51,6 +54,7 @@ export class Connection<P extends string = string> {
   readonly #headers: string
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules
+  readonly #onClosing: ((connection: Connection) => void) | undefined
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #closing: { readonly code: number; readonly reason: string } | undefined
@@ -68,6 +72,8 @@ export class Connection<P extends string = string> {
     }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
     flusher: Flusher,
     overflow: OverflowRules,
+    /** Told once it begins to close, whoever closes it: from then on it takes no messages. */
+    onClosing?: (connection: Connection) => void,
   ) {
     this.id = id
     this.params = params
@@ -76,6 +82,7 @@ export class Connection<P extends string = string> {
     this.#url = request.url
     this.#headers = request.rawHeaders.join('\n')
     this.#overflow = overflow
+    this.#onClosing = onClosing
     this.#outbox = new Outbox(flusher, overflow)
   }
 
@@ -129,16 +136,22 @@ export class Connection<P extends string = string> {
     if (this.#closing !== undefined) return
     this.#closing = { code, reason }
     this.#closeSocket()
+    this.#onClosing?.(this)
   }
 
   // ---- for the rooms around it; none of it is for users
 
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
-    if (this.#closing !== undefined) return false
+    if (this.#closing !== undefined || this.#isClosedByClient) return false
     const taken = this.#outbox.push(frame)
     if (taken === 'full') this.#giveUp()
     return taken === 'kept'
+  }
+
+  /** Its client has begun to close, or broke the protocol: `ws` is about to say so. */
+  get #isClosedByClient(): boolean {
+    return this.#socket !== undefined && this.#socket.readyState !== OPEN
   }
 
   /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */

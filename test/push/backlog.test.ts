@@ -67,6 +67,33 @@ test('what finds no room in time is refused, and holds up nobody behind it', asy
   assert.deepEqual([work.started, backlog.bytes], [[0, 3], 0])
 })
 
+test('once a large one was refused, the small ones behind it that fit go at once', async () => {
+  const backlog = new Backlog(100, 60)
+  const work = new Work(backlog)
+  await work.begin(0, 90)
+  const large = assert.rejects(work.begin(1, 50), overloaded)
+  await new Promise((resolve) => setTimeout(resolve, 30))
+  const small = work.begin(2, 5)
+  await large
+  assert.deepEqual(work.started, [0, 2])
+  await small
+})
+
+test('idle once nothing waits for the store, nor for room', async () => {
+  const backlog = new Backlog(100, 5_000)
+  const work = new Work(backlog)
+  await backlog.idle()
+  await work.begin(0, 90)
+  const waiting = work.begin(1, 50)
+  let isIdle = false
+  const idle = backlog.idle().then(() => (isIdle = true))
+  work.end(0)
+  await waiting
+  assert.equal(isIdle, false)
+  work.end(1)
+  await idle
+})
+
 test('no more than as many bytes again wait for room: the rest is refused at once', async () => {
   const backlog = new Backlog(100, 5_000)
   const work = new Work(backlog)

@@ -371,7 +371,38 @@ test('a client that reads too slowly is closed with 4408, and costs no more than
   })
   assert.ok(connection!.bufferedAmount < 500_000)
   assert.equal(connection!.send('x'), false)
+  // Its client does not even know yet; but whoever pushes is told.
+  await until('nobody counts on it', async () => !(await server.server.cluster.isOnline('slow')))
+  assert.deepEqual((await server.server.cluster.push({ uid: 'slow' }, 'x')).offline, ['slow'])
   assert.equal(await other.next(), chunk)
   slow.socket.resume()
   assert.deepEqual(await slow.closed, { code: 4408, reason: 'too slow' })
+})
+
+test('a burst within one turn of the event loop does not make a client slow', async () => {
+  const count = 4_000
+  const burst = defineModule('/burst', {
+    open(ctx) {
+      for (let n = 0; n < count; n++) ctx.send(String(n).padEnd(1_024))
+    },
+  })
+  await using server = await startTestServer({ modules: [burst] })
+  const client = await server.connect('/burst')
+  for (let n = 0; n < count; n++) assert.equal(Number(await client.next()), n)
+})
+
+test('who awaits one push after another leaves everyone else their turn of the event loop', async () => {
+  await using server = await start()
+  const client = await server.connect('/ws?uid=u')
+  let turnCount = 0
+  let isOver = false
+  const count = (): void => {
+    turnCount++
+    if (!isOver) setImmediate(count)
+  }
+  setImmediate(count)
+  for (let n = 0; n < 500; n++) await server.server.cluster.push({ uid: 'u' }, String(n))
+  isOver = true
+  assert.ok(turnCount > 100, `${turnCount} turns`)
+  for (let n = 0; n < 500; n++) assert.equal(await client.next(), String(n))
 })

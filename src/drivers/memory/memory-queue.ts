@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Receipt } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { NodeId, PushId } from '../../protocol/ids.ts'
@@ -63,7 +64,9 @@ export class MemoryQueue implements Queue {
 
   // ---- broadcasts
 
+  /** In the next turn of the event loop, for its readers' sake: else who awaits one after another fills the stream. */
   async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }> {
+    await nextTurn()
     this.#assertOpen()
     const { broadcasts, places } = this.#store
     if (places.size === 0) return { type: 'stored', nodeCount: 0 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
@@ -65,7 +66,9 @@ export class MemoryState implements State {
     return { type: 'applied', stamps: changes.map((change) => this.#store.bindings.apply(node, change)) }
   }
 
+  /** In the next turn of the event loop: who awaits one push after another must not keep everyone else from theirs. */
   async locate(lookup: Lookup): Promise<Located> {
+    await nextTurn()
     this.#assertOpen()
     return this.#store.bindings.locate(lookup)
   }

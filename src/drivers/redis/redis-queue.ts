@@ -18,7 +18,7 @@ const publishAll = new HotScript(publishAllLua)
 const MAX_POISON = 1_000
 /** What a dead node's poison is kept for, so that a person can still look at it. */
 const KEEP_POISON = 86_400_000
-const DRAIN_COUNT = 64
+const DRAIN_COUNT = 16
 /** An ack costs as much as a publish: one for so many entries, or so many ms. */
 const ACK_EVERY = { entries: 64, ms: 20 }
 const ACK_ALL_EVERY = { entries: 256, ms: 100 }

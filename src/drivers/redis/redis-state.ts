@@ -142,7 +142,8 @@ export class RedisState implements State {
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     const bindings = bindingsIn(changes)
     const members = changes.flatMap((change, position) => (change.type === 'member' ? [{ change, position }] : []))
-    const [bound, joined] = await Promise.all([
+    // Both have ended before anything newer is written: what is still on its way would overwrite it.
+    const [bound, joined] = await bothEnded([
       this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
       this.#client.batch((redis) => members.map(({ change }) => this.#setMember(redis, node, change))),
     ])
@@ -326,4 +327,10 @@ type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: s
 
 function badCursor(): FlotillaError {
   return new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
+}
+
+/** Like `Promise.all`, but rejects only once none of them is under way any more. */
+async function bothEnded<A, B>(works: [Promise<A>, Promise<B>]): Promise<[A, B]> {
+  await Promise.allSettled(works)
+  return Promise.all(works)
 }

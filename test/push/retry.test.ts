@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import { FlotillaError } from '../../src/errors.ts'
+import { parseOptions } from '../../src/options.ts'
+import type { NodeId, PushId } from '../../src/protocol/ids.ts'
+import { Dispatcher } from '../../src/push/dispatcher.ts'
+import { Locator } from '../../src/push/locator.ts'
+import { Pusher } from '../../src/push/pusher.ts'
+
+const settings = parseOptions({ modules: [] })
+
+/** What the pusher knows a push to `u` again by. */
+function digest(): string {
+  const target = JSON.stringify([{ type: 'users', uids: ['u'] }, false, null])
+  return createHash('sha1').update(target).update('x').digest('base64')
+}
+
+test('who has a push from its first attempt is left out of the third, though the second failed for another reason', async () => {
+  const driver = memory()
+  const [state, queue] = [driver.state(settings), driver.queue(settings)]
+  const first = await queue.claimId('again' as PushId, digest(), 1_000)
+  assert.equal(first.type, 'fresh')
+  await queue.releaseId('again' as PushId, digest(), ['a-1' as NodeId], 60_000)
+  const away = {
+    ...state,
+    locate: () => Promise.reject(new FlotillaError('FLT_STORE_AWAY', 'the store does not answer')),
+  } as unknown as typeof state
+  const nodes = { nodeOf: () => undefined, refresh: async () => {}, standIn: (node: NodeId) => node }
+  const locator = new Locator(away, nodes, 100)
+  const dispatcher = new Dispatcher({ queue, codec: settings.codec, publisher: 'p', locator, onUndelivered: () => {} })
+  const pusher = new Pusher(dispatcher, queue, 'p', { ...settings, onFailure: () => {} })
+  await assert.rejects(pusher.push({ uid: 'u' }, 'x', { id: 'again' }), { code: 'FLT_STORE_AWAY' })
+  assert.deepEqual(await queue.claimId('again' as PushId, digest(), 1_000), { type: 'fresh', stored: ['a-1'] })
+})
