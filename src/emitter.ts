@@ -106,7 +106,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
 
   /** Waits for what is under way. Safe twice. */
   async close(): Promise<void> {
-    await this.#pusher.idle()
+    await this.#pusher.close()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
 

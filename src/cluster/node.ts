@@ -182,7 +182,7 @@ export class ClusterNode {
       await this.#started
       const { node } = this.#membership
       await this.#ingress?.close(node)
-      await this.#pusher.idle()
+      await this.#pusher.close()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
       this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')

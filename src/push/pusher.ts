@@ -51,6 +51,7 @@ export class Pusher implements PusherApi {
   readonly #underWay = new Map<PushId, { digest: string; receipt: Promise<Receipt> }>()
   #count = 0
   #nextId = 0
+  #closed = false
 
   constructor(dispatcher: Dispatcher, queue: Queue, publisher: string, settings: PusherSettings) {
     this.#dispatcher = dispatcher
@@ -65,8 +66,9 @@ export class Pusher implements PusherApi {
     return this.#count
   }
 
-  /** Resolves once everything that was pushed is stored, or has failed: each is bounded by `storeWait`. */
-  async idle(): Promise<void> {
+  /** Takes no more, and resolves once everything that was pushed is stored, or has failed: each is bounded by `storeWait`. */
+  async close(): Promise<void> {
+    this.#closed = true
     await this.backlog.idle()
     await this.#dispatcher.idle()
   }
@@ -74,6 +76,8 @@ export class Pusher implements PusherApi {
   push(target: Target, message: Message, options: PushOptions = NO_OPTIONS): Promise<Receipt> {
     this.#count++
     try {
+      // Else close would wait for ever where pushes keep coming.
+      if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
       const { except, id, key } = options
       const push = {
         target: parseTarget(target),

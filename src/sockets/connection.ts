@@ -34,9 +34,6 @@ export interface UpgradeRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** `WebSocket.OPEN` */
-const OPEN = 1
-
 /** Younger than every lookup: what a binding is until the store has stamped it. */
 export const UNSTAMPED = Number.POSITIVE_INFINITY
 
@@ -143,15 +140,10 @@ export class Connection<P extends string = string> {
 
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
-    if (this.#closing !== undefined || this.#isClosedByClient) return false
+    if (this.#closing !== undefined || this.#outbox.isClosing) return false
     const taken = this.#outbox.push(frame)
     if (taken === 'full') this.#giveUp()
     return taken === 'kept'
-  }
-
-  /** Its client has begun to close, or broke the protocol: `ws` is about to say so. */
-  get #isClosedByClient(): boolean {
-    return this.#socket !== undefined && this.#socket.readyState !== OPEN
   }
 
   /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */

@@ -34,6 +34,11 @@ export class Outbox {
     return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
+  /** A close frame has gone out or come in, or the client broke the protocol: nothing may follow (RFC 6455 §5.5.1). */
+  get isClosing(): boolean {
+    return this.#webSocket !== undefined && this.#webSocket.readyState !== OPEN
+  }
+
   push(message: Frame): Taken {
     const frame = this.#deflateFrom === undefined ? message : message.deflated(this.#deflateFrom)
     if (this.#socket === undefined || this.#backlog !== undefined) {
@@ -98,10 +103,8 @@ export class Outbox {
     return this.#ahead > 0 && this.#socket?.writableNeedDrain === true
   }
 
-  /** After the close frame, which `ws` sends, nothing may follow (RFC 6455 §5.5.1). */
   #write(frames: readonly Frame[]): void {
-    const isOpen = this.#webSocket?.readyState === OPEN
-    if (isOpen && this.#socket?.writable === true) this.#socket.write(this.#flusher.join(frames))
+    if (!this.isClosing && this.#socket?.writable === true) this.#socket.write(this.#flusher.join(frames))
   }
 
   #awaitDrain(): void {

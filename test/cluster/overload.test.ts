@@ -142,3 +142,28 @@ test('closing ends in time while the store is away and pushes wait for room', as
   const codes = new Set(await settled)
   for (const code of codes) assert.match(String(code), /^FLT_(STORE_AWAY|OVERLOADED|CLOSED)$/)
 })
+
+test('closing ends while pushes keep coming: those made meanwhile are told', async (t) => {
+  const { publisher, emitter } = await startStage(t, {})
+  let isOver = false
+  const codes = new Set<string>()
+  const keepPushing = (): void => {
+    for (const { push } of [
+      { push: publisher.cluster.push.bind(publisher.cluster) },
+      { push: emitter.push.bind(emitter) },
+    ]) {
+      push({ uid: 'u' }, 'on and on').catch((error: unknown) => {
+        if (isFlotillaError(error)) codes.add(error.code)
+      })
+    }
+    if (!isOver) setImmediate(keepPushing)
+  }
+  keepPushing()
+  await elapse(100)
+  const began = performance.now()
+  await Promise.all([publisher.close({ timeout: 100 }), emitter.close()])
+  const took = performance.now() - began
+  isOver = true
+  assert.ok(took < 2_000, `it took ${took} ms`)
+  assert.deepEqual(codes, new Set(['FLT_CLOSED']))
+})
