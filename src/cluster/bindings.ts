@@ -34,6 +34,7 @@ export class Bindings {
   readonly #hub: Hub
   readonly #incarnation: Incarnation
   readonly #logger: Logger
+  readonly #onParked: (uid: Uid) => void
   #users = new Set<Uid>()
   #connections = new Set<ConnectionId>()
   #memberships = new Map<string, Membership>()
@@ -43,7 +44,9 @@ export class Bindings {
   #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger) {
+  /** @param onParked told of users who were put here and for whom something is parked */
+  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger, onParked: (uid: Uid) => void) {
+    this.#onParked = onParked
     this.#state = state
     this.#hub = hub
     this.#incarnation = incarnation
@@ -121,6 +124,7 @@ export class Bindings {
           return false
         }
         for (const [index, stamp] of applied.stamps.entries()) stampers[start + index]?.(stamp)
+        for (const uid of applied.parked) this.#onParked(uid)
       }
       return true
     } catch (error) {

@@ -1,4 +1,5 @@
 import type { State } from '../drivers/state.ts'
+import type { Logger } from '../logger.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { Hub } from '../sockets/hub.ts'
@@ -8,11 +9,21 @@ import type { Membership } from './membership.ts'
 export interface Afterwork {
   /** Whoever it was for is elsewhere: what comes later for them waits for it. */
   readonly absent: Promise<void> | undefined
-  /** Somebody has just left: nobody else has to wait for it. */
+  /** Nobody else has to wait for it: somebody has just left, or the store is away. */
   readonly left: Promise<void> | undefined
 }
 
+const RETRY_PAUSE = 500
+
 const NOTHING: Afterwork = { absent: undefined, left: undefined }
+
+/** How a push is sent after those who are not here; nothing for each where there is nobody. */
+interface Absentees {
+  readonly absent?: (() => Promise<void>) | undefined
+  readonly left?: (() => Promise<void>) | undefined
+}
+
+const NOBODY: Absentees = Object.freeze({})
 
 /** Delivers pushes to this node's connections, and sends them after those who have moved on. */
 export class Deliverer {
@@ -20,9 +31,12 @@ export class Deliverer {
   readonly #state: State
   readonly #membership: Membership
   readonly #dispatcher: () => Dispatcher
+  readonly #logger: Logger
   #deliveredCount = 0
+  #closed = false
 
-  constructor(hub: Hub, state: State, membership: Membership, dispatcher: () => Dispatcher) {
+  constructor(hub: Hub, state: State, membership: Membership, dispatcher: () => Dispatcher, logger: Logger) {
+    this.#logger = logger
     this.#hub = hub
     this.#state = state
     this.#membership = membership
@@ -34,23 +48,69 @@ export class Deliverer {
     return this.#deliveredCount
   }
 
+  /** Its caller is told where it cannot be sent after its users. */
   deliver(push: PushEnvelope): Afterwork {
+    const { absent, left } = this.#hand(push)
+    return { absent: absent?.(), left: left?.() }
+  }
+
+  /**
+   * The same for what its publisher believes stored: it is sent after its users until that is stored, however long the
+   * store, or the inbox that it is for, does not take it.
+   */
+  deliverStored(push: PushEnvelope): Afterwork {
+    const { absent, left } = this.#hand(push)
+    if (absent === undefined && left === undefined) return NOTHING
+    const sent = absent && this.#persist(absent)
+    return { absent: sent?.tried, left: bothOf(sent?.done, left && this.#persist(left).done) }
+  }
+
+  #hand(push: PushEnvelope): Absentees {
     const { deliveredCount, absent, left } = this.#hub.deliver(push)
     this.#deliveredCount += deliveredCount
-    if (absent === undefined && left === undefined) return NOTHING
+    if (absent === undefined && left === undefined) return NOBODY
+    const { node } = this.#membership
     return {
-      absent: absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent }),
-      left: left === undefined ? undefined : this.#sendAfter({ ...push, to: left }, { isForStragglers: true }),
+      absent: absent && (() => this.#sendAfter({ ...push, to: absent })),
+      left: left && (() => this.#dispatcher().resendToStragglers({ ...push, to: left }, node)),
     }
   }
 
-  async #sendAfter(push: PushEnvelope, options?: { isForStragglers: boolean }): Promise<void> {
+  close(): void {
+    this.#closed = true
+  }
+
+  /** `tried`: once the first attempt has ended; `done`: once one has succeeded. Neither rejects. */
+  #persist(attempt: () => Promise<void>): { tried: Promise<void>; done: Promise<void> } {
+    const first = attempt()
+    return { tried: first.catch(() => {}), done: first.catch((error: unknown) => this.#tryAgain(attempt, error)) }
+  }
+
+  async #tryAgain(attempt: () => Promise<void>, error: unknown): Promise<void> {
+    this.#logger.warn({ error }, 'a push could not be sent after its users; it will be again')
+    while (!this.#closed) {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      if (await attempt().then(yes, no)) return
+    }
+    // It stays in the inbox, for whoever takes that over.
+    await new Promise(() => {})
+  }
+
+  async #sendAfter(push: PushEnvelope): Promise<void> {
     const { node } = this.#membership
     // State may still name this node: its own stale routes go first, or the message would come back here.
     if (push.to.type === 'users') {
       const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
       await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
     }
-    await this.#dispatcher().resend(push, node, options)
+    await this.#dispatcher().resend(push, node)
   }
+}
+
+const yes = (): boolean => true
+const no = (): boolean => false
+
+function bothOf(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  if (one === undefined || other === undefined) return one ?? other
+  return Promise.all([one, other]).then(() => {})
 }

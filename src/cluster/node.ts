@@ -5,7 +5,7 @@ import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, Envelope } from '../protocol/envelope.ts'
+import type { Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
@@ -15,11 +15,12 @@ import type { Hub } from '../sockets/hub.ts'
 import { Bindings } from './bindings.ts'
 import { Cluster } from './cluster.ts'
 import { Controls } from './controls.ts'
-import { Deliverer } from './deliverer.ts'
+import { type Afterwork, Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Membership } from './membership.ts'
+import { Parking } from './parking.ts'
 import { Residents } from './residents.ts'
 import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
@@ -59,6 +60,7 @@ export class ClusterNode {
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
+  readonly #parking: Parking
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
@@ -84,8 +86,16 @@ export class ClusterNode {
       events,
       logger,
     }))
-    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger))
-    this.#deliverer = new Deliverer(hub, state, membership, dispatcher)
+    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, (uid) => {
+      void this.#parking.collect(uid)
+    }))
+    const deliverer = (this.#deliverer = new Deliverer(hub, state, membership, dispatcher, logger))
+    const onUndelivered = ({ id }: PushEnvelope): void => {
+      this.#undeliveredCount++
+      logger.debug({ id }, 'a push found nobody any more')
+    }
+    const deliver = (push: PushEnvelope): Afterwork => deliverer.deliverStored(push)
+    const parking = (this.#parking = new Parking({ state, codec, logger, deliver, onUndelivered }))
     this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
     this.#dispatcher = new Dispatcher({
       queue,
@@ -93,10 +103,8 @@ export class ClusterNode {
       publisher: membership.process,
       locator: new Locator(state, membership, storeWait),
       local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => this.#deliverHere(envelope) },
-      onUndelivered: ({ id }) => {
-        this.#undeliveredCount++
-        logger.debug({ id }, 'a push found nobody any more')
-      },
+      park: (push, uids, ignored) => parking.park(push, uids, ignored),
+      onUndelivered,
     })
     const onFailure = (error: unknown): void => hooks.onError('push', error)
     this.#pusher = new Pusher(this.#dispatcher, queue, membership.process, { ...settings, onFailure })
@@ -156,6 +164,8 @@ export class ClusterNode {
     if (this.#closed) return
     this.#closed = true
     this.#bindings.close()
+    this.#deliverer.close()
+    this.#parking.close()
     await this.#membership.stop()
     if (this.#started !== undefined) await this.#leave()
     await Promise.all([this.#state.close(), this.#queue.close()])
@@ -219,7 +229,7 @@ export class ClusterNode {
       get isSure() {
         return membership.isSure
       },
-      deliver: (push) => this.#deliverer.deliver(push),
+      deliver: (push) => this.#deliverer.deliverStored(push),
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
       confirm: () => membership.confirm(),

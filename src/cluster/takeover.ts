@@ -3,7 +3,8 @@ import type { State } from '../drivers/state.ts'
 import type { ShutdownReason } from '../api.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
+import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 
 /** How long one node may be the only one to clean up after another. */
@@ -42,9 +43,10 @@ export class Takeover {
       if (!(await this.#state.claim(node, by, CLAIM_FOR))) return false
       this.#logger.debug({ node, reason }, 'taking over what a node has left')
       await this.#queue.seal(node)
+      const members = await this.#state.groupsOn(node)
       // First nobody is listed there any more: how long the inbox takes does not matter to that.
       await this.#state.clean(node)
-      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes))
+      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes, members))
       await this.#queue.destroy(node)
       await this.#state.forget(node)
       if (node !== by) this.#logger.info({ node, reason }, 'took over what a node has left')
@@ -55,10 +57,11 @@ export class Takeover {
   }
 
   /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
-  async #resend(node: NodeId, bytes: Uint8Array): Promise<void> {
+  async #resend(node: NodeId, bytes: Uint8Array, members: Members): Promise<void> {
     const batch = this.#decode(node, bytes)
     const pushes = batch?.envelopes.filter((envelope) => envelope.type === 'push') ?? []
-    await Promise.all(pushes.map((push) => this.#dispatcher().resend(push, node)))
+    const copies = pushes.flatMap((push) => [push, ...copiesForMembers(push, members)])
+    await Promise.all(copies.map((copy) => this.#dispatcher().resend(copy, node)))
   }
 
   #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {
@@ -69,4 +72,21 @@ export class Takeover {
       return undefined
     }
   }
+}
+
+type Members = ReadonlyMap<Group, readonly Uid[]>
+
+/**
+ * Of a push to groups: for those who were in them there. Their memberships went with the node, and who comes back in a
+ * moment may be in no group yet; who got the groups' own copy knows this one by its id.
+ */
+function copiesForMembers(push: PushEnvelope, members: Members): PushEnvelope[] {
+  if (push.to.type !== 'groups') return []
+  const users = new Map(
+    push.to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, stamp])),
+  )
+  for (const uid of push.except?.uids ?? []) users.delete(uid)
+  if (users.size === 0) return []
+  const to: Address = { type: 'users', users: Array.from(users, ([uid, stamp]) => ({ uid, stamp })) }
+  return [{ ...push, to }]
 }

@@ -68,9 +68,32 @@ export type Applied =
    * A stamp for each change, in order. For one that puts a user or a member here it is larger than every stamp that a
    * lookup of that user or group gave before; for others it means nothing.
    */
-  | { readonly type: 'applied'; readonly stamps: readonly number[] }
+  | {
+      readonly type: 'applied'
+      readonly stamps: readonly number[]
+      /** Users who were put here and for whom something is parked. */
+      readonly parked: readonly Uid[]
+    }
   /** The node's marker is gone, for it was evicted or the store lost it: nothing more was written; it MUST join again. */
   | { readonly type: 'fenced' }
+
+/** A message whose user was nowhere. */
+export interface Parcel {
+  readonly uid: Uid
+  readonly bytes: Uint8Array
+}
+
+/** How many messages wait for one user at most, and how long, in ms. */
+export const MAX_PARKED = 100
+export const PARK_FOR = 60_000
+
+/** `found`: the user is somewhere by now, so look up again. `full`: as many wait for that user as may. */
+export type Parked = 'parked' | 'found' | 'full'
+
+export interface ParkedMessage {
+  readonly position: string
+  readonly bytes: Uint8Array
+}
 
 /** Where a user or a group was found. */
 export interface Route {
@@ -138,6 +161,21 @@ export interface State {
 
   /** Takes a node out of a user's route if that node has no connection of it: the repair of a stale route. */
   unroute(node: NodeId, uid: Uid): Promise<void>
+
+  /**
+   * Keeps messages for a minute, at most 100 for each user. MUST be one step with what `apply` does: either the user is
+   * on a node, which is not `ignored`, and the answer is `found`; or the next `apply` that puts the user on one names it.
+   */
+  park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]>
+
+  /** What is parked for a user, oldest first. It stays there. */
+  parkedFor(uid: Uid): Promise<readonly ParkedMessage[]>
+
+  /** Removes what was handed to the user. */
+  unpark(uid: Uid, positions: readonly string[]): Promise<void>
+
+  /** Which users are in which groups by a connection to this node: asked for before it is cleaned. */
+  groupsOn(node: NodeId): Promise<ReadonlyMap<Group, readonly Uid[]>>
 
   connections(uid: Uid): Promise<ConnectionInfo[]>
 

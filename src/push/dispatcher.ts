@@ -7,8 +7,11 @@ import { type Courier, Job, type Order } from './job.ts'
 import { Lane, type Outcome, type Settler } from './lane.ts'
 import type { LocatableTarget, Locator } from './locator.ts'
 
-/** Forwarded and taken over so often, a message goes round in circles. */
-const MAX_HOPS = 3
+/**
+ * Forwarded and taken over so often, a message goes round in circles: nobody moves as often while it is on its way, and
+ * who is nowhere for a moment has it parked.
+ */
+const MAX_HOPS = 8
 const STORED: Outcome = { type: 'stored', nodeCount: 1 }
 
 /** What is for this very node goes here, without a detour over the store. An emitter has none. */
@@ -25,6 +28,8 @@ export interface DispatcherInit {
   readonly publisher: string
   readonly locator: Locator
   readonly local?: LocalNode
+  /** Keeps a copy for users who are nowhere; returns those who are somewhere by now. An emitter has no need of it. */
+  readonly park?: (push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined) => Promise<readonly Uid[]>
   /** Told of a push that found nobody any more. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -56,26 +61,43 @@ export class Dispatcher implements Courier {
 
   /**
    * Sends a copy after users or groups that a node did not have (any more): to wherever they are now. It reaches only
-   * connections younger than the lookup that the first copy was sent by. Resolves, once that is stored, to those of the
-   * target that were nowhere. What is only for stragglers, who may have gone for good, is not counted as undelivered.
+   * connections younger than the lookup that the first copy was sent by. Users who are nowhere have it parked. Resolves
+   * once that is stored.
    */
-  async resend(
+  async resend(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
+    const { nodeCount, missed } = await this.#sendCopy(push, ignoring)
+    const { park } = this.#init
+    if (park === undefined || push.to.type !== 'users') {
+      if (nodeCount === 0) this.#init.onUndelivered(push)
+      return
+    }
+    if (missed.length === 0) return
+    const found = await park(push, missed as Uid[], ignoring)
+    if (found.length === 0) return
+    // They came between the lookup and now.
+    const users = push.to.users.filter(({ uid }) => found.includes(uid))
+    await this.resend({ ...push, to: { type: 'users', users }, hops: push.hops + 1 }, ignoring)
+  }
+
+  /** The same for those who have just left others of the target behind, and may have gone for good. */
+  async resendToStragglers(push: PushEnvelope, ignoring: NodeId): Promise<void> {
+    await this.#sendCopy(push, ignoring)
+  }
+
+  /** Resolves to how many nodes it is stored for, and to those of the target that were nowhere. */
+  #sendCopy(
     push: PushEnvelope,
     ignoring: NodeId | undefined,
-    { isForStragglers = false }: { isForStragglers?: boolean } = {},
-  ): Promise<readonly string[]> {
+  ): Promise<{ nodeCount: number; missed: readonly string[] }> {
     const target = targetOf(push.to)
     if (target === undefined || push.hops >= MAX_HOPS) {
       this.#init.onUndelivered(push)
-      return target === undefined ? [] : keysOf(target)
+      return Promise.resolve({ nodeCount: 0, missed: [] })
     }
     const copy = { ...push, hops: push.hops + 1, resent: true }
     const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
     return new Promise((resolve, reject) => {
-      const done: Order['done'] = (nodeCount, missed) => {
-        if (nodeCount === 0 && !isForStragglers) this.#init.onUndelivered(push)
-        resolve(missed)
-      }
+      const done: Order['done'] = (nodeCount, missed) => resolve({ nodeCount, missed })
       this.dispatch({ target, make, ignoring, done, failed: reject })
     })
   }
@@ -97,10 +119,10 @@ export class Dispatcher implements Courier {
   }
 
   sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void {
-    this.resend(push, node).then(
-      (missed) => job.miss(missed),
-      (error: unknown) => job.settle({ type: 'failed', error }, node, push),
-    )
+    const failed = (error: unknown): void => job.settle({ type: 'failed', error }, node, push)
+    // A first copy's receipt names who is offline; nobody is told that of a later one, so it is parked.
+    if (push.resent) this.resend(push, node).then(() => job.miss([]), failed)
+    else this.#sendCopy(push, node).then(({ missed }) => job.miss(missed), failed)
   }
 
   ended(): void {
@@ -184,11 +206,6 @@ function targetOf(to: Address): LocatableTarget | undefined {
     default:
       throw to satisfies never
   }
-}
-
-function keysOf(target: LocatableTarget): readonly string[] {
-  if (target.type === 'users') return target.uids
-  return target.type === 'connections' ? target.connections : []
 }
 
 /** The addressees of a new lookup with the stamps of the first: those decide who has had the message. */

@@ -7,10 +7,11 @@ import { groups } from './state/groups.ts'
 import { handles } from './state/handles.ts'
 import { membership } from './state/membership.ts'
 import { model } from './state/model.ts'
+import { parking } from './state/parking.ts'
 
 /** Every MUST of `State`, asked of a driver on a real store. */
 export function stateContract(name: string, candidate: () => Candidate): void {
   describe(`State of ${name}`, () => {
-    for (const part of [membership, eviction, bindings, groups, fence, handles, model]) part(candidate)
+    for (const part of [membership, eviction, bindings, groups, fence, parking, handles, model]) part(candidate)
   })
 }

@@ -77,6 +77,20 @@ export class Bindings {
     }
   }
 
+  nodesOf(uid: Uid): NodeId[] {
+    return [...(this.#users.get(uid)?.byNode.keys() ?? [])]
+  }
+
+  groupsOn(node: NodeId): Map<Group, Uid[]> {
+    const found = new Map<Group, Uid[]>()
+    for (const [group, { members }] of this.#groups) {
+      const here = [...members.values()].filter((member) => member.node === node)
+      const uids = new Set(here.flatMap(({ record }) => record.uid ?? []))
+      if (uids.size > 0) found.set(group, [...uids])
+    }
+    return found
+  }
+
   connectionsOf(uid: Uid): ConnectionInfo[] {
     const byNode = this.#users.get(uid)?.byNode ?? []
     return [...byNode].flatMap(([node, records]) => records.map((record) => ({ ...infoOf(record, node), uid })))

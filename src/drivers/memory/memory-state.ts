@@ -3,7 +3,19 @@ import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, State } from '../state.ts'
+import type {
+  Applied,
+  Change,
+  Located,
+  Lookup,
+  NodeList,
+  NodeRecord,
+  Parcel,
+  Parked,
+  ParkedMessage,
+  Renewal,
+  State,
+} from '../state.ts'
 import { Leases } from './leases.ts'
 import type { MemoryStore } from './memory-store.ts'
 
@@ -63,7 +75,12 @@ export class MemoryState implements State {
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     this.#assertOpen()
     if (!this.#store.nodes.has(node)) return { type: 'fenced' }
-    return { type: 'applied', stamps: changes.map((change) => this.#store.bindings.apply(node, change)) }
+    const { bindings, parking } = this.#store
+    const stamps = changes.map((change) => bindings.apply(node, change))
+    const here = changes.flatMap((change) =>
+      change.type === 'user' && change.connections.length > 0 ? change.uid : [],
+    )
+    return { type: 'applied', stamps, parked: here.filter((uid) => parking.of(uid).length > 0) }
   }
 
   /** In the next turn of the event loop: who awaits one push after another must not keep everyone else from theirs. */
@@ -76,6 +93,29 @@ export class MemoryState implements State {
   /** A user's route is made of its connections here, so there is nothing to repair. */
   async unroute(): Promise<void> {
     this.#assertOpen()
+  }
+
+  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
+    this.#assertOpen()
+    const { bindings, parking } = this.#store
+    return parcels.map(({ uid, bytes }) =>
+      bindings.nodesOf(uid).some((node) => node !== ignored) ? 'found' : parking.add(uid, bytes),
+    )
+  }
+
+  async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
+    this.#assertOpen()
+    return this.#store.parking.of(uid)
+  }
+
+  async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
+    this.#assertOpen()
+    this.#store.parking.remove(uid, positions)
+  }
+
+  async groupsOn(node: NodeId): Promise<ReadonlyMap<Group, readonly Uid[]>> {
+    this.#assertOpen()
+    return this.#store.bindings.groupsOn(node)
   }
 
   async connections(uid: Uid): Promise<ConnectionInfo[]> {

@@ -5,6 +5,7 @@ import type { Entry } from '../queue.ts'
 import type { NodeRecord } from '../state.ts'
 import { Bindings } from './bindings.ts'
 import { ExpiringMap } from './expiring-map.ts'
+import { Parking } from './parking.ts'
 import { Stream } from './stream.ts'
 
 /** A node that holds a lease. Times in ms by the store's clock. */
@@ -41,6 +42,7 @@ export class MemoryStore {
   nodesVersion = 0
 
   readonly bindings = new Bindings(() => this.#nextStamp())
+  readonly parking = new Parking(() => this.now())
 
   readonly inboxes = new Map<NodeId, Stream>()
   readonly sealed = new Map<NodeId, Stream>()

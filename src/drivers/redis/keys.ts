@@ -41,6 +41,7 @@ export class Keys {
   // ---- who is where, by partition
   readonly epoch = (partition: number): string => this.#in(partition, 'e')
   readonly route = (partition: number, uid: Uid): string => this.#in(partition, `r:${uid}`)
+  readonly parked = (partition: number, uid: Uid): string => this.#in(partition, `park:${uid}`)
   readonly holdings = (partition: number, node: NodeId): string => this.#in(partition, `c:${node}`)
   readonly groupRoute = (partition: number, group: Group): string => this.#in(partition, `gr:${group}`)
   readonly groupMembers = (partition: number, group: Group, node: NodeId): string =>

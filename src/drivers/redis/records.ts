@@ -45,6 +45,11 @@ export function groupRouteOf(hash: Readonly<Record<string, string>>, settled: bo
   return { nodes: Object.keys(nodes) as NodeId[], stamp: Number(stamp ?? 0), settled }
 }
 
+/** The same bytes, as ioredis takes them. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 type NodesReply = [now: number, version: number, leases: string[], infos: string[], counts: string[], gone: string[]]
 
 export function readNodeList(reply: unknown): { now: number; list: NodeList } {

@@ -2,6 +2,7 @@ import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
 import type { RedisClient } from './client.ts'
 import { type Keys, uidOfField, userField } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
+import { readMember } from './records.ts'
 
 /** Users or groups that one script takes: at most a few ms of Redis' time. */
 const CLEAN_CHUNK = 200
@@ -20,9 +21,7 @@ export class RedisCleaner {
     const fields = (await forAllPartitions(this.#client, (redis, partition) =>
       redis.hkeys(this.#keys.holdings(partition, node)),
     )) as string[][]
-    const groups = (await forAllPartitions(this.#client, (redis, partition) =>
-      redis.smembers(this.#keys.groupsOf(partition, node)),
-    )) as Group[][]
+    const groups = await this.#groupsOf(node)
     for (const partition of ALL_PARTITIONS) {
       const uids = fields[partition]!.flatMap((field) => uidOfField(field) ?? [])
       await this.#cleanUsers(node, partition, uids)
@@ -31,6 +30,31 @@ export class RedisCleaner {
     await forAllPartitions(this.#client, (redis, partition) =>
       redis.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
     )
+  }
+
+  /** Read a few at a time, like the rest of what is done after a node. */
+  async groupsOn(node: NodeId): Promise<Map<Group, Uid[]>> {
+    const groups = await this.#groupsOf(node)
+    const found = new Map<Group, Uid[]>()
+    for (const [partition, names] of groups.entries()) {
+      for (const chunk of chunks(names)) {
+        const members = await this.#client.batch((redis) =>
+          chunk.map((group) => redis.hgetall(this.#keys.groupMembers(partition, group, node))),
+        )
+        for (const [index, group] of chunk.entries()) {
+          const hash = members[index] as Record<string, string>
+          const uids = Object.entries(hash).flatMap(([id, value]) => readMember(id, node, value).uid ?? [])
+          if (uids.length > 0) found.set(group, [...new Set(uids)] as Uid[])
+        }
+      }
+    }
+    return found
+  }
+
+  #groupsOf(node: NodeId): Promise<Group[][]> {
+    return forAllPartitions(this.#client, (redis, partition) =>
+      redis.smembers(this.#keys.groupsOf(partition, node)),
+    ) as Promise<Group[][]>
   }
 
   async #cleanUsers(node: NodeId, partition: number, uids: readonly Uid[]): Promise<void> {

@@ -7,6 +7,7 @@ import { RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
 import { Keys } from './keys.ts'
 import { type RawEntry, StreamReader } from './reader.ts'
+import { asBuffer } from './records.ts'
 import { RedisIngress } from './redis-ingress.ts'
 import { HotScript } from './script-call.ts'
 import { publishAllLua } from './scripts/broadcasts.ts'
@@ -242,8 +243,4 @@ function toEntry({ id, fields }: RawEntry): Entry {
 function idAfter(id: string): string {
   const [ms, sequence] = id.split('-')
   return `${ms}-${BigInt(sequence!) + 1n}`
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -9,7 +9,22 @@ import {
   type Uid,
 } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
+import {
+  type Applied,
+  type Change,
+  type Located,
+  type Lookup,
+  MAX_PARKED,
+  type NodeList,
+  type NodeRecord,
+  PARK_FOR,
+  type Parcel,
+  type Parked,
+  type ParkedMessage,
+  type Renewal,
+  type Route,
+  type State,
+} from '../state.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
@@ -18,6 +33,7 @@ import { bindLua } from './scripts/bindings.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import {
+  asBuffer,
   KEEP_GONE,
   readNodeList,
   readRoute,
@@ -149,19 +165,23 @@ export class RedisState implements State {
     ])
     if (bound.includes(null) || joined.includes(null)) return { type: 'fenced' }
     const stamps: number[] = Array.from(changes, () => 0)
+    const parked: Uid[] = []
     for (const [index, { users }] of bindings.entries()) {
       const given = (bound[index] as string).split(' ')
-      for (const [at, { position }] of users.entries()) stamps[position] = Number(given[at])
+      for (const [at, { change, position }] of users.entries()) {
+        stamps[position] = Number.parseInt(given[at]!, 10)
+        if (given[at]!.endsWith('+')) parked.push(change.uid)
+      }
     }
     for (const [index, { position }] of members.entries()) stamps[position] = Number(joined[index])
-    return { type: 'applied', stamps }
+    return { type: 'applied', stamps, parked }
   }
 
   #bind(node: NodeId, { partition, users, connections }: PartitionBindings): ScriptCall {
     const keys = [this.#keys.holdings(partition, node)]
     const args: string[] = [node]
     for (const { change } of users) {
-      keys.push(this.#keys.route(partition, change.uid))
+      keys.push(this.#keys.route(partition, change.uid), this.#keys.parked(partition, change.uid))
       args.push(userField(change.uid), writeRecords(change.connections))
     }
     for (const { connection, present } of connections) args.push(connectionField(connection), present ? '1' : '0')
@@ -184,6 +204,36 @@ export class RedisState implements State {
     await this.#client.run((redis) =>
       redis.fltUnroute(holdings, this.#keys.route(partition, uid), node, userField(uid)),
     )
+  }
+
+  // ---- parking
+
+  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
+    const answers = await this.#client.batch((redis) =>
+      parcels.map(({ uid, bytes }) => {
+        const partition = partitionOf(uid)
+        const keys = [this.#keys.route(partition, uid), this.#keys.parked(partition, uid)]
+        return redis.fltPark(keys, [ignored ?? '', asBuffer(bytes), MAX_PARKED, PARK_FOR])
+      }),
+    )
+    return answers as Parked[]
+  }
+
+  async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
+    const rows = await this.#client.run((redis) => redis.xrangeBuffer(this.#parkedKey(uid), '-', '+'))
+    return rows.map(([id, [, bytes = Buffer.alloc(0)]]) => ({ position: id.toString(), bytes }))
+  }
+
+  async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
+    if (positions.length > 0) await this.#client.run((redis) => redis.fltUnpark(this.#parkedKey(uid), positions))
+  }
+
+  #parkedKey(uid: Uid): string {
+    return this.#keys.parked(partitionOf(uid), uid)
+  }
+
+  groupsOn(node: NodeId): Promise<ReadonlyMap<Group, readonly Uid[]>> {
+    return this.#cleaner.groupsOn(node)
   }
 
   // ---- lookups

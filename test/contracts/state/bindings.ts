@@ -150,7 +150,7 @@ export function bindings(candidate: () => Candidate): void {
         groups: [],
         connections: [],
       })
-      assert.deepEqual(await one.apply(node, []), { type: 'applied', stamps: [] })
+      assert.deepEqual(await one.apply(node, []), { type: 'applied', stamps: [], parked: [] })
     })
 
     it('says that a lookup is settled while nothing was lost', async (t) => {

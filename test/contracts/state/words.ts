@@ -39,7 +39,11 @@ export async function whereIsGroup(state: State, group: string | Group): Promise
   return [...(await routesOf(state, 'nobody', group)).group.nodes].toSorted()
 }
 
-export async function appliedTo(state: State, node: NodeId, changes: Change[]): Promise<{ stamps: readonly number[] }> {
+export async function appliedTo(
+  state: State,
+  node: NodeId,
+  changes: Change[],
+): Promise<{ stamps: readonly number[]; parked: readonly Uid[] }> {
   const applied = await state.apply(node, changes)
   if (applied.type === 'fenced') assert.fail('the node was fenced')
   return applied

@@ -28,15 +28,16 @@ end
 `
 
 /**
- * Users and connections of one partition: each user has its route among the keys, its field and value among the
- * arguments; what is left of those is connections. Answers the users' stamps, or nil where the marker is gone.
+ * Users and connections of one partition: each user has its route and what is parked for it among the keys, its field
+ * and value among the arguments; what is left of those is connections. Answers the users' stamps, with a plus where
+ * something is parked, or nil where the marker is gone.
  */
 export const bindLua = `${NOW}${INT}${SPLIT_ROUTE}
--- KEYS holdings route…; ARGV node (field value)… (field present)…
+-- KEYS holdings (route parked)…; ARGV node (field value)… (field present)…
 if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
 local node, stamps = ARGV[1], {}
-for user = 1, #KEYS - 1 do
-  local route, field, value = KEYS[user + 1], ARGV[2 * user], ARGV[2 * user + 1]
+for user = 1, (#KEYS - 1) / 2 do
+  local route, parked, field, value = KEYS[2 * user], KEYS[2 * user + 1], ARGV[2 * user], ARGV[2 * user + 1]
   local stamp, others
   if value == '' then
     redis.call('HDEL', KEYS[1], field)
@@ -48,8 +49,9 @@ for user = 1, #KEYS - 1 do
     redis.call('SET', route, int(stamp) .. others .. ' ' .. node)
   end
   stamps[user] = int(stamp)
+  if value ~= '' and redis.call('EXISTS', parked) == 1 then stamps[user] = stamps[user] .. '+' end
 end
-for at = 2 * #KEYS, #ARGV, 2 do
+for at = #KEYS + 1, #ARGV, 2 do
   if ARGV[at + 1] == '1' then redis.call('HSET', KEYS[1], ARGV[at], '') else redis.call('HDEL', KEYS[1], ARGV[at]) end
 end
 return table.concat(stamps, ' ')`
@@ -83,6 +85,29 @@ return int(stamp)`,
 -- KEYS holdings route; ARGV node field
 if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
 unlist(KEYS[2], ARGV[1])
+return 1`,
+  },
+
+  // One step: either the user is somewhere, or whoever binds the user next finds the message.
+  fltPark: {
+    numberOfKeys: 2,
+    lua: `${INT}${SPLIT_ROUTE}
+-- KEYS route parked; ARGV ignored bytes most ttl
+local _, others = split(redis.call('GET', KEYS[1]), ARGV[1])
+if others ~= '' then return 'found' end
+if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 'full' end
+redis.call('XADD', KEYS[2], '*', 'd', ARGV[2])
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return 'parked'`,
+  },
+
+  // An empty stream would still be found by whoever binds the user.
+  fltUnpark: {
+    numberOfKeys: 1,
+    lua: `
+-- KEYS parked; ARGV id…
+redis.call('XDEL', KEYS[1], unpack(ARGV))
+if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[1]) end
 return 1`,
   },
 

@@ -1,0 +1,89 @@
+import type { ParkedMessage, State } from '../drivers/state.ts'
+import type { Logger } from '../logger.ts'
+import type { Codec, PushEnvelope } from '../protocol/envelope.ts'
+import type { NodeId, Uid } from '../protocol/ids.ts'
+import type { Afterwork } from './deliverer.ts'
+
+const RETRY_PAUSE = 200
+
+interface ParkingInit {
+  readonly state: State
+  readonly codec: Codec
+  readonly logger: Logger
+  readonly deliver: (push: PushEnvelope) => Afterwork
+  /** Told of a push that found no room. */
+  readonly onUndelivered: (push: PushEnvelope) => void
+}
+
+/**
+ * Messages that were on their way when their users went: each waits a minute in the user's part of State, where whoever
+ * binds the user next is told of it. They leave it once they were handed on, so who returns on two nodes at once may have
+ * them on either.
+ */
+export class Parking {
+  readonly #init: ParkingInit
+  readonly #collecting = new Set<Uid>()
+  #closed = false
+
+  constructor(init: ParkingInit) {
+    this.#init = init
+  }
+
+  /** Keeps a copy for each of a push's users who are nowhere but perhaps on `ignored`; returns those who are somewhere. */
+  async park(push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined): Promise<readonly Uid[]> {
+    const { state, onUndelivered } = this.#init
+    const answers = await state.park(
+      uids.map((uid) => ({ uid, bytes: this.#write(push, uid) })),
+      ignored,
+    )
+    for (const answer of answers) if (answer === 'full') onUndelivered(push)
+    return uids.filter((_, index) => answers[index] === 'found')
+  }
+
+  /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
+  async collect(uid: Uid): Promise<void> {
+    if (this.#collecting.has(uid)) return
+    this.#collecting.add(uid)
+    while (!this.#closed) {
+      try {
+        await this.#handOut(uid)
+        break
+      } catch (error) {
+        this.#init.logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      }
+    }
+    this.#collecting.delete(uid)
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  async #handOut(uid: Uid): Promise<void> {
+    const { state, deliver } = this.#init
+    const messages = await state.parkedFor(uid)
+    const works = messages.flatMap((message) => this.#read(message).map(deliver))
+    await Promise.all(works.flatMap(({ absent, left }) => [absent, left]))
+    await state.unpark(
+      uid,
+      messages.map(({ position }) => position),
+    )
+  }
+
+  #write(push: PushEnvelope, uid: Uid): Uint8Array {
+    const { to } = push
+    const stamp = to.type === 'users' ? (to.users.find((user) => user.uid === uid)?.stamp ?? 0) : 0
+    const copy = { ...push, to: { type: 'users' as const, users: [{ uid, stamp }] }, resent: true }
+    return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
+  }
+
+  #read({ bytes }: ParkedMessage): PushEnvelope[] {
+    try {
+      return this.#init.codec.decode(bytes).envelopes.filter((envelope) => envelope.type === 'push')
+    } catch (error) {
+      this.#init.logger.error({ error }, 'a parked message is not ours and was dropped')
+      return []
+    }
+  }
+}

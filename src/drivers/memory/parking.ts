@@ -1,0 +1,32 @@
+import type { Uid } from '../../protocol/ids.ts'
+import { MAX_PARKED, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
+import { ExpiringMap } from './expiring-map.ts'
+
+/** Messages of users who are nowhere, for a minute. */
+export class Parking {
+  readonly #messages = new ExpiringMap<Uid, readonly ParkedMessage[]>()
+  readonly #now: () => number
+  #nextPosition = 0
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  add(uid: Uid, bytes: Uint8Array): Parked {
+    const messages = this.of(uid)
+    if (messages.length >= MAX_PARKED) return 'full'
+    const message = { position: String(this.#nextPosition++), bytes: bytes.slice() }
+    this.#messages.set(uid, [...messages, message], this.#now(), PARK_FOR)
+    return 'parked'
+  }
+
+  of(uid: Uid): readonly ParkedMessage[] {
+    return this.#messages.get(uid, this.#now()) ?? []
+  }
+
+  remove(uid: Uid, positions: readonly string[]): void {
+    const rest = this.of(uid).filter(({ position }) => !positions.includes(position))
+    if (rest.length === 0) this.#messages.delete(uid)
+    else this.#messages.set(uid, rest, this.#now(), 0)
+  }
+}

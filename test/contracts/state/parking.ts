@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { State } from '../../../src/drivers/state.ts'
+import type { NodeId } from '../../../src/protocol/ids.ts'
+import { asGroup, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
+import { appliedTo, calm, memberHere, userGone, userHere } from './words.ts'
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+export function parking(candidate: () => Candidate): void {
+  describe('parking', { concurrency: CONCURRENCY }, () => {
+    it('keeps messages for a user who is nowhere, in order, until they are taken away', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const node = await joined(one)
+      assert.deepEqual(await park(one, 'u1', ['a', 'b', 'c']), ['parked', 'parked', 'parked'])
+      assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b', 'c'])
+      assert.deepEqual((await appliedTo(one, node, [userHere('u2'), userHere('u1')])).parked, ['u1'])
+      assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b', 'c'])
+      const [first, second, third] = await one.parkedFor(asUid('u1'))
+      await one.unpark(asUid('u1'), [first!.position, third!.position])
+      assert.deepEqual(await textsFor(one, 'u1'), ['b'])
+      assert.deepEqual((await appliedTo(one, node, [userHere('u1')])).parked, ['u1'])
+      await one.unpark(asUid('u1'), [second!.position])
+      assert.deepEqual((await appliedTo(one, node, [userHere('u1')])).parked, [])
+      await one.unpark(asUid('u1'), [])
+    })
+
+    it('keeps nothing for a user who is somewhere, unless only on the node that is known to lack it', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      const [a, b] = [await joined(one), await joined(two)]
+      await one.apply(a, [userHere('u1')])
+      assert.deepEqual(await park(two, 'u1', ['x']), ['found'])
+      assert.deepEqual(await park(two, 'u1', ['x'], a), ['parked'])
+      await two.apply(b, [userHere('u1')])
+      assert.deepEqual(await park(two, 'u1', ['y'], a), ['found'])
+      await one.apply(a, [userGone('u1')])
+      await two.apply(b, [userGone('u1')])
+      assert.deepEqual(await park(two, 'u1', ['z']), ['parked'])
+    })
+
+    it('does not name who goes, or who is told to be on no node', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const node = await joined(one)
+      await park(one, 'u1', ['x'])
+      assert.deepEqual((await appliedTo(one, node, [userGone('u1')])).parked, [])
+    })
+
+    it('takes 100 messages for each user', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const texts = Array.from({ length: 102 }, (_, index) => `m${index}`)
+      const answers = await park(one, 'u1', texts)
+      assert.deepEqual(answers.slice(98), ['parked', 'parked', 'full', 'full'])
+      assert.deepEqual(await textsFor(one, 'u1'), texts.slice(0, 100))
+      assert.deepEqual(await park(one, 'u2', ['x']), ['parked'])
+    })
+
+    it('loses none that meets a binding: it is named to who binds, or found by who parks', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      const node = await joined(one)
+      for (let round = 0; round < 50; round++) {
+        const uid = `u${round}`
+        const [applied, [parked]] = await Promise.all([appliedTo(one, node, [userHere(uid)]), park(two, uid, ['x'])])
+        assert.equal(applied.parked.length === 1, parked === 'parked', `${parked} and ${applied.parked.length} named`)
+      }
+    })
+
+    it('tells which users were in which groups on a node, until it is cleaned', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      const [a, b] = [await joined(one), await joined(two)]
+      const [phone, laptop, anonymous] = [newConnection('u1'), newConnection('u1'), newConnection()]
+      await one.apply(a, [memberHere('g1', phone), memberHere('g1', laptop), memberHere('g2', anonymous)])
+      await two.apply(b, [memberHere('g1', newConnection('u2'))])
+      assert.deepEqual([...(await two.groupsOn(a))], [[asGroup('g1'), ['u1']]])
+      await one.evict(a, 'closed', b)
+      await two.clean(a)
+      assert.deepEqual([...(await two.groupsOn(a))], [])
+    })
+  })
+}
+
+async function park(state: State, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
+  return [
+    ...(await state.park(
+      texts.map((text) => ({ uid: asUid(uid), bytes: bytesOf(text) })),
+      ignored,
+    )),
+  ]
+}
+
+async function textsFor(state: State, uid: string): Promise<string[]> {
+  return (await state.parkedFor(asUid(uid))).map(({ bytes }) => Buffer.from(bytes).toString())
+}
