@@ -58,15 +58,15 @@ export class Deliverer {
    * The same for what its publisher believes stored: it is sent after its users until that is stored, however long the
    * store, or the inbox that it is for, does not take it.
    */
-  deliverStored(push: PushEnvelope): Afterwork {
-    const { absent, left } = this.#hand(push)
+  deliverStored(push: PushEnvelope, order = 0): Afterwork {
+    const { absent, left } = this.#hand(push, order)
     if (absent === undefined && left === undefined) return NOTHING
     const sent = absent && this.#persist(absent)
     return { absent: sent?.tried, left: bothOf(sent?.done, left && this.#persist(left).done) }
   }
 
-  #hand(push: PushEnvelope): Absentees {
-    const { deliveredCount, absent, left } = this.#hub.deliver(push)
+  #hand(push: PushEnvelope, order = 0): Absentees {
+    const { deliveredCount, absent, left } = this.#hub.deliver(push, order)
     this.#deliveredCount += deliveredCount
     if (absent === undefined && left === undefined) return NOBODY
     const { node } = this.#membership

@@ -1,4 +1,4 @@
-import type { Entry, Queue, Stop } from '../drivers/queue.ts'
+import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import { hashOf, type NodeId } from '../protocol/ids.ts'
@@ -9,7 +9,8 @@ const RETRY_PAUSE = 100
 
 /** What a node does with what it is sent. */
 export interface Receiver {
-  deliver(push: PushEnvelope): Afterwork
+  /** `order` is the entry's, whose reading this is. */
+  deliver(push: PushEnvelope, order: number): Afterwork
   obey(control: ControlEnvelope): Promise<void>
   answered(reply: ReplyEnvelope): void
   /** Whether nobody else can own this inbox by now. */
@@ -100,6 +101,7 @@ export class Inbox {
   }
 
   #take(entry: Entry): void {
+    if (entry.isReplay === true) return this.#process(entry, [])
     const open = { position: entry.position, isDone: false }
     this.#open.push(open)
     const works: Promise<void>[] = []
@@ -116,13 +118,14 @@ export class Inbox {
   #process(entry: Entry, works: Promise<void>[]): void {
     const envelopes = this.#decode(entry)
     if (envelopes instanceof Promise) works.push(envelopes)
-    else for (const envelope of envelopes) this.#handle(envelope, works)
+    else for (const envelope of envelopes) this.#handle(envelope, entry, works)
   }
 
   #decode(entry: Entry): readonly Envelope[] | Promise<void> {
+    if (isEmpty(entry)) return []
     try {
       const { publisher, seq, envelopes } = this.#codec.decode(entry.bytes)
-      return this.#sequences.isNew(publisher, seq) ? envelopes : []
+      return entry.isReplay === true || this.#sequences.isNew(publisher, seq) ? envelopes : []
     } catch (error) {
       return this.#setAside(entry, error)
     }
@@ -135,10 +138,10 @@ export class Inbox {
     await this.#source.setAside(entry, String(error)).catch(this.#receiver.onError)
   }
 
-  #handle(envelope: Envelope, works: Promise<void>[]): void {
+  #handle(envelope: Envelope, entry: Entry, works: Promise<void>[]): void {
     switch (envelope.type) {
       case 'push':
-        this.#hand(envelope, works)
+        this.#hand(entry.isReplay === true ? { ...envelope, resent: true } : envelope, entry.order, works)
         return
       case 'control':
         works.push(this.#guard(this.#receiver.obey(envelope)))
@@ -152,32 +155,32 @@ export class Inbox {
   }
 
   /** A push for several users goes through the lane of each. */
-  #hand(push: PushEnvelope, works: Promise<void>[]): void {
+  #hand(push: PushEnvelope, order: number, works: Promise<void>[]): void {
     const { to } = push
     const laneCount = this.#lanes.length
     // What is not for users keeps to one lane: two lists of groups may share one.
-    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, works)
+    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, order, works)
     for (let lane = 0; lane < laneCount; lane++) {
       const users = to.users.filter(({ uid }) => hashOf(uid) % laneCount === lane)
-      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, works)
+      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, order, works)
     }
   }
 
   /** Delivers once the lane is free. */
-  #run(lane: number, push: PushEnvelope, works: Promise<void>[]): void {
+  #run(lane: number, push: PushEnvelope, order: number, works: Promise<void>[]): void {
     const before = this.#lanes[lane]
     if (before !== undefined) {
-      const work = before.then(() => this.#deliverLate(push))
+      const work = before.then(() => this.#deliverLate(push, order))
       works.push(this.#occupy(lane, work))
       return
     }
-    const { absent, left } = this.#receiver.deliver(push)
+    const { absent, left } = this.#receiver.deliver(push, order)
     if (absent !== undefined) works.push(this.#occupy(lane, absent))
     if (left !== undefined) works.push(this.#guard(left))
   }
 
-  async #deliverLate(push: PushEnvelope): Promise<void> {
-    const { absent, left } = this.#receiver.deliver(push)
+  async #deliverLate(push: PushEnvelope, order: number): Promise<void> {
+    const { absent, left } = this.#receiver.deliver(push, order)
     await Promise.all([absent, left])
   }
 

@@ -193,6 +193,9 @@ export class ClusterNode {
       const { node } = this.#membership
       await this.#ingress?.close(node)
       await this.#pusher.close()
+      // What has come is done and acked: else it would be sent again to those who have it.
+      await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
+      await this.#queue.flushAcks()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
       this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
@@ -229,7 +232,7 @@ export class ClusterNode {
       get isSure() {
         return membership.isSure
       },
-      deliver: (push) => this.#deliverer.deliverStored(push),
+      deliver: (push, order) => this.#deliverer.deliverStored(push, order),
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
       confirm: () => membership.confirm(),
@@ -255,6 +258,7 @@ export class ClusterNode {
   #membershipHooks(): ConstructorParameters<typeof Membership>[3] {
     return {
       rejoined: (from) => this.#rejoined(from),
+      opened: (order) => this.#hub.skipBroadcasts(order),
       left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
       beat: () => this.#leadIngress(),

@@ -64,7 +64,10 @@ export class Parking {
     const { state, deliver } = this.#init
     const messages = await state.parkedFor(uid)
     const works = messages.flatMap((message) => this.#read(message).map(deliver))
-    await Promise.all(works.flatMap(({ absent, left }) => [absent, left]))
+    for (const { absent, left } of works) {
+      await absent
+      await left
+    }
     await state.unpark(
       uid,
       messages.map(({ position }) => position),

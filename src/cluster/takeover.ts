@@ -47,6 +47,7 @@ export class Takeover {
       // First nobody is listed there any more: how long the inbox takes does not matter to that.
       await this.#state.clean(node)
       await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes, members))
+      await this.#queue.replayAll(node)
       await this.#queue.destroy(node)
       await this.#state.forget(node)
       if (node !== by) this.#logger.info({ node, reason }, 'took over what a node has left')

@@ -10,7 +10,14 @@ export interface Entry {
   /** Where it stands; grows. */
   readonly position: string
   readonly bytes: Uint8Array
+  /** Grows from entry to entry, as its position does; of one that is replayed, what it was the first time. */
+  readonly order: number
+  /** A broadcast that comes once more, for those who connected since it came first. It is not acked. */
+  readonly isReplay?: boolean
 }
+
+/** An entry without bytes, which ends a replay, has only to be acked. */
+export const isEmpty = ({ bytes }: Entry): boolean => bytes.length === 0
 
 /** Reading stops before the next entry; resolves when the handler has returned. */
 export type Stop = () => Promise<void>
@@ -29,11 +36,12 @@ export type Claimed =
 
 export interface Queue {
   /**
-   * Makes a node's inbox, empty, and its place in the broadcast stream, at its end; what stands already stays as it is.
-   * A node opens it once it has its lease, so that what a halfway join leaves is found, and before it binds anybody, so
-   * that nobody there misses a broadcast.
+   * Makes a node's inbox, empty, and its place in the broadcast stream; what stands already stays as it is. Its place is
+   * where `before` had one, the same process until it was evicted, for its clients are still there; else the end. A node
+   * opens it once it has its lease, so that what a halfway join leaves is found, and before it binds anybody, so that
+   * nobody there misses a broadcast. Resolves to the order of the broadcast that its place is behind.
    */
-  open(node: NodeId): Promise<void>
+  open(node: NodeId, before?: NodeId): Promise<number>
 
   /** Whether the inbox still stands: a store that lost it does not say so to a reader. */
   isOpen(node: NodeId): Promise<boolean>
@@ -56,6 +64,9 @@ export interface Queue {
   /** The broadcast stream may forget it, once every node has said so. MAY be gathered. */
   ackAll(node: NodeId, position: string): void
 
+  /** Resolves once what was acked so far is, or has failed to be. */
+  flushAcks(): Promise<void>
+
   /** Keeps a poisoned entry aside, for a person to look at; at most 1,000 of a node. It is then acked like any other. */
   setAside(node: NodeId, entry: Entry, reason: string): Promise<void>
 
@@ -67,6 +78,12 @@ export interface Queue {
    * handler that rejects ends the drain. MUST be safe twice, and beside others: then entries are handed out twice.
    */
   drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void>
+
+  /**
+   * Has every node read once more the broadcasts that a dead one had not acked, as replays: its clients may be there by
+   * now. Its place stays for a minute, unless the stream is full, for its process may wake up. MUST be safe twice.
+   */
+  replayAll(node: NodeId): Promise<void>
 
   /** Removes what is left of a node: its sealed inbox, its place in the broadcast stream. MUST be safe twice. */
   destroy(node: NodeId): Promise<void>

@@ -46,6 +46,8 @@ export class Connection<P extends string = string> {
   readonly params: Params<P>
   readonly session: Session
   readonly meta: ConnectionMeta
+  /** @internal The broadcast that had come last when it was added: it gets those that come after. */
+  lastBroadcast = 0
   readonly #url: string
   /** The request's headers in one string, which takes a fraction of what a list of them does: names and values in turns. */
   readonly #headers: string

@@ -1,5 +1,5 @@
 import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envelope.ts'
-import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
+import type { ConnectionId, Group, PushId, Uid } from '../protocol/ids.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
 import { Frame } from './frame.ts'
@@ -30,6 +30,8 @@ export class Hub implements Iterable<Connection> {
   readonly #byGroup = new Map<Group, Set<Connection>>()
   readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
   readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
+  /** The order of the newest broadcast that came here. */
+  #lastBroadcast = 0
   readonly #users = byUser(this)
   readonly #groups = byGroup(this)
 
@@ -69,6 +71,7 @@ export class Hub implements Iterable<Connection> {
 
   add(connection: Connection): void {
     this.#byId.set(connection.id, connection)
+    connection.lastBroadcast = this.#lastBroadcast
   }
 
   /** Forgets a connection that went; what is on its way to it will be sent after it. */
@@ -100,13 +103,20 @@ export class Hub implements Iterable<Connection> {
     unlist(this.#byGroup, group, connection)
   }
 
+  /** Those up to this one did not come here: who connects from now on may have missed them elsewhere. */
+  skipBroadcasts(order: number): void {
+    this.#lastBroadcast = Math.max(this.#lastBroadcast, order)
+  }
+
   // ---- what reaches them
 
   /**
    * Hands a push to those it is for. A first copy is for all of the target's connections; a re-sent one only for those
    * that were bound after the lookup it was first sent by, for the others have had the first copy.
+   *
+   * @param order of a broadcast among all of them
    */
-  deliver(push: PushEnvelope): Delivery {
+  deliver(push: PushEnvelope, order = 0): Delivery {
     const { to } = push
     switch (to.type) {
       case 'users': {
@@ -123,7 +133,7 @@ export class Hub implements Iterable<Connection> {
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, to.connections), ...NOBODY_AWAY }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToAll(push, order), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
@@ -175,10 +185,7 @@ export class Hub implements Iterable<Connection> {
     }
     if (isOlder && push.resent) return false
     if (!isYounger) return true
-    const key = `${push.id} ${connection.id}`
-    if (this.#deliveries.has(key)) return false
-    this.#deliveries.add(key)
-    return true
+    return this.#isFirst(push.id, connection)
   }
 
   #deliverToConnections(push: PushEnvelope, ids: readonly ConnectionId[]): number {
@@ -191,8 +198,25 @@ export class Hub implements Iterable<Connection> {
     return count
   }
 
-  #deliverToAll(push: PushEnvelope): number {
-    return this.writeToAll(new Frame(push.payload, push.key), (connection) => isExcepted(connection, push.except))
+  #deliverToAll(push: PushEnvelope, order: number): number {
+    const frame = new Frame(push.payload, push.key)
+    if (push.resent) return this.writeToAll(frame, (connection) => !this.#hasMissed(connection, push, order))
+    this.#lastBroadcast = order
+    return this.writeToAll(frame, (connection) => isExcepted(connection, push.except))
+  }
+
+  /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
+  #hasMissed(connection: Connection, { id, except }: PushEnvelope, order: number): boolean {
+    if (connection.lastBroadcast < order || isExcepted(connection, except)) return false
+    return this.#isFirst(id, connection)
+  }
+
+  /** Remembers who has had a push that may come twice. */
+  #isFirst(push: PushId, connection: Connection): boolean {
+    const key = `${push} ${connection.id}`
+    if (this.#deliveries.has(key)) return false
+    this.#deliveries.add(key)
+    return true
   }
 
   /** Hands one frame to everyone here but those who are skipped; says how many they were. */

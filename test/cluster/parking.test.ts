@@ -15,7 +15,7 @@ test('pushes that a dead node took arrive when their users come back, however ma
     ids.push(answer.id)
   }
   await push(b, { group: 'g', message: 'to the group' })
-  a.kill9()
+  await a.kill9()
   phone.socket.terminate()
   await untilGone(c, a)
   await elapse(2 * DEAD_AFTER)

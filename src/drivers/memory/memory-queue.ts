@@ -10,6 +10,9 @@ import { Stream } from './stream.ts'
 
 /** Poisoned entries that are kept of one node. */
 const MAX_ASIDE = 1_000
+const NOTHING = new Uint8Array()
+/** How long a gone node's place among the broadcasts is kept, in ms. */
+const HOLD_PLACE = 60_000
 
 /** Queue in this process. A call takes effect at once; only its answer is a promise. */
 export class MemoryQueue implements Queue {
@@ -26,11 +29,13 @@ export class MemoryQueue implements Queue {
   // ---- inboxes
 
   /** Opened again, it keeps what it holds and where it stood. */
-  async open(node: NodeId): Promise<void> {
+  async open(node: NodeId, before?: NodeId): Promise<number> {
     this.#assertOpen()
-    const { inboxes, places, broadcasts } = this.#store
+    const { inboxes, places, heldPlaces, broadcasts } = this.#store
+    const place = before === undefined ? undefined : (places.get(before) ?? heldPlaces.get(before)?.place)
     if (!inboxes.has(node)) inboxes.set(node, new Stream(this.#store.micros()))
-    if (!places.has(node)) places.set(node, broadcasts.last)
+    if (!places.has(node)) places.set(node, place ?? broadcasts.last)
+    return places.get(node)!
   }
 
   async isOpen(node: NodeId): Promise<boolean> {
@@ -55,6 +60,8 @@ export class MemoryQueue implements Queue {
     this.#store.inboxes.get(node)?.forgetUpTo(Number(position))
   }
 
+  async flushAcks(): Promise<void> {}
+
   async setAside(node: NodeId, entry: Entry, reason: string): Promise<void> {
     this.#assertOpen()
     const { aside } = this.#store
@@ -70,6 +77,11 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     const { broadcasts, places } = this.#store
     if (places.size === 0) return { type: 'stored', nodeCount: 0 }
+    // Before anything is refused, what is only kept for nodes that may come back goes.
+    if (!broadcasts.hasRoomFor(batch.length, this.#settings.maxInboxBytes)) {
+      this.#store.heldPlaces.clear()
+      this.#trimBroadcasts()
+    }
     return this.#append(broadcasts, batch, 'all') ? { type: 'stored', nodeCount: places.size } : { type: 'full' }
   }
 
@@ -89,8 +101,24 @@ export class MemoryQueue implements Queue {
   }
 
   #trimBroadcasts(): void {
-    const { broadcasts, places } = this.#store
-    broadcasts.forgetUpTo(Math.min(broadcasts.last, ...places.values()))
+    const { broadcasts, places, heldPlaces } = this.#store
+    for (const [node, { until }] of heldPlaces) if (until <= this.#store.now()) heldPlaces.delete(node)
+    const held = Array.from(heldPlaces.values(), ({ place }) => place)
+    broadcasts.forgetUpTo(Math.min(broadcasts.last, ...places.values(), ...held))
+  }
+
+  async replayAll(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    const { broadcasts, places, heldPlaces } = this.#store
+    const place = places.get(node)
+    if (place === undefined) return
+    places.delete(node)
+    const missed = broadcasts.after(place, Number.POSITIVE_INFINITY).filter(({ isReplay }) => isReplay !== true)
+    if (missed.length === 0) return
+    heldPlaces.set(node, { place, until: this.#store.now() + HOLD_PLACE })
+    broadcasts.repeat(missed)
+    broadcasts.append(NOTHING)
+    this.#store.appended.emit('all')
   }
 
   // ---- takeover

@@ -50,6 +50,8 @@ export class MemoryStore {
   readonly broadcasts = new Stream(this.micros())
   /** How far each node has acked the broadcasts. */
   readonly places = new Map<NodeId, number>()
+  /** The places of nodes that are gone, for a while, in ms by this store's clock: their processes may come back. */
+  readonly heldPlaces = new Map<NodeId, { readonly place: number; readonly until: number }>()
   readonly ids = new ExpiringMap<PushId, IdRecord>()
   /** Emits `in:<node>` and `all` when something was appended there. */
   readonly appended = new EventEmitter().setMaxListeners(0)

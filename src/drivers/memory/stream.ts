@@ -22,8 +22,16 @@ export class Stream {
   }
 
   append(bytes: Uint8Array): void {
-    this.#entries.push({ position: String(this.last + 1), bytes: bytes.slice() })
+    const order = this.last + 1
+    this.#entries.push({ position: String(order), bytes: bytes.slice(), order })
     this.#bytes += bytes.length
+  }
+
+  /** Appends again what stands there already; it takes no room twice. */
+  repeat(entries: readonly Entry[]): void {
+    for (const { bytes, order } of entries) {
+      this.#entries.push({ position: String(this.last + 1), bytes, order, isReplay: true })
+    }
   }
 
   after(position: number, limit: number): readonly Entry[] {
@@ -34,6 +42,6 @@ export class Stream {
   forgetUpTo(position: number): void {
     const forgotten = this.#entries.splice(0, position + 1 - this.#first)
     this.#first += forgotten.length
-    for (const { bytes } of forgotten) this.#bytes -= bytes.length
+    for (const { bytes, isReplay } of forgotten) if (isReplay !== true) this.#bytes -= bytes.length
   }
 }

@@ -11,6 +11,7 @@ export class AckGatherer {
   readonly #send: (node: NodeId, position: string) => Promise<unknown>
   readonly #waiting = new Map<NodeId, { position: string; count: number }>()
   #timer: NodeJS.Timeout | undefined
+  #sent: Promise<unknown> = Promise.resolve()
 
   constructor(
     every: { readonly entries: number; readonly ms: number },
@@ -25,15 +26,17 @@ export class AckGatherer {
   add(node: NodeId, position: string): void {
     const count = (this.#waiting.get(node)?.count ?? 0) + 1
     this.#waiting.set(node, { position, count })
-    if (count >= this.#every.entries) void this.#flush()
-    else this.#timer ??= setTimeout(() => void this.#flush(), this.#every.ms)
+    if (count >= this.#every.entries) void this.flush()
+    else this.#timer ??= setTimeout(() => void this.flush(), this.#every.ms)
   }
 
-  close(): Promise<void> {
-    return this.#flush()
+  /** Resolves once what was added so far was sent, whoever began to send it. */
+  async flush(): Promise<void> {
+    this.#sent = Promise.all([this.#sent, this.#sendAll()])
+    await this.#sent
   }
 
-  async #flush(): Promise<void> {
+  async #sendAll(): Promise<void> {
     clearTimeout(this.#timer)
     this.#timer = undefined
     const waiting = [...this.#waiting]

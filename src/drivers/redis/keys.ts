@@ -59,6 +59,7 @@ export class Keys {
   readonly all = (): string => `${this.#prefix}:{all}:in`
   readonly allMeta = (): string => `${this.#prefix}:{all}:m`
   readonly allCursors = (): string => `${this.#prefix}:{all}:c`
+  readonly allHeld = (): string => `${this.#prefix}:{all}:h`
   readonly pushId = (id: PushId): string => `${this.#prefix}:{k:${id}}`
   readonly ingress = (): string => `${this.#prefix}:ingress`
   readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
+import type { Entry } from '../queue.ts'
 import { connectReader } from './client.ts'
 
 /** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */
@@ -10,6 +11,13 @@ export interface RawEntry {
   readonly id: string
   /** Field names and values, alternating. */
   readonly fields: readonly Buffer[]
+}
+
+/** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
+export function toEntry({ id, fields }: RawEntry): Entry {
+  const [, bytes = Buffer.alloc(0), , taken] = fields
+  const order = Number(taken ?? 0)
+  return { position: `${id} ${order}`, bytes, order }
 }
 
 /**

@@ -3,10 +3,11 @@ import { newProcessId, type NodeId, type PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
+import { BroadcastReader } from './broadcast-reader.ts'
 import { RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
 import { Keys } from './keys.ts'
-import { type RawEntry, StreamReader } from './reader.ts'
+import { type RawEntry, StreamReader, toEntry } from './reader.ts'
 import { asBuffer } from './records.ts'
 import { RedisIngress } from './redis-ingress.ts'
 import { HotScript } from './script-call.ts'
@@ -25,6 +26,8 @@ const ACK_EVERY = { entries: 64, ms: 20 }
 const ACK_ALL_EVERY = { entries: 256, ms: 100 }
 const TRIM_PAUSE = 250
 const REBUILD_PAUSE = 50
+/** How long a gone node's place among the broadcasts is kept, in ms: its process may wake up. */
+const HOLD_PLACE = 60_000
 
 export class RedisQueue implements Queue {
   readonly ingress: Ingress
@@ -50,14 +53,15 @@ export class RedisQueue implements Queue {
     this.#acksOfAll = new AckGatherer(ACK_ALL_EVERY, logger, (node, position) => this.#ackAllNow(node, position))
   }
 
-  async open(node: NodeId): Promise<void> {
+  async open(node: NodeId, before?: NodeId): Promise<number> {
     const keys = this.#keys
-    const epoch = await this.#client.run((redis) =>
-      redis.fltOpenAll(keys.allMeta(), keys.allCursors(), node, this.#salt),
-    )
+    const [epoch, place] = (await this.#client.run((redis) =>
+      redis.fltOpenAll(keys.allMeta(), keys.allCursors(), keys.allHeld(), node, this.#salt, before ?? ''),
+    )) as [epoch: string, place: string]
     // What was known before a loss stays known: only so a loss is noticed.
-    if (this.#knownEpoch === '') this.#knownEpoch = epoch as string
+    if (this.#knownEpoch === '') this.#knownEpoch = epoch
     await this.#client.run((redis) => redis.fltOpenInbox(keys.inbox(node), keys.inboxMeta(node)))
+    return Number(place.split(' ')[1])
   }
 
   async isOpen(node: NodeId): Promise<boolean> {
@@ -98,7 +102,7 @@ export class RedisQueue implements Queue {
     const { maxInboxBytes, heartbeat } = this.#settings
     return this.#client.call(
       publishAll,
-      [keys.all(), keys.allMeta(), keys.allCursors()],
+      [keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld()],
       [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
     ) as Promise<[-1 | 0 | 1, number, string]>
   }
@@ -112,14 +116,15 @@ export class RedisQueue implements Queue {
   }
 
   consumeAll(node: NodeId, handler: Handler): Stop {
-    let isStopped = false
-    const started = this.#placeIn(node, () => isStopped || this.#closed).then((cursor) => {
+    let hasStopped = false
+    const isStopped = (): boolean => hasStopped || this.#closed
+    const reader = new BroadcastReader(this.#client, this.#keys.all(), handler, isStopped)
+    const started = this.#placeIn(node, isStopped).then((cursor) => {
       if (cursor === undefined) return undefined
-      const stream = { key: this.#keys.all(), role: 'all', cursor }
-      return this.#follow(stream, (entries) => handler(entries.map(toEntry)))
+      return this.#follow({ key: this.#keys.all(), role: 'all', cursor }, (rows) => reader.take(rows))
     })
     return async () => {
-      isStopped = true
+      hasStopped = true
       const stop = await started
       await stop?.()
     }
@@ -170,8 +175,12 @@ export class RedisQueue implements Queue {
   #ackAllNow(node: NodeId, cursor: string): Promise<unknown> {
     const keys = this.#keys
     return this.#client.run((redis) =>
-      redis.fltAckAll(keys.all(), keys.allMeta(), keys.allCursors(), node, cursor, TRIM_PAUSE),
+      redis.fltAckAll(keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld(), node, cursor, TRIM_PAUSE),
     )
+  }
+
+  async flushAcks(): Promise<void> {
+    await Promise.all([this.#acks.flush(), this.#acksOfAll.flush()])
   }
 
   async setAside(node: NodeId, entry: Entry, reason: string): Promise<void> {
@@ -196,6 +205,13 @@ export class RedisQueue implements Queue {
         await this.#client.run((redis) => redis.xdel(key, id))
       }
     }
+  }
+
+  async replayAll(node: NodeId): Promise<void> {
+    const keys = this.#keys
+    await this.#client.run((redis) =>
+      redis.fltReplayAll(keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld(), node, HOLD_PLACE),
+    )
   }
 
   async destroy(node: NodeId): Promise<void> {
@@ -229,15 +245,9 @@ export class RedisQueue implements Queue {
     this.#closed = true
     const readers = [...this.#readers]
     this.#readers.clear()
-    await Promise.all([this.#acks.close(), this.#acksOfAll.close(), ...readers.map((reader) => reader.stop())])
+    await Promise.all([this.flushAcks(), ...readers.map((reader) => reader.stop())])
     this.#client.close()
   }
-}
-
-/** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
-function toEntry({ id, fields }: RawEntry): Entry {
-  const [, bytes = Buffer.alloc(0), , taken] = fields
-  return { position: `${id} ${taken?.toString() ?? 0}`, bytes }
 }
 
 function idAfter(id: string): string {

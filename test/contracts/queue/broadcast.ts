@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, stage } from '../stage.ts'
-import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened } from './words.ts'
+import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
+import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened, textOf } from './words.ts'
 
 export function broadcasts(candidate: () => Candidate): void {
   describe('a broadcast', { concurrency: CONCURRENCY }, () => {
@@ -146,6 +146,103 @@ export function broadcasts(candidate: () => Candidate): void {
       for (let round = 0; round < 5; round++) {
         assert.deepEqual(await queue.publishAll(new Uint8Array(4_000)), { type: 'stored', nodeCount: 0 })
       }
+    })
+
+    it('that a dead node had not acked comes once more to everyone, as a replay that ends with an empty entry', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two, three] = [queue(), queue(), queue()]
+      const [dead, alive] = [await opened(one), await opened(two)]
+      const [mine, other] = [new Inbox(), new Inbox()]
+      one.consumeAll(dead, mine.handler)
+      two.consumeAll(alive, other.handler)
+      await broadcastAllOf(three, numbered(40))
+      await Promise.all([mine.received(40), other.received(40)])
+      one.ackAll(dead, mine.entries[9]!.position)
+      two.ackAll(alive, other.entries[39]!.position)
+      await one.close()
+      const late = await opened(three)
+      const since = new Inbox()
+      three.consumeAll(late, since.handler)
+      await Promise.all([two.replayAll(dead), three.replayAll(dead)])
+      await two.replayAll(dead)
+      await two.destroy(dead)
+      await broadcastAllOf(three, ['after'])
+      for (const [inbox, before] of [
+        [other, 40],
+        [since, 0],
+      ] as const) {
+        await inbox.received(before + 30 + 2)
+        const [replays, [end, after, ...rest]] = [
+          inbox.entries.slice(before, before + 30),
+          inbox.entries.slice(before + 30),
+        ]
+        assert.deepEqual(replays.map(textOf), numbered(40).slice(10))
+        assert.ok(replays.every(({ isReplay }) => isReplay === true))
+        assert.deepEqual([end!.bytes.length, textOf(after!), rest.length], [0, 'after', 0])
+      }
+      assert.deepEqual(
+        other.entries.slice(40, 70).map(({ order }) => order),
+        other.entries.slice(10, 40).map(({ order }) => order),
+      )
+    })
+
+    it('is not replayed where the dead node had acked them all', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      const [dead, alive] = [await opened(one), await opened(two)]
+      const [mine, other] = [new Inbox(), new Inbox()]
+      one.consumeAll(dead, mine.handler)
+      two.consumeAll(alive, other.handler)
+      await broadcastAllOf(two, numbered(3))
+      await mine.received(3)
+      one.ackAll(dead, mine.entries[2]!.position)
+      await one.close()
+      await two.replayAll(dead)
+      await broadcastAllOf(two, ['after'])
+      await other.received(4)
+      assert.deepEqual(other.texts, [...numbered(3), 'after'])
+    })
+
+    it('waits for a process whose node was taken over: its next incarnation reads on where it stood', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      const [before, alive] = [await opened(one), await opened(two)]
+      const inbox = new Inbox()
+      two.consumeAll(alive, inbox.handler)
+      await broadcastAllOf(two, numbered(5))
+      await two.replayAll(before)
+      await two.destroy(before)
+      await inbox.received(11)
+      two.ackAll(alive, inbox.entries.at(-1)!.position)
+      await broadcastAllOf(two, ['after'])
+      const next = newNode()
+      await one.open(next, before)
+      const woken = new Inbox()
+      one.consumeAll(next, woken.handler)
+      await until('it has read on', () => woken.texts.includes('after'))
+      assert.deepEqual(
+        woken.entries.filter(({ isReplay, bytes }) => isReplay !== true && bytes.length > 0).map(textOf),
+        [...numbered(5), 'after'],
+      )
+    })
+
+    it('is not refused for the sake of a process that may never wake up', async (t) => {
+      const { queue } = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 })
+      const [one, two] = [queue(), queue()]
+      const [dead, alive] = [await opened(one), await opened(two)]
+      two.consumeAll(alive, (entries) => {
+        for (const { position, isReplay } of entries) if (isReplay !== true) two.ackAll(alive, position)
+      })
+      const batch = new Uint8Array(1_000)
+      for (let count = 0; count < 9; count++) assert.equal((await two.publishAll(batch)).type, 'stored')
+      await two.replayAll(dead)
+      await two.destroy(dead)
+      let taken = 0
+      await until('more than the bound was taken', async () => {
+        if ((await two.publishAll(batch)).type === 'stored') taken++
+        return taken > 20
+      })
+      assert.equal((await two.publishAll(batch)).type, 'stored')
     })
   })
 }

@@ -205,7 +205,7 @@ export function inboxes(candidate: () => Candidate): void {
       const { queue: open, settings } = stage(t, candidate(), calm)
       const queue = open()
       const node = await opened(queue)
-      const entry = { position: '', bytes: bytesOf('poison') }
+      const entry = { position: '', bytes: bytesOf('poison'), order: 0 }
       await publishAllOf(queue, node, ['poison'])
       const inbox = new Inbox()
       const stop = queue.consume(node, inbox.handler)

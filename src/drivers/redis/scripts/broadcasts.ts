@@ -1,12 +1,21 @@
 import { INT, NOW } from './lua.ts'
 
-/** Trims the broadcast stream to its slowest reader, and says how many bytes are gone. It looks at every cursor. */
+/**
+ * Trims the broadcast stream to its slowest reader, and says how many bytes are gone. It looks at every cursor, and at
+ * those that are held for processes that may come back: "id bytes until".
+ */
 const TRIM_ALL = `
-local function trim(stream, meta, cursors)
+local function trim(stream, meta, cursors, held, now)
   local slowest, keep = nil, nil
-  for _, cursor in ipairs(redis.call('HVALS', cursors)) do
-    local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) (%d+)$')
+  local function heed(cursor)
+    local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) (%d+)')
     if not slowest or tonumber(bytes) < slowest then slowest, keep = tonumber(bytes), ms .. '-' .. int(seq + 1) end
+  end
+  for _, cursor in ipairs(redis.call('HVALS', cursors)) do heed(cursor) end
+  local flat = redis.call('HGETALL', held)
+  for at = 1, #flat, 2 do
+    if tonumber(string.match(flat[at + 1], '(%d+)$')) < now then redis.call('HDEL', held, flat[at])
+    else heed(flat[at + 1]) end
   end
   if not slowest then slowest, keep = tonumber(redis.call('HGET', meta, 'in')) or 0, '+' end
   if keep == '+' then redis.call('DEL', stream) else redis.call('XTRIM', stream, 'MINID', keep) end
@@ -17,7 +26,7 @@ end
 
 /** Answers 1 and the number of readers, 0 where the stream is full, -1 where it is being rebuilt. */
 export const publishAllLua = `${NOW}${INT}${TRIM_ALL}
--- KEYS stream meta cursors; ARGV bytes bound salt knownEpoch grace
+-- KEYS stream meta cursors held; ARGV bytes bound salt knownEpoch grace
 local meta = redis.call('HMGET', KEYS[2], 'in', 'out', 'epoch')
 local epoch = meta[3]
 if not epoch then
@@ -30,8 +39,9 @@ local readers = redis.call('HLEN', KEYS[3])
 if readers == 0 then return {1, 0, epoch} end
 local total, gone = tonumber(meta[1]) or 0, tonumber(meta[2]) or 0
 local function isFull() return total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) end
--- Readers trim only now and then: before anything is refused, what they have read goes.
-if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3]) end
+-- Readers trim only now and then: before anything is refused, what they have read goes, and what is only held.
+if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
+if isFull() and redis.call('DEL', KEYS[4]) == 1 then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
 if isFull() then return {0} end
 total = int(total + #ARGV[1])
 local id = redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
@@ -41,24 +51,46 @@ return {1, readers, epoch}`
 /** The stream for everyone. A cursor is "id bytes": what its node has read of it. */
 export const broadcastScripts = {
   fltOpenAll: {
-    numberOfKeys: 2,
+    numberOfKeys: 3,
     lua: `${NOW}${INT}
--- KEYS meta cursors; ARGV node salt
+-- KEYS meta cursors held; ARGV node salt before
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
 local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
-redis.call('HSETNX', KEYS[2], ARGV[1], (meta[1] or '0-0') .. ' ' .. (meta[2] or '0'))
-return meta[3]`,
+local place = redis.call('HGET', KEYS[2], ARGV[3]) or redis.call('HGET', KEYS[3], ARGV[3])
+place = place and string.match(place, '^%S+ %d+') or (meta[1] or '0-0') .. ' ' .. (meta[2] or '0')
+redis.call('HSETNX', KEYS[2], ARGV[1], place)
+return {meta[3], redis.call('HGET', KEYS[2], ARGV[1])}`,
+  },
+
+  // A marker "after upTo" in the stream has its readers go back; what they are to read is held for them. It counts as a
+  // byte, so that every entry has its own count.
+  fltReplayAll: {
+    numberOfKeys: 4,
+    lua: `${NOW}${INT}
+-- KEYS stream meta cursors held; ARGV node holdFor
+local cursor = redis.call('HGET', KEYS[3], ARGV[1])
+if not cursor then return 0 end
+redis.call('HDEL', KEYS[3], ARGV[1])
+local meta = redis.call('HMGET', KEYS[2], 'in', 'last')
+local id, bytes = string.match(cursor, '^(%S+) (%d+)$')
+if not meta[2] or tonumber(bytes) >= tonumber(meta[1]) or redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
+local total = int(meta[1] + 1)
+local marker = redis.call('XADD', KEYS[1], '*', 'r', id .. ' ' .. meta[2], 'p', total)
+redis.call('HSET', KEYS[2], 'in', total, 'last', marker)
+redis.call('HSET', KEYS[4], ARGV[1], cursor .. ' ' .. int(now + ARGV[2]))
+redis.call('PEXPIRE', KEYS[4], ARGV[2])
+return 1`,
   },
 
   fltAckAll: {
-    numberOfKeys: 3,
+    numberOfKeys: 4,
     lua: `${NOW}${INT}${TRIM_ALL}
--- KEYS stream meta cursors; ARGV node cursor pause
+-- KEYS stream meta cursors held; ARGV node cursor pause
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
 elseif redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
 if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[2], 'trimmed', int(now))
-trim(KEYS[1], KEYS[2], KEYS[3])
+trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now)
 return 1`,
   },
 } as const

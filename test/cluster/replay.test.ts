@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { elapse, until } from '../support/until.ts'
+import { DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
+
+test('broadcasts that a dead node had not delivered reach those who are connected elsewhere by then, once', async (t) => {
+  const { a, b, c, connect } = await startFleet(t)
+  const [lost, staying] = [await connect(a, { uid: 'u' }), await connect(b, { uid: 'v' })]
+  await push(b, { all: true, message: 'before' })
+  await Promise.all([lost.waitFor(1), staying.waitFor(1)])
+  // The ack of what has come is gathered for a moment.
+  await elapse(300)
+  a.pause()
+  for (let index = 0; index < 40; index++) await push(b, { all: true, message: `m${index}` })
+  await a.kill9()
+  lost.socket.terminate()
+  const back = await connect(c, { uid: 'u' })
+  await untilGone(b, a)
+  await back.waitFor(40)
+  await push(c, { all: true, message: 'after' })
+  await Promise.all([back.waitFor(41), staying.waitFor(42)])
+  const missed = Array.from({ length: 40 }, (_, index) => `m${index}`)
+  assert.deepEqual(back.texts, [...missed, 'after'])
+  assert.deepEqual(staying.texts, ['before', ...missed, 'after'])
+})
+
+test('a node that wakes after its takeover gives its clients the broadcasts that it slept through, once', async (t) => {
+  const { a, b, connect } = await startFleet(t)
+  const client = await connect(a, { uid: 'u' })
+  await push(b, { all: true, message: 'before' })
+  await client.waitFor(1)
+  a.pause()
+  await push(b, { all: true, message: 'asleep' })
+  await untilGone(b, a)
+  await push(b, { all: true, message: 'evicted' })
+  await elapse(DEAD_AFTER)
+  a.resume()
+  await client.waitFor(3)
+  await push(b, { all: true, message: 'after' })
+  await until('the last has come', () => client.texts.includes('after'))
+  assert.deepEqual(client.texts, ['before', 'asleep', 'evicted', 'after'])
+})
