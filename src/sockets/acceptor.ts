@@ -36,7 +36,8 @@ export class Acceptor {
   constructor({ compression, ...options }: AcceptorOptions) {
     this.#maxPayload = options.maxPayload
     this.#plain = newServer(options, false)
-    this.#deflating = compression ? newServer(options, DEFLATE) : undefined
+    const maxPayload = deflatedBound(options.maxPayload)
+    this.#deflating = compression ? newServer({ ...options, maxPayload }, DEFLATE) : undefined
   }
 
   /** Calls back at once, or not at all: for a client that is gone, or a flaw that `ws` alone minds. */
@@ -47,13 +48,13 @@ export class Acceptor {
       if (offer !== undefined) Inflater.install(webSocket, this.#maxPayload)
       opened(webSocket)
     }
-    if (offer === undefined) {
+    if (this.#deflating === undefined || offer === undefined) {
       this.#plain.handleUpgrade(request, socket, head, accepted)
       return
     }
     // `ws` would refuse a client for one offer that does not suit: it gets to see only the one that does.
     request.headers['sec-websocket-extensions'] = offer
-    this.#deflating?.handleUpgrade(request, socket, head, accepted)
+    this.#deflating.handleUpgrade(request, socket, head, accepted)
   }
 }
 
@@ -75,6 +76,11 @@ function newServer(
   return server.on('headers', (lines) => {
     for (const [name, value] of headers()) lines.push(`${name}: ${value}`)
   })
+}
+
+/** Bytes of a message that would not shrink, compressed: a thousandth more, generously. The inflated ones count exactly. */
+function deflatedBound(maxPayload: number): number {
+  return maxPayload + (maxPayload >> 6) + 64
 }
 
 function onPing(this: unknown, ping: Buffer): void {
