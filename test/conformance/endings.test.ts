@@ -161,15 +161,15 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     const busy = await start()
     using client = await RawClient.connect(busy.url, '/leaving')
     client.send('10')
-    let isOver = false
+    const stop = new AbortController()
     const pushing = (async () => {
-      while (!isOver) await busy.server.cluster.push({ all: true }, 'news')
+      while (!stop.signal.aborted) await busy.server.cluster.push({ all: true }, 'news')
     })()
     await client.closeCode()
     await pause(20)
     client.write(closing(4001))
     const frames = await transcript(client)
-    isOver = true
+    stop.abort()
     await pushing
     assert.equal(frames.at(-1), close(4001, 'bye'))
     assert.deepEqual(
