@@ -71,7 +71,11 @@ function newServer(
     perMessageDeflate,
     // The socket answers them itself.
     autoPong: false,
-    handleProtocols: () => protocol() ?? false,
+    // RFC 6455 §4.2.2: only one that the client has offered.
+    handleProtocols: (offered) => {
+      const chosen = protocol()
+      return chosen !== undefined && offered.has(chosen) && chosen
+    },
   })
   return server.on('headers', (lines) => {
     for (const [name, value] of headers()) lines.push(`${name}: ${value}`)

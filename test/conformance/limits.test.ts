@@ -153,3 +153,16 @@ conformance(
   ],
   { url: small.url, deliveries: ['in one write'] },
 )
+
+conformance(
+  '10.1 the sizes that others cut messages into',
+  [1_300, 1_460, 4_095].map((size): Case => {
+    const message = 'Hello! '.repeat(10_000).slice(0, 65_536)
+    return {
+      name: `10.1 a text of 65536 bytes in fragments of ${size}`,
+      send: fragments(inPieces(Buffer.from(message), size)),
+      expect: [text(message)],
+    }
+  }),
+  { url },
+)
