@@ -178,6 +178,20 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     )
   })
 
+  it('7.12 a client that closes while much waits for it gets all of that first', async () => {
+    const patient = await start({ maxBuffered: 64 * 2 ** 20 })
+    using client = await RawClient.connect(patient.url, '/late')
+    const [connection] = patient.server.local
+    client.pause()
+    const messages = Array.from({ length: 300 }, (_, index) => `${index} `.repeat(10_000))
+    for (const message of messages) connection!.send(message)
+    await until('the kernel has taken what it can', () => connection!.bufferedAmount > 2 ** 20)
+    client.write(CLOSE)
+    await pause(50)
+    client.resume()
+    assert.deepEqual(await transcript(client), [...messages.map((message) => text(message)), close(1000)])
+  })
+
   it('7.12 an answer that comes after the client has closed is not sent', async () => {
     using client = await RawClient.connect(url, '/late')
     client.send('x')
