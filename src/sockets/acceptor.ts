@@ -27,6 +27,9 @@ const SMALLEST_FRAGMENT = 64
 /** Fragments that are always allowed, however small the messages must be. */
 const MIN_FRAGMENTS = 16_384
 
+/** What the 101 says of itself, or must not say (RFC 9110 §8.6, RFC 9112 §6.1): nobody else sets them. */
+const OWN_HEADERS = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i
+
 /** Answers a handshake with its 101. */
 export class Acceptor {
   readonly #maxPayload: number
@@ -78,7 +81,7 @@ function newServer(
     },
   })
   return server.on('headers', (lines) => {
-    for (const [name, value] of headers()) lines.push(`${name}: ${value}`)
+    for (const [name, value] of headers()) if (!OWN_HEADERS.test(name)) lines.push(`${name}: ${value}`)
   })
 }
 

@@ -229,7 +229,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     const since = performance.now()
     await client.ended()
     const duration = performance.now() - since
-    assert.ok(duration < 2_000, `${duration} ms`)
+    assert.ok(duration < 5_000, `${duration} ms`)
     await until('it is forgotten', () => strict.server.local.size === 0)
   })
 
@@ -247,7 +247,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
 
 describe('2.15 the server pings', { concurrency: true }, () => {
   it('2.15 who answers with a pong or with messages stays, who does not is cut off without a close frame', async () => {
-    const pinging = await start({ pingInterval: 150 })
+    const pinging = await start({ pingInterval: 250 })
     const [ponging, talking, silent] = await Promise.all(
       ['ponging', 'talking', 'silent'].map((name) => RawClient.connect(pinging.url, `/observed/${name}`)),
     )
