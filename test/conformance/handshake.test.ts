@@ -39,7 +39,7 @@ function requestOf({ line = 'GET /echo HTTP/1.1', fields = FIELDS, body = '' }: 
 }
 
 const without = (name: string): Field[] => FIELDS.filter(([field]) => field !== name)
-const with_ = (...fields: Field[]): Field[] => [...FIELDS, ...fields]
+const plus = (...fields: Field[]): Field[] => [...FIELDS, ...fields]
 const changed = (name: string, value: string): Field[] =>
   FIELDS.map(([field, old]): Field => [field, field === name ? value : old])
 
@@ -111,8 +111,8 @@ refusals('the request line', [
 
 refusals('Host', [
   ['no Host', { fields: without('Host') }, 400],
-  ['two of it', { fields: with_(['Host', 'server.example.com']) }, 400],
-  ['two that differ', { fields: with_(['host', 'other.example.com']) }, 400],
+  ['two of it', { fields: plus(['Host', 'server.example.com']) }, 400],
+  ['two that differ', { fields: plus(['host', 'other.example.com']) }, 400],
   ['an empty Host', { fields: changed('Host', '') }, 400],
   ['a list', { fields: changed('Host', 'a.example.com, b.example.com') }, 400],
   ['a path in it', { fields: changed('Host', 'server.example.com/echo') }, 400],
@@ -122,21 +122,21 @@ refusals('Host', [
 ])
 
 refusals('a body', [
-  ['Transfer-Encoding: chunked', { fields: with_(['Transfer-Encoding', 'chunked']), body: '0\r\n\r\n' }, 400],
+  ['Transfer-Encoding: chunked', { fields: plus(['Transfer-Encoding', 'chunked']), body: '0\r\n\r\n' }, 400],
   [
     'Transfer-Encoding: chunked and data',
-    { fields: with_(['Transfer-Encoding', 'chunked']), body: '2\r\nhi\r\n0\r\n\r\n' },
+    { fields: plus(['Transfer-Encoding', 'chunked']), body: '2\r\nhi\r\n0\r\n\r\n' },
     400,
   ],
-  ['Transfer-Encoding: gzip', { fields: with_(['Transfer-Encoding', 'gzip']) }, 400],
-  ['Content-Length: 5', { fields: with_(['Content-Length', '5']), body: 'Hello' }, 400],
-  ['Content-Length: 5 that never comes', { fields: with_(['Content-Length', '5']) }, 400],
-  ['both', { fields: with_(['Content-Length', '5'], ['Transfer-Encoding', 'chunked']), body: '0\r\n\r\n' }, 400],
-  ['Content-Length: five', { fields: with_(['Content-Length', 'five']) }, 400],
-  ['two lengths', { fields: with_(['Content-Length', '0'], ['Content-Length', '0']) }, 400],
+  ['Transfer-Encoding: gzip', { fields: plus(['Transfer-Encoding', 'gzip']) }, 400],
+  ['Content-Length: 5', { fields: plus(['Content-Length', '5']), body: 'Hello' }, 400],
+  ['Content-Length: 5 that never comes', { fields: plus(['Content-Length', '5']) }, 400],
+  ['both', { fields: plus(['Content-Length', '5'], ['Transfer-Encoding', 'chunked']), body: '0\r\n\r\n' }, 400],
+  ['Content-Length: five', { fields: plus(['Content-Length', 'five']) }, 400],
+  ['two lengths', { fields: plus(['Content-Length', '0'], ['Content-Length', '0']) }, 400],
   [
     'POST with 100 KB',
-    { line: 'POST /echo HTTP/1.1', fields: with_(['Content-Length', '100000']), body: 'x'.repeat(100_000) },
+    { line: 'POST /echo HTTP/1.1', fields: plus(['Content-Length', '100000']), body: 'x'.repeat(100_000) },
     400,
   ],
 ])
@@ -145,13 +145,13 @@ refusals('Upgrade', [
   ['another protocol', { fields: changed('Upgrade', 'h2c') }, 400],
   ['a version behind it', { fields: changed('Upgrade', 'websocket/13') }, 400],
   ['a list', { fields: changed('Upgrade', 'websocket, h2c') }, 400],
-  ['two of it', { fields: with_(['Upgrade', 'websocket']) }, 400],
+  ['two of it', { fields: plus(['Upgrade', 'websocket']) }, 400],
 ])
 
 refusals('Sec-WebSocket-Key', [
   ['none', { fields: without('Sec-WebSocket-Key') }, 400],
   ['an empty one', { fields: changed('Sec-WebSocket-Key', '') }, 400],
-  ['two of it', { fields: with_(['Sec-WebSocket-Key', KEY]) }, 400],
+  ['two of it', { fields: plus(['Sec-WebSocket-Key', KEY]) }, 400],
   ['15 bytes', { fields: changed('Sec-WebSocket-Key', Buffer.alloc(15).toString('base64')) }, 400],
   ['17 bytes', { fields: changed('Sec-WebSocket-Key', Buffer.alloc(17).toString('base64')) }, 400],
   ['18 bytes', { fields: changed('Sec-WebSocket-Key', Buffer.alloc(18).toString('base64')) }, 400],
@@ -181,7 +181,7 @@ refusals('Sec-WebSocket-Version', [
     '8, 13',
     'thirteen',
   ].map((version): Refusal => [`'${version}'`, { fields: changed('Sec-WebSocket-Version', version) }, 426]),
-  ['13 twice', { fields: with_(['Sec-WebSocket-Version', '13']) }, 426],
+  ['13 twice', { fields: plus(['Sec-WebSocket-Version', '13']) }, 426],
 ])
 
 it('a 426 names the version that is spoken, and the protocol (§4.4, RFC 9110 §15.5.22)', async () => {
@@ -191,18 +191,18 @@ it('a 426 names the version that is spoken, and the protocol (§4.4, RFC 9110 §
 })
 
 refusals('Sec-WebSocket-Protocol', [
-  ['an empty one', { fields: with_(['Sec-WebSocket-Protocol', '']) }, 400],
-  ['a name twice', { fields: with_(['Sec-WebSocket-Protocol', 'chat, chat']) }, 400],
+  ['an empty one', { fields: plus(['Sec-WebSocket-Protocol', '']) }, 400],
+  ['a name twice', { fields: plus(['Sec-WebSocket-Protocol', 'chat, chat']) }, 400],
   [
     'a name twice, in two headers',
-    { fields: with_(['Sec-WebSocket-Protocol', 'chat'], ['Sec-WebSocket-Protocol', 'chat']) },
+    { fields: plus(['Sec-WebSocket-Protocol', 'chat'], ['Sec-WebSocket-Protocol', 'chat']) },
     400,
   ],
-  ['an empty element', { fields: with_(['Sec-WebSocket-Protocol', 'chat,,superchat']) }, 400],
-  ['a comma last', { fields: with_(['Sec-WebSocket-Protocol', 'chat,']) }, 400],
-  ['two words', { fields: with_(['Sec-WebSocket-Protocol', 'chat room']) }, 400],
-  ['a separator', { fields: with_(['Sec-WebSocket-Protocol', 'chat/1']) }, 400],
-  ['another script', { fields: with_(['Sec-WebSocket-Protocol', 'ch\u00e4t']) }, 400],
+  ['an empty element', { fields: plus(['Sec-WebSocket-Protocol', 'chat,,superchat']) }, 400],
+  ['a comma last', { fields: plus(['Sec-WebSocket-Protocol', 'chat,']) }, 400],
+  ['two words', { fields: plus(['Sec-WebSocket-Protocol', 'chat room']) }, 400],
+  ['a separator', { fields: plus(['Sec-WebSocket-Protocol', 'chat/1']) }, 400],
+  ['another script', { fields: plus(['Sec-WebSocket-Protocol', 'ch\u00e4t']) }, 400],
 ])
 
 refusals('Sec-WebSocket-Extensions (§9.1: what is malformed fails the connection)', [
@@ -233,10 +233,10 @@ refusals('Sec-WebSocket-Extensions (§9.1: what is malformed fails the connectio
     'permessage-deflate;;',
     'permessage-deflate; client_max_window_bits=',
     'ä',
-  ].map((value): Refusal => [`'${value}'`, { fields: with_(['Sec-WebSocket-Extensions', value]) }, 400]),
+  ].map((value): Refusal => [`'${value}'`, { fields: plus(['Sec-WebSocket-Extensions', value]) }, 400]),
   [
     'one header that is well, one that is not',
-    { fields: with_(['Sec-WebSocket-Extensions', 'a'], ['Sec-WebSocket-Extensions', 'b;']) },
+    { fields: plus(['Sec-WebSocket-Extensions', 'a'], ['Sec-WebSocket-Extensions', 'b;']) },
     400,
   ],
 ])
@@ -246,15 +246,15 @@ refusals('the syntax of headers', [
   ['a folded Connection', requestOf().replace('Connection: Upgrade', 'Connection: keep-alive,\r\n\tUpgrade'), 400],
   ['a space before the colon', requestOf().replace('Upgrade:', 'Upgrade :'), 400],
   ['no colon', requestOf().replace('Upgrade: websocket', 'Upgrade websocket'), 400],
-  ['a zero in a value', requestOf({ fields: with_(['X-Zero', 'a\0b']) }), 400],
-  ['a zero in a name', requestOf({ fields: with_(['X-\0', 'a']) }), 400],
-  ['a bare CR in a value', requestOf({ fields: with_(['X-Cr', 'a\rb']) }), 400],
+  ['a zero in a value', requestOf({ fields: plus(['X-Zero', 'a\0b']) }), 400],
+  ['a zero in a name', requestOf({ fields: plus(['X-\0', 'a']) }), 400],
+  ['a bare CR in a value', requestOf({ fields: plus(['X-Cr', 'a\rb']) }), 400],
   ['lines that end in LF alone', requestOf().replaceAll('\r\n', '\n'), 400],
   ['a space before the first header', requestOf().replace('Host:', ' Host:'), 400],
-  ['a head of 20 KB in one header', requestOf({ fields: with_(['X-Large', 'x'.repeat(20_000)]) }), 431],
+  ['a head of 20 KB in one header', requestOf({ fields: plus(['X-Large', 'x'.repeat(20_000)]) }), 431],
   [
     'a head of 20 KB in many',
-    requestOf({ fields: with_(...Array.from({ length: 500 }, (_, n): Field => [`X-${n}`, 'x'.repeat(40)])) }),
+    requestOf({ fields: plus(...Array.from({ length: 500 }, (_, n): Field => [`X-${n}`, 'x'.repeat(40)])) }),
     431,
   ],
   ['a path of 20 KB', { line: `GET /${'x'.repeat(20_000)} HTTP/1.1` }, 431],
@@ -303,15 +303,15 @@ describe('what is accepted: 101, and nothing but frames after it', { concurrency
     ['a Host that is an address', { fields: changed('Host', '127.0.0.1:80') }],
     ['a Host that is an IPv6 address', { fields: changed('Host', '[::1]:80') }],
     ['a Host with an underscore', { fields: changed('Host', 'my_host') }],
-    ['Content-Length: 0', { fields: with_(['Content-Length', '0']) }],
-    ['Expect: 100-continue, of which nothing comes', { fields: with_(['Expect', '100-continue']) }],
-    ['an Origin', { fields: with_(['Origin', 'https://example.com']) }],
-    ['an Origin that is null', { fields: with_(['Origin', 'null']) }],
-    ['headers that nobody knows', { fields: with_(['X-One', '1'], ['x-two', ''], ['X_Three', 'ä']) }],
-    ['a hundred more headers', { fields: with_(...Array.from({ length: 100 }, (_, n): Field => [`X-${n}`, 'x'])) }],
-    ['cookies', { fields: with_(['Cookie', 'a=1; b=2'], ['Cookie', 'c=3']) }],
-    ['a protocol that nobody asked the server for', { fields: with_(['Sec-WebSocket-Protocol', 'chat, superchat']) }],
-    ['an extension that nobody knows', { fields: with_(['Sec-WebSocket-Extensions', 'x-foo; a=1; b="2", x-bar']) }],
+    ['Content-Length: 0', { fields: plus(['Content-Length', '0']) }],
+    ['Expect: 100-continue, of which nothing comes', { fields: plus(['Expect', '100-continue']) }],
+    ['an Origin', { fields: plus(['Origin', 'https://example.com']) }],
+    ['an Origin that is null', { fields: plus(['Origin', 'null']) }],
+    ['headers that nobody knows', { fields: plus(['X-One', '1'], ['x-two', ''], ['X_Three', 'ä']) }],
+    ['a hundred more headers', { fields: plus(...Array.from({ length: 100 }, (_, n): Field => [`X-${n}`, 'x'])) }],
+    ['cookies', { fields: plus(['Cookie', 'a=1; b=2'], ['Cookie', 'c=3']) }],
+    ['a protocol that nobody asked the server for', { fields: plus(['Sec-WebSocket-Protocol', 'chat, superchat']) }],
+    ['an extension that nobody knows', { fields: plus(['Sec-WebSocket-Extensions', 'x-foo; a=1; b="2", x-bar']) }],
   ]
   for (const [name, request] of cases) {
     it(name, async () => {
