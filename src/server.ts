@@ -95,6 +95,7 @@ export class Server implements AsyncDisposable {
     const cluster = (this.cluster = this.#node.cluster)
     this.#conversationHooks = {
       services: { cluster, log: logger },
+      maxPayload: settings.maxPayload,
       maxPending: settings.maxPending,
       onError,
       received: (connection, data) => this.#received(connection, data),

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Server as WsServer, type ServerOptions, WebSocketServer } from 'ws'
 import { ClientSocket } from './client-socket.ts'
+import { acceptableDeflate } from './extensions.ts'
 import { Inflater } from './inflater.ts'
 
 export interface AcceptorOptions {
@@ -16,10 +17,18 @@ export interface AcceptorOptions {
 }
 
 /**
- * RFC 7692 §7.1: neither side keeps a context, so that a message is compressed once for everyone and an idle connection
- * costs no zlib memory; and a client must take the largest window, for it gets what the others get.
+ * RFC 7692 §7.1.1: neither side keeps a context, so that a message is compressed once for everyone and an idle connection
+ * costs no zlib memory.
  */
-const DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true, serverMaxWindowBits: 15 }
+const DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true }
+
+/** Bytes: a message of any allowed size may come in fragments that are no smaller. */
+const SMALLEST_FRAGMENT = 64
+/** Fragments that are always allowed, however small the messages must be. */
+const MIN_FRAGMENTS = 16_384
+
+/** What the 101 says of itself, or must not say (RFC 9110 §8.6, RFC 9112 §6.1): nobody else sets them. */
+const OWN_HEADERS = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i
 
 /** Answers a handshake with its 101. */
 export class Acceptor {
@@ -30,23 +39,25 @@ export class Acceptor {
   constructor({ compression, ...options }: AcceptorOptions) {
     this.#maxPayload = options.maxPayload
     this.#plain = newServer(options, false)
-    this.#deflating = compression ? newServer(options, DEFLATE) : undefined
+    const maxPayload = deflatedBound(options.maxPayload)
+    this.#deflating = compression ? newServer({ ...options, maxPayload }, DEFLATE) : undefined
   }
 
   /** Calls back at once, or not at all: for a client that is gone, or a flaw that `ws` alone minds. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: ClientSocket) => void): void {
-    if (this.#deflating === undefined || request.headers['sec-websocket-extensions'] === undefined) {
-      this.#plain.handleUpgrade(request, socket, head, opened)
+    const offer = this.#deflating && acceptableDeflate(request.headers['sec-websocket-extensions'] ?? '')
+    const accepted = (webSocket: ClientSocket): void => {
+      webSocket.on('ping', onPing)
+      if (offer !== undefined) Inflater.install(webSocket, this.#maxPayload)
+      opened(webSocket)
+    }
+    if (this.#deflating === undefined || offer === undefined) {
+      this.#plain.handleUpgrade(request, socket, head, accepted)
       return
     }
-    // An offer that does not suit is declined, where `ws` would refuse the client.
-    const decline = (): void => this.#plain.handleUpgrade(request, socket, head, opened)
-    this.#deflating.once('wsClientError', decline)
-    this.#deflating.handleUpgrade(request, socket, head, (webSocket) => {
-      Inflater.install(webSocket, this.#maxPayload)
-      opened(webSocket)
-    })
-    this.#deflating.off('wsClientError', decline)
+    // `ws` would refuse a client for one offer that does not suit: it gets to see only the one that does.
+    request.headers['sec-websocket-extensions'] = offer
+    this.#deflating.handleUpgrade(request, socket, head, accepted)
   }
 }
 
@@ -59,10 +70,27 @@ function newServer(
     WebSocket: ClientSocket,
     clientTracking: false,
     maxPayload,
+    maxFragments: Math.max(MIN_FRAGMENTS, Math.ceil(maxPayload / SMALLEST_FRAGMENT)),
     perMessageDeflate,
-    handleProtocols: () => protocol() ?? false,
+    // The socket answers them itself.
+    autoPong: false,
+    // RFC 6455 §4.2.2: only one that the client has offered.
+    handleProtocols: (offered) => {
+      const chosen = protocol()
+      return chosen !== undefined && offered.has(chosen) && chosen
+    },
   })
   return server.on('headers', (lines) => {
-    for (const [name, value] of headers()) lines.push(`${name}: ${value}`)
+    for (const [name, value] of headers()) if (!OWN_HEADERS.test(name)) lines.push(`${name}: ${value}`)
   })
+}
+
+/** Bytes of a message that would not shrink, compressed: a thousandth more, generously. The inflated ones count exactly. */
+function deflatedBound(maxPayload: number): number {
+  return maxPayload + (maxPayload >> 6) + 64
+}
+
+function onPing(this: unknown, ping: Buffer): void {
+  const socket = this as ClientSocket
+  socket.answer(ping)
 }

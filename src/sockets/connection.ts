@@ -165,6 +165,11 @@ export class Connection<P extends string = string> {
     this.#closeSocket()
   }
 
+  /** @internal Hands to the socket what still waits, before a close frame goes out. */
+  finish(): void {
+    this.#outbox.finish()
+  }
+
   /** @internal The socket is gone. */
   closed(): void {
     this.#closing ??= { code: CloseCode.goingAway, reason: '' }

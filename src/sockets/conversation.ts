@@ -8,6 +8,8 @@ import type { Connection } from './connection.ts'
 
 export interface ConversationHooks {
   readonly services: Services
+  /** Bytes of one message. */
+  readonly maxPayload: number
   /** Messages that may wait for the handlers before reading pauses. */
   readonly maxPending: number
   readonly onError: (report: ErrorReport) => void
@@ -84,6 +86,8 @@ export class Conversation {
   received(data: RawData, isBinary: boolean): void {
     this.#unansweredPings = 0
     if (!this.connection.isOpen) return
+    // `ws` lets a plain message be as long as one that compression made longer.
+    if ((data as Buffer).length > this.#hooks.maxPayload) return this.connection.disconnect(CloseCode.tooLarge)
     const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
     this.#hooks.received(this.connection, raw)
     this.#pending.push(raw)

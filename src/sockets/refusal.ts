@@ -14,11 +14,27 @@ export async function writeRefusal(socket: Duplex, response: Response, headers?:
   const status = response.status < 200 ? 500 : response.status
   const lines = [`HTTP/1.1 ${status} ${response.statusText || (STATUS_CODES[status] ?? '')}`, 'connection: close']
   for (const [name, value] of merge(headers, response.headers)) {
-    if (name !== 'connection' && name !== 'content-length') lines.push(`${name}: ${value}`)
+    if (!OWN_HEADERS.has(name)) lines.push(`${name}: ${value}`)
   }
   lines.push(`content-length: ${body.length}`)
-  socket.once('finish', () => socket.destroy())
+  linger(socket)
   socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]))
+}
+
+/** They say how the answer is written, which only who writes it knows. */
+const OWN_HEADERS: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding'])
+
+/** ms that a refused client has to read why. */
+const LINGER = 1_000
+
+/**
+ * What it still sends is read and dropped until it ends, or its time is over: a socket that is destroyed with bytes unread
+ * resets the connection, and the reset may take the answer from the client (RFC 9112 §9.6).
+ */
+function linger(socket: Duplex): void {
+  const timer = setTimeout(() => socket.destroy(), LINGER)
+  socket.once('close', () => clearTimeout(timer))
+  socket.resume()
 }
 
 function merge(outer: Headers | undefined, own: Headers): Headers {

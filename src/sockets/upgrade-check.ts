@@ -1,9 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
+import { parseExtensions } from './extensions.ts'
 
 const KEY = /^[+/0-9A-Za-z]{22}==$/
 /** RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
+
+/** RFC 9110 §7.2: a name or an address, and maybe a port. */
+const HOST = /^(?:\[[\d:.a-f]+\]|[^\s"#,/:<>?@[\\\]^`{|}]+)(?::\d*)?$/i
 
 /** What is wrong with an upgrade request, if anything (RFC 6455 §4.2.1): stricter than `ws` alone. */
 export function flawOf(request: IncomingMessage): FlotillaError | undefined {
@@ -11,7 +15,8 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   if (method !== 'GET') return bad('a WebSocket handshake is a GET request')
   if (httpVersion !== '1.1') return bad(`HTTP/${httpVersion} cannot be upgraded: use HTTP/1.1`)
   if (countOf(request, 'host') !== 1) return bad('a WebSocket handshake has one Host header')
-  if (headers['transfer-encoding'] !== undefined) return bad('a WebSocket handshake has no body')
+  if (!HOST.test(headers.host ?? '')) return bad('the Host header must be a host, and maybe a port')
+  if (hasBody(request)) return bad('a WebSocket handshake has no body')
   if (headers.upgrade?.toLowerCase() !== 'websocket') return bad("the Upgrade header must be 'websocket'")
   if (headers['sec-websocket-version'] !== '13') {
     return new FlotillaError('FLT_BAD_VERSION', 'only WebSocket version 13 is spoken here (RFC 6455)')
@@ -20,7 +25,16 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   if (key === undefined || !KEY.test(key)) return bad('Sec-WebSocket-Key must be the base64 of 16 bytes')
   const protocols = headers['sec-websocket-protocol']
   if (protocols !== undefined && !areNames(protocols)) return bad('Sec-WebSocket-Protocol must list names, each once')
+  const extensions = headers['sec-websocket-extensions']
+  if (extensions !== undefined && parseExtensions(extensions) === undefined) {
+    return bad('Sec-WebSocket-Extensions is malformed: give names and parameters (RFC 6455 §9.1)')
+  }
   return undefined
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  const { 'transfer-encoding': encoding, 'content-length': length = '0' } = headers
+  return encoding !== undefined || Number(length) !== 0
 }
 
 function areNames(protocols: string): boolean {

@@ -13,7 +13,8 @@ import { Frame } from '../../src/sockets/frame.ts'
 import { Hub } from '../../src/sockets/hub.ts'
 import { startTestServer, type TestServer } from '../../src/testing.ts'
 import { connect, type ConnectOptions } from '../support/connect.ts'
-import { RawClient, type RawFrame } from '../support/raw-client.ts'
+import { RawClient } from '../support/raw-client.ts'
+import type { RawFrame } from '../support/raw-frame.ts'
 
 const echo = defineModule('/echo', { message: (ctx) => void ctx.connection.send(ctx.raw) })
 
@@ -77,24 +78,23 @@ test('texts and bytes go both ways compressed, and come out as they were', async
 
 test('what is agreed on', async (t) => {
   await using server = await start()
-  const agreed = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=15'
+  const agreed = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
   const offers: [offer: string, answer: RegExp | undefined][] = [
     ['permessage-deflate', /./],
     [OFFER, /./],
-    ['permessage-deflate; server_max_window_bits=15', /./],
+    ['permessage-deflate; server_max_window_bits=15', /server_max_window_bits=15/],
     ['permessage-deflate; server_max_window_bits=9, permessage-deflate', /./],
     ['permessage-deflate; client_max_window_bits=9', /client_max_window_bits=9/],
     ['permessage-deflate; server_max_window_bits=9', undefined],
     ['permessage-deflate; server_max_window_bits=7', undefined],
     ['permessage-deflate; strange=1', undefined],
     ['x-webkit-deflate-frame', undefined],
-    ['permessage-deflate;;', undefined],
   ]
   for (const [offer, answer] of offers) {
     await t.test(offer, async () => {
       using client = await RawClient.connect(server.url, '/echo', offering(offer))
       assert.match(client.answer, /^HTTP\/1\.1 101 /, 'nobody is refused for an offer')
-      const names = (line: string): string[] => line.split('; ').filter((name) => !name.startsWith('client_max'))
+      const names = (line: string): string[] => line.split('; ').filter((name) => !name.includes('_max_'))
       assert.deepEqual(names(client.extensions ?? '').toSorted(), answer ? names(agreed).toSorted() : [''])
       assert.match(client.extensions ?? '', answer ?? /^$/)
       client.send(text)
