@@ -9,6 +9,7 @@ import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/modul
 import { binaryCodec } from './protocol/binary-codec.ts'
 import type { Codec } from './protocol/envelope.ts'
 import { jsonCodec } from './protocol/json-codec.ts'
+import { shown } from './shown.ts'
 import type { Connection } from './sockets/connection.ts'
 
 /** Where an error happened. */
@@ -168,7 +169,7 @@ export function parseOptions(options: ServerOptions): Settings {
     prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
     url: options.url,
     compression: parseCompression(options.compression),
-    trustProxy: options.trustProxy ?? [],
+    trustProxy: listOf('trustProxy', options.trustProxy),
     overflow: overflowOf(options.overflow),
     codec: codecOf(options.codec),
     generateUid: options.generateUid ?? randomUUID,
@@ -191,20 +192,26 @@ function parseNumber(name: NumberName, value: unknown): number {
   const limits = numbers[name]
   if (value === undefined) return limits.default
   if (typeof value === 'number' && Number.isInteger(value) && value >= limits.min && value <= limits.max) return value
-  throw badOption(name, `is ${JSON.stringify(value)}: give a whole number from ${limits.min} to ${limits.max}`)
+  throw badOption(name, `is ${shown(value)}: give a whole number from ${limits.min} to ${limits.max}`)
 }
 
 /** Names and prefixes become part of keys and ids, which have separators of their own. */
 function parseWord(option: 'name' | 'prefix', value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
-  throw badOption(option, `is ${JSON.stringify(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+  throw badOption(option, `is ${shown(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+}
+
+/** What stands in it, whoever uses it looks at. */
+function listOf<T>(option: string, value: readonly T[] = []): readonly T[] {
+  if (Array.isArray(value)) return value
+  throw badOption(option, `is ${shown(value)}: give a list`)
 }
 
 const OVERFLOWS: readonly unknown[] = ['close', 'dropOldest', 'dropNewest', 'collapse'] satisfies Overflow[]
 
 function overflowOf(overflow: unknown = 'close'): Overflow {
   if (OVERFLOWS.includes(overflow)) return overflow as Overflow
-  throw badOption('overflow', `is ${JSON.stringify(overflow)}: give one of ${OVERFLOWS.join(', ')}`)
+  throw badOption('overflow', `is ${shown(overflow)}: give one of ${OVERFLOWS.join(', ')}`)
 }
 
 const MIN_COMPRESSED = 1024
@@ -213,7 +220,7 @@ function parseCompression(compression: unknown = false): Settings['compression']
   if (compression === false) return undefined
   if (compression === true) return { threshold: MIN_COMPRESSED }
   if (isCompression(compression)) return { threshold: compression.threshold ?? MIN_COMPRESSED }
-  throw badOption('compression', `is ${JSON.stringify(compression)}: give true, false or { threshold: BYTES }`)
+  throw badOption('compression', `is ${shown(compression)}: give true, false or { threshold: BYTES }`)
 }
 
 function isCompression(value: unknown): value is CompressionOptions {
@@ -225,7 +232,12 @@ function isCompression(value: unknown): value is CompressionOptions {
 function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {
   if (codec === 'binary') return binaryCodec
   if (codec === 'json') return jsonCodec
-  if (typeof codec === 'object' && typeof codec.encode === 'function' && typeof codec.decode === 'function')
+  if (
+    typeof codec === 'object' &&
+    codec !== null &&
+    typeof codec.encode === 'function' &&
+    typeof codec.decode === 'function'
+  )
     return codec
   throw badOption('codec', "must be 'binary', 'json' or an object with encode and decode")
 }

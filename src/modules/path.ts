@@ -1,4 +1,5 @@
 import { FlotillaError } from '../errors.ts'
+import { shown } from '../shown.ts'
 
 export type Segment =
   | { readonly type: 'static'; readonly text: string }
@@ -51,5 +52,8 @@ function parseSegment(path: unknown, text: string): Segment {
 }
 
 function badPath(path: unknown, flaw: string): FlotillaError {
-  return new FlotillaError('FLT_BAD_MODULE', `module path '${String(path)}' ${flaw}`)
+  return new FlotillaError(
+    'FLT_BAD_MODULE',
+    `module path ${typeof path === 'string' ? `'${path}'` : shown(path)} ${flaw}`,
+  )
 }

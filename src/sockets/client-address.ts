@@ -1,6 +1,7 @@
 import { BlockList, isIP } from 'node:net'
 import type { IncomingMessage } from 'node:http'
 import { FlotillaError } from '../errors.ts'
+import { shown } from '../shown.ts'
 
 /** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
 export class ClientAddress {
@@ -26,14 +27,16 @@ export class ClientAddress {
   }
 
   #trust(entry: string): void {
-    const [address = '', prefix] = entry.split('/')
+    const [address = '', prefix, ...rest] = typeof entry === 'string' ? entry.split('/') : []
     const family = familyOf(address)
-    const bits = prefix === undefined ? undefined : Number(prefix)
-    if (family === undefined || (bits !== undefined && !isPrefix(bits, family))) {
-      throw new FlotillaError('FLT_BAD_OPTION', `trustProxy: '${entry}' is no address or range such as 10.0.0.0/8`)
+    if (family === undefined || rest.length > 0 || (prefix !== undefined && !isPrefix(prefix, family))) {
+      throw new FlotillaError(
+        'FLT_BAD_OPTION',
+        `trustProxy: ${typeof entry === 'string' ? `'${entry}'` : shown(entry)} is no address or range such as 10.0.0.0/8`,
+      )
     }
-    if (bits === undefined) this.#trusted.addAddress(address, family)
-    else this.#trusted.addSubnet(address, bits, family)
+    if (prefix === undefined) this.#trusted.addAddress(address, family)
+    else this.#trusted.addSubnet(address, Number(prefix), family)
   }
 
   #isTrusted(address: string): boolean {
@@ -43,14 +46,17 @@ export class ClientAddress {
   }
 }
 
+/** Without a zone, which says something on one machine only. */
 function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  if (address.includes('%')) return undefined
   const version = isIP(address)
   if (version === 0) return undefined
   return version === 4 ? 'ipv4' : 'ipv6'
 }
 
-function isPrefix(bits: number, family: 'ipv4' | 'ipv6'): boolean {
-  return Number.isInteger(bits) && bits >= 0 && bits <= (family === 'ipv4' ? 32 : 128)
+/** Digits alone: `Number` takes nothing at all for 0, and 0 trusts everyone. */
+function isPrefix(text: string, family: 'ipv4' | 'ipv6'): boolean {
+  return /^\d{1,3}$/.test(text) && Number(text) <= (family === 'ipv4' ? 32 : 128)
 }
 
 /** An IPv4 address without the dress that a dual-stack socket puts on it. */

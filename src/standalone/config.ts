@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { usageError } from './cli-error.ts'
 import { checkConfig, type Config } from './config-check.ts'
 import { readConfigFile } from './config-file.ts'
@@ -78,7 +79,7 @@ function isSettingKey(key: string): key is SettingKey {
 
 function shown(value: unknown, flag: Flag | undefined): string {
   if (flag?.secret === true) return ''
-  return `, not ${JSON.stringify(value) ?? typeof value}`
+  return `, not ${typeof value === 'string' ? JSON.stringify(value) : inspect(value, { breakLength: Infinity })}`
 }
 
 function resolvePaths(value: unknown, folder: string): unknown {

@@ -1,4 +1,5 @@
-// How State's values are written into Redis, and read back. Private to this driver.
+// How State's values are written into Redis, and read back. Private to this driver. What is not ours, for somebody else
+// has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { NodeId, Uid } from '../../protocol/ids.ts'
 import type { ConnectionRecord, GoneNode, LiveNode, NodeList, Route } from '../state.ts'
@@ -14,9 +15,13 @@ export function writeRecords(connections: readonly ConnectionRecord[]): string {
 }
 
 export function readRecords(value: string | null, node: NodeId, uid: Uid): ConnectionInfo[] {
-  if (value === null) return []
-  const rows = JSON.parse(value) as [string, number, string, string][]
-  return rows.map(([connection, since, path, ip]) => ({ connection, uid, node, since, path, ip }))
+  const rows = parse(value)
+  if (!Array.isArray(rows)) return []
+  return rows.flatMap((row) => {
+    const [connection, since, path, ip] = listOf(row)
+    if (!areMeta(since, path, ip) || typeof connection !== 'string') return []
+    return [{ connection, uid, node, since, path, ip } as ConnectionInfo]
+  })
 }
 
 /** A member of a group: `[since, path, ip, uid?]`. */
@@ -24,25 +29,31 @@ export function writeMember({ since, path, ip, uid }: ConnectionRecord): string 
   return JSON.stringify(uid === undefined ? [since, path, ip] : [since, path, ip, uid])
 }
 
-export function readMember(connection: string, node: NodeId, value: string): ConnectionInfo {
-  const [since, path, ip, uid] = JSON.parse(value) as [number, string, string, string?]
-  return uid === undefined ? { connection, node, since, path, ip } : { connection, uid, node, since, path, ip }
+export function readMember(connection: string, node: NodeId, value: string): ConnectionInfo | undefined {
+  const [since, path, ip, uid] = listOf(parse(value))
+  if (!areMeta(since, path, ip)) return undefined
+  const member = { connection, node, since, path, ip } as ConnectionInfo
+  return typeof uid === 'string' ? { ...member, uid } : member
 }
 
 /** "stamp nodeA nodeB" */
 export function readRoute(value: string | null | undefined, settled: boolean): Route {
   if (value === null || value === undefined) return { nodes: [], stamp: 0, settled }
   const end = value.indexOf(' ')
+  const stamp = Number(value.slice(0, end))
   const nodes = value.slice(end + 1)
+  if (!isStamp(stamp)) return { nodes: [], stamp: 0, settled }
   // Most users are on one node.
   const isOne = !nodes.includes(' ')
-  return { nodes: (isOne ? [nodes] : nodes.split(' ')) as NodeId[], stamp: Number(value.slice(0, end)), settled }
+  return { nodes: (isOne ? [nodes] : nodes.split(' ')) as NodeId[], stamp, settled }
 }
 
 /** A hash of nodes, and the stamp at the field `#`. */
 export function groupRouteOf(hash: Readonly<Record<string, string>>, settled: boolean): Route {
-  const { [MARKER]: stamp, ...nodes } = hash
-  return { nodes: Object.keys(nodes) as NodeId[], stamp: Number(stamp ?? 0), settled }
+  const { [MARKER]: written, ...nodes } = hash
+  const stamp = Number(written ?? 0)
+  if (!isStamp(stamp)) return { nodes: [], stamp: 0, settled }
+  return { nodes: Object.keys(nodes) as NodeId[], stamp, settled }
 }
 
 /** The same bytes, as ioredis takes them. */
@@ -64,14 +75,14 @@ export function readNodeList(reply: unknown): { now: number; list: NodeList } {
 }
 
 function liveNode(node: NodeId, expiry: number, json: string | undefined, count: string | undefined): LiveNode {
-  const info = JSON.parse(json ?? '{}') as { name?: string; url?: string; startedAt?: number; deadAfter?: number }
+  const { name, url, startedAt, deadAfter } = (parse(json) ?? {}) as Readonly<Record<string, unknown>>
   return {
     node,
-    name: info.name ?? node,
-    url: info.url,
-    startedAt: info.startedAt ?? 0,
-    lastSeen: expiry - (info.deadAfter ?? 0),
-    connectionCount: Number(count ?? 0),
+    name: typeof name === 'string' ? name : node,
+    url: typeof url === 'string' ? url : undefined,
+    startedAt: numberOf(startedAt),
+    lastSeen: expiry - numberOf(deadAfter),
+    connectionCount: numberOf(Number(count)),
   }
 }
 
@@ -79,9 +90,38 @@ function liveNode(node: NodeId, expiry: number, json: string | undefined, count:
 function goneNode(node: NodeId, value: string, now: number): GoneNode | undefined {
   const [reason, at, cleaned] = value.split(' ')
   if (cleaned === '1' && now - Number(at) > KEEP_GONE) return undefined
-  return { node, reason: reason as ShutdownReason, cleaned: cleaned === '1' }
+  return { node, reason: isReason(reason) ? reason : 'dead', cleaned: cleaned === '1' }
+}
+
+function isReason(word: string | undefined): word is ShutdownReason {
+  return word === 'closed' || word === 'dead' || word === 'evicted'
 }
 
 function pairs(flat: readonly string[]): [string, string][] {
   return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index]!, flat[2 * index + 1]!])
+}
+
+function parse(json: string | null | undefined): unknown {
+  try {
+    return json === null || json === undefined ? undefined : JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : []
+}
+
+function areMeta(since: unknown, path: unknown, ip: unknown): boolean {
+  return typeof since === 'number' && typeof path === 'string' && typeof ip === 'string'
+}
+
+/** What a batch can carry. */
+function isStamp(stamp: number): boolean {
+  return Number.isSafeInteger(stamp) && stamp >= 0
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0
 }

@@ -322,7 +322,8 @@ export class RedisState implements State {
       for (const connection of rest) {
         if (members.length === limit)
           return { members, cursor: `${members.at(-1)!.node} ${members.at(-1)!.connection}` }
-        members.push(readMember(connection, node, hash[connection]!))
+        const member = readMember(connection, node, hash[connection]!)
+        if (member !== undefined) members.push(member)
       }
     }
     return { members }

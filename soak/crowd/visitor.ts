@@ -1,0 +1,90 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { between, oneOf, weighted } from './dice.ts'
+import { Session } from './session.ts'
+import type { Tally } from './tally.ts'
+
+const STALL = 3_000
+const IDS = 50
+
+type Action = (session: Session) => Promise<string | undefined>
+
+/** A client: comes to any node, does this and that, leaves one way or another, and comes back to another one. */
+export class Visitor {
+  readonly #uids: readonly string[]
+  readonly #groups: readonly string[]
+  readonly #tally: Tally
+  readonly #actions: readonly (readonly [number, Action])[]
+
+  constructor({ uids, groups }: { uids: readonly string[]; groups: readonly string[] }, tally: Tally) {
+    this.#uids = uids
+    this.#groups = groups
+    this.#tally = tally
+    this.#actions = [
+      [10, (session) => session.ask('push', { to: { uid: oneOf(uids) }, message: 'to a user' })],
+      [5, (session) => session.ask('push', { to: { group: oneOf(groups) }, message: { to: 'a group' } })],
+      [0.2, (session) => session.ask('push', { to: { all: true }, message: 'to all' })],
+      [1, (session) => session.ask('push', named(uids))],
+      [3, (session) => session.ask('join', oneOf(groups))],
+      [3, (session) => session.ask('leave', oneOf(groups))],
+      [2, (session) => session.ask('login', oneOf(uids))],
+      [1, (session) => session.ask('logout')],
+      [1, (session) => session.ask('ping')],
+      [0.05, stall],
+    ]
+  }
+
+  /** @param urls where it may go, now */
+  async run(urls: () => readonly string[], signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const url = oneOf(urls())
+      try {
+        await this.#visit(url, signal)
+      } catch (error) {
+        // A guest may have gone meanwhile.
+        if (urls().includes(url)) this.#tally.failed(String(error))
+      }
+      await sleep(between(50, 500), signal)
+    }
+  }
+
+  async #visit(url: string, signal: AbortSignal): Promise<void> {
+    const session = await Session.open(this.#address(url), () => this.#tally.messages++)
+    this.#tally.visits++
+    const end = performance.now() + between(1_000, 30_000)
+    while (performance.now() < end && session.isOpen && !signal.aborted) {
+      const failure = await weighted(this.#actions)(session)
+      this.#tally.actions++
+      if (failure !== undefined) this.#tally.failed(failure)
+      await sleep(between(200, 1_500), signal)
+    }
+    if (Math.random() < 0.3) session.vanish()
+    else await session.close()
+  }
+
+  #address(url: string): string {
+    const target = new URL('/soak', url.replace(/^http/, 'ws'))
+    if (Math.random() < 0.8) target.searchParams.set('uid', oneOf(this.#uids))
+    for (let count = Math.floor(between(0, 4)); count > 0; count--) {
+      target.searchParams.append('group', oneOf(this.#groups))
+    }
+    return target.href
+  }
+}
+
+/** The same id with the same push, again and again: so there are few of them in the store, which keeps them for minutes. */
+function named(uids: readonly string[]): object {
+  const number = Math.floor(Math.random() * IDS)
+  return { to: { uid: uids[number % uids.length] }, message: number, options: { id: `named-${number}` } }
+}
+
+async function stall(session: Session): Promise<undefined> {
+  session.stall()
+  void session.ask('flood')
+  await pause(STALL)
+  session.resume()
+}
+
+/** At once where it is over. */
+async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  await pause(ms, undefined, { signal }).catch(() => {})
+}
