@@ -1,6 +1,7 @@
 import type { State } from '../drivers/state.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
-import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Membership } from './membership.ts'
 
@@ -34,14 +35,25 @@ export class Deliverer {
     return this.#deliveredCount
   }
 
-  deliver(push: PushEnvelope): Afterwork {
-    const { deliveredCount, absent, left } = this.#hub.deliver(push)
+  deliver(push: PushEnvelope, handover: Handover): Afterwork {
+    const { deliveredCount, absent, left } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (absent === undefined && left === undefined) return NOTHING
     return {
       absent: absent === undefined ? undefined : this.#sendAfter({ ...push, to: absent }),
       left: left === undefined ? undefined : this.#sendAfter({ ...push, to: left }, { isForStragglers: true }),
     }
+  }
+
+  /** Sends what a connection has left behind to the same user's, or groups', younger ones: here, or wherever they are. */
+  async sendOn(push: PushEnvelope): Promise<void> {
+    if (this.#isSomebodyHere(push.to)) await this.#dispatcher().resend(push, undefined, { isForStragglers: true })
+    else await this.#sendAfter(push, { isForStragglers: push.to.type === 'groups' })
+  }
+
+  #isSomebodyHere(to: Address): boolean {
+    if (to.type === 'users') return to.users.some(({ uid }) => this.#hub.ofUser(uid).size > 0)
+    return to.type === 'groups' && to.groups.some(({ group }) => this.#hub.ofGroup(group).size > 0)
   }
 
   async #sendAfter(push: PushEnvelope, options?: { isForStragglers: boolean }): Promise<void> {

@@ -5,12 +5,14 @@ import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, Envelope } from '../protocol/envelope.ts'
+import type { Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
 import { Pusher } from '../push/pusher.ts'
 import type { Connection } from '../sockets/connection.ts'
+import type { Frame } from '../sockets/frame.ts'
+import { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import { Bindings } from './bindings.ts'
 import { Cluster } from './cluster.ts'
@@ -19,6 +21,7 @@ import { Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
+import { Leftovers } from './leftovers.ts'
 import { Membership } from './membership.ts'
 import { Residents } from './residents.ts'
 import { Sequences } from './sequences.ts'
@@ -39,6 +42,8 @@ export interface NodeSettings extends DriverSettings {
 
 export interface NodeHooks {
   readonly onError: (phase: 'push' | 'consume', error: unknown) => void
+  /** Calls back once the connections have taken what was handed over, or are not waited for any more. */
+  readonly whenTaken: (handover: Handover, done: () => void) => void
   readonly closeConnection: (connection: Connection, code: number, reason: string) => void
   /** Where clients reach this node, once that is known. */
   readonly url: () => string | undefined
@@ -59,6 +64,7 @@ export class ClusterNode {
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
+  readonly #leftovers: Leftovers
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
@@ -86,6 +92,11 @@ export class ClusterNode {
     }))
     const bindings = (this.#bindings = new Bindings(state, hub, membership, logger))
     this.#deliverer = new Deliverer(hub, state, membership, dispatcher)
+    this.#leftovers = new Leftovers({
+      sendOn: (push) => this.#deliverer.sendOn(push),
+      onUndelivered: (push) => this.#countUndelivered(push),
+      onError: (error) => hooks.onError('consume', error),
+    })
     this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
     this.#dispatcher = new Dispatcher({
       queue,
@@ -93,10 +104,7 @@ export class ClusterNode {
       publisher: membership.process,
       locator: new Locator(state, membership, storeWait),
       local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => this.#deliverHere(envelope) },
-      onUndelivered: ({ id }) => {
-        this.#undeliveredCount++
-        logger.debug({ id }, 'a push found nobody any more')
-      },
+      onUndelivered: (push) => this.#countUndelivered(push),
     })
     const onFailure = (error: unknown): void => hooks.onError('push', error)
     this.#pusher = new Pusher(this.#dispatcher, queue, membership.process, { ...settings, onFailure })
@@ -145,6 +153,11 @@ export class ClusterNode {
     return this.#isStarted
   }
 
+  /** A connection has closed without having taken these: they are sent after its user and its groups. */
+  leftBehind(connection: Connection, frames: readonly Frame[]): void {
+    this.#leftovers.add(connection, frames)
+  }
+
   /** Rejects unless State and Queue answer in time, and list this node. */
   async health(timeout: number): Promise<void> {
     const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
@@ -182,6 +195,7 @@ export class ClusterNode {
       await this.#started
       const { node } = this.#membership
       await this.#ingress?.close(node)
+      await this.#leftovers.idle()
       await this.#pusher.close()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
@@ -219,7 +233,8 @@ export class ClusterNode {
       get isSure() {
         return membership.isSure
       },
-      deliver: (push) => this.#deliverer.deliver(push),
+      deliver: (push, handover) => this.#deliverer.deliver(push, handover),
+      whenTaken: this.#hooks.whenTaken,
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
       confirm: () => membership.confirm(),
@@ -227,7 +242,10 @@ export class ClusterNode {
     }
   }
 
-  /** The part of a push that is for this node takes no detour over the store, and usually waits for nothing. */
+  /**
+   * The part of a push that is for this node takes no detour over the store: it is done when an entry of the inbox would
+   * be acked, usually at the end of what runs now.
+   */
   #deliverHere(envelope: Envelope): Promise<unknown> | undefined {
     if (!this.#membership.isSure) return this.#membership.confirm().then(() => this.#handHere(envelope))
     return this.#handHere(envelope)
@@ -236,8 +254,15 @@ export class ClusterNode {
   #handHere(envelope: Envelope): Promise<unknown> | undefined {
     if (envelope.type === 'control') return this.#controls.obey(envelope)
     if (envelope.type === 'reply') return undefined
-    const { absent, left } = this.#deliverer.deliver(envelope)
-    return absent === undefined && left === undefined ? undefined : Promise.all([absent, left])
+    const handover = new Handover()
+    const { absent, left } = this.#deliverer.deliver(envelope, handover)
+    const taken = new Promise<void>((resolve) => this.#hooks.whenTaken(handover, resolve))
+    return absent === undefined && left === undefined ? taken : Promise.all([taken, absent, left])
+  }
+
+  #countUndelivered({ id }: Pick<PushEnvelope, 'id'>): void {
+    this.#undeliveredCount++
+    this.#logger.debug({ id }, 'a push found nobody any more')
   }
 
   // ---- who comes and goes
