@@ -113,7 +113,10 @@ function payloadIn(frame: Buffer): Payload {
   const data = payloadOf(frame)
   return {
     binary: (frame[0]! & BINARY) !== 0,
-    data: (frame[0]! & RSV1) === 0 ? data : inflateRawSync(Buffer.concat([data, TAIL])),
+    data:
+      (frame[0]! & RSV1) === 0
+        ? data
+        : inflateRawSync(Buffer.concat([data, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH }),
   }
 }
 

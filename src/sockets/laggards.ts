@@ -10,28 +10,30 @@ const CHECK_EVERY = 10
  */
 export class Laggards {
   readonly #outboxes = new Set<Outbox>()
-  #isWatching = false
+  /** Whether the next look is due soon. */
+  #isAlert = false
+  #timer: NodeJS.Timeout | undefined
 
   add(outbox: Outbox): void {
     this.#outboxes.add(outbox)
-    if (this.#isWatching) return
-    this.#isWatching = true
+    if (this.#isAlert) return
+    this.#isAlert = true
+    clearTimeout(this.#timer)
     // TLS tells a turn of the event loop later that the kernel has taken what it was given.
     setImmediate(this.#check)
   }
 
   readonly #check = (): void => {
     const now = performance.now()
-    let isAwaited = false
+    this.#isAlert = false
     for (const outbox of this.#outboxes) {
       const state = outbox.checkLag(now)
       if (state === 'none') this.#outboxes.delete(outbox)
-      else if (state === 'awaited') isAwaited = true
+      else if (state === 'awaited') this.#isAlert = true
     }
-    this.#isWatching = this.#outboxes.size > 0
-    if (!this.#isWatching) return
-    const timer = setTimeout(this.#check, isAwaited ? CHECK_EVERY : LAG_LIMIT)
+    if (this.#outboxes.size === 0) return
+    this.#timer = setTimeout(this.#check, this.#isAlert ? CHECK_EVERY : LAG_LIMIT)
     // Nobody waits for the others any more, so the process need not.
-    if (!isAwaited) timer.unref()
+    if (!this.#isAlert) this.#timer.unref()
   }
 }

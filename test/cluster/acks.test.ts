@@ -162,7 +162,7 @@ test('what is left behind reaches a younger connection on the same node, too', a
   await Promise.all(Array.from({ length: FLOOD }, (_, n) => a.cluster.push({ uid: 'u' }, large(n))))
   const young = await stage.client(a, 'uid=u')
   old.socket.terminate()
-  for (let n = 0; n !== FLOOD - 1; ) n = numberOf(await young.next())
+  for (let n = 0; n !== FLOOD - 1;) n = numberOf(await young.next())
 })
 
 test('a user who closes with nothing waiting leaves nothing behind', async (t) => {
