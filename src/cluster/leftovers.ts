@@ -63,19 +63,16 @@ export class Leftovers {
 
   async #sendOnAll(leftovers: readonly Leftover[]): Promise<void> {
     for (let start = 0; start < leftovers.length; start += AT_ONCE) {
-      // Made only now: compressed ones may be large.
-      const pushes = leftovers
-        .slice(start, start + AT_ONCE)
-        .map(({ frame, head }) => ({ ...head, payload: frame.payload }))
-      await Promise.all(pushes.map((push) => this.#sendOn(push)))
+      await Promise.all(leftovers.slice(start, start + AT_ONCE).map((leftover) => this.#sendOn(leftover)))
     }
   }
 
-  async #sendOn(push: PushEnvelope): Promise<void> {
+  async #sendOn({ frame, head }: Leftover): Promise<void> {
     try {
-      await this.#hooks.sendOn(push)
+      // Made only now: compressed ones may be large.
+      await this.#hooks.sendOn({ ...head, payload: frame.payload })
     } catch (error) {
-      this.#hooks.onUndelivered(push)
+      this.#hooks.onUndelivered(head)
       this.#hooks.onError(error)
     }
   }
