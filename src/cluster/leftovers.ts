@@ -1,3 +1,4 @@
+import { isFlotillaError } from '../errors.ts'
 import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { Connection } from '../sockets/connection.ts'
 import type { Frame, PushHead } from '../sockets/frame.ts'
@@ -22,6 +23,8 @@ export class Leftovers {
   #waiting: Leftover[] = []
   #byteCount = 0
   #work: Promise<void> | undefined
+  #isClosing = false
+  #isStoreAway = false
 
   constructor(hooks: LeftoversHooks) {
     this.#hooks = hooks
@@ -36,8 +39,9 @@ export class Leftovers {
     if (this.#waiting.length > 0) this.#work ??= nextTurn().then(() => this.#workOff())
   }
 
-  /** Resolves once everything has been sent on, or cannot be. */
-  async idle(): Promise<void> {
+  /** Resolves once everything has been sent on, or cannot be: it tries once whether the store is there. */
+  async close(): Promise<void> {
+    this.#isClosing = true
     await this.#work
   }
 
@@ -68,10 +72,13 @@ export class Leftovers {
   }
 
   async #sendOn({ frame, head }: Leftover): Promise<void> {
+    if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
     try {
       // Made only now: compressed ones may be large.
       await this.#hooks.sendOn({ ...head, payload: frame.payload })
+      this.#isStoreAway = false
     } catch (error) {
+      this.#isStoreAway = isFlotillaError(error) && error.code === 'FLT_STORE_AWAY'
       this.#hooks.onUndelivered(head)
       this.#hooks.onError(error)
     }

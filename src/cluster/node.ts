@@ -195,7 +195,7 @@ export class ClusterNode {
       await this.#started
       const { node } = this.#membership
       await this.#ingress?.close(node)
-      await this.#leftovers.idle()
+      await this.#leftovers.close()
       await this.#pusher.close()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {

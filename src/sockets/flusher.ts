@@ -56,7 +56,7 @@ export class Flusher {
     const [dirty, waiting] = [this.#dirty, this.#waiting]
     this.#dirty = []
     this.#waiting = []
-    for (const outbox of dirty) this.#write(outbox)
+    for (const outbox of dirty) this.write(outbox)
     this.#run.forget()
     this.#otherRun.forget()
     const end = performance.now()
@@ -64,8 +64,8 @@ export class Flusher {
     for (const { handover, done } of waiting) handover.whenFree(done)
   }
 
-  /** What goes wrong with one is not the others' loss. */
-  #write(outbox: Outbox): void {
+  /** Writes one connection's now. What goes wrong with it is not the others' loss. */
+  write(outbox: Outbox): void {
     try {
       outbox.flush()
     } catch (error) {

@@ -58,7 +58,7 @@ export class Outbox {
     } else {
       this.#frames.push(frame)
     }
-    if (this.#byteCount > MAX_RUN) this.flush()
+    if (this.#byteCount > MAX_RUN) this.#flusher.write(this)
     return 'kept'
   }
 

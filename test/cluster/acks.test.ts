@@ -154,6 +154,21 @@ for (const how of ['vanishes', 'is kicked'] as const) {
   })
 }
 
+test('a node that closes while the store is away gives up what its clients left behind, and ends in time', async (t) => {
+  const stage = await Stage.start(t)
+  const a = await stage.node({ storeWait: 500 })
+  const client = await stage.client(a, 'uid=u')
+  client.socket.pause()
+  for (let n = 0; n < 4 * FLOOD; n++) await a.cluster.push({ uid: 'u' }, large(n))
+  stage.redis.pause()
+  const began = performance.now()
+  await a.close({ timeout: 100 })
+  const took = performance.now() - began
+  stage.redis.resume()
+  assert.ok(took < 8_000, `it took ${took} ms`)
+  assert.ok(a.stats().undeliveredCount > FLOOD, `${a.stats().undeliveredCount} are counted`)
+})
+
 test('what is left behind reaches a younger connection on the same node, too', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node()

@@ -69,6 +69,15 @@ test('what goes wrong with one connection is reported, ends it, and holds no oth
   )
 })
 
+test('nor does a message that is so large that it is written at once', async () => {
+  const errors: unknown[] = []
+  const flusher = new Flusher((error) => errors.push(error))
+  const [broken, other] = [new Broken(), new Line()]
+  const large = new Frame(encodePayload('x'.repeat(100_000)))
+  for (const line of [broken, other]) outboxOn(flusher, line).push(large)
+  assert.deepEqual([errors.length, broken.destroyed, other.written.length], [1, true, 1])
+})
+
 test('what was handed over is done when the last connection took it', async () => {
   const flusher = new Flusher()
   const lines = [new Line(), new Line({ isStalled: true })]
