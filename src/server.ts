@@ -13,7 +13,7 @@ import { parseOptions, type ServerOptions, type Settings } from './options.ts'
 import { CloseCode } from './protocol/close-codes.ts'
 import { ClientAddress } from './sockets/client-address.ts'
 import type { ClientSocket } from './sockets/client-socket.ts'
-import { Connection } from './sockets/connection.ts'
+import { Connection, type ConnectionHooks } from './sockets/connection.ts'
 import { Conversation, type ConversationHooks } from './sockets/conversation.ts'
 import { Expiry } from './sockets/expiry.ts'
 import { type Admission, Gate } from './sockets/gate.ts'
@@ -52,6 +52,8 @@ export interface ServerStats extends NodeStats {
   readonly collapsedCount: number
   /** Connections that were closed with 4408. */
   readonly tooSlowCount: number
+  /** How often a connection lagged for more than 250 ms: what it is sent then is not waited for any more. */
+  readonly laggedCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -66,7 +68,7 @@ export class Server implements AsyncDisposable {
   readonly #settings: Settings
   readonly #options: ServerOptions
   readonly #hub = new Hub()
-  readonly #flusher = new Flusher()
+  readonly #flusher: Flusher
   readonly #overflow: OverflowRules
   readonly #pulse: Pulse
   readonly #expiry = new Expiry()
@@ -85,10 +87,12 @@ export class Server implements AsyncDisposable {
     this.#options = options
     this.#overflow = { maxBuffered: settings.maxBuffered, overflow: settings.overflow, counters: newCounters() }
     const { logger, onError } = settings
+    this.#flusher = new Flusher((error) => onError({ phase: 'push', error }))
     this.#events = new Events(logger)
     this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
     this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
       onError: (phase, error) => onError({ phase, error }),
+      whenTaken: (handover, done) => this.#flusher.whenTaken(handover, done),
       closeConnection: (connection, code, reason) => connection.disconnect(code, reason),
       url: () => settings.url ?? this.#url,
     })
@@ -117,7 +121,10 @@ export class Server implements AsyncDisposable {
         ready: () => this.ready(),
         admit: (admission) => this.#admit(admission),
         opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
-        lost: (connection) => this.#left(connection),
+        lost: (connection) => {
+          connection.closed()
+          this.#left(connection)
+        },
       },
     )
   }
@@ -240,7 +247,7 @@ export class Server implements AsyncDisposable {
     const { url = '/', rawHeaders } = request
     const init = { params, session, meta, request: { url, rawHeaders } }
     const id = this.#node.residents.newConnectionId(uid)
-    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#onClosing)
+    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
     await this.#node.residents.moveIn(connection, uid, groups)
     if (this.#closing === undefined) return connection
     this.#node.residents.moveOut(connection)
@@ -267,8 +274,11 @@ export class Server implements AsyncDisposable {
     this.#node.residents.moveOut(connection)
   }
 
-  /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
-  readonly #onClosing = (connection: Connection): void => this.#node.residents.moveOut(connection)
+  readonly #connectionHooks: ConnectionHooks = {
+    /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
+    closing: (connection) => this.#node.residents.moveOut(connection),
+    lost: (connection, frames) => this.#node.leftBehind(connection, frames),
+  }
 }
 
 const goingAway = (): FlotillaError =>

@@ -36,6 +36,7 @@ export function createMetrics(server: Server): Registry {
   counter('flotilla_dropped_total', 'Messages dropped as clients were too slow', (stats) => stats.droppedCount)
   counter('flotilla_collapsed_total', 'Messages replaced by a newer one of their key', (stats) => stats.collapsedCount)
   counter('flotilla_too_slow_total', 'Connections closed as their client was too slow', (stats) => stats.tooSlowCount)
+  counter('flotilla_lagged_total', 'Connections that lagged over 250 ms', (stats) => stats.laggedCount)
   addClusterGauges(registry, server)
   return registry
 }
