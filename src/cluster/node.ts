@@ -33,6 +33,7 @@ export interface NodeSettings extends DriverSettings {
   readonly maxPayload: number
   readonly maxWaitingBytes: number
   readonly maxConnectionsPerUid: number
+  readonly maxGroupsPerConnection: number
   readonly connectTimeout: number
   readonly codec: Codec
   readonly generateUid: () => string
@@ -96,7 +97,7 @@ export class ClusterNode {
     }
     const deliver = (push: PushEnvelope): Afterwork => deliverer.deliverStored(push)
     const parking = (this.#parking = new Parking({ state, codec, logger, deliver, onUndelivered }))
-    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
+    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, settings)
     this.#dispatcher = new Dispatcher({
       queue,
       codec,

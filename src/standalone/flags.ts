@@ -85,6 +85,27 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'a whole number from 1 to 1073741824',
       },
       {
+        key: 'maxConnections',
+        name: 'max-connections',
+        argument: 'N',
+        help: 'connections to this node; 0 for as many as fit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
+        key: 'maxConnectionsPerIp',
+        name: 'max-connections-per-ip',
+        argument: 'N',
+        help: 'connections of one client address; 0 for no limit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
+        key: 'maxMessagesPerSecond',
+        name: 'max-messages-per-second',
+        argument: 'N',
+        help: 'that a client may send before it is closed; 0 for no limit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
         key: 'compression',
         name: 'compression',
         help: 'compress messages of 1024 bytes and more for clients that offer it (permessage-deflate)',

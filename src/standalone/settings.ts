@@ -11,6 +11,7 @@ function whole(least: number, most: number) {
 }
 
 const TIMER_MAX = 2 ** 31 - 1
+const HOUR = 3_600_000
 const milliseconds = whole(1, TIMER_MAX)
 
 const words: Readonly<Record<string, boolean>> = {
@@ -85,6 +86,9 @@ export const settingsSchema = z.strictObject({
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
   origins: list(z.string().refine(isOrigin)),
   maxPayload: whole(1, 2 ** 30),
+  maxConnections: whole(0, 10_000_000),
+  maxConnectionsPerIp: whole(0, 10_000_000),
+  maxMessagesPerSecond: whole(0, 10_000_000),
   compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
   tlsCert: text,
   tlsKey: text,
@@ -100,11 +104,15 @@ export const settingsSchema = z.strictObject({
   maxPending: whole(1, 1_000_000),
   maxBuffered: whole(1, 2 ** 32),
   overflow: z.enum(['close', 'dropOldest', 'dropNewest', 'collapse']),
-  maxConnectionsPerUid: whole(1, 1_000_000),
+  maxConnectionsPerUid: whole(1, 10_000),
+  maxHandshakes: whole(1, 10_000_000),
+  maxMessagesPerSecondPerIp: whole(0, 10_000_000),
+  maxGroupsPerConnection: whole(1, 100_000),
   storeWait: milliseconds,
-  maxInboxBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  maxInboxBytes: whole(1, 2 ** 32),
   maxWaitingBytes: whole(1024, 2 ** 32),
-  handshakeTimeout: milliseconds,
+  handshakeTimeout: whole(10, HOUR),
+  requestTimeout: whole(10, HOUR),
   codec: z.enum(['binary', 'json']),
 })
 
