@@ -226,7 +226,10 @@ function pathOf({ url = '/' }: IncomingMessage): string {
 /** Node's parser leaves out, without a word, what comes after its 2,000th header, which might be the `Origin`. */
 const MAX_HEADERS = 100
 
-function headerFlawOf({ rawHeaders }: IncomingMessage): FlotillaError | undefined {
+function headerFlawOf({ headers, rawHeaders }: IncomingMessage): FlotillaError | undefined {
+  const { 'content-length': length = '0' } = headers
+  // A proxy takes for a body what would be read as frames here.
+  if (length !== '0') return new FlotillaError('FLT_BAD_HANDSHAKE', 'a WebSocket handshake has no body')
   if (rawHeaders.length <= 2 * MAX_HEADERS) return undefined
   return new FlotillaError('FLT_TOO_MANY_HEADERS', `a handshake may have ${MAX_HEADERS} headers: send fewer`)
 }

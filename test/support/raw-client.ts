@@ -78,6 +78,16 @@ export class RawClient implements Disposable {
     }
   }
 
+  /** Whether the server has hung up. */
+  get isClosed(): boolean {
+    return this.#socket.closed
+  }
+
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   [Symbol.dispose](): void {
     this.#socket.destroy()
   }
