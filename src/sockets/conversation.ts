@@ -11,8 +11,8 @@ import { TokenBucket } from './token-bucket.ts'
 const CONTROLS_PER_SECOND = 100
 /** Bytes of messages that wait for the handlers before reading pauses, however few messages they are. */
 const MAX_PENDING_BYTES = 2 ** 20
-/** ms that a client that floods has to read why it is closed: nothing that it sends is read meanwhile. */
-const FLOODER_GRACE = 1_000
+/** ms that a client that is at fault has to read why it is closed; until then it keeps its socket. */
+const OFFENDER_GRACE = 2_000
 
 export interface ConversationHooks {
   readonly services: Services
@@ -122,9 +122,13 @@ export class Conversation {
     this.#unansweredPings = 0
   }
 
-  /** `ws` closes with the fitting code by itself: 1002, 1007, 1009. The client is at fault, and is told. */
+  /**
+   * `ws` closes with the fitting code by itself: 1002, 1007, 1008, 1009. The client is at fault, and is told; it may not
+   * care, and send on for as long as it is read.
+   */
   failed(error: Error): void {
     this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
   }
 
   closed(code: number, reason: string): void {
@@ -161,7 +165,7 @@ export class Conversation {
     this.#pendingBytes = 0
     this.connection.disconnect(CloseCode.policy, 'too many messages')
     this.#socket.pause()
-    setTimeout(() => this.terminate(), FLOODER_GRACE).unref()
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
   }
 
   // ---- one message after another

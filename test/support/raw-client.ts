@@ -31,8 +31,10 @@ export class RawClient implements Disposable {
     const lines = Object.entries({ ...HEADERS, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
     let received = Buffer.alloc(0)
+    const hungUp = new AbortController()
+    socket.once('close', () => hungUp.abort())
     while (!received.includes('\r\n\r\n')) {
-      const [data] = (await once(socket, 'data')) as [Buffer]
+      const [data] = (await once(socket, 'data', hungUp)) as [Buffer]
       received = Buffer.concat([received, data])
     }
     const end = received.indexOf('\r\n\r\n')
@@ -53,15 +55,14 @@ export class RawClient implements Disposable {
     return /^sec-websocket-extensions: (.*)$/im.exec(this.answer)?.[1]?.trim()
   }
 
-  send(data: string | Uint8Array, { fin = true, rsv1 = false, opcode = 1 }: RawFrameInit = {}): void {
-    const payload = Buffer.from(data)
-    const header = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10)
-    header[0] = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
-    header[1] = 0x80 | (header.length === 2 ? payload.length : header.length === 4 ? 126 : 127)
-    if (header.length === 4) header.writeUInt16BE(payload.length, 2)
-    if (header.length === 10) header.writeBigUInt64BE(BigInt(payload.length), 2)
-    // Masked with zeros, which leaves the payload as it is.
-    this.#socket.write(Buffer.concat([header, Buffer.alloc(4), payload]))
+  send(data: string | Uint8Array, init?: RawFrameInit): void {
+    this.#socket.write(frameOf(data, init))
+  }
+
+  /** The same frame so many times, in one write. */
+  sendMany(data: string | Uint8Array, count: number, init?: RawFrameInit): void {
+    const frame = frameOf(data, init)
+    this.#socket.write(Buffer.concat(Array.from({ length: count }, () => frame)))
   }
 
   /** The next frame that was not taken yet. */
@@ -78,14 +79,28 @@ export class RawClient implements Disposable {
     }
   }
 
+  /** The code that the server closed with, if it has said so already. */
+  get closedWith(): number | undefined {
+    return this.#frames.find(({ opcode }) => opcode === CLOSE)?.payload.readUInt16BE()
+  }
+
   /** Whether the server has hung up. */
   get isClosed(): boolean {
     return this.#socket.closed
   }
 
+  /** Resolves once the kernel has taken what was sent, or the server has hung up. */
+  async drained(): Promise<void> {
+    await until('it drains', () => this.#socket.closed || this.#socket.writableLength === 0, { every: 1 })
+  }
+
   /** Reads nothing any more. */
   pause(): void {
     this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
   }
 
   [Symbol.dispose](): void {
@@ -109,6 +124,17 @@ export class RawClient implements Disposable {
     const payload = rest.subarray(start, start + length)
     return { fin: (first & 0x80) !== 0, rsv1: (first & 0x40) !== 0, opcode: first & 0xf, payload }
   }
+}
+
+function frameOf(data: string | Uint8Array, { fin = true, rsv1 = false, opcode = 1 }: RawFrameInit = {}): Buffer {
+  const payload = Buffer.from(data)
+  const header = Buffer.alloc(payload.length < 126 ? 2 : payload.length < 65_536 ? 4 : 10)
+  header[0] = (fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode
+  header[1] = 0x80 | (header.length === 2 ? payload.length : header.length === 4 ? 126 : 127)
+  if (header.length === 4) header.writeUInt16BE(payload.length, 2)
+  if (header.length === 10) header.writeBigUInt64BE(BigInt(payload.length), 2)
+  // Masked with zeros, which leaves the payload as it is.
+  return Buffer.concat([header, Buffer.alloc(4), payload])
 }
 
 const CLOSE = 8
