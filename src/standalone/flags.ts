@@ -23,7 +23,6 @@ export interface FlagGroup {
   readonly flags: readonly Flag[]
 }
 
-const time = 'a time in milliseconds, 1 or more'
 const file = 'the path of a file'
 const word = 'a text that is not empty'
 
@@ -116,7 +115,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'ping-interval',
         argument: 'MS',
         help: 'between WebSocket pings to a client; 0 for none (default: 25000)',
-        takes: 'a time in milliseconds, 0 for never',
+        takes: 'a time in milliseconds up to 3600000, 0 for never',
       },
     ],
   },
@@ -157,14 +156,14 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'heartbeat',
         argument: 'MS',
         help: "between two renewals of this node's lease (default: 3000)",
-        takes: time,
+        takes: 'a time in milliseconds, 20 to 3600000',
       },
       {
         key: 'deadAfter',
         name: 'dead-after',
         argument: 'MS',
         help: 'a node silent for so long is dead; at least three heartbeats (default: 10000)',
-        takes: time,
+        takes: 'a time in milliseconds, 60 to 86400000',
       },
       {
         key: 'consumers',
@@ -178,7 +177,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'connect-timeout',
         argument: 'MS',
         help: 'how long to wait for the store at start (default: 10000)',
-        takes: time,
+        takes: 'a time in milliseconds, 0 to 3600000',
       },
     ],
   },

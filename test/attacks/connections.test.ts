@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { createServer, defineModule, type ServerOptions } from '../../src/index.ts'
 import { networkOf } from '../../src/sockets/client-address.ts'
 import { startTestServer, type TestServer } from '../../src/testing.ts'
+import { temporaryFolder } from '../standalone/flotilla.ts'
+import { connect } from '../support/connect.ts'
 import { until } from '../support/until.ts'
 import { answerOf, exchange, head, tcp, upgrade } from './wire.ts'
 
@@ -92,6 +97,21 @@ test('maxHandshakes: while so many wait for a slow handshake the next one is ref
   assert.match(await exchange(server.url, upgrade('/slow')), /^HTTP\/1.1 503 [\s\S]*FLT_OVERLOADED/)
   for (const go of waiting.splice(0)) go()
   await Promise.all(early)
+})
+
+test('maxHandshakes: TLS handshakes that nobody finishes count as well', async (t) => {
+  const folder = await temporaryFolder(t)
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const made = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
+  execFileSync('openssl', [...made.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  const tls = { cert: readFileSync(cert), key: readFileSync(key) }
+  await using server = await start({ maxHandshakes: 20, handshakeTimeout: 60_000, tls })
+  const idlers = await Promise.all(Array.from({ length: 60 }, () => tcp(server.url)))
+  await until('most are gone', () => idlers.filter(({ closed }) => !closed).length <= 20)
+  const client = await connect(server.url, { ca: tls.cert })
+  assert.equal(client.socket.readyState, client.socket.OPEN)
+  await client.vanish()
+  for (const idler of idlers) idler.destroy()
 })
 
 const TIMEOUT = 600
