@@ -9,6 +9,8 @@ import { exchange, head, tcp, upgrade } from './wire.ts'
 
 const [attack = '', url = '', token = ''] = process.argv.slice(2)
 const DURATION = 1_200
+/** A deadline of a second, on a machine that others use as well. */
+const PATIENCE = 10_000
 const end = performance.now() + DURATION
 const outcomes = new Map<string, number>()
 
@@ -31,7 +33,7 @@ async function crowd(size: number, work: () => Promise<void>): Promise<void> {
 
 /** Says something again and again until it is cut off. */
 async function drip(socket: Socket, bytes: string): Promise<void> {
-  while (!socket.closed && performance.now() < end + DURATION) {
+  while (!socket.closed && performance.now() < end + PATIENCE) {
     socket.write(bytes)
     await pause(100)
   }

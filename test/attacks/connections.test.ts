@@ -114,7 +114,7 @@ test('maxHandshakes: TLS handshakes that nobody finishes count as well', async (
   for (const idler of idlers) idler.destroy()
 })
 
-const TIMEOUT = 600
+const TIMEOUT = 300
 /** A sweep, Node's own check, and a loaded machine. */
 const LATE = 6_000
 

