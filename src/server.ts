@@ -23,6 +23,7 @@ import { Local } from './sockets/local.ts'
 import { newCounters, type OverflowRules } from './sockets/backlog.ts'
 import { Flusher } from './sockets/flusher.ts'
 import { Pulse } from './sockets/pulse.ts'
+import { Turnstile } from './sockets/turnstile.ts'
 
 const DEFAULT_PORT = 18_308
 const DEFAULT_HOST = '127.0.0.1'
@@ -54,6 +55,10 @@ export interface ServerStats extends NodeStats {
   readonly tooSlowCount: number
   /** How often a connection lagged for more than 250 ms: what it is sent then is not waited for any more. */
   readonly laggedCount: number
+  /** Clients that were turned away: too many connections, of one address or at all, or handshakes. */
+  readonly turnedAwayCount: number
+  /** Connections that were closed with 1008, for they sent too much. */
+  readonly floodedCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -74,12 +79,14 @@ export class Server implements AsyncDisposable {
   readonly #expiry = new Expiry()
   readonly #events: Events
   readonly #node: ClusterNode
+  readonly #turnstile: Turnstile
   readonly #gate: Gate
   readonly #conversations = new Map<Connection, Conversation>()
   readonly #conversationHooks: ConversationHooks
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
   #url: string | undefined
+  #floodedCount = 0
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -103,9 +110,12 @@ export class Server implements AsyncDisposable {
       maxPending: settings.maxPending,
       onError,
       received: (connection, data) => this.#received(connection, data),
+      bucketsOf: ({ meta }) => this.#turnstile.bucketsOf(meta.ip),
+      flooded: () => void this.#floodedCount++,
       left: (connection) => this.#left(connection),
     }
     this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
+    const turnstile = (this.#turnstile = new Turnstile(settings))
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
       {
@@ -113,6 +123,8 @@ export class Server implements AsyncDisposable {
         maxPayload: settings.maxPayload,
         compression: settings.compression !== undefined,
         timeout: settings.handshakeTimeout,
+        maxHandshakes: settings.maxHandshakes,
+        turnstile,
       },
       {
         services: { cluster, log: logger },
@@ -142,6 +154,8 @@ export class Server implements AsyncDisposable {
       userCount,
       groupCount,
       ...this.#overflow.counters,
+      turnedAwayCount: this.#turnstile.refusedCount,
+      floodedCount: this.#floodedCount,
       ...this.#node.stats,
     }
   }
@@ -167,8 +181,10 @@ export class Server implements AsyncDisposable {
     }
     const options = typeof where === 'number' ? { port: where, ...(host !== undefined && { host }) } : where
     const http = (this.#http = createHttpServer({
-      ...this.#options,
-      handshakeTimeout: this.#settings.handshakeTimeout,
+      ...this.#settings,
+      tls: this.#options.tls,
+      http: this.#options.http,
+      serves: (request) => this.#gate.serves(request),
     }))
     http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     try {

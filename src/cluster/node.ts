@@ -36,6 +36,7 @@ export interface NodeSettings extends DriverSettings {
   readonly maxPayload: number
   readonly maxWaitingBytes: number
   readonly maxConnectionsPerUid: number
+  readonly maxGroupsPerConnection: number
   readonly connectTimeout: number
   readonly codec: Codec
   readonly generateUid: () => string
@@ -110,7 +111,7 @@ export class ClusterNode {
       onUndelivered,
       onError: (error) => hooks.onError('consume', error),
     })
-    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
+    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, settings)
     this.#dispatcher = new Dispatcher({
       queue,
       codec,
