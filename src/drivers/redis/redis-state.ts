@@ -10,6 +10,7 @@ import {
 } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Applied, Change, Located, Lookup, NodeList, NodeRecord, Renewal, Route, State } from '../state.ts'
+import type { Address } from './address.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
@@ -42,10 +43,10 @@ export class RedisState implements State {
   /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
   #clockOffset: number | undefined
 
-  constructor(url: string, settings: DriverSettings) {
+  constructor(address: Address, settings: DriverSettings) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
-    this.#client = new RedisClient(url, settings, 'state')
+    this.#client = new RedisClient(address, settings, 'state')
     this.#cleaner = new RedisCleaner(this.#client, this.#keys)
     this.#epochs = new Epochs(settings.heartbeat + 1_000)
   }
