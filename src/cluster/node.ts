@@ -20,6 +20,7 @@ import { Directory } from './directory.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Membership } from './membership.ts'
+import { Reassertion } from './reassertion.ts'
 import { Residents } from './residents.ts'
 import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
@@ -56,6 +57,7 @@ export class ClusterNode {
   readonly #queue: Queue
   readonly #membership: Membership
   readonly #bindings: Bindings
+  readonly #reassertion: Reassertion
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
@@ -85,6 +87,8 @@ export class ClusterNode {
       logger,
     }))
     const bindings = (this.#bindings = new Bindings(state, hub, membership, logger))
+    this.#reassertion = new Reassertion(hub, bindings)
+    state.onLoss?.(() => this.#recover())
     this.#deliverer = new Deliverer(hub, state, membership, dispatcher)
     this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
     this.#dispatcher = new Dispatcher({
@@ -155,6 +159,7 @@ export class ClusterNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#reassertion.close()
     this.#bindings.close()
     await this.#membership.stop()
     if (this.#started !== undefined) await this.#leave()
@@ -247,7 +252,10 @@ export class ClusterNode {
       rejoined: (from) => this.#rejoined(from),
       left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
-      beat: () => this.#leadIngress(),
+      beat: () => {
+        this.#leadIngress()
+        void this.#reassertion.some()
+      },
       connectionCount: () => this.#hub.size,
       url: () => this.#hooks.url(),
     }
@@ -255,9 +263,19 @@ export class ClusterNode {
 
   #rejoined(from: NodeId): void {
     this.#follow(this.#membership.node)
-    this.#bindings.touchAll()
-    // Where it was not evicted but lost by the store, its old place is still there.
-    this.#takeOver(from, 'evicted')
+    // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
+    // them there as long as they are not in the new one.
+    void this.#bindings.touchAll().then(() => this.#takeOver(from, 'evicted'))
+  }
+
+  /** The store may have forgotten the last of what it was told. */
+  #recover(): void {
+    this.#logger.warn(
+      { node: this.#membership.node },
+      'the store has changed its server: everybody here is bound again',
+    )
+    this.#membership.hasten()
+    void this.#reassertion.all()
   }
 
   #takeOver(node: NodeId, reason: GoneNode['reason']): void {

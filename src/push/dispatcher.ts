@@ -97,10 +97,14 @@ export class Dispatcher implements Courier {
   }
 
   sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void {
-    this.resend(push, node).then(
-      (missed) => job.miss(missed),
-      (error: unknown) => job.settle({ type: 'failed', error }, node, push),
-    )
+    const { locator } = this.#init
+    locator
+      .departure(node)
+      .then(() => this.resend(push, node))
+      .then(
+        (missed) => job.miss(missed),
+        (error: unknown) => job.settle({ type: 'failed', error }, node, push),
+      )
   }
 
   ended(): void {
