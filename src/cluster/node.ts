@@ -159,7 +159,7 @@ export class ClusterNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    this.#reassertion.close()
+    this.#reassertion.stop()
     this.#bindings.close()
     await this.#membership.stop()
     if (this.#started !== undefined) await this.#leave()
@@ -253,6 +253,8 @@ export class ClusterNode {
       left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
       beat: () => {
+        // One that was under way while this node said goodbye.
+        if (this.#closed) return
         this.#leadIngress()
         void this.#reassertion.some()
       },
@@ -263,6 +265,7 @@ export class ClusterNode {
 
   #rejoined(from: NodeId): void {
     this.#follow(this.#membership.node)
+    this.#reassertion.stop()
     // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
     // them there as long as they are not in the new one.
     void this.#bindings.touchAll().then(() => this.#takeOver(from, 'evicted'))

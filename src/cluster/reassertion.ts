@@ -43,7 +43,8 @@ export class Reassertion {
     await this.#bindings.repeat(slice)
   }
 
-  close(): void {
+  /** Leaves the rest of `all`. */
+  stop(): void {
     this.#run++
   }
 }

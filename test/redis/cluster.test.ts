@@ -12,7 +12,7 @@ const keys = new Keys('flotilla')
 const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
 
 /** A key of the slot that holds who is where of a user. */
-const routeOf = (uid: string): string => keys.route(partitionOf(uid as Uid), uid as Uid)
+const routeOf = (uid: string): string => keys.route(partitionOf(uid), uid as Uid)
 
 describe('on a Redis Cluster', () => {
   let cluster: RedisCluster

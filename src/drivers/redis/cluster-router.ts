@@ -141,6 +141,8 @@ export class ClusterRouter extends Redis {
   }
 
   #learn(slot: number, address: string): void {
+    // A reader may still be told something after this was closed.
+    if (this.status === 'end') return
     this.#map.learn(slot, address)
     this.#open(address)
     this.emit('moved')
