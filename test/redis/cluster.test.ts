@@ -57,6 +57,31 @@ describe('on a Redis Cluster', () => {
     assert.deepEqual(load.faults(clients), { lost: [], doubled: [], disordered: [] })
   })
 
+  test('a master that stands still is replaced under load, wakes up, and takes nothing with it', async (t) => {
+    const store = { url: cluster.url }
+    const [a, b] = [await startServer(t, store), await startServer(t, store)]
+    const clients = new Map(
+      await Promise.all(
+        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}`)] as const),
+      ),
+    )
+    const load = new Load(startEmitter(t, store), USERS)
+    await load.more(60)
+    const inbox = keys.inbox(a.cluster.self as never)
+    const master = await cluster.masterOf(inbox)
+    master.pause()
+    await cluster.failedOver(inbox, master)
+    await load.more(60)
+    master.resume()
+    await load.more(120)
+    await load.stop()
+    await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
+    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
+    const { lost, doubled, disordered } = load.faults(clients)
+    assert.ok(lost.length <= USERS.length, String(lost))
+    assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
+  })
+
   test('a master that is killed is replaced under load: nobody is offline, and pushes go on', async (t) => {
     const store = { url: cluster.url }
     const [a, b] = [await startServer(t, store), await startServer(t, store)]

@@ -40,7 +40,8 @@ test('what a replicated push has stored is still there when the replica takes ov
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())
   const store = { url: pair.master.url, durability: 'replicated' } as const
-  const server = await startServer(t, store)
+  // It closes without its master: that should not take long.
+  const server = await startServer(t, store, { storeWait: 1_000 })
   await client(t, server, 'uid=u')
   const node = server.cluster.self
   const emitter = startEmitter(t, store)
