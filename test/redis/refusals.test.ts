@@ -68,3 +68,27 @@ test('connections that Redis kills, and a Redis that hangs for a moment, cost no
   for (const _ of texts) got.push(await u.next())
   assert.deepEqual(got, texts)
 })
+
+test('a Redis that is still loading is waited for, then named', async (t) => {
+  const slowly = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024']
+  const redis = await startRedis(['--save', '', ...slowly])
+  atEnd(t, () => redis.stop())
+  const raw = new Redis(redis.url)
+  atEnd(t, () => raw.disconnect())
+  const server = await startServer(t, { url: redis.url })
+  const u = await client(t, server, 'uid=u')
+  const emitter = startEmitter(t, { url: redis.url }, 600)
+  await emitter.push({ uid: 'u' }, 'before')
+  assert.equal(await u.next(), 'before')
+  await raw.eval("for n = 1, 1500 do redis.call('SET', 'k' .. n, string.rep('x', 100)) end", 0)
+  await raw.save()
+  const restarted = redis.restart()
+  await elapse(300)
+  await assert.rejects(emitter.push({ all: true }, 'x'), {
+    code: 'FLT_STORE_AWAY',
+    message: /is still loading its data/,
+  })
+  await restarted
+  assert.deepEqual((await server.cluster.push({ uid: 'u' }, 'after')).offline, [])
+  assert.equal(await u.next(), 'after')
+})

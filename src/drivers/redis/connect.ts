@@ -17,7 +17,8 @@ export function connect(address: Address, settings: DriverSettings, role: string
   const options = optionsOf(`${settings.prefix}:${role}`, socketTimeout)
   switch (address.type) {
     case 'single':
-      return new Redis(address.url, options) as Commands
+      // Commands say better than silence that it is still loading.
+      return new Redis(address.url, { ...options, enableReadyCheck: false }) as Commands
     case 'sentinel':
       return new Redis({ ...options, ...throughSentinels(address) }) as Commands
     case 'cluster':
