@@ -71,7 +71,9 @@ export const settingsSchema = z.strictObject({
   unix: text,
   name: z.string().regex(/^[\w.-]{1,64}$/),
   driver: z.enum(['memory', 'redis', 'nats']),
-  redis: z.string().refine(hasProtocol('redis:', 'rediss:')),
+  // Several hosts make no URL in the strict sense; the driver says what is wrong behind the scheme.
+  redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
+  durability: z.enum(['memory', 'replicated']),
   prefix: text,
   heartbeat: whole(20, HOUR),
   deadAfter: whole(60, 24 * HOUR),
