@@ -1,0 +1,204 @@
+import { Redis } from 'ioredis'
+import slotOf from 'cluster-key-slot'
+import { freePort } from './free-port.ts'
+import { type RedisServer, startRedis } from './redis.ts'
+import { until } from './until.ts'
+
+const MASTERS = 3
+const SLOTS = 16_384
+const MIGRATE_COUNT = 100
+
+interface Member {
+  readonly server: RedisServer
+  readonly busPort: number
+  /** What the cluster calls it. */
+  readonly id: string
+  readonly admin: Redis
+}
+
+/** A Redis Cluster of three masters, each with a replica that takes over a second after its master fell silent. */
+export class RedisCluster {
+  readonly #members: readonly Member[]
+
+  private constructor(members: readonly Member[]) {
+    this.#members = members
+  }
+
+  static async start(args: readonly string[], replicas: boolean): Promise<RedisCluster> {
+    const count = replicas ? 2 * MASTERS : MASTERS
+    const cluster = new RedisCluster(await Promise.all(Array.from({ length: count }, () => startMember(args))))
+    await cluster.#form()
+    return cluster
+  }
+
+  /** Of every member. */
+  get url(): string {
+    return `redis+cluster://${this.#members.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`
+  }
+
+  get servers(): readonly RedisServer[] {
+    return this.#members.map(({ server }) => server)
+  }
+
+  /** A connection to each server that is a master now. */
+  async masters(): Promise<readonly Redis[]> {
+    const ports = new Set((await this.#slots()).map(({ port }) => port))
+    return this.#members.filter(({ server }) => ports.has(server.port)).map(({ admin }) => admin)
+  }
+
+  /** The server that has a slot now, or that of a key. */
+  async masterOf(slotOrKey: number | string): Promise<RedisServer> {
+    return (await this.#masterOf(slotNumber(slotOrKey))).server
+  }
+
+  /** The server that stands ready to take over from a master. */
+  async replicaOf(master: RedisServer): Promise<RedisServer> {
+    const { id } = this.#memberOf(master)
+    const lines = (await this.#someAdmin().call('CLUSTER', 'NODES')) as string
+    const line = lines.split('\n').find((text) => text.split(' ')[3] === id)
+    return this.#members.find((member) => line?.startsWith(member.id))!.server
+  }
+
+  /** Resolves once another server is the master of this slot or key, and the cluster as a whole answers. */
+  async failedOver(slotOrKey: number | string, from: RedisServer): Promise<void> {
+    await until(
+      'the replica has taken over',
+      async () => (await this.masterOf(slotOrKey)) !== from && (await this.#isWell()),
+      { every: 50 },
+    )
+  }
+
+  /** Begins to move a slot: new keys are made at its target from now on. */
+  async beginToMove(slotOrKey: number | string, to: RedisServer): Promise<void> {
+    const slot = slotNumber(slotOrKey)
+    const [source, target] = [await this.#masterOf(slot), this.#memberOf(to)]
+    await target.admin.call('CLUSTER', 'SETSLOT', slot, 'IMPORTING', source.id)
+    await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id)
+  }
+
+  /** Moves some keys of a slot that is being moved; false where none is left. */
+  async moveKeys(slotOrKey: number | string, to: RedisServer, count = MIGRATE_COUNT): Promise<boolean> {
+    const source = await this.#masterOf(slotNumber(slotOrKey))
+    const keys = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slotNumber(slotOrKey), count)) as string[]
+    if (keys.length === 0) return false
+    await source.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'REPLACE', 'KEYS', ...keys)
+    return true
+  }
+
+  /** Tells everyone where the slot is from now on. */
+  async finishMove(slotOrKey: number | string, to: RedisServer): Promise<void> {
+    const slot = slotNumber(slotOrKey)
+    const { id, admin } = this.#memberOf(to)
+    // The target first: else, for a moment, nobody has the slot.
+    await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
+    for (const master of await this.masters()) await master.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
+  }
+
+  /** Moves a slot with all its keys to another master. */
+  async move(slotOrKey: number | string, to: RedisServer): Promise<void> {
+    await this.beginToMove(slotOrKey, to)
+    while (await this.moveKeys(slotOrKey, to));
+    await this.finishMove(slotOrKey, to)
+  }
+
+  async stop(): Promise<void> {
+    for (const { admin } of this.#members) admin.disconnect()
+    await Promise.all(this.#members.map(({ server }) => server.stop()))
+  }
+
+  async #form(): Promise<void> {
+    const [first, ...others] = this.#members
+    for (const [index, { admin }] of this.#members.slice(0, MASTERS).entries()) {
+      const [from, end] = [index, index + 1].map((part) => Math.floor((part * SLOTS) / MASTERS))
+      await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
+      await admin.call('CLUSTER', 'ADDSLOTSRANGE', from!, end! - 1)
+    }
+    for (const { server, busPort } of others) {
+      await first!.admin.call('CLUSTER', 'MEET', '127.0.0.1', server.port, busPort)
+    }
+    await until('the members know each other', () => this.#everyone(`cluster_known_nodes:${this.#members.length}\r`))
+    for (const [index, { admin }] of this.#members.slice(MASTERS).entries()) {
+      await admin.call('CLUSTER', 'REPLICATE', this.#members[index]!.id)
+    }
+    await until('every slot is served', () => this.#everyone('cluster_state:ok'))
+    await until('the replicas have synced', () => this.#haveSynced())
+  }
+
+  async #haveSynced(): Promise<boolean> {
+    const infos = await Promise.all(this.#members.slice(MASTERS).map(({ admin }) => admin.info('replication')))
+    const lists = await Promise.all(this.#members.map(({ admin }) => admin.call('CLUSTER', 'SLOTS') as Promise<[][]>))
+    const size = this.#members.length / MASTERS
+    return (
+      infos.every((info) => info.includes('master_link_status:up')) &&
+      lists.every((ranges) => ranges.length === MASTERS && ranges.every((range) => range.length === 2 + size))
+    )
+  }
+
+  async #everyone(says: string): Promise<boolean> {
+    const infos = await Promise.all(this.#members.map(({ admin }) => admin.call('CLUSTER', 'INFO')))
+    return infos.every((info) => String(info).includes(says))
+  }
+
+  async #isWell(): Promise<boolean> {
+    const ready = this.#members.filter(({ admin }) => admin.status === 'ready')
+    const infos = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'INFO'))))
+    return infos.filter((info) => String(info).includes('cluster_state:ok')).length >= this.#members.length - 1
+  }
+
+  async #masterOf(slot: number): Promise<Member> {
+    const { port } = (await this.#slots()).find(({ from, to }) => from <= slot && slot <= to)!
+    return this.#members.find(({ server }) => server.port === port)!
+  }
+
+  async #slots(): Promise<readonly { from: number; to: number; port: number }[]> {
+    const ready = this.#members.filter(({ admin }) => admin.status === 'ready')
+    // One that stands still does not answer, and one that has just woken up does not know of its successor.
+    const replies = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'SLOTS'))))
+    const epochs = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'INFO'))))
+    const newest = epochs
+      .map((info, index) => ({ index, epoch: Number(/cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? -1) }))
+      .filter(({ index }) => replies[index] !== undefined)
+      .toSorted((a, b) => b.epoch - a.epoch)[0]!
+    const ranges = replies[newest.index] as [number, number, [string, number]][]
+    return ranges.map(([from, to, [, port]]) => ({ from, to, port }))
+  }
+
+  #someAdmin(): Redis {
+    return this.#members.find(({ admin }) => admin.status === 'ready')!.admin
+  }
+
+  #memberOf(server: RedisServer): Member {
+    return this.#members.find((member) => member.server === server)!
+  }
+}
+
+/** Three masters with a replica each, or without. */
+export function startCluster(
+  args: readonly string[] = [],
+  { replicas = true }: { replicas?: boolean } = {},
+): Promise<RedisCluster> {
+  return RedisCluster.start(args, replicas)
+}
+
+async function startMember(args: readonly string[]): Promise<Member> {
+  const busPort = await freePort()
+  const clustered = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '1000']
+  const eager = ['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0']
+  const server = await startRedis(['--save', '', '--appendonly', 'no', ...clustered, ...eager, ...args])
+  const admin = new Redis({ host: '127.0.0.1', port: server.port, maxRetriesPerRequest: 0 })
+  admin.on('error', () => {})
+  const id = (await admin.call('CLUSTER', 'MYID')) as string
+  return { server, busPort, id, admin }
+}
+
+function slotNumber(slotOrKey: number | string): number {
+  return typeof slotOrKey === 'number' ? slotOrKey : slotOf(slotOrKey)
+}
+
+/** What a member answers within half a second, or nothing. */
+function inTime(answer: Promise<unknown>): Promise<unknown> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(undefined), 500)
+    answer.then(resolve, () => resolve(undefined)).finally(() => clearTimeout(timer))
+  })
+}
