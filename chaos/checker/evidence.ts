@@ -1,0 +1,112 @@
+import type { Connection, FaultWindow, History, Push } from '../history.ts'
+
+/** After a fault has ended, its consequences go on for a while: leases run out, nodes join again, takeovers end. */
+const AFTERMATH = 2_000
+
+export interface Times {
+  readonly heartbeat: number
+  readonly deadAfter: number
+}
+
+/** A node that had lost its place in the cluster, until it had joined again and bound its connections. */
+export interface Absence {
+  readonly from: number
+  readonly to: number
+}
+
+/** The history, with what the checks ask of it looked up once. */
+export class Evidence {
+  readonly history: History
+  readonly times: Times
+  readonly byUid = new Map<string, Connection[]>()
+  readonly #counts: Map<number, number>[] = []
+  readonly #absences = new Map<string, Absence[]>()
+
+  constructor(history: History, times: Times) {
+    this.history = history
+    this.times = times
+    for (const connection of history.connections) {
+      const ofUser = this.byUid.get(connection.uid)
+      if (ofUser === undefined) this.byUid.set(connection.uid, [connection])
+      else ofUser.push(connection)
+      const counts = new Map<number, number>()
+      for (const number of connection.received) counts.set(number, (counts.get(number) ?? 0) + 1)
+      this.#counts[connection.number] = counts
+    }
+    this.#noteAbsences()
+  }
+
+  has(connection: Connection, push: Push): boolean {
+    return this.#counts[connection.number]!.has(push.number)
+  }
+
+  counts(connection: Connection): ReadonlyMap<number, number> {
+    return this.#counts[connection.number]!
+  }
+
+  /** Faults, with their aftermath, that overlap this time. */
+  faultsIn(from: number, to: number): FaultWindow[] {
+    const aftermath = AFTERMATH + this.times.deadAfter + this.times.heartbeat
+    return this.history.faults.filter((fault) => fault.from <= to && fault.to + aftermath >= from)
+  }
+
+  /** Whether the node of a connection had lost its place at some point of this time. */
+  absenceIn(connection: Connection, from: number, to: number): Absence | undefined {
+    return this.#absences.get(placeOf(connection))?.find((absence) => absence.from <= to && absence.to >= from)
+  }
+
+  /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
+  wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
+    return this.history.faults.some((fault) => {
+      const { destroyedFrom, destroyedAt = Number.POSITIVE_INFINITY } = fault
+      if (destroyedFrom === undefined || push.firstCalledAt > destroyedAt) return false
+      if (push.settledAt >= destroyedFrom - IN_FLIGHT) return true
+      // It was stored long before: only where nobody could take delivery since, as on a node that stood still.
+      return push.settledAt >= destroyedFrom - KEPT_FOR && !isReachable(push.settledAt)
+    })
+  }
+
+  /**
+   * A node notices that it lost its place some time after others have taken it; from then on its connections are bound
+   * again, one after another.
+   */
+  #noteAbsences(): void {
+    const lost = new Map<string, number>()
+    for (const { type, slot, life, at } of this.history.nodes) {
+      const place = placeOf({ slot, life })
+      if (type === 'lost its place' && !lost.has(place)) lost.set(place, at)
+      if (type === 'killed' || type === 'died') this.#closeAbsence(place, lost, at)
+      if (type === 'joined again') this.#closeAbsence(place, lost, at + AFTERMATH)
+    }
+    for (const [place] of lost) this.#closeAbsence(place, lost, Number.POSITIVE_INFINITY)
+  }
+
+  #closeAbsence(place: string, lost: Map<string, number>, to: number): void {
+    const from = lost.get(place)
+    if (from === undefined) return
+    lost.delete(place)
+    const absences = this.#absences.get(place)
+    // It was evicted up to so long before it could notice: since it stood still, or was cut off.
+    const absence = { from: this.#troubleBefore(place, from), to }
+    if (absences === undefined) this.#absences.set(place, [absence])
+    else absences.push(absence)
+  }
+
+  #troubleBefore(place: string, noticedAt: number): number {
+    const slot = Number(place.split('.')[0])
+    const faults = this.history.faults.filter(({ from, to, slots }) => {
+      const touches = slots.length === 0 || slots.includes(slot)
+      return touches && from <= noticedAt && to + this.times.deadAfter >= noticedAt
+    })
+    return Math.min(noticedAt, ...faults.map(({ from }) => from))
+  }
+}
+
+/** What was resolved so long before the store's end may still have been on its way. */
+const IN_FLIGHT = 2_000
+/** A push waits so long for its user to come back. */
+const KEPT_FOR = 60_000
+
+function placeOf({ slot, life }: { readonly slot: number; readonly life: number }): string {
+  return `${slot}.${life}`
+}

@@ -1,0 +1,150 @@
+import type { Connection, Push } from '../history.ts'
+import type { Evidence } from './evidence.ts'
+import { type Finding, FindingBook } from './verdict.ts'
+
+/** A connection that stays open for so long after a push resolved in quiet times has it by then. */
+const CALM = 2_000
+/** A push waits so long for its user to come back. */
+const KEPT_FOR = 60_000
+
+/** P1, P3, P6, P10: what resolved arrives. README.md says what that means for each kind of target. */
+export function checkLost(evidence: Evidence): Finding {
+  const book = new FindingBook()
+  for (const push of evidence.history.pushes) {
+    if (push.outcome !== 'resolved') continue
+    if (push.kind === 'uid') for (const uid of push.uids) checkUser(evidence, book, push, uid)
+    else checkCrowd(evidence, book, push)
+  }
+  return book.finding('lost', 'copies owed')
+}
+
+function checkUser(evidence: Evidence, book: FindingBook, push: Push, uid: string): void {
+  const connections = evidence.byUid.get(uid) ?? []
+  const reached = connections.filter((connection) => evidence.has(connection, push))
+  if (push.offline.includes(uid)) {
+    checkOffline(evidence, book, push, connections)
+    return
+  }
+  book.checkedCount++
+  if (reached.length === 0) checkUnreached(evidence, book, push, uid, connections)
+  else checkDevices(evidence, book, push, connections)
+}
+
+/** Nobody whose socket is open is called offline. */
+function checkOffline(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
+  const open = connections.filter((each) => wasOpenThroughout(each, push.firstCalledAt, push.settledAt))
+  if (open.length === 0) return
+  book.checkedCount++
+  const present = open.filter((each) => evidence.absenceIn(each, push.firstCalledAt, push.settledAt) === undefined)
+  if (present.length === 0) {
+    book.exempted('called offline while its node was evicted')
+    return
+  }
+  violate(book, push, present, `${present[0]!.uid} was called offline with an open connection`)
+}
+
+function checkUnreached(
+  evidence: Evidence,
+  book: FindingBook,
+  push: Push,
+  uid: string,
+  connections: readonly Connection[],
+): void {
+  const since = connections.filter(({ closedAt }) => closedAt > push.firstCalledAt)
+  const reason = whyUnreached(evidence, push, since)
+  if (reason === undefined) violate(book, push, since, `${uid} never got it`)
+  else book.exempted(reason)
+}
+
+function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection[]): string | undefined {
+  const { until } = evidence.history
+  if (wasLostWithStore(evidence, push, since)) return "lost with the store's data"
+  if (since.some((each) => tookBytesAlong(each, push))) return 'its client vanished with the bytes, or before'
+  const isBack = since.some(({ openedAt, closedAt }) => {
+    const heldFrom = Math.max(openedAt, push.settledAt)
+    return openedAt < push.settledAt + KEPT_FOR - CALM && Math.min(closedAt, until) - heldFrom > CALM
+  })
+  return isBack ? undefined : 'its user did not come back in time'
+}
+
+/** Every connection that was there before the push, and stays, gets its own copy. */
+function checkDevices(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
+  for (const connection of connections) {
+    if (!isOwed(evidence, connection, push) || evidence.has(connection, push)) continue
+    judgeCopy(evidence, book, push, connection, 'another connection of its user got it')
+  }
+}
+
+function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
+  for (const connection of evidence.history.connections) {
+    if (push.except.includes(connection.uid) || !isOwed(evidence, connection, push)) continue
+    if (push.group !== undefined && !wasMemberThroughout(connection, push, deadline(evidence, push))) continue
+    book.checkedCount++
+    if (!evidence.has(connection, push)) judgeCopy(evidence, book, push, connection, 'it is for many')
+  }
+}
+
+function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection, kind: string): void {
+  const end = Math.min(connection.closedAt, evidence.history.until)
+  if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
+  else if (
+    evidence.absenceIn(connection, push.firstCalledAt, end) !== undefined &&
+    wasNear(evidence, push, connection)
+  ) {
+    book.exempted(`missed while its node was evicted; ${kind}`)
+  } else violate(book, push, [connection], `${connection.uid} did not get it on connection ${connection.number}`)
+}
+
+/** It was pushed while the node was away, or shortly before: else its absence explains nothing. */
+function wasNear(evidence: Evidence, push: Push, connection: Connection): boolean {
+  return evidence.absenceIn(connection, push.firstCalledAt - CALM, push.settledAt + CALM) !== undefined
+}
+
+function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly Connection[]): boolean {
+  return evidence.wasDestroyed(push, (at) => {
+    return connections.some(({ openedAt, closedAt, slot }) => {
+      const isOpen = openedAt <= at && closedAt > at
+      return isOpen && !evidence.faultsIn(at, at).some(({ slots }) => slots.includes(slot))
+    })
+  })
+}
+
+/** Bound before the push was called, and open until it must have come. */
+function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean {
+  const { openedAt, closedAt, leavingAt, isSlow } = connection
+  if (isSlow && closedAt !== Number.POSITIVE_INFINITY) return false
+  return openedAt < push.firstCalledAt && Math.min(closedAt, leavingAt) > deadline(evidence, push)
+}
+
+/** In quiet times a moment later; around faults, the end of the run. */
+function deadline(evidence: Evidence, push: Push): number {
+  const calm = push.settledAt + CALM
+  return evidence.faultsIn(push.firstCalledAt, calm).length === 0 ? calm : evidence.history.until - 1
+}
+
+function wasMemberThroughout({ memberships }: Connection, push: Push, until: number): boolean {
+  const came = Math.min(until, push.settledAt + CALM)
+  return memberships.some(
+    ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > came,
+  )
+}
+
+function wasOpenThroughout({ openedAt, closedAt, leavingAt }: Connection, from: number, to: number): boolean {
+  return openedAt < from && Math.min(closedAt, leavingAt) > to
+}
+
+/** A kernel may have taken bytes for it that nobody read: it vanished, or was not reading. */
+function tookBytesAlong({ ending, closedAt, openedAt, isSlow }: Connection, push: Push): boolean {
+  if (closedAt < push.firstCalledAt || openedAt > push.settledAt + KEPT_FOR) return false
+  return ending === 'vanished' || (isSlow && ending !== 'open')
+}
+
+function violate(book: FindingBook, push: Push, connections: readonly Connection[], what: string): void {
+  book.violate({
+    at: push.firstCalledAt,
+    what,
+    push: push.number,
+    connections: connections.map(({ number }) => number),
+    uids: [...new Set(connections.map(({ uid }) => uid))],
+  })
+}

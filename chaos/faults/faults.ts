@@ -1,0 +1,7 @@
+import type { Fault } from './fault.ts'
+import { clockFaults } from './clocks.ts'
+import { lineFaults } from './lines.ts'
+import { nodeFaults } from './nodes.ts'
+import { storeFaults } from './stores.ts'
+
+export const faults: readonly Fault[] = [...nodeFaults, ...lineFaults, ...storeFaults, ...clockFaults]
