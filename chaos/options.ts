@@ -17,7 +17,7 @@ export const usage = `npm run chaos -- [options]
   --clients N        WebSocket connections (300)
   --rate N           pushes a second (500)
   --store KIND       ${storeKinds.join(', ')} (default: by the seed)
-  --fault NAME       only this one; may be repeated: ${faults.map(({ name }) => name).join(', ')}
+  --fault NAME       only this one; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
   --heartbeat MS     of the nodes (1000)
   --dead-after MS    of the nodes (4000)
   --plant BUG        a bug on the clients' side, which the checker must find: ${plants.join(', ')}
@@ -117,6 +117,7 @@ function settingsOf(seed: number, values: Values): Settings {
 
 function faultsFor(store: StoreKind, names: readonly string[] | undefined): Fault[] {
   const possible = faults.filter(({ stores }) => stores.includes(store))
+  if (names?.includes('none') === true) return []
   if (names === undefined) return possible.filter(({ lacks }) => lacks === undefined)
   return names.map((name) => {
     const fault = faultNamed(name)

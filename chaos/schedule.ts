@@ -25,7 +25,7 @@ export function* scheduleOf(settings: Settings): Generator<Scheduled> {
   const random = new Random(settings.seed).fork('schedule')
   const start = Math.min(CALM_START, settings.seconds * 100)
   let isFirst = true
-  for (;;) {
+  while (settings.faults.length > 0) {
     for (const fault of random.shuffle(settings.faults)) {
       const quiet = isFirst ? start : random.between(SHORTEST_QUIET, LONGEST_QUIET)
       isFirst = false

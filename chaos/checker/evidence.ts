@@ -46,8 +46,17 @@ export class Evidence {
 
   /** Faults, with their aftermath, that overlap this time. */
   faultsIn(from: number, to: number): FaultWindow[] {
-    const aftermath = AFTERMATH + this.times.deadAfter + this.times.heartbeat
-    return this.history.faults.filter((fault) => fault.from <= to && fault.to + aftermath >= from)
+    return this.history.faults.filter((fault) => fault.from <= to && fault.to + this.#aftermath >= from)
+  }
+
+  /** The end of all faults that overlap this time, of those that overlap them, and so on, with their aftermath. */
+  calmAfter(from: number, to: number): number {
+    const calm = Math.max(to, ...this.faultsIn(from, to).map((fault) => fault.to + this.#aftermath))
+    return calm > to ? this.calmAfter(from, calm) : to
+  }
+
+  get #aftermath(): number {
+    return AFTERMATH + this.times.deadAfter + this.times.heartbeat
   }
 
   /** Whether the node of a connection had lost its place at some point of this time. */

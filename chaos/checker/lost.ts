@@ -116,16 +116,16 @@ function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean
   return openedAt < push.firstCalledAt && Math.min(closedAt, leavingAt) > deadline(evidence, push)
 }
 
-/** In quiet times a moment later; around faults, the end of the run. */
+/** In quiet times a moment later; around faults, when all is calm again. */
 function deadline(evidence: Evidence, push: Push): number {
-  const calm = push.settledAt + CALM
-  return evidence.faultsIn(push.firstCalledAt, calm).length === 0 ? calm : evidence.history.until - 1
+  const calm = evidence.calmAfter(push.firstCalledAt, push.settledAt + CALM)
+  return Math.min(calm, evidence.history.until - 1)
 }
 
+/** Whoever leaves a group before a message for it has come does not get it. */
 function wasMemberThroughout({ memberships }: Connection, push: Push, until: number): boolean {
-  const came = Math.min(until, push.settledAt + CALM)
   return memberships.some(
-    ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > came,
+    ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > until,
   )
 }
 

@@ -51,20 +51,23 @@ function excuseOf(
   before: Push,
   at: number,
 ): string | undefined {
-  // Its id is claimed first. Whoever needs an order between the two kinds awaits the first.
-  if (push.id !== undefined && before.id === undefined && before.firstCalledAt <= push.settledAt) {
-    return 'with an id, and overtaken by one without that did not wait for its receipt'
+  // Its id is claimed first, and each claim on its own. Whoever needs an order awaits the receipt.
+  if (push.id !== undefined && before.firstCalledAt <= push.settledAt) {
+    return 'with an id, and overtaken by a push that did not wait for its receipt'
   }
   if (connection.openedAt >= push.firstCalledAt) return 'sent again to a connection that was bound later'
-  if (push.group !== undefined && !wasMemberBefore(connection, push)) return 'sent again to a member that joined later'
+  if (push.group !== undefined && !wasMember(connection, push, at)) return 'sent again to a member that joined later'
   if (evidence.absenceIn(connection, push.firstCalledAt, at) !== undefined) {
     return 'sent again to a connection that was bound again, as its node had been evicted'
   }
   return undefined
 }
 
-function wasMemberBefore({ memberships }: Connection, push: Push): boolean {
-  return memberships.some(({ group, joinedAt }) => group === push.group && joinedAt < push.firstCalledAt)
+/** All the time: whoever left and came back in between is a member that joined later. */
+function wasMember({ memberships }: Connection, push: Push, at: number): boolean {
+  return memberships.some(
+    ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > at,
+  )
 }
 
 function violate(book: FindingBook, connection: Connection, push: Push, before: Push, at: number): void {
@@ -72,6 +75,7 @@ function violate(book: FindingBook, connection: Connection, push: Push, before: 
     at,
     what: `${connection.uid} got it on connection ${connection.number} after #${before.number} of the same publisher and target, which was called later`,
     push: push.number,
+    other: before.number,
     connections: [connection.number],
     uids: [connection.uid],
   })

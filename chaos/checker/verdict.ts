@@ -15,6 +15,8 @@ export interface Violation {
   readonly at: number
   readonly what: string
   readonly push: number | undefined
+  /** Another push that it has to do with. */
+  readonly other?: number
   /** Whose story a person has to read. */
   readonly connections: readonly number[]
   readonly uids: readonly string[]

@@ -76,7 +76,7 @@ function violationsOf({ promise, violations }: Finding, history: History): strin
   return [`## Broken: ${promise}`, ...shown, ...more].join('\n\n')
 }
 
-function storyOf({ at, what, push: pushNumber, connections, uids }: Violation, history: History): string {
+function storyOf({ at, what, push: pushNumber, other, connections, uids }: Violation, history: History): string {
   const push = pushNumber === undefined ? undefined : history.pushes[pushNumber]
   const from = Math.min(at, push?.firstCalledAt ?? at) - NEARBY
   const until =
@@ -96,6 +96,7 @@ function storyOf({ at, what, push: pushNumber, connections, uids }: Violation, h
   return [
     `- ${seconds(at)}: ${what}`,
     ...(push === undefined ? [] : [`  - the push: ${describePush(push)}`]),
+    ...(other === undefined ? [] : [`  - the other: ${describePush(history.pushes[other]!)}`]),
     ...involved.slice(0, 6).map((each) => `  - ${describeConnection(each, push)}`),
     ...nearby.slice(0, 30).map((each) => `  - ${seconds(each.at)}: ${each.text}`),
   ].join('\n')
