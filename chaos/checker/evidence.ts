@@ -21,6 +21,7 @@ export class Evidence {
   readonly byUid = new Map<string, Connection[]>()
   readonly #counts: Map<number, number>[] = []
   readonly #absences = new Map<string, Absence[]>()
+  readonly #deaths = new Map<string, number>()
 
   constructor(history: History, times: Times) {
     this.history = history
@@ -34,6 +35,17 @@ export class Evidence {
       this.#counts[connection.number] = counts
     }
     this.#noteAbsences()
+  }
+
+  /** When the process died that a connection was to, if it did. */
+  deathOf(connection: Connection): number | undefined {
+    return this.#deaths.get(placeOf(connection))
+  }
+
+  /** Until when it could receive: a client that does not read notices late that its node has died. */
+  endOf(connection: Connection): number {
+    const { closedAt, leavingAt } = connection
+    return Math.min(closedAt, leavingAt, this.deathOf(connection) ?? Number.POSITIVE_INFINITY)
   }
 
   has(connection: Connection, push: Push): boolean {
@@ -84,7 +96,10 @@ export class Evidence {
     for (const { type, slot, life, at } of this.history.nodes) {
       const place = placeOf({ slot, life })
       if (type === 'lost its place' && !lost.has(place)) lost.set(place, at)
-      if (type === 'killed' || type === 'died') this.#closeAbsence(place, lost, at)
+      if (type === 'killed' || type === 'died') {
+        this.#deaths.set(place, at)
+        this.#closeAbsence(place, lost, at)
+      }
       if (type === 'joined again') this.#closeAbsence(place, lost, at + AFTERMATH)
     }
     for (const [place] of lost) this.#closeAbsence(place, lost, Number.POSITIVE_INFINITY)

@@ -32,7 +32,9 @@ function checkUser(evidence: Evidence, book: FindingBook, push: Push, uid: strin
 
 /** Nobody whose socket is open is called offline. */
 function checkOffline(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
-  const open = connections.filter((each) => wasOpenThroughout(each, push.firstCalledAt, push.settledAt))
+  const open = connections.filter((each) => {
+    return each.openedAt < push.firstCalledAt && evidence.endOf(each) > push.settledAt
+  })
   if (open.length === 0) return
   book.checkedCount++
   const present = open.filter((each) => evidence.absenceIn(each, push.firstCalledAt, push.settledAt) === undefined)
@@ -71,28 +73,55 @@ function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection
 function checkDevices(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
   for (const connection of connections) {
     if (!isOwed(evidence, connection, push) || evidence.has(connection, push)) continue
-    judgeCopy(evidence, book, push, connection, 'another connection of its user got it')
+    judgeCopy(evidence, book, push, connection)
   }
 }
 
 function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
   for (const connection of evidence.history.connections) {
-    if (push.except.includes(connection.uid) || !isOwed(evidence, connection, push)) continue
-    if (push.group !== undefined && !wasMemberThroughout(connection, push, deadline(evidence, push))) continue
+    if (push.except.includes(connection.uid) || connection.openedAt >= push.firstCalledAt) continue
+    const end = Math.min(deadline(evidence, push), evidence.endOf(connection))
+    if (end < push.firstCalledAt || !wasAddressed(connection, push, end)) continue
+    const isStranded = diedUnderWay(evidence, connection, push)
+    if (!isStranded && !isOwed(evidence, connection, push)) continue
     book.checkedCount++
-    if (!evidence.has(connection, push)) judgeCopy(evidence, book, push, connection, 'it is for many')
+    if (evidence.has(connection, push)) continue
+    if (isStranded) checkStranded(evidence, book, push, connection)
+    else judgeCopy(evidence, book, push, connection)
   }
 }
 
-function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection, kind: string): void {
+/** Its node died when the push was on its way to it. */
+function diedUnderWay(evidence: Evidence, connection: Connection, push: Push): boolean {
+  const diedAt = evidence.deathOf(connection)
+  return diedAt !== undefined && evidence.endOf(connection) === diedAt && diedAt < deadline(evidence, push)
+}
+
+/** Those who were in a group on a node that died, or was evicted, get it as its users: wherever they are, or return to. */
+function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
+  if (push.kind === 'all') {
+    book.exempted('a broadcast on its way to a node that died or was evicted')
+    return
+  }
+  const ofUser = evidence.byUid.get(connection.uid) ?? []
+  if (ofUser.some((each) => evidence.has(each, push))) return
+  const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
+  const reason = whyUnreached(evidence, push, since)
+  if (reason === undefined) violate(book, push, since, `${connection.uid}, who was in ${push.group}, never got it`)
+  else book.exempted(reason)
+}
+
+function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
   const end = Math.min(connection.closedAt, evidence.history.until)
+  const { uid } = connection
   if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
   else if (
-    evidence.absenceIn(connection, push.firstCalledAt, end) !== undefined &&
-    wasNear(evidence, push, connection)
+    evidence.absenceIn(connection, push.firstCalledAt, end) === undefined ||
+    !wasNear(evidence, push, connection)
   ) {
-    book.exempted(`missed while its node was evicted; ${kind}`)
-  } else violate(book, push, [connection], `${connection.uid} did not get it on connection ${connection.number}`)
+    violate(book, push, [connection], `${uid} did not get it on connection ${connection.number}`)
+  } else if (push.kind === 'uid') book.exempted("missed while its node was evicted; its user's other connection got it")
+  else checkStranded(evidence, book, push, connection)
 }
 
 /** It was pushed while the node was away, or shortly before: else its absence explains nothing. */
@@ -111,9 +140,9 @@ function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly 
 
 /** Bound before the push was called, and open until it must have come. */
 function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean {
-  const { openedAt, closedAt, leavingAt, isSlow } = connection
-  if (isSlow && closedAt !== Number.POSITIVE_INFINITY) return false
-  return openedAt < push.firstCalledAt && Math.min(closedAt, leavingAt) > deadline(evidence, push)
+  const { openedAt, ending, isSlow } = connection
+  if (isSlow && ending !== 'open') return false
+  return openedAt < push.firstCalledAt && evidence.endOf(connection) > deadline(evidence, push)
 }
 
 /** In quiet times a moment later; around faults, when all is calm again. */
@@ -123,14 +152,11 @@ function deadline(evidence: Evidence, push: Push): number {
 }
 
 /** Whoever leaves a group before a message for it has come does not get it. */
-function wasMemberThroughout({ memberships }: Connection, push: Push, until: number): boolean {
+function wasAddressed({ memberships }: Connection, push: Push, until: number): boolean {
+  if (push.kind === 'all') return true
   return memberships.some(
     ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > until,
   )
-}
-
-function wasOpenThroughout({ openedAt, closedAt, leavingAt }: Connection, from: number, to: number): boolean {
-  return openedAt < from && Math.min(closedAt, leavingAt) > to
 }
 
 /** A kernel may have taken bytes for it that nobody read: it vanished, or was not reading. */

@@ -10,8 +10,17 @@ export function checkMisdelivered(evidence: Evidence): Finding {
     book.checkedCount += connection.received.length
     for (const [place, number] of connection.received.entries()) {
       const at = connection.receivedAt[place]!
-      const why = whyNotFor(connection, pushes[number]!, at)
+      const push = pushes[number]!
+      const why = whyNotFor(connection, push, at)
       if (why === undefined) continue
+      if (
+        push.kind === 'group' &&
+        !push.except.includes(connection.uid) &&
+        wasStranded(evidence, connection, push, at)
+      ) {
+        book.exempted('for a group that its user was in on a node that died or was evicted')
+        continue
+      }
       book.violate({ at, what: why, push: number, connections: [connection.number], uids: [connection.uid] })
     }
   }
@@ -44,4 +53,14 @@ function wasMember({ memberships }: Connection, push: Push, at: number): boolean
   return memberships.some(
     ({ group, joiningAt, leftAt }) => group === push.group && joiningAt <= at && leftAt >= push.firstCalledAt,
   )
+}
+
+/** Its memberships went with the node; what was on its way to the group there is sent after its users. */
+function wasStranded(evidence: Evidence, { uid, number }: Connection, push: Push, at: number): boolean {
+  const others = evidence.byUid.get(uid) ?? []
+  return others.some((other) => {
+    if (other.number === number || !wasMember(other, push, at)) return false
+    const diedAt = evidence.deathOf(other) ?? Number.POSITIVE_INFINITY
+    return diedAt < at || evidence.absenceIn(other, push.firstCalledAt, at) !== undefined
+  })
 }
