@@ -88,9 +88,14 @@ export interface FaultWindow {
   to: number
   /** The nodes that it touches; empty where it touches the store for all. */
   readonly slots: readonly number[]
-  /** When the store lost what it held, where the fault made it so. */
-  destroyedFrom: number | undefined
-  destroyedAt: number | undefined
+  destroyed: Destruction | undefined
+}
+
+/** The store lost what it held: all of it, or what its replicas did not have yet. */
+export interface Destruction {
+  readonly what: 'all' | 'tail'
+  readonly from: number
+  to: number
 }
 
 export interface NodeEvent {

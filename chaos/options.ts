@@ -5,7 +5,7 @@ import type { Fault, StoreKind } from './faults/fault.ts'
 import { Random } from './random.ts'
 import { type PlantedBug, plants } from './traffic/plant.ts'
 
-const storeKinds: readonly StoreKind[] = ['single']
+const storeKinds: readonly StoreKind[] = ['single', 'sentinel', 'cluster']
 const [FEWEST_NODES, MOST_NODES] = [2, 8]
 
 export const usage = `npm run chaos -- [options]

@@ -75,8 +75,7 @@ async function happen(
     from: clock.now,
     to: Number.POSITIVE_INFINITY,
     slots,
-    destroyedFrom: undefined,
-    destroyedAt: undefined,
+    destroyed: undefined,
   }
   history.faults.push(window)
   progress.note(`${name}: ${detail}`)

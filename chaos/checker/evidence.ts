@@ -78,12 +78,12 @@ export class Evidence {
 
   /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
   wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
-    return this.history.faults.some((fault) => {
-      const { destroyedFrom, destroyedAt = Number.POSITIVE_INFINITY } = fault
-      if (destroyedFrom === undefined || push.firstCalledAt > destroyedAt) return false
-      if (push.settledAt >= destroyedFrom - IN_FLIGHT) return true
+    return this.history.faults.some(({ destroyed }) => {
+      if (destroyed === undefined || push.firstCalledAt > destroyed.to) return false
+      if (push.settledAt >= destroyed.from - IN_FLIGHT) return true
       // It was stored long before: only where nobody could take delivery since, as on a node that stood still.
-      return push.settledAt >= destroyedFrom - KEPT_FOR && !isReachable(push.settledAt)
+      if (destroyed.what === 'tail' || push.settledAt < destroyed.from - KEPT_FOR) return false
+      return !isReachable(push.settledAt)
     })
   }
 

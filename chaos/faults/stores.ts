@@ -1,8 +1,11 @@
 import { sleep } from '../clock.ts'
 import { freePort } from '../../test/support/free-port.ts'
+import type { Stage } from '../rig/stage.ts'
+import { SingleStore } from '../rig/stores.ts'
 import { type Fault, secondsOf } from './fault.ts'
 
 const single = ['single'] as const
+const storeOf = (stage: Stage): SingleStore => stage.storeAs(SingleStore)
 
 const restart: Fault = {
   name: 'store-restart',
@@ -13,9 +16,9 @@ const restart: Fault = {
       slots: [],
       detail: `kill -9 of the store, back with its data after ${secondsOf(downFor)}`,
       async run(stage) {
-        await stage.store.kill9()
+        await storeOf(stage).server.kill9()
         await sleep(downFor)
-        await stage.store.restart()
+        await storeOf(stage).server.restart()
       },
     }
   },
@@ -30,11 +33,11 @@ const loss: Fault = {
       slots: [],
       detail: `kill -9 of the store, back empty after ${secondsOf(downFor)}`,
       async run(stage, window) {
-        window.destroyedFrom = stage.clock.now
-        await stage.store.kill9()
+        window.destroyed = { what: 'all', from: stage.clock.now, to: Number.POSITIVE_INFINITY }
+        await storeOf(stage).server.kill9()
         await sleep(downFor)
-        await stage.store.restart({ empty: true })
-        window.destroyedAt = stage.clock.now
+        await storeOf(stage).server.restart({ empty: true })
+        window.destroyed.to = stage.clock.now
       },
     }
   },
@@ -47,9 +50,9 @@ const flush: Fault = {
     slots: [],
     detail: 'FLUSHALL',
     async run(stage, window) {
-      window.destroyedFrom = stage.clock.now
-      await stage.store.command('FLUSHALL')
-      window.destroyedAt = stage.clock.now
+      window.destroyed = { what: 'all', from: stage.clock.now, to: Number.POSITIVE_INFINITY }
+      await storeOf(stage).command('FLUSHALL')
+      window.destroyed.to = stage.clock.now
     },
   }),
 }
@@ -63,9 +66,9 @@ const pause: Fault = {
       slots: [],
       detail: `SIGSTOP of the store for ${secondsOf(pausedFor)}`,
       async run(stage) {
-        stage.store.pause()
+        storeOf(stage).server.pause()
         await sleep(pausedFor)
-        stage.store.resume()
+        storeOf(stage).server.resume()
       },
     }
   },
@@ -81,7 +84,7 @@ const busy: Fault = {
       detail: `DEBUG SLEEP, ${sleeps.length} times, ${secondsOf(sleeps.reduce((sum, each) => sum + each * 1_000, 0))} in all`,
       async run(stage) {
         for (const seconds of sleeps) {
-          await stage.store.command('DEBUG', 'SLEEP', seconds.toFixed(2))
+          await storeOf(stage).command('DEBUG', 'SLEEP', seconds.toFixed(2))
           await sleep(300)
         }
       },
@@ -100,7 +103,7 @@ const clientKill: Fault = {
       detail: `CLIENT KILL of every connection, ${times} times`,
       async run(stage) {
         for (let time = 0; time < times; time++) {
-          await stage.store.command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+          await storeOf(stage).command('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
           await sleep(every)
         }
       },
@@ -117,9 +120,9 @@ const full: Fault = {
       slots: [],
       detail: `maxmemory is reached, noeviction, for ${secondsOf(fullFor)}`,
       async run(stage) {
-        await stage.store.command('CONFIG', 'SET', 'maxmemory', '1')
+        await storeOf(stage).command('CONFIG', 'SET', 'maxmemory', '1')
         await sleep(fullFor)
-        await stage.store.command('CONFIG', 'SET', 'maxmemory', '0')
+        await storeOf(stage).command('CONFIG', 'SET', 'maxmemory', '0')
       },
     }
   },
@@ -135,9 +138,9 @@ const readOnly: Fault = {
       detail: `the store is a replica, and read-only, for ${secondsOf(readOnlyFor)}`,
       async run(stage) {
         // Of a master that is not there: it keeps what it has.
-        await stage.store.command('REPLICAOF', '127.0.0.1', String(await freePort()))
+        await storeOf(stage).command('REPLICAOF', '127.0.0.1', String(await freePort()))
         await sleep(readOnlyFor)
-        await stage.store.command('REPLICAOF', 'NO', 'ONE')
+        await storeOf(stage).command('REPLICAOF', 'NO', 'ONE')
       },
     }
   },

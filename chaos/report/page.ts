@@ -120,6 +120,12 @@ function describeConnection(connection: Connection, push: Push | undefined): str
   return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}, ${end}${got}`
 }
 
+/** Every push that did not resolve, a line each. */
+export function failedOf({ pushes }: History): string {
+  const failed = pushes.filter(({ outcome }) => outcome !== 'resolved')
+  return failed.map((push) => `${describePush(push)}\n`).join('')
+}
+
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')

@@ -7,40 +7,37 @@ import type { History } from '../history.ts'
 import type { Settings } from '../options.ts'
 import { Random } from '../random.ts'
 import { Node } from './node.ts'
-import { Store } from './store.ts'
+import { startStore, type Store } from './stores.ts'
 
-/** The store, the nodes, and a line of its own from each of them to the store; one more line is the emitter's. */
+/**
+ * The store and the nodes. Where the store is one server, each node has a line of its own to it, and the emitter one
+ * more; sentinels and clusters tell addresses of their own, which no line could stand before.
+ */
 export class Stage {
   readonly clock: Clock
-  readonly store: Store
   readonly nodes: readonly Node[]
+  readonly #store: Store
   readonly #lines: readonly TcpProxy[]
 
   private constructor(clock: Clock, store: Store, lines: readonly TcpProxy[], nodes: readonly Node[]) {
     this.clock = clock
-    this.store = store
-    this.#lines = lines
     this.nodes = nodes
+    this.#store = store
+    this.#lines = lines
   }
 
   static async build(settings: Settings, history: History, folder: string): Promise<Stage> {
     await mkdir(folder, { recursive: true })
     const clock = new Clock()
-    const random = new Random(settings.seed).fork('lines')
-    const store = await Store.start()
-    const lines: TcpProxy[] = []
-    for (let slot = 0; slot <= settings.nodes; slot++) lines.push(await TcpProxy.start(store.port, () => random.next()))
+    const store = await startStore(settings.store)
+    const lines = await linesTo(store, settings)
+    const { heartbeat, deadAfter } = settings
     const nodes: Node[] = []
     for (let slot = 0; slot < settings.nodes; slot++) {
-      const plan = {
-        slot,
-        port: await freePort(),
-        redis: urlOf(lines[slot]!),
-        heartbeat: settings.heartbeat,
-        deadAfter: settings.deadAfter,
-        logFile: join(folder, `n${slot}.log`),
-      }
-      nodes.push(new Node(plan, history, clock))
+      const line = lines[slot]
+      const redis = line === undefined ? store.url : urlOf(line)
+      const logFile = join(folder, `n${slot}.log`)
+      nodes.push(new Node({ slot, port: await freePort(), redis, heartbeat, deadAfter, logFile }, history, clock))
     }
     const stage = new Stage(clock, store, lines, nodes)
     try {
@@ -58,18 +55,35 @@ export class Stage {
 
   /** To the store: a node's, or, behind those, the emitter's. */
   line(slot: number): TcpProxy {
-    return this.#lines[slot]!
+    const line = this.#lines[slot]
+    if (line === undefined) throw new Error('there are lines only to a store that is one server')
+    return line
+  }
+
+  /** The store, where it is of this kind: a fault says of which kinds it takes. */
+  storeAs<Kind extends Store>(kind: { readonly prototype: Kind }): Kind {
+    const store: unknown = this.#store
+    if (!Object.prototype.isPrototypeOf.call(kind.prototype, store as object))
+      throw new Error('a store of another kind')
+    return store as Kind
   }
 
   get emitterUrl(): string {
-    return urlOf(this.#lines.at(-1)!)
+    const line = this.#lines.at(-1)
+    return line === undefined ? this.#store.url : urlOf(line)
   }
 
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.end()))
     await Promise.all(this.#lines.map((line) => line.stop()))
-    await this.store.stop()
+    await this.#store.stop()
   }
+}
+
+async function linesTo({ port }: Store, { seed, nodes }: Settings): Promise<TcpProxy[]> {
+  if (port === undefined) return []
+  const random = new Random(seed).fork('lines')
+  return Promise.all(Array.from({ length: nodes + 1 }, () => TcpProxy.start(port, () => random.next())))
 }
 
 function urlOf(line: TcpProxy): string {

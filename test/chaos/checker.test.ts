@@ -84,8 +84,7 @@ describe('the checker', () => {
         slots: [],
         from: 10_100,
         to: 12_000,
-        destroyedFrom: 10_100,
-        destroyedAt: 12_000,
+        destroyed: { what: 'all', from: 10_100, to: 12_000 },
       })
       equal(findingOf(made, 'lost').exempt.get("lost with the store's data"), 1)
       deepEqual(broken(made), [])
@@ -96,7 +95,7 @@ describe('the checker', () => {
         const made = new HandMade()
         made.connection()
         made.push({ firstCalledAt })
-        made.fault({ slots: [], from: 10_100, to: 12_000, destroyedFrom: 10_100, destroyedAt: 12_000 })
+        made.fault({ slots: [], from: 10_100, to: 12_000, destroyed: { what: 'all', from: 10_100, to: 12_000 } })
         deepEqual(broken(made), ['lost'])
       }
     })

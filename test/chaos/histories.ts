@@ -64,8 +64,7 @@ export class HandMade {
       from: 9_000,
       to: 11_000,
       slots: [0],
-      destroyedFrom: undefined,
-      destroyedAt: undefined,
+      destroyed: undefined,
       ...given,
     }
     this.history.faults.push(fault)

@@ -29,6 +29,7 @@ describe('npm run chaos', () => {
     const report = await readFile(join(folder, 'last', 'report.md'), 'utf8')
     for (const fault of ['kill', 'pause', 'cut']) match(report, new RegExp(`\\| \\d+ \\| ${fault} \\|`))
     deepEqual((await readdir(join(folder, 'last'))).toSorted(), [
+      'failed.txt',
       'n0.log',
       'n1.log',
       'n2.log',
@@ -54,7 +55,7 @@ describe('npm run chaos', () => {
   it('says what it takes where it is asked for something else', async () => {
     const cases = {
       '--fault=rain': /--fault is rain: choose from kill,/,
-      '--store=paper': /--store is paper: choose from single/,
+      '--store=paper': /--store is paper: choose from single, sentinel, cluster/,
       '--nodes=1': /--nodes is 1: give a whole number, from 2 to 8/,
       '--runs=5': /--runs is 5: give two seeds such as 1..20/,
       '--dead-after=10': /--dead-after is 10: give a whole number, 3000 or more/,

@@ -116,7 +116,7 @@ class Line {
   }
 
   #join(from: Socket, to: Socket, isReply: boolean): void {
-    // Chunks pass one after another, however long each of them waits.
+    // Chunks stay in order, however long each of them is under way.
     let passed: Promise<void> | undefined
     const pass = (work: () => Promise<void>): void => {
       const mine = (passed ?? Promise.resolve()).then(work).finally(() => {
@@ -130,8 +130,13 @@ class Line {
         this.hasSwallowed = true
         return
       }
-      if (delay === 0 && slice === 0 && passed === undefined) write(from, to, chunk)
-      else pass(() => this.#passSlowly(to, chunk, delay, slice))
+      if (delay === 0 && slice === 0 && passed === undefined) {
+        write(from, to, chunk)
+        return
+      }
+      // From now, not from when those before it have passed: a long line is not a narrow one.
+      const due = performance.now() + delay * (0.5 + this.#random())
+      pass(() => this.#passLate(to, chunk, due, slice))
     })
     from.on('end', () => {
       if (passed === undefined) to.end()
@@ -140,20 +145,18 @@ class Line {
     from.on('close', () => {
       this.#hooks.ended()
       if (passed === undefined) to.destroySoon()
+      else pass(async () => void to.destroySoon())
     })
   }
 
-  async #passSlowly(to: Socket, chunk: Buffer, delay: number, slice: number): Promise<void> {
-    if (delay > 0) await sleep(delay * (0.5 + this.#random()))
-    if (slice === 0) {
-      if (!to.destroyed) to.write(chunk)
-      return
-    }
-    for (let start = 0; start < chunk.length;) {
-      const end = start + 1 + Math.floor(this.#random() * slice)
-      if (!to.destroyed) to.write(chunk.subarray(start, end))
+  async #passLate(to: Socket, chunk: Buffer, due: number, slice: number): Promise<void> {
+    const left = due - performance.now()
+    if (left > 0) await sleep(left)
+    for (let start = 0; start < chunk.length && !to.destroyed;) {
+      const end = slice === 0 ? chunk.length : start + 1 + Math.floor(this.#random() * slice)
+      to.write(chunk.subarray(start, end))
       start = end
-      await new Promise((resolve) => setImmediate(resolve))
+      if (slice > 0) await new Promise((resolve) => setImmediate(resolve))
     }
   }
 }
