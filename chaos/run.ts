@@ -1,3 +1,4 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { type Clock, sleep } from './clock.ts'
 import { check } from './checker/check.ts'
 import type { Verdict } from './checker/verdict.ts'
@@ -18,7 +19,10 @@ export interface Result {
   readonly settings: Settings
   readonly history: History
   readonly verdict: Verdict
+  /** What the harness itself took. */
   readonly cpuSeconds: number
+  /** ms: the longest that it could not look. On a machine with too much to do, nodes cannot keep their leases either. */
+  readonly longestStall: number
 }
 
 /** One run: pushes, faults one after another, calm, and then the check of everything that was seen. */
@@ -28,6 +32,8 @@ export async function run(settings: Settings, folder: string, progress: Progress
   const traffic = new Traffic(settings, stage, history)
   const watch = new GhostWatch(stage.nodes, history, stage.clock)
   const before = process.cpuUsage()
+  const stalls = monitorEventLoopDelay({ resolution: 10 })
+  stalls.enable()
   progress.begin({ settings, history, clock: stage.clock, received: () => traffic.receiver.count })
   try {
     await traffic.connect()
@@ -48,7 +54,14 @@ export async function run(settings: Settings, folder: string, progress: Progress
     await stage.close()
   }
   const { user, system } = process.cpuUsage(before)
-  return { settings, history, verdict: check(history, settings), cpuSeconds: (user + system) / 1e6 }
+  stalls.disable()
+  return {
+    settings,
+    history,
+    verdict: check(history, settings),
+    cpuSeconds: (user + system) / 1e6,
+    longestStall: stalls.max / 1e6,
+  }
 }
 
 async function breakThings(settings: Settings, stage: Stage, history: History, progress: Progress): Promise<void> {

@@ -22,7 +22,7 @@ export function pageOf(result: Result): string {
   ].join('\n\n')
 }
 
-function aboutOf({ settings, history, cpuSeconds }: Result): string {
+function aboutOf({ settings, history, cpuSeconds, longestStall }: Result): string {
   const { nodes, store, clients, rate, seconds, heartbeat, deadAfter, seed } = settings
   const received = history.connections.reduce((sum, each) => sum + each.received.length, 0)
   const latencies = history.connections.flatMap((each) =>
@@ -31,7 +31,7 @@ function aboutOf({ settings, history, cpuSeconds }: Result): string {
   const p = (part: number): string => `${percentile(latencies, part).toFixed(0)} ms`
   return [
     `${nodes} nodes, store \`${store}\`, ${clients} clients, ${rate} pushes a second for ${seconds} s, heartbeat ${heartbeat} ms, dead after ${deadAfter} ms.`,
-    `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU.`,
+    `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU, and stood still for ${longestStall.toFixed(0)} ms at most: much more than 200 says that the machine was too busy for the settings.`,
     `Again: \`npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes} --clients ${clients} --rate ${rate} --store ${store} --heartbeat ${heartbeat} --dead-after ${deadAfter}\``,
   ].join('\n')
 }

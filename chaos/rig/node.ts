@@ -132,6 +132,7 @@ export class Node {
       heartbeat,
       'dead-after': deadAfter,
       module: chaosModule,
+      'log-level': 'debug',
     }
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
     const child = spawn(process.execPath, [cli, 'start', '--dev', '--no-echo', ...args], {
