@@ -43,7 +43,7 @@ export class RedisCleaner {
         )
         for (const [index, group] of chunk.entries()) {
           const hash = members[index] as Record<string, string>
-          const uids = Object.entries(hash).flatMap(([id, value]) => readMember(id, node, value).uid ?? [])
+          const uids = Object.entries(hash).flatMap(([id, value]) => readMember(id, node, value)?.uid ?? [])
           if (uids.length > 0) found.set(group, [...new Set(uids)] as Uid[])
         }
       }
