@@ -37,12 +37,12 @@ export class Evidence {
     this.#noteAbsences()
   }
 
-  /** When the process died that a connection was to, if it did. */
+  /** When the process that a connection was to died, or was told to end, if it did. */
   deathOf(connection: Connection): number | undefined {
     return this.#deaths.get(placeOf(connection))
   }
 
-  /** Until when it could receive: a client that does not read notices late that its node has died. */
+  /** Until when it could receive: a client that does not read notices late that its node has gone. */
   endOf(connection: Connection): number {
     const { closedAt, leavingAt } = connection
     return Math.min(closedAt, leavingAt, this.deathOf(connection) ?? Number.POSITIVE_INFINITY)
@@ -96,8 +96,8 @@ export class Evidence {
     for (const { type, slot, life, at } of this.history.nodes) {
       const place = placeOf({ slot, life })
       if (type === 'lost its place' && !lost.has(place)) lost.set(place, at)
-      if (type === 'killed' || type === 'died') {
-        this.#deaths.set(place, at)
+      if (type === 'killed' || type === 'died' || type === 'stopped') {
+        if (!this.#deaths.has(place)) this.#deaths.set(place, at)
         this.#closeAbsence(place, lost, at)
       }
       if (type === 'joined again') this.#closeAbsence(place, lost, at + AFTERMATH)

@@ -4,6 +4,8 @@ import { type Finding, FindingBook } from './verdict.ts'
 
 /** A connection that stays open for so long after a push resolved in quiet times has it by then. */
 const CALM = 2_000
+/** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
+const BACK_SOON = 1_000
 /** A push waits so long for its user to come back. */
 const KEPT_FOR = 60_000
 
@@ -99,16 +101,34 @@ function diedUnderWay(evidence: Evidence, connection: Connection, push: Push): b
 
 /** Those who were in a group on a node that died, or was evicted, get it as its users: wherever they are, or return to. */
 function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
-  if (push.kind === 'all') {
-    book.exempted('a broadcast on its way to a node that died or was evicted')
-    return
-  }
   const ofUser = evidence.byUid.get(connection.uid) ?? []
   if (ofUser.some((each) => evidence.has(each, push))) return
   const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
+  if (push.kind === 'all' && !wasThereAtReplay(evidence, connection, since)) {
+    book.exempted('a broadcast on its way to a node that died; its user came back after it had come once more')
+    return
+  }
   const reason = whyUnreached(evidence, push, since)
-  if (reason === undefined) violate(book, push, since, `${connection.uid}, who was in ${push.group}, never got it`)
+  if (reason === undefined)
+    violate(
+      book,
+      push,
+      since,
+      `${connection.uid}, who was ${push.group === undefined ? 'there' : `in ${push.group}`}, never got it`,
+    )
   else book.exempted(reason)
+}
+
+/**
+ * A dead node's broadcasts come once more when it is taken over, which may be at once, as at a graceful end, or take all
+ * that a lease and a heartbeat take. Only who is connected elsewhere all that time is sure to get them.
+ */
+function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
+  const { deadAfter, heartbeat } = evidence.times
+  const from = evidence.endOf(gone)
+  const to = evidence.calmAfter(from, from + deadAfter + heartbeat)
+  const others = since.filter((each) => each !== gone && evidence.absenceIn(each, from, to) === undefined)
+  return others.some((each) => each.openedAt < from + BACK_SOON && evidence.endOf(each) > to)
 }
 
 function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
@@ -120,6 +140,13 @@ function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection
     !wasNear(evidence, push, connection)
   ) {
     violate(book, push, [connection], `${uid} did not get it on connection ${connection.number}`)
+  } else if (push.kind === 'all') {
+    violate(
+      book,
+      push,
+      [connection],
+      `${uid} did not get it on connection ${connection.number}, whose node had been evicted`,
+    )
   } else if (push.kind === 'uid') book.exempted("missed while its node was evicted; its user's other connection got it")
   else checkStranded(evidence, book, push, connection)
 }

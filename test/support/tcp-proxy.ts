@@ -140,12 +140,15 @@ class Line {
     })
     from.on('end', () => {
       if (passed === undefined) to.end()
-      else pass(async () => void to.end())
+      else
+        pass(async () => {
+          to.end()
+        })
     })
     from.on('close', () => {
       this.#hooks.ended()
       if (passed === undefined) to.destroySoon()
-      else pass(async () => void to.destroySoon())
+      else pass(async () => to.destroySoon())
     })
   }
 
