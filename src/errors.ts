@@ -17,6 +17,8 @@ const kinds = {
   FLT_BAD_ENVELOPE: { status: 500, retry: false },
   FLT_BAD_HANDSHAKE: { status: 400, retry: false },
   FLT_BAD_VERSION: { status: 426, retry: false },
+  FLT_UPGRADE_REQUIRED: { status: 426, retry: false },
+  FLT_TOO_MANY_HEADERS: { status: 431, retry: false },
   FLT_UNAUTHORIZED: { status: 401, retry: false },
   FLT_FORBIDDEN: { status: 403, retry: false },
   FLT_NOT_FOUND: { status: 404, retry: false },

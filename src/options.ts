@@ -71,6 +71,27 @@ export interface ServerOptions {
   overflow?: Overflow
   /** Connections of one user on this node; the next one is refused with 429. Default 100. */
   maxConnectionsPerUid?: number
+  /** Connections to this node; the next one is refused with 503. Default 0: as many as fit. */
+  maxConnections?: number
+  /**
+   * Connections to this node from one client address, or one /64 network of IPv6; the next one is refused with 429.
+   * Behind a proxy it takes `trustProxy`. Many users may share an address. Default 0: no limit.
+   */
+  maxConnectionsPerIp?: number
+  /**
+   * Handshakes under way at once. Beyond them whoever has connected, and has taken longest to say what it wants, is
+   * dropped (on servers that Flotilla made), and who has said it is refused with 503. Default 10000.
+   */
+  maxHandshakes?: number
+  /**
+   * Messages that a client may send each second, for as long as it likes; five seconds' worth may come at once. One that
+   * sends more is closed with 1008. Default 0: no limit.
+   */
+  maxMessagesPerSecond?: number
+  /** The same for all clients of one address, or one /64 network of IPv6, together. Default 0: no limit. */
+  maxMessagesPerSecondPerIp?: number
+  /** Groups of one connection; joining more fails with `FLT_TOO_MANY`. Default 1000. */
+  maxGroupsPerConnection?: number
   /** How long a push or a handshake waits for a store that is away. Default 5000. */
   storeWait?: number
   /** How long the first contact with the store may take. Default 10000. */
@@ -84,6 +105,8 @@ export interface ServerOptions {
   maxWaitingBytes?: number
   /** How long a client may take from connecting to its 101, on servers that Flotilla made. Default 10000. */
   handshakeTimeout?: number
+  /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000. */
+  requestTimeout?: number
   /** Addresses (or CIDR ranges) of proxies whose `X-Forwarded-For` counts. */
   trustProxy?: readonly string[]
   /** How envelopes are written: `binary` (default), `json` to read along, or your own; the same on every node. */
@@ -119,11 +142,18 @@ export interface Settings {
   readonly maxBuffered: number
   readonly overflow: Overflow
   readonly maxConnectionsPerUid: number
+  readonly maxConnections: number
+  readonly maxConnectionsPerIp: number
+  readonly maxHandshakes: number
+  readonly maxMessagesPerSecond: number
+  readonly maxMessagesPerSecondPerIp: number
+  readonly maxGroupsPerConnection: number
   readonly storeWait: number
   readonly connectTimeout: number
   readonly maxInboxBytes: number
   readonly maxWaitingBytes: number
   readonly handshakeTimeout: number
+  readonly requestTimeout: number
   readonly trustProxy: readonly string[]
   readonly codec: Codec
   readonly generateUid: () => string
@@ -137,6 +167,7 @@ interface Limits {
 
 const HOUR = 3_600_000
 const GIB = 2 ** 30
+const MILLIONS = 10_000_000
 
 const numbers = {
   heartbeat: { default: 3_000, min: 20, max: HOUR },
@@ -147,11 +178,18 @@ const numbers = {
   maxPending: { default: 100, min: 1, max: 1_000_000 },
   maxBuffered: { default: 2 ** 20, min: 1, max: 4 * GIB },
   maxConnectionsPerUid: { default: 100, min: 1, max: 10_000 },
+  maxConnections: { default: 0, min: 0, max: MILLIONS },
+  maxConnectionsPerIp: { default: 0, min: 0, max: MILLIONS },
+  maxHandshakes: { default: 10_000, min: 1, max: MILLIONS },
+  maxMessagesPerSecond: { default: 0, min: 0, max: MILLIONS },
+  maxMessagesPerSecondPerIp: { default: 0, min: 0, max: MILLIONS },
+  maxGroupsPerConnection: { default: 1_000, min: 1, max: 100_000 },
   storeWait: { default: 5_000, min: 10, max: HOUR },
   connectTimeout: { default: 10_000, min: 0, max: HOUR },
   maxInboxBytes: { default: 64 * 2 ** 20, min: 1, max: 4 * GIB },
   maxWaitingBytes: { default: 64 * 2 ** 20, min: 1024, max: 4 * GIB },
   handshakeTimeout: { default: 10_000, min: 10, max: HOUR },
+  requestTimeout: { default: 30_000, min: 10, max: HOUR },
 } as const satisfies Record<string, Limits>
 
 type NumberName = keyof typeof numbers
@@ -224,7 +262,7 @@ function parseCompression(compression: unknown = false): Settings['compression']
 }
 
 function isCompression(value: unknown): value is CompressionOptions {
-  if (typeof value !== 'object' || value === null) return false
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const { threshold = 0, ...others } = value as CompressionOptions
   return Number.isInteger(threshold) && threshold >= 0 && Object.keys(others).length === 0
 }

@@ -13,7 +13,7 @@ import { parseOptions, type ServerOptions, type Settings } from './options.ts'
 import { CloseCode } from './protocol/close-codes.ts'
 import { ClientAddress } from './sockets/client-address.ts'
 import type { ClientSocket } from './sockets/client-socket.ts'
-import { Connection } from './sockets/connection.ts'
+import { Connection, type ConnectionHooks } from './sockets/connection.ts'
 import { Conversation, type ConversationHooks } from './sockets/conversation.ts'
 import { Expiry } from './sockets/expiry.ts'
 import { type Admission, Gate } from './sockets/gate.ts'
@@ -23,6 +23,7 @@ import { Local } from './sockets/local.ts'
 import { newCounters, type OverflowRules } from './sockets/backlog.ts'
 import { Flusher } from './sockets/flusher.ts'
 import { Pulse } from './sockets/pulse.ts'
+import { Turnstile } from './sockets/turnstile.ts'
 
 const DEFAULT_PORT = 18_308
 const DEFAULT_HOST = '127.0.0.1'
@@ -52,6 +53,12 @@ export interface ServerStats extends NodeStats {
   readonly collapsedCount: number
   /** Connections that were closed with 4408. */
   readonly tooSlowCount: number
+  /** How often a connection lagged for more than 250 ms: what it is sent then is not waited for any more. */
+  readonly laggedCount: number
+  /** Clients that were turned away: too many connections, of one address or at all, or handshakes. */
+  readonly turnedAwayCount: number
+  /** Connections that were closed with 1008, for they sent too much. */
+  readonly floodedCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -66,18 +73,20 @@ export class Server implements AsyncDisposable {
   readonly #settings: Settings
   readonly #options: ServerOptions
   readonly #hub = new Hub()
-  readonly #flusher = new Flusher()
+  readonly #flusher: Flusher
   readonly #overflow: OverflowRules
   readonly #pulse: Pulse
   readonly #expiry = new Expiry()
   readonly #events: Events
   readonly #node: ClusterNode
+  readonly #turnstile: Turnstile
   readonly #gate: Gate
   readonly #conversations = new Map<Connection, Conversation>()
   readonly #conversationHooks: ConversationHooks
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
   #url: string | undefined
+  #floodedCount = 0
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
@@ -85,10 +94,12 @@ export class Server implements AsyncDisposable {
     this.#options = options
     this.#overflow = { maxBuffered: settings.maxBuffered, overflow: settings.overflow, counters: newCounters() }
     const { logger, onError } = settings
+    this.#flusher = new Flusher((error) => onError({ phase: 'push', error }))
     this.#events = new Events(logger)
     this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
     this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
       onError: (phase, error) => onError({ phase, error }),
+      whenTaken: (handover, done) => this.#flusher.whenTaken(handover, done),
       closeConnection: (connection, code, reason) => connection.disconnect(code, reason),
       url: () => settings.url ?? this.#url,
     })
@@ -99,9 +110,12 @@ export class Server implements AsyncDisposable {
       maxPending: settings.maxPending,
       onError,
       received: (connection, data) => this.#received(connection, data),
+      bucketsOf: ({ meta }) => this.#turnstile.bucketsOf(meta.ip),
+      flooded: () => void this.#floodedCount++,
       left: (connection) => this.#left(connection),
     }
     this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
+    const turnstile = (this.#turnstile = new Turnstile(settings))
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
       {
@@ -109,6 +123,8 @@ export class Server implements AsyncDisposable {
         maxPayload: settings.maxPayload,
         compression: settings.compression !== undefined,
         timeout: settings.handshakeTimeout,
+        maxHandshakes: settings.maxHandshakes,
+        turnstile,
       },
       {
         services: { cluster, log: logger },
@@ -117,7 +133,10 @@ export class Server implements AsyncDisposable {
         ready: () => this.ready(),
         admit: (admission) => this.#admit(admission),
         opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
-        lost: (connection) => this.#left(connection),
+        lost: (connection) => {
+          connection.closed()
+          this.#left(connection)
+        },
       },
     )
   }
@@ -135,6 +154,8 @@ export class Server implements AsyncDisposable {
       userCount,
       groupCount,
       ...this.#overflow.counters,
+      turnedAwayCount: this.#turnstile.refusedCount,
+      floodedCount: this.#floodedCount,
       ...this.#node.stats,
     }
   }
@@ -160,8 +181,10 @@ export class Server implements AsyncDisposable {
     }
     const options = typeof where === 'number' ? { port: where, ...(host !== undefined && { host }) } : where
     const http = (this.#http = createHttpServer({
-      ...this.#options,
-      handshakeTimeout: this.#settings.handshakeTimeout,
+      ...this.#settings,
+      tls: this.#options.tls,
+      http: this.#options.http,
+      serves: (request) => this.#gate.serves(request),
     }))
     http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     try {
@@ -240,7 +263,7 @@ export class Server implements AsyncDisposable {
     const { url = '/', rawHeaders } = request
     const init = { params, session, meta, request: { url, rawHeaders } }
     const id = this.#node.residents.newConnectionId(uid)
-    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#onClosing)
+    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
     await this.#node.residents.moveIn(connection, uid, groups)
     if (this.#closing === undefined) return connection
     this.#node.residents.moveOut(connection)
@@ -267,8 +290,11 @@ export class Server implements AsyncDisposable {
     this.#node.residents.moveOut(connection)
   }
 
-  /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
-  readonly #onClosing = (connection: Connection): void => this.#node.residents.moveOut(connection)
+  readonly #connectionHooks: ConnectionHooks = {
+    /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
+    closing: (connection) => this.#node.residents.moveOut(connection),
+    lost: (connection, frames) => this.#node.leftBehind(connection, frames),
+  }
 }
 
 const goingAway = (): FlotillaError =>

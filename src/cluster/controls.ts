@@ -8,6 +8,13 @@ import type { Connection } from '../sockets/connection.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Bindings } from './bindings.ts'
 import type { Membership } from './membership.ts'
+import { tooManyGroups } from './residents.ts'
+
+interface ControlsSettings {
+  /** ms that an order may take. */
+  readonly storeWait: number
+  readonly maxGroupsPerConnection: number
+}
 
 /** An order that was given, until every node has said what it came to. */
 class Pending {
@@ -58,27 +65,33 @@ export class Controls {
   readonly #dispatcher: () => Dispatcher
   readonly #closeConnection: (connection: Connection, code: number, reason: string) => void
   readonly #replyWait: number
+  readonly #maxGroups: number
   readonly #pending = new Map<number, Pending>()
   #lastCorrelation = 0
 
   constructor(
     rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: () => Dispatcher },
     closeConnection: (connection: Connection, code: number, reason: string) => void,
-    replyWait: number,
+    { storeWait, maxGroupsPerConnection }: ControlsSettings,
   ) {
     this.#hub = rooms.hub
     this.#bindings = rooms.bindings
     this.#membership = rooms.membership
     this.#dispatcher = rooms.dispatcher
     this.#closeConnection = closeConnection
-    this.#replyWait = replyWait
+    this.#replyWait = storeWait
+    this.#maxGroups = maxGroupsPerConnection
   }
 
   /** Resolves to how many connections it touched, once every node that hosts one has done it. */
   async order(target: ParsedTarget, action: ControlAction): Promise<number> {
     // What is all here, such as a connection that joins a group itself, needs no lookup.
     const local = target.type === 'connections' ? this.#hub.select(target) : undefined
-    if (target.type === 'connections' && local?.size === target.connections.length) return this.#act(local, action)
+    if (target.type === 'connections' && local?.size === target.connections.length) {
+      if (action.type === 'join' && this.#withRoom(local, action.groups).size < local.size)
+        throw tooManyGroups(this.#maxGroups)
+      return this.#act(local, action)
+    }
     return this.#orderElsewhere(target, action)
   }
 
@@ -124,15 +137,27 @@ export class Controls {
       case 'close':
         for (const connection of connections) this.#closeConnection(connection, action.code, action.reason)
         return connections.size
-      case 'join':
-        await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.join(connection, group))
-        return connections.size
+      case 'join': {
+        const joining = this.#withRoom(connections, action.groups)
+        await this.#changeGroups(joining, action.groups, (connection, group) => this.#hub.join(connection, group))
+        return joining.size
+      }
       case 'leave':
         await this.#changeGroups(connections, action.groups, (connection, group) => this.#hub.leave(connection, group))
         return connections.size
       default:
         throw action satisfies never
     }
+  }
+
+  /** Those that would not be in more groups than one may be. */
+  #withRoom(connections: ReadonlySet<Connection>, groups: readonly Group[]): ReadonlySet<Connection> {
+    const isFull = ({ memberships }: Connection): boolean => {
+      // Most are far from it, and need not be asked which of the groups they are in already.
+      if (memberships.size + groups.length <= this.#maxGroups) return false
+      return memberships.size + groups.filter((group) => !memberships.has(group)).length > this.#maxGroups
+    }
+    return new Set([...connections].filter((connection) => !isFull(connection)))
   }
 
   async #changeGroups(

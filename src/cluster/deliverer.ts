@@ -1,7 +1,8 @@
 import type { State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
-import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Membership } from './membership.ts'
 
@@ -49,8 +50,8 @@ export class Deliverer {
   }
 
   /** Its caller is told where it cannot be sent after its users. */
-  deliver(push: PushEnvelope): Afterwork {
-    const { absent, left } = this.#hand(push)
+  deliver(push: PushEnvelope, handover: Handover): Afterwork {
+    const { absent, left } = this.#hand(push, handover)
     return { absent: absent?.(), left: left?.() }
   }
 
@@ -58,15 +59,15 @@ export class Deliverer {
    * The same for what its publisher believes stored: it is sent after its users until that is stored, however long the
    * store, or the inbox that it is for, does not take it.
    */
-  deliverStored(push: PushEnvelope, order = 0): Afterwork {
-    const { absent, left } = this.#hand(push, order)
+  deliverStored(push: PushEnvelope, handover?: Handover): Afterwork {
+    const { absent, left } = this.#hand(push, handover)
     if (absent === undefined && left === undefined) return NOTHING
     const sent = absent && this.#persist(absent)
     return { absent: sent?.tried, left: bothOf(sent?.done, left && this.#persist(left).done) }
   }
 
-  #hand(push: PushEnvelope, order = 0): Absentees {
-    const { deliveredCount, absent, left } = this.#hub.deliver(push, order)
+  #hand(push: PushEnvelope, handover: Handover | undefined): Absentees {
+    const { deliveredCount, absent, left } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (absent === undefined && left === undefined) return NOBODY
     const { node } = this.#membership
@@ -94,6 +95,17 @@ export class Deliverer {
     }
     // It stays in the inbox, for whoever takes that over.
     await new Promise(() => {})
+  }
+
+  /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
+  async sendOn(push: PushEnvelope): Promise<void> {
+    if (this.#isSomebodyHere(push.to)) await this.#dispatcher().resendToStragglers(push, undefined)
+    else await this.#sendAfter(push)
+  }
+
+  #isSomebodyHere(to: Address): boolean {
+    if (to.type === 'users') return to.users.some(({ uid }) => this.#hub.ofUser(uid).size > 0)
+    return to.type === 'groups' && to.groups.some(({ group }) => this.#hub.ofGroup(group).size > 0)
   }
 
   async #sendAfter(push: PushEnvelope): Promise<void> {

@@ -2,15 +2,21 @@ import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import { hashOf, type NodeId } from '../protocol/ids.ts'
+import { Handover } from '../sockets/handover.ts'
+import { Recent } from '../sockets/recent.ts'
 import type { Afterwork } from './deliverer.ts'
 import type { Sequences } from './sequences.ts'
 
 const RETRY_PAUSE = 100
+/** ms, and a number: how long an entry that was taken may still stand in the store, because its ack was lost. */
+const REMEMBER_POSITIONS = 60_000
+const MAX_POSITIONS = 10_000
 
 /** What a node does with what it is sent. */
 export interface Receiver {
-  /** `order` is the entry's, whose reading this is. */
-  deliver(push: PushEnvelope, order: number): Afterwork
+  deliver(push: PushEnvelope, handover: Handover): Afterwork
+  /** Calls back once the connections have taken it, or are not waited for any more. */
+  whenTaken(handover: Handover, done: () => void): void
   obey(control: ControlEnvelope): Promise<void>
   answered(reply: ReplyEnvelope): void
   /** Whether nobody else can own this inbox by now. */
@@ -47,7 +53,8 @@ export function broadcastsTo(queue: Queue, node: NodeId): Source {
 
 /**
  * Works off one stream of entries: in order, each batch once. It is split into lanes by user, so that a wait for one
- * user holds back only those who share the lane. An entry is acked when everything in it, and before it, is done.
+ * user holds back only those who share the lane. An entry is acked when everything in it, and before it, is done, and the
+ * kernel has it. A source may read again what was not acked: that is neither delivered nor counted on twice.
  */
 export class Inbox {
   readonly #source: Source
@@ -59,6 +66,7 @@ export class Inbox {
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
+  readonly #taken = new Recent(REMEMBER_POSITIONS, MAX_POSITIONS)
   #poisonedCount = 0
   #closed = false
 
@@ -101,33 +109,57 @@ export class Inbox {
   }
 
   #take(entry: Entry): void {
-    if (entry.isReplay === true) return this.#process(entry, [])
-    const open = { position: entry.position, isDone: false }
+    if (entry.isReplay === true) return this.#takeReplay(entry)
+    const { position } = entry
+    const envelopes = this.#decode(entry)
+    if (envelopes === 'known') {
+      // Those that are open stand behind it, or are it: their acks cover it.
+      if (this.#open.length === 0) this.#source.ack(position)
+      return
+    }
+    this.#taken.add(position)
+    const open = { position, isDone: false }
     this.#open.push(open)
+    const handover = new Handover(entry.order)
     const works: Promise<void>[] = []
-    this.#process(entry, works)
+    if (envelopes instanceof Promise) works.push(envelopes)
+    else for (const envelope of envelopes) this.#handle(envelope, handover, works)
     const done = (): void => {
       open.isDone = true
       this.#ackDone()
     }
-    if (works.length === 0) done()
-    else void Promise.allSettled(works).then(done)
+    const handed = (): void => this.#receiver.whenTaken(handover, done)
+    if (works.length === 0) handed()
+    else void Promise.allSettled(works).then(handed)
   }
 
-  /** Adds to `works` what has to end before the entry is acked; usually nothing. */
-  #process(entry: Entry, works: Promise<void>[]): void {
-    const envelopes = this.#decode(entry)
-    if (envelopes instanceof Promise) works.push(envelopes)
-    else for (const envelope of envelopes) this.#handle(envelope, entry, works)
+  /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
+  #takeReplay(entry: Entry): void {
+    const handover = new Handover(entry.order)
+    for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])
   }
 
-  #decode(entry: Entry): readonly Envelope[] | Promise<void> {
-    if (isEmpty(entry)) return []
+  #decodeReplay({ bytes }: Entry): readonly PushEnvelope[] {
+    try {
+      return this.#codec.decode(bytes).envelopes.filter((envelope) => envelope.type === 'push')
+    } catch {
+      // It was set aside when it came first.
+      return []
+    }
+  }
+
+  /**
+   * `known` where it was taken before at this very position, and is read again. One that was appended twice has nothing
+   * left to deliver, and its place: behind its first copy.
+   */
+  #decode(entry: Entry): readonly Envelope[] | Promise<void> | 'known' {
+    if (isEmpty(entry)) return this.#taken.has(entry.position) ? 'known' : []
     try {
       const { publisher, seq, envelopes } = this.#codec.decode(entry.bytes)
-      return entry.isReplay === true || this.#sequences.isNew(publisher, seq) ? envelopes : []
+      if (this.#sequences.isNew(publisher, seq)) return envelopes
+      return this.#taken.has(entry.position) ? 'known' : []
     } catch (error) {
-      return this.#setAside(entry, error)
+      return this.#taken.has(entry.position) ? 'known' : this.#setAside(entry, error)
     }
   }
 
@@ -138,10 +170,11 @@ export class Inbox {
     await this.#source.setAside(entry, String(error)).catch(this.#receiver.onError)
   }
 
-  #handle(envelope: Envelope, entry: Entry, works: Promise<void>[]): void {
+  /** Adds to `works` what has to end before the entry is acked; usually nothing. */
+  #handle(envelope: Envelope, handover: Handover, works: Promise<void>[]): void {
     switch (envelope.type) {
       case 'push':
-        this.#hand(entry.isReplay === true ? { ...envelope, resent: true } : envelope, entry.order, works)
+        this.#hand(envelope, handover, works)
         return
       case 'control':
         works.push(this.#guard(this.#receiver.obey(envelope)))
@@ -155,32 +188,32 @@ export class Inbox {
   }
 
   /** A push for several users goes through the lane of each. */
-  #hand(push: PushEnvelope, order: number, works: Promise<void>[]): void {
+  #hand(push: PushEnvelope, handover: Handover, works: Promise<void>[]): void {
     const { to } = push
     const laneCount = this.#lanes.length
     // What is not for users keeps to one lane: two lists of groups may share one.
-    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, order, works)
+    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, handover, works)
     for (let lane = 0; lane < laneCount; lane++) {
       const users = to.users.filter(({ uid }) => hashOf(uid) % laneCount === lane)
-      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, order, works)
+      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, handover, works)
     }
   }
 
   /** Delivers once the lane is free. */
-  #run(lane: number, push: PushEnvelope, order: number, works: Promise<void>[]): void {
+  #run(lane: number, push: PushEnvelope, handover: Handover, works: Promise<void>[]): void {
     const before = this.#lanes[lane]
     if (before !== undefined) {
-      const work = before.then(() => this.#deliverLate(push, order))
+      const work = before.then(() => this.#deliverLate(push, handover))
       works.push(this.#occupy(lane, work))
       return
     }
-    const { absent, left } = this.#receiver.deliver(push, order)
+    const { absent, left } = this.#receiver.deliver(push, handover)
     if (absent !== undefined) works.push(this.#occupy(lane, absent))
     if (left !== undefined) works.push(this.#guard(left))
   }
 
-  async #deliverLate(push: PushEnvelope, order: number): Promise<void> {
-    const { absent, left } = this.#receiver.deliver(push, order)
+  async #deliverLate(push: PushEnvelope, handover: Handover): Promise<void> {
+    const { absent, left } = this.#receiver.deliver(push, handover)
     await Promise.all([absent, left])
   }
 

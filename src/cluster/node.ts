@@ -5,20 +5,23 @@ import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
+import type { Codec, Envelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
 import { Pusher } from '../push/pusher.ts'
 import type { Connection } from '../sockets/connection.ts'
+import type { Frame, PushHead } from '../sockets/frame.ts'
+import { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import { Bindings } from './bindings.ts'
 import { Cluster } from './cluster.ts'
 import { Controls } from './controls.ts'
-import { type Afterwork, Deliverer } from './deliverer.ts'
+import { Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
+import { Leftovers } from './leftovers.ts'
 import { Membership } from './membership.ts'
 import { Parking } from './parking.ts'
 import { Residents } from './residents.ts'
@@ -33,6 +36,7 @@ export interface NodeSettings extends DriverSettings {
   readonly maxPayload: number
   readonly maxWaitingBytes: number
   readonly maxConnectionsPerUid: number
+  readonly maxGroupsPerConnection: number
   readonly connectTimeout: number
   readonly codec: Codec
   readonly generateUid: () => string
@@ -40,6 +44,8 @@ export interface NodeSettings extends DriverSettings {
 
 export interface NodeHooks {
   readonly onError: (phase: 'push' | 'consume', error: unknown) => void
+  /** Calls back once the connections have taken what was handed over, or are not waited for any more. */
+  readonly whenTaken: (handover: Handover, done: () => void) => void
   readonly closeConnection: (connection: Connection, code: number, reason: string) => void
   /** Where clients reach this node, once that is known. */
   readonly url: () => string | undefined
@@ -61,6 +67,7 @@ export class ClusterNode {
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
   readonly #parking: Parking
+  readonly #leftovers: Leftovers
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
@@ -90,13 +97,21 @@ export class ClusterNode {
       void this.#parking.collect(uid)
     }))
     const deliverer = (this.#deliverer = new Deliverer(hub, state, membership, dispatcher, logger))
-    const onUndelivered = ({ id }: PushEnvelope): void => {
-      this.#undeliveredCount++
-      logger.debug({ id }, 'a push found nobody any more')
-    }
-    const deliver = (push: PushEnvelope): Afterwork => deliverer.deliverStored(push)
-    const parking = (this.#parking = new Parking({ state, codec, logger, deliver, onUndelivered }))
-    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, storeWait)
+    const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
+    const parking = (this.#parking = new Parking({
+      state,
+      codec,
+      logger,
+      deliver: (push, handover) => deliverer.deliverStored(push, handover),
+      whenTaken: hooks.whenTaken,
+      onUndelivered,
+    }))
+    this.#leftovers = new Leftovers({
+      sendOn: (push) => deliverer.sendOn(push),
+      onUndelivered,
+      onError: (error) => hooks.onError('consume', error),
+    })
+    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, settings)
     this.#dispatcher = new Dispatcher({
       queue,
       codec,
@@ -153,6 +168,11 @@ export class ClusterNode {
     return this.#isStarted
   }
 
+  /** A connection has closed without having taken these: they are sent after its user and its groups. */
+  leftBehind(connection: Connection, frames: readonly Frame[]): void {
+    this.#leftovers.add(connection, frames)
+  }
+
   /** Rejects unless State and Queue answer in time, and list this node. */
   async health(timeout: number): Promise<void> {
     const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
@@ -192,6 +212,7 @@ export class ClusterNode {
       await this.#started
       const { node } = this.#membership
       await this.#ingress?.close(node)
+      await this.#leftovers.close()
       await this.#pusher.close()
       // What has come is done and acked: else it would be sent again to those who have it.
       await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
@@ -232,7 +253,8 @@ export class ClusterNode {
       get isSure() {
         return membership.isSure
       },
-      deliver: (push, order) => this.#deliverer.deliverStored(push, order),
+      deliver: (push, handover) => this.#deliverer.deliverStored(push, handover),
+      whenTaken: this.#hooks.whenTaken,
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
       confirm: () => membership.confirm(),
@@ -240,7 +262,10 @@ export class ClusterNode {
     }
   }
 
-  /** The part of a push that is for this node takes no detour over the store, and usually waits for nothing. */
+  /**
+   * The part of a push that is for this node takes no detour over the store: it is done when an entry of the inbox would
+   * be acked, usually at the end of what runs now.
+   */
   #deliverHere(envelope: Envelope): Promise<unknown> | undefined {
     if (!this.#membership.isSure) return this.#membership.confirm().then(() => this.#handHere(envelope))
     return this.#handHere(envelope)
@@ -249,8 +274,15 @@ export class ClusterNode {
   #handHere(envelope: Envelope): Promise<unknown> | undefined {
     if (envelope.type === 'control') return this.#controls.obey(envelope)
     if (envelope.type === 'reply') return undefined
-    const { absent, left } = this.#deliverer.deliver(envelope)
-    return absent === undefined && left === undefined ? undefined : Promise.all([absent, left])
+    const handover = new Handover()
+    const { absent, left } = this.#deliverer.deliver(envelope, handover)
+    const taken = new Promise<void>((resolve) => this.#hooks.whenTaken(handover, resolve))
+    return absent === undefined && left === undefined ? taken : Promise.all([taken, absent, left])
+  }
+
+  #countUndelivered({ id }: PushHead): void {
+    this.#undeliveredCount++
+    this.#logger.debug({ id }, 'a push found nobody any more')
   }
 
   // ---- who comes and goes

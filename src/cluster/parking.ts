@@ -2,6 +2,7 @@ import type { ParkedMessage, State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
+import { Handover } from '../sockets/handover.ts'
 import type { Afterwork } from './deliverer.ts'
 
 const RETRY_PAUSE = 200
@@ -10,7 +11,9 @@ interface ParkingInit {
   readonly state: State
   readonly codec: Codec
   readonly logger: Logger
-  readonly deliver: (push: PushEnvelope) => Afterwork
+  readonly deliver: (push: PushEnvelope, handover: Handover) => Afterwork
+  /** Calls back once the connections have taken it, or are not waited for any more. */
+  readonly whenTaken: (handover: Handover, done: () => void) => void
   /** Told of a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -61,13 +64,15 @@ export class Parking {
   }
 
   async #handOut(uid: Uid): Promise<void> {
-    const { state, deliver } = this.#init
+    const { state, deliver, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
-    const works = messages.flatMap((message) => this.#read(message).map(deliver))
+    const handover = new Handover()
+    const works = messages.flatMap((message) => this.#read(message).map((push) => deliver(push, handover)))
     for (const { absent, left } of works) {
       await absent
       await left
     }
+    await new Promise<void>((resolve) => whenTaken(handover, resolve))
     await state.unpark(
       uid,
       messages.map(({ position }) => position),

@@ -12,6 +12,7 @@ import type { Membership } from './membership.ts'
 const SHARED_DEADLINE = 20
 
 interface ResidentsSettings {
+  readonly maxGroupsPerConnection: number
   readonly maxConnectionsPerUid: number
   /** ms that a change may wait for the store. */
   readonly storeWait: number
@@ -50,6 +51,8 @@ export class Residents {
     const user = uid === undefined ? undefined : parseUid(uid)
     const joined = [...groups].map((group) => parseGroup(group))
     if (user !== undefined) this.#checkRoomFor(user)
+    if (new Set(joined).size > this.#settings.maxGroupsPerConnection)
+      throw tooManyGroups(this.#settings.maxGroupsPerConnection)
     this.#hub.add(connection)
     if (user !== undefined) this.#hub.setUid(connection, user)
     for (const group of joined) this.#hub.join(connection, group)
@@ -123,6 +126,11 @@ export class Residents {
     if (this.#events.has(event))
       this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
   }
+}
+
+export function tooManyGroups(max: number): FlotillaError {
+  const message = `a connection may be in ${max} groups: leave one first (maxGroupsPerConnection)`
+  return new FlotillaError('FLT_TOO_MANY', message)
 }
 
 const storeAway = (): FlotillaError =>

@@ -18,11 +18,20 @@ export function createVerifier(source: TokenSource): Verify {
   return 'secret' in source ? secretVerifier(source.secret) : jwksVerifier(source.jwks, source)
 }
 
+/** RFC 7518 §3.2: as long as the hash. What is shorter can be guessed from a single token, by whoever has one. */
+const MIN_SECRET = 32
+
 function secretVerifier(secret: unknown): Verify {
   const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret
   if (!(key instanceof Uint8Array) || key.length === 0)
     throw badOption('needs a secret that is not empty, a string or bytes; 32 random bytes are a good one')
+  if (key.length < MIN_SECRET) warnOfWeak(key.length)
   return (token) => jwtVerify(token, key, { algorithms: ['HS256'] }).then(payloadOf, reject)
+}
+
+function warnOfWeak(length: number): void {
+  const message = `authenticate: the secret has ${length} bytes, and can be guessed from any token that it signed: take ${MIN_SECRET} random ones, such as openssl rand -hex 32 makes`
+  process.emitWarning(message, { type: 'SecurityWarning', code: 'FLT_WEAK_SECRET' })
 }
 
 function jwksVerifier(jwks: string | URL, { issuer, audience }: { issuer: string; audience: string }): Verify {

@@ -7,7 +7,7 @@ import {
   EnvelopeTag,
   EnvelopeType,
   ExceptTag,
-  RESENT,
+  PushFlag,
 } from './binary-tags.ts'
 import type {
   Address,
@@ -113,7 +113,7 @@ function readPush(reader: TlvReader): PushEnvelope {
         reader.skip()
     }
   }
-  return {
+  const push: PushEnvelope = {
     type: 'push',
     id: required(id, 'id') as PushId,
     to: required(to, 'to'),
@@ -121,8 +121,9 @@ function readPush(reader: TlvReader): PushEnvelope {
     except,
     key,
     hops,
-    resent: (flags & RESENT) !== 0,
+    resent: (flags & PushFlag.resent) !== 0,
   }
+  return (flags & PushFlag.named) === 0 ? push : { ...push, named: true }
 }
 
 function readControl(reader: TlvReader): ControlEnvelope {

@@ -24,8 +24,8 @@ export const EnvelopeTag = {
   key: 33,
 } as const
 export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const
-/** The first of the flags. */
-export const RESENT = 1
+/** Bits. */
+export const PushFlag = { resent: 1, named: 2 } as const
 
 export const AddressTag = { type: 1, stamped: 2, connection: 3 } as const
 export const AddressType = { users: 1, groups: 2, connections: 3, all: 4 } as const

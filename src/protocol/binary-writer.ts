@@ -7,9 +7,9 @@ import {
   EnvelopeTag,
   EnvelopeType,
   ExceptTag,
-  RESENT,
+  PushFlag,
 } from './binary-tags.ts'
-import type { Address, Batch, ControlAction, Envelope } from './envelope.ts'
+import type { Address, Batch, ControlAction, Envelope, PushEnvelope } from './envelope.ts'
 import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
 import type { TlvWriter } from './tlv.ts'
@@ -42,14 +42,15 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
   writer.number(EnvelopeTag.type, EnvelopeType[envelope.type])
   switch (envelope.type) {
     case 'push': {
-      const { id, to, payload, except, key, hops, resent } = envelope
+      const { id, to, payload, except, key, hops } = envelope
       writer.text(EnvelopeTag.id, id)
       writeAddress(writer, to)
       writePayload(writer, payload)
       if (except !== undefined) writeExcept(writer, except)
       if (key !== undefined) writer.text(EnvelopeTag.key, key)
       if (hops > 0) writer.number(EnvelopeTag.hops, hops)
-      if (resent) writer.number(EnvelopeTag.flags, RESENT)
+      const flags = flagsOf(envelope)
+      if (flags > 0) writer.number(EnvelopeTag.flags, flags)
       return
     }
     case 'control':
@@ -66,6 +67,10 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
     default:
       throw envelope satisfies never
   }
+}
+
+function flagsOf({ resent, named }: PushEnvelope): number {
+  return (resent ? PushFlag.resent : 0) | (named === true ? PushFlag.named : 0)
 }
 
 function writePayload(writer: TlvWriter, { binary, data }: Payload): void {

@@ -32,6 +32,8 @@ export interface PushEnvelope {
   readonly hops: number
   /** Not a first copy: it may come late or twice, and is only for connections younger than its stamp. */
   readonly resent: boolean
+  /** Its id was given by who pushed it: sent again after a failure, it may come twice as a first copy. */
+  readonly named?: true
 }
 
 export type ControlAction =

@@ -59,6 +59,7 @@ function readEnvelope(value: unknown): Envelope {
         key: fields['key'] === undefined ? undefined : textOf(fields, 'key'),
         hops: numberOf(fields, 'hops'),
         resent: fields['resent'] === true,
+        ...(fields['named'] === true && { named: true }),
       }
     case 'control':
       return {

@@ -14,6 +14,8 @@ export interface Except {
 }
 
 const MAX_ID_BYTES = 255
+/** One push must not keep everyone else waiting while it is looked up. */
+const MAX_IDS = 10_000
 const FIELDS = ['uid', 'group', 'connection', 'all'] as const
 const encoder = new TextEncoder()
 
@@ -99,6 +101,9 @@ function parseName(value: unknown, field: string): string {
 
 function parseMany(value: unknown, field: string): string[] {
   if (!Array.isArray(value)) return [parseId(value, field)]
+  if (value.length > MAX_IDS) {
+    throw badTarget(`${field} lists ${value.length}: at most ${MAX_IDS} at once; use several calls, or a group`)
+  }
   const ids = value.map((item, index) => parseId(item, `${field}[${index}]`))
   return ids.length > 1 ? [...new Set(ids)] : ids
 }

@@ -80,7 +80,7 @@ export class Dispatcher implements Courier {
   }
 
   /** The same for those who have just left others of the target behind, and may have gone for good. */
-  async resendToStragglers(push: PushEnvelope, ignoring: NodeId): Promise<void> {
+  async resendToStragglers(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
     await this.#sendCopy(push, ignoring)
   }
 

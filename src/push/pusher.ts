@@ -177,7 +177,7 @@ export class Pusher implements PusherApi {
   async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
     let receipt: Receipt
     try {
-      receipt = await this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, stored))
+      receipt = await this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, { stored }))
     } catch (error) {
       // What an earlier attempt stored stays stored, whatever this one failed of.
       await this.#release(id, digest, [...new Set([...stored, ...storedBefore(error)])])
@@ -207,24 +207,29 @@ class PushOrder implements Order<ParsedTarget> {
   readonly #backlog: Backlog
   readonly #held: number
   readonly #onFailure: OnFailure
+  readonly #isNamed: boolean
   #resolve!: (receipt: Receipt) => void
   #reject!: (error: unknown) => void
 
-  /** @param held bytes of the backlog's room that it gives back once it is settled */
+  /**
+   * @param held bytes of the backlog's room that it gives back once it is settled
+   * @param claim what came of claiming its id, where the caller gave it one
+   */
   constructor(
     id: PushId,
     push: ParsedPush,
     backlog: Backlog,
     held: number,
     onFailure: OnFailure,
-    skip?: readonly NodeId[],
+    claim?: { readonly stored: readonly NodeId[] },
   ) {
     this.#id = id
     this.#push = push
     this.#backlog = backlog
     this.#held = held
     this.#onFailure = onFailure
-    this.skip = skip
+    this.skip = claim?.stored
+    this.#isNamed = claim !== undefined
     this.receipt = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -237,7 +242,8 @@ class PushOrder implements Order<ParsedTarget> {
 
   make(to: Address): PushEnvelope {
     const { payload, except, key } = this.#push
-    return { type: 'push', id: this.#id, to, payload, except, key, hops: 0, resent: false }
+    const push = { type: 'push' as const, id: this.#id, to, payload, except, key, hops: 0, resent: false }
+    return this.#isNamed ? { ...push, named: true } : push
   }
 
   done(nodeCount: number, offline: readonly string[]): void {

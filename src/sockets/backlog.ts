@@ -12,6 +12,8 @@ export interface OverflowCounters {
   collapsedCount: number
   /** Connections that were closed, for they read too slowly. */
   tooSlowCount: number
+  /** How often a connection lagged for so long that nothing waited for it any more. */
+  laggedCount: number
 }
 
 /** How all connections of a server treat slow clients. */
@@ -22,7 +24,12 @@ export interface OverflowRules {
   readonly counters: OverflowCounters
 }
 
-export const newCounters = (): OverflowCounters => ({ droppedCount: 0, collapsedCount: 0, tooSlowCount: 0 })
+export const newCounters = (): OverflowCounters => ({
+  droppedCount: 0,
+  collapsedCount: 0,
+  tooSlowCount: 0,
+  laggedCount: 0,
+})
 
 /**
  * What waits for one client that cannot take it now: one that lags, or that has not got its 101 yet. Bounded, by the

@@ -46,6 +46,20 @@ export class ClientAddress {
   }
 }
 
+/**
+ * Whom an address stands for: itself, or its /64 network where it is IPv6, of which every household has one, with more
+ * addresses in it than can be counted.
+ */
+export function networkOf(ip: string): string {
+  if (!ip.includes(':')) return ip
+  const [head = '', tail] = (ip.split('%', 1)[0] ?? '').split('::', 2)
+  const front = head === '' ? [] : head.split(':')
+  const back = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
+  const groups = [...front, ...Array.from({ length: gap }, () => '0'), ...back].slice(0, 4)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
+
 /** Without a zone, which says something on one machine only. */
 function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
   if (address.includes('%')) return undefined

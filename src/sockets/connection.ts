@@ -34,6 +34,14 @@ export interface UpgradeRequest {
   readonly rawHeaders: readonly string[]
 }
 
+/** What its surroundings are told of a connection. */
+export interface ConnectionHooks {
+  /** It begins to close, whoever closes it: from then on it takes no messages. */
+  readonly closing: (connection: Connection) => void
+  /** It has closed, or is about to, and these will not reach its client. */
+  readonly lost: (connection: Connection, frames: readonly Frame[]) => void
+}
+
 /** Younger than every lookup: what a binding is until the store has stamped it. */
 export const UNSTAMPED = Number.POSITIVE_INFINITY
 
@@ -53,7 +61,7 @@ export class Connection<P extends string = string> {
   readonly #headers: string
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules
-  readonly #onClosing: ((connection: Connection) => void) | undefined
+  readonly #hooks: ConnectionHooks | undefined
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #closing: { readonly code: number; readonly reason: string } | undefined
@@ -71,8 +79,7 @@ export class Connection<P extends string = string> {
     }: { params: Params<P>; session: Session; meta: ConnectionMeta; request: UpgradeRequest },
     flusher: Flusher,
     overflow: OverflowRules,
-    /** Told once it begins to close, whoever closes it: from then on it takes no messages. */
-    onClosing?: (connection: Connection) => void,
+    hooks?: ConnectionHooks,
   ) {
     this.id = id
     this.params = params
@@ -81,7 +88,7 @@ export class Connection<P extends string = string> {
     this.#url = request.url
     this.#headers = request.rawHeaders.join('\n')
     this.#overflow = overflow
-    this.#onClosing = onClosing
+    this.#hooks = hooks
     this.#outbox = new Outbox(flusher, overflow)
   }
 
@@ -135,7 +142,7 @@ export class Connection<P extends string = string> {
     if (this.#closing !== undefined) return
     this.#closing = { code, reason }
     this.#closeSocket()
-    this.#onClosing?.(this)
+    this.#hooks?.closing(this)
   }
 
   // ---- for the rooms around it; none of it is for users
@@ -144,14 +151,14 @@ export class Connection<P extends string = string> {
   write(frame: Frame): boolean {
     if (this.#closing !== undefined || this.#outbox.isClosing) return false
     const taken = this.#outbox.push(frame)
-    if (taken === 'full') this.#giveUp()
+    if (taken === 'full') this.#giveUp(frame)
     return taken === 'kept'
   }
 
   /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */
-  #giveUp(): void {
+  #giveUp(frame: Frame): void {
     this.#overflow.counters.tooSlowCount++
-    this.#outbox.discard()
+    this.#hooks?.lost(this, [...this.#outbox.empty(), frame])
     this.disconnect(CloseCode.tooSlow, 'too slow')
   }
 
@@ -173,7 +180,8 @@ export class Connection<P extends string = string> {
   /** @internal The socket is gone. */
   closed(): void {
     this.#closing ??= { code: CloseCode.goingAway, reason: '' }
-    this.#outbox.discard()
+    const lost = this.#outbox.close()
+    if (lost.length > 0) this.#hooks?.lost(this, lost)
     this.#abort?.abort()
   }
 

@@ -5,6 +5,14 @@ import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts
 import type { ErrorReport } from '../options.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
+import { TokenBucket } from './token-bucket.ts'
+
+/** Pings, pongs that nobody asked for and messages after the close: more than anyone needs, less than does harm. */
+const CONTROLS_PER_SECOND = 100
+/** Bytes of messages that wait for the handlers before reading pauses, however few messages they are. */
+const MAX_PENDING_BYTES = 2 ** 20
+/** ms that a client that is at fault has to read why it is closed; until then it keeps its socket. */
+const OFFENDER_GRACE = 2_000
 
 export interface ConversationHooks {
   readonly services: Services
@@ -14,6 +22,10 @@ export interface ConversationHooks {
   readonly maxPending: number
   readonly onError: (report: ErrorReport) => void
   readonly received: (connection: Connection, data: string | Uint8Array) => void
+  /** What the connection's messages are counted against, if anything. */
+  readonly bucketsOf: (connection: Connection) => readonly TokenBucket[] | undefined
+  /** It was closed, for it sent too much. */
+  readonly flooded: (connection: Connection) => void
   /** The socket is gone; handlers may still be at work. */
   readonly left: (connection: Connection) => void
 }
@@ -24,7 +36,11 @@ export class Conversation {
   readonly #module: Module
   readonly #socket: ClientSocket
   readonly #hooks: ConversationHooks
+  readonly #buckets: readonly TokenBucket[] | undefined
+  #controls: TokenBucket | undefined
   #pending: (string | Uint8Array)[] = []
+  #pendingBytes = 0
+  #isFlooded = false
   #running = 0
   #isOpened = false
   #closed: { code: number; reason: string } | undefined
@@ -38,8 +54,10 @@ export class Conversation {
     this.#module = module
     this.#socket = socket
     this.#hooks = hooks
+    this.#buckets = hooks.bucketsOf(connection)
     socket.conversation = this
     socket.on('message', onMessage)
+    socket.on('ping', onPing)
     socket.on('pong', onPong)
     socket.on('close', onClose)
     socket.on('error', onError)
@@ -60,6 +78,7 @@ export class Conversation {
     } catch (error) {
       this.#report('open', error)
       this.#pending = []
+      this.#pendingBytes = 0
       this.connection.disconnect(CloseCode.hookFailed, 'open failed')
     }
     this.#isOpened = true
@@ -85,23 +104,35 @@ export class Conversation {
 
   received(data: RawData, isBinary: boolean): void {
     this.#unansweredPings = 0
-    if (!this.connection.isOpen) return
+    if (!this.connection.isOpen) return this.#tolerate()
+    if (this.#buckets !== undefined && !this.#isWithin(this.#buckets)) return this.#flooded()
     // `ws` lets a plain message be as long as one that compression made longer.
     if ((data as Buffer).length > this.#hooks.maxPayload) return this.connection.disconnect(CloseCode.tooLarge)
     const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
     this.#hooks.received(this.connection, raw)
     this.#pending.push(raw)
-    if (this.#pending.length >= this.#hooks.maxPending) this.#socket.pause()
+    this.#pendingBytes += raw.length
+    if (!this.#hasRoom) this.#socket.pause()
     this.#next()
   }
 
+  /** `ws` has answered it, or will, once the client has read the answer before. */
+  pinged(): void {
+    this.#tolerate()
+  }
+
   ponged(): void {
+    if (this.#unansweredPings === 0) this.#tolerate()
     this.#unansweredPings = 0
   }
 
-  /** `ws` closes with the fitting code by itself: 1002, 1007, 1009. The client is at fault, and is told. */
+  /**
+   * `ws` closes with the fitting code by itself: 1002, 1007, 1008, 1009. The client is at fault, and is told; it may not
+   * care, and send on for as long as it is read.
+   */
   failed(error: Error): void {
     this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
   }
 
   closed(code: number, reason: string): void {
@@ -111,15 +142,46 @@ export class Conversation {
     void this.#end(this.#closed)
   }
 
+  // ---- not more than is good
+
+  get #hasRoom(): boolean {
+    return this.#pending.length < this.#hooks.maxPending && this.#pendingBytes < MAX_PENDING_BYTES
+  }
+
+  #isWithin(buckets: readonly TokenBucket[]): boolean {
+    const now = performance.now()
+    for (const bucket of buckets) if (!bucket.take(now)) return false
+    return true
+  }
+
+  /** What nobody needs to send, or not any more: to be read, it must be little. */
+  #tolerate(): void {
+    this.#controls ??= new TokenBucket(CONTROLS_PER_SECOND)
+    if (!this.#controls.take(performance.now())) this.#flooded()
+  }
+
+  /** What a flooder still sends must not cost anything, and what it has sent is not worth an answer. */
+  #flooded(): void {
+    if (this.#isFlooded) return
+    this.#isFlooded = true
+    this.#hooks.flooded(this.connection)
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.connection.disconnect(CloseCode.policy, 'too many messages')
+    this.#socket.pause()
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
+  }
+
   // ---- one message after another
 
   #next(): void {
     while (this.#isOpened && this.#pending.length > 0 && this.#running < this.#module.concurrency) {
       const raw = this.#pending.shift()!
+      this.#pendingBytes -= raw.length
       this.#running++
       void this.#module.message(this.connection, raw).then(() => this.#handled())
     }
-    if (this.#socket.isPaused && this.#pending.length < this.#hooks.maxPending) this.#socket.resume()
+    if (this.#socket.isPaused && this.#hasRoom && !this.#isFlooded) this.#socket.resume()
     if (this.#closed !== undefined) void this.#end(this.#closed)
   }
 
@@ -148,6 +210,10 @@ export class Conversation {
 
 function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
   conversationOf(this)?.received(data, isBinary)
+}
+
+function onPing(this: unknown): void {
+  conversationOf(this)?.pinged()
 }
 
 function onPong(this: unknown): void {

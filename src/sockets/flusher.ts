@@ -1,4 +1,6 @@
 import type { Frame } from './frame.ts'
+import type { Handover } from './handover.ts'
+import { Laggards } from './laggards.ts'
 import type { Outbox } from './outbox.ts'
 
 /**
@@ -8,17 +10,34 @@ import type { Outbox } from './outbox.ts'
  * goes into each write.
  */
 export class Flusher {
+  readonly laggards = new Laggards()
+  readonly #onError: (error: unknown) => void
   #dirty: Outbox[] = []
+  /** What was handed over in this round. */
+  #waiting: { readonly handover: Handover; readonly done: () => void }[] = []
   #notBefore = 0
   #run = new SharedRun()
   /** The one before: some of those who get the same messages may get them compressed. */
   #otherRun = new SharedRun()
+
+  constructor(onError: (error: unknown) => void = () => {}) {
+    this.#onError = onError
+  }
 
   add(outbox: Outbox): void {
     if (this.#dirty.push(outbox) > 1) return
     const pause = this.#notBefore - performance.now()
     if (pause < SHORTEST_PAUSE) queueMicrotask(this.flush)
     else setTimeout(this.flush, pause)
+  }
+
+  /**
+   * Calls back once the kernel has taken what was handed over, for every connection that has not closed meanwhile, nor
+   * lagged for 250 ms.
+   */
+  whenTaken(handover: Handover, done: () => void): void {
+    if (this.#dirty.length === 0) handover.whenFree(done)
+    else this.#waiting.push({ handover, done })
   }
 
   /** The bytes of frames that are written together: the same ones for all who get the same frames one after another. */
@@ -34,13 +53,25 @@ export class Flusher {
   /** Writes now what else would be written in a moment. */
   readonly flush = (): void => {
     const begin = performance.now()
-    const dirty = this.#dirty
+    const [dirty, waiting] = [this.#dirty, this.#waiting]
     this.#dirty = []
-    for (const outbox of dirty) outbox.flush()
+    this.#waiting = []
+    for (const outbox of dirty) this.write(outbox)
     this.#run.forget()
     this.#otherRun.forget()
     const end = performance.now()
     this.#notBefore = end + Math.min((end - begin) * PAUSE_SHARE, LONGEST_PAUSE)
+    for (const { handover, done } of waiting) handover.whenFree(done)
+  }
+
+  /** Writes one connection's now. What goes wrong with it is not the others' loss. */
+  write(outbox: Outbox): void {
+    try {
+      outbox.flush()
+    } catch (error) {
+      outbox.abort()
+      this.#onError(error)
+    }
   }
 }
 

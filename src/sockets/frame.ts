@@ -1,5 +1,7 @@
-import { constants, deflateRawSync } from 'node:zlib'
+import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
+import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { Payload } from '../protocol/payload.ts'
+import type { Handover } from './handover.ts'
 
 const FIN = 0x80
 /** The message is compressed (RFC 7692 §6). */
@@ -12,11 +14,35 @@ export class Frame {
   readonly bytes: Buffer
   /** Of messages with one key, the newest makes the older ones worthless. */
   readonly key: string | undefined
+  /** What it was handed over with, where somebody waits for that. */
+  readonly handover: Handover | undefined
+  #push: PushHead | undefined
   #deflated: Frame | undefined
 
-  constructor(payload: Payload, key?: string, rsv = 0) {
+  constructor(payload: Payload, key?: string, { rsv = 0, push, handover }: Origin = NO_ORIGIN) {
     this.bytes = build(payload, rsv)
     this.key = key
+    this.handover = handover
+    this.#push = push
+  }
+
+  static of(push: PushEnvelope, handover: Handover | undefined): Frame {
+    return new Frame(push.payload, push.key, { push, handover })
+  }
+
+  /** The push that it was made of, if it was. */
+  get push(): PushHead | undefined {
+    return this.#push
+  }
+
+  /** As it was before it was framed, and compressed. */
+  get payload(): Payload {
+    return payloadIn(this.bytes)
+  }
+
+  /** Lets go of the bytes that the push was read from: a batch of many, most likely. */
+  detach(): void {
+    if (this.#push !== undefined && 'payload' in this.#push) this.#push = headOf(this.#push)
   }
 
   /**
@@ -32,10 +58,31 @@ export class Frame {
     const data = payloadOf(this.bytes)
     if (data.length < threshold) return this
     const binary = (this.bytes[0]! & BINARY) !== 0
-    const deflated = new Frame({ binary, data: deflate(data) }, this.key, RSV1)
+    const deflated = new Frame({ binary, data: deflate(data) }, this.key, {
+      rsv: RSV1,
+      push: this.#push,
+      handover: this.handover,
+    })
     return deflated.bytes.length < this.bytes.length ? deflated : this
   }
 }
+
+/** What a push says beside its payload. */
+export type PushHead = Omit<PushEnvelope, 'payload'>
+
+function headOf({ type, id, to, except, key, hops, resent, named }: PushHead): PushHead {
+  const head = { type, id, to, except, key, hops, resent }
+  return named === true ? { ...head, named } : head
+}
+
+interface Origin {
+  /** Bits of the first byte. */
+  readonly rsv?: number
+  readonly push?: PushHead | undefined
+  readonly handover?: Handover | undefined
+}
+
+const NO_ORIGIN: Origin = Object.freeze({})
 
 /** RFC 6455 §5.2: unfragmented and unmasked, as a server sends. */
 function build({ binary, data }: Payload, rsv: number): Buffer {
@@ -62,13 +109,24 @@ function payloadOf(frame: Buffer): Buffer {
   return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10)
 }
 
+function payloadIn(frame: Buffer): Payload {
+  const data = payloadOf(frame)
+  return {
+    binary: (frame[0]! & BINARY) !== 0,
+    data:
+      (frame[0]! & RSV1) === 0
+        ? data
+        : inflateRawSync(Buffer.concat([data, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH }),
+  }
+}
+
 /** Half of the time that zlib's default of 6 takes, for a tenth more bytes. */
 const LEVEL = 3
-/** `00 00 ff ff`, which a receiver puts back. */
-const TAIL_LENGTH = 4
+/** What a receiver puts back. */
+const TAIL = Buffer.of(0, 0, 0xff, 0xff)
 
 /** RFC 7692 §7.2.1, without context: whoever gets it may have missed everything before. */
 function deflate(data: Uint8Array): Uint8Array {
   const deflated = deflateRawSync(data, { level: LEVEL, finishFlush: constants.Z_SYNC_FLUSH })
-  return deflated.subarray(0, -TAIL_LENGTH)
+  return deflated.subarray(0, -TAIL.length)
 }

@@ -12,6 +12,7 @@ import type { ClientAddress } from './client-address.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
+import type { Turnstile } from './turnstile.ts'
 import { flawOf } from './upgrade-check.ts'
 
 /** A client that was let in, before its 101. */
@@ -44,6 +45,9 @@ export interface GateSettings {
   readonly compression: boolean
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
+  /** Handshakes that may be under way at once. */
+  readonly maxHandshakes: number
+  readonly turnstile: Turnstile
 }
 
 /** Lets clients in, or answers why not. */
@@ -51,15 +55,21 @@ export class Gate {
   readonly #router: Router<Module>
   readonly #address: ClientAddress
   readonly #timeout: number
+  readonly #maxHandshakes: number
+  readonly #turnstile: Turnstile
   readonly #hooks: GateHooks
   readonly #acceptor: Acceptor
+  #handshakeCount = 0
   /** Whose 101 is being written. */
   #completing: HandshakeContext | undefined
 
-  constructor(router: Router<Module>, { address, maxPayload, compression, timeout }: GateSettings, hooks: GateHooks) {
+  constructor(router: Router<Module>, settings: GateSettings, hooks: GateHooks) {
+    const { maxPayload, compression } = settings
     this.#router = router
-    this.#address = address
-    this.#timeout = timeout
+    this.#address = settings.address
+    this.#timeout = settings.timeout
+    this.#maxHandshakes = settings.maxHandshakes
+    this.#turnstile = settings.turnstile
     this.#hooks = hooks
     this.#acceptor = new Acceptor({
       maxPayload,
@@ -77,17 +87,32 @@ export class Gate {
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     // Whatever happens to the socket before `ws` owns it must not end the process.
     socket.on('error', ignore)
-    const flaw = flawOf(request)
+    if (this.#handshakeCount >= this.#maxHandshakes) return this.#turnAway(socket, BUSY)
+    this.#handshakeCount++
+    try {
+      await this.#letIn(request, socket, head)
+    } finally {
+      this.#handshakeCount--
+    }
+  }
+
+  async #letIn(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const flaw = flawOf(request) ?? headerFlawOf(request)
     if (flaw !== undefined) return this.refuse(socket, flaw)
     const path = pathOf(request)
     const match = this.#router.match(path)
     if (match === undefined) return this.refuseUnknown(request, socket)
+    const ip = this.#address.of(request)
+    const full = this.#turnstile.enter(ip, socket)
+    if (full !== undefined) return this.refuse(socket, full)
     if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.refuse(socket, NOT_READY)
-    const admission = this.#admissionOf(match, path, request, socket)
+    const admission = this.#admissionOf(match, path, ip, request, socket)
     const outcome = this.#handshake(admission)
     const refusal = outcome instanceof Promise ? await outcome : outcome
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
     if (socket.destroyed) return
+    const misfit = protocolFlawOf(admission)
+    if (misfit !== undefined) return this.#refuseMisfit(socket, misfit)
     const connection = await this.#admit(admission, socket)
     if (connection === undefined) return
     socket.off('error', ignore)
@@ -106,9 +131,20 @@ export class Gate {
     return writeRefusal(socket, refuse(error))
   }
 
+  #turnAway(socket: Duplex, error: FlotillaError): Promise<void> {
+    this.#turnstile.refusedCount++
+    return this.refuse(socket, error)
+  }
+
+  #refuseMisfit(socket: Duplex, error: FlotillaError): Promise<void> {
+    this.#hooks.onError({ phase: 'handshake', error })
+    return this.refuse(socket, FAILED)
+  }
+
   #admissionOf(
     { value: module, params }: Match<Module>,
     path: string,
+    ip: string,
     request: IncomingMessage,
     socket: Duplex,
   ): Admission {
@@ -118,7 +154,7 @@ export class Gate {
       log,
       request: { url: request.url ?? '/', rawHeaders: request.rawHeaders },
       params,
-      ip: this.#address.of(request),
+      ip,
       signal: () => signalOf(socket),
     })
     return { module, context, request, path }
@@ -187,8 +223,31 @@ function pathOf({ url = '/' }: IncomingMessage): string {
   return query === -1 ? url : url.slice(0, query)
 }
 
+/** Node's parser leaves out, without a word, what comes after its 2,000th header, which might be the `Origin`. */
+const MAX_HEADERS = 100
+
+function headerFlawOf({ headers, rawHeaders }: IncomingMessage): FlotillaError | undefined {
+  const { 'content-length': length = '0' } = headers
+  // A proxy takes for a body what would be read as frames here.
+  if (length !== '0') return new FlotillaError('FLT_BAD_HANDSHAKE', 'a WebSocket handshake has no body')
+  if (rawHeaders.length <= 2 * MAX_HEADERS) return undefined
+  return new FlotillaError('FLT_TOO_MANY_HEADERS', `a handshake may have ${MAX_HEADERS} headers: send fewer`)
+}
+
+/** The answer's subprotocol goes out as it is: one that nobody offered could hold a line break. */
+function protocolFlawOf({ context: { protocol }, request }: Admission): FlotillaError | undefined {
+  if (protocol === undefined) return undefined
+  const offered = request.headers['sec-websocket-protocol'] ?? ''
+  if (offered.split(',').some((name) => name.trim() === protocol)) return undefined
+  return new FlotillaError(
+    'FLT_BAD_MODULE',
+    `ctx.protocol is ${JSON.stringify(protocol)}, which the client did not offer: set one of those that it did`,
+  )
+}
+
 const tooSlow = (): FlotillaError =>
   new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
 
+const BUSY = new FlotillaError('FLT_OVERLOADED', 'this node has too many handshakes under way: try again later')
 const NOT_READY = new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again')
 const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')

@@ -1,8 +1,9 @@
 import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envelope.ts'
-import type { ConnectionId, Group, PushId, Uid } from '../protocol/ids.ts'
+import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
 import { Frame } from './frame.ts'
+import type { Handover } from './handover.ts'
 import { Recent } from './recent.ts'
 
 /** How long a re-sent message can still meet a connection that has it. */
@@ -12,6 +13,8 @@ const REMEMBER_DELIVERIES = 60_000
  * group that somebody left is also sent after them.
  */
 const REMEMBER_DEPARTURES = 2_000
+/** How long after a failure somebody sends a push again with the same id. */
+const REMEMBER_NAMED = 60_000
 const MAX_REMEMBERED = 100_000
 
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
@@ -29,6 +32,7 @@ export class Hub implements Iterable<Connection> {
   readonly #byUid = new Map<Uid, Set<Connection>>()
   readonly #byGroup = new Map<Group, Set<Connection>>()
   readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
+  readonly #namedDeliveries = new Recent(REMEMBER_NAMED, MAX_REMEMBERED)
   readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
@@ -114,26 +118,27 @@ export class Hub implements Iterable<Connection> {
    * Hands a push to those it is for. A first copy is for all of the target's connections; a re-sent one only for those
    * that were bound after the lookup it was first sent by, for the others have had the first copy.
    *
-   * @param order of a broadcast among all of them
+   * @param handover what it is part of, where somebody waits until it is taken
    */
-  deliver(push: PushEnvelope, order = 0): Delivery {
+  deliver(push: PushEnvelope, handover?: Handover): Delivery {
     const { to } = push
+    const frame = Frame.of(push, handover)
     switch (to.type) {
       case 'users': {
-        const { deliveredCount, absent, left } = this.#deliverTo(push, to.users, this.#users)
+        const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.users, this.#users)
         return { deliveredCount, absent: usersOf(absent), left: usersOf(left) }
       }
       case 'groups': {
-        const { deliveredCount, absent, left } = this.#deliverTo(push, to.groups, this.#groups)
+        const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.groups, this.#groups)
         if (absent?.length === to.groups.length) return { deliveredCount, absent: groupsOf(absent), left: undefined }
         // Who is in several of the groups had it by any of them: a copy that is sent after must know them all.
         const isSomebodyAway = absent !== undefined || left !== undefined
         return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined }
       }
       case 'connections':
-        return { deliveredCount: this.#deliverToConnections(push, to.connections), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push, order), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToAll(push, frame, handover?.order ?? 0), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
@@ -141,10 +146,10 @@ export class Hub implements Iterable<Connection> {
 
   #deliverTo<Ref extends Stamped>(
     push: PushEnvelope,
+    frame: Frame,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
   ): { deliveredCount: number; absent: readonly Ref[] | undefined; left: readonly Ref[] | undefined } {
-    const frame = new Frame(push.payload, push.key)
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
     const mayHaveLeft = !push.resent && !this.#departures.isEmpty
@@ -158,7 +163,7 @@ export class Hub implements Iterable<Connection> {
       for (const connection of connections) {
         if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
         reached?.add(connection)
-        if (!this.#isDue(push, connection, refs, index)) continue
+        if (!this.#isDue(push, connection, refs, index) || this.#isRepeated(push, connection)) continue
         if (connection.write(frame)) deliveredCount++
       }
     }
@@ -184,39 +189,39 @@ export class Hub implements Iterable<Connection> {
       else isOlder = true
     }
     if (isOlder && push.resent) return false
-    if (!isYounger) return true
-    return this.#isFirst(push.id, connection)
+    return !isYounger || !isKnown(this.#deliveries, push, connection)
   }
 
-  #deliverToConnections(push: PushEnvelope, ids: readonly ConnectionId[]): number {
-    const frame = new Frame(push.payload, push.key)
+  /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
+  #isRepeated(push: PushEnvelope, connection: Connection): boolean {
+    return push.named === true && isKnown(this.#namedDeliveries, push, connection)
+  }
+
+  #deliverToConnections(push: PushEnvelope, frame: Frame, ids: readonly ConnectionId[]): number {
     let count = 0
     for (const id of ids) {
       const connection = this.#byId.get(id)
-      if (connection !== undefined && !isExcepted(connection, push.except) && connection.write(frame)) count++
+      if (connection === undefined || isExcepted(connection, push.except) || this.#isRepeated(push, connection))
+        continue
+      if (connection.write(frame)) count++
     }
     return count
   }
 
-  #deliverToAll(push: PushEnvelope, order: number): number {
-    const frame = new Frame(push.payload, push.key)
-    if (push.resent) return this.writeToAll(frame, (connection) => !this.#hasMissed(connection, push, order))
-    this.#lastBroadcast = order
-    return this.writeToAll(frame, (connection) => isExcepted(connection, push.except))
+  #deliverToAll(push: PushEnvelope, frame: Frame, order: number): number {
+    if (!push.resent) this.#lastBroadcast = order
+    return this.writeToAll(
+      frame,
+      (connection) =>
+        isExcepted(connection, push.except) ||
+        this.#isRepeated(push, connection) ||
+        (push.resent && !this.#hasMissed(push, connection, order)),
+    )
   }
 
   /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
-  #hasMissed(connection: Connection, { id, except }: PushEnvelope, order: number): boolean {
-    if (connection.lastBroadcast < order || isExcepted(connection, except)) return false
-    return this.#isFirst(id, connection)
-  }
-
-  /** Remembers who has had a push that may come twice. */
-  #isFirst(push: PushId, connection: Connection): boolean {
-    const key = `${push} ${connection.id}`
-    if (this.#deliveries.has(key)) return false
-    this.#deliveries.add(key)
-    return true
+  #hasMissed(push: PushEnvelope, connection: Connection, order: number): boolean {
+    return connection.lastBroadcast >= order && !isKnown(this.#deliveries, push, connection)
   }
 
   /** Hands one frame to everyone here but those who are skipped; says how many they were. */
@@ -295,6 +300,14 @@ function isExcepted(connection: Connection, except: Except | undefined): boolean
   if (except === undefined) return false
   if (connection.uid !== undefined && except.uids.includes(connection.uid)) return true
   return except.connections.includes(connection.id)
+}
+
+/** Whether the push went to the connection before; from now on it did. */
+function isKnown(memory: Recent, push: PushEnvelope, connection: Connection): boolean {
+  const key = `${push.id} ${connection.id}`
+  if (memory.has(key)) return true
+  memory.add(key)
+  return false
 }
 
 function list<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {

@@ -1,6 +1,9 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 
+/** Ours to say: a length beside a transfer coding lets what is in between read two answers as one, or one as two. */
+const FRAMING = new Set(['connection', 'keep-alive', 'content-length', 'transfer-encoding', 'upgrade', 'trailer'])
+
 /**
  * Writes a `Response` to a socket that was to be upgraded, and ends it. What middleware put on the answer goes out with
  * it; the response's own headers win. The response itself stays whole: a handshake may return the same one every time.
@@ -14,15 +17,12 @@ export async function writeRefusal(socket: Duplex, response: Response, headers?:
   const status = response.status < 200 ? 500 : response.status
   const lines = [`HTTP/1.1 ${status} ${response.statusText || (STATUS_CODES[status] ?? '')}`, 'connection: close']
   for (const [name, value] of merge(headers, response.headers)) {
-    if (!OWN_HEADERS.has(name)) lines.push(`${name}: ${value}`)
+    if (!FRAMING.has(name) || (name === 'upgrade' && status === 426)) lines.push(`${name}: ${value}`)
   }
   lines.push(`content-length: ${body.length}`)
   linger(socket)
-  socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`), body]))
+  socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]))
 }
-
-/** They say how the answer is written, which only who writes it knows. */
-const OWN_HEADERS: ReadonlySet<string> = new Set(['connection', 'content-length', 'transfer-encoding'])
 
 /** ms that a refused client has to read why. */
 const LINGER = 1_000

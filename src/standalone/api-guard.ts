@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { FlotillaError } from '../index.ts'
-import { isLoopback, isLoopbackHostHeader } from './loopback.ts'
+import { includesLoopback, isLoopback, isLoopbackHostHeader } from './loopback.ts'
 
 export interface Env {
   Bindings: HttpBindings
@@ -38,10 +38,14 @@ export function requireKey(access: Access) {
   })
 }
 
-/** A scraper on the same machine needs no key; one that comes through a proxy is not on the same machine. */
-export function requireKeyFromAfar(access: Access) {
+/**
+ * A scraper on the same machine needs no key; one that comes through a proxy is not on the same machine. A proxy may say
+ * nothing of whom it forwards, so where one on this machine is trusted, nobody is near.
+ */
+export function requireKeyFromAfar(access: Access, trustProxy: readonly string[] = []) {
+  const hasProxyHere = includesLoopback(trustProxy)
   return createMiddleware<Env>(async (c, next) => {
-    if (!isNear(c)) checkKey(access, c.req.header('authorization'))
+    if (hasProxyHere || !isNear(c)) checkKey(access, c.req.header('authorization'))
     await next()
   })
 }

@@ -23,7 +23,6 @@ export interface FlagGroup {
   readonly flags: readonly Flag[]
 }
 
-const time = 'a time in milliseconds, 1 or more'
 const file = 'the path of a file'
 const word = 'a text that is not empty'
 
@@ -85,6 +84,27 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'a whole number from 1 to 1073741824',
       },
       {
+        key: 'maxConnections',
+        name: 'max-connections',
+        argument: 'N',
+        help: 'connections to this node; 0 for as many as fit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
+        key: 'maxConnectionsPerIp',
+        name: 'max-connections-per-ip',
+        argument: 'N',
+        help: 'connections of one client address; 0 for no limit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
+        key: 'maxMessagesPerSecond',
+        name: 'max-messages-per-second',
+        argument: 'N',
+        help: 'that a client may send before it is closed; 0 for no limit (default: 0)',
+        takes: 'a whole number from 0 to 10000000',
+      },
+      {
         key: 'compression',
         name: 'compression',
         help: 'compress messages of 1024 bytes and more for clients that offer it (permessage-deflate)',
@@ -95,7 +115,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'ping-interval',
         argument: 'MS',
         help: 'between WebSocket pings to a client; 0 for none (default: 25000)',
-        takes: 'a time in milliseconds, 0 for never',
+        takes: 'a time in milliseconds up to 3600000, 0 for never',
       },
     ],
   },
@@ -136,14 +156,14 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'heartbeat',
         argument: 'MS',
         help: "between two renewals of this node's lease (default: 3000)",
-        takes: time,
+        takes: 'a time in milliseconds, 20 to 3600000',
       },
       {
         key: 'deadAfter',
         name: 'dead-after',
         argument: 'MS',
         help: 'a node silent for so long is dead; at least three heartbeats (default: 10000)',
-        takes: time,
+        takes: 'a time in milliseconds, 60 to 86400000',
       },
       {
         key: 'consumers',
@@ -157,7 +177,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'connect-timeout',
         argument: 'MS',
         help: 'how long to wait for the store at start (default: 10000)',
-        takes: time,
+        takes: 'a time in milliseconds, 0 to 3600000',
       },
     ],
   },

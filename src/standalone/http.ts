@@ -17,12 +17,13 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   const app = createApp(logger)
   if (dev) app.use(onlyThisMachine)
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  const checkHealth = shared(() => server.health(HEALTH_PATIENCE))
   app.get('/readyz', async (c) => {
-    await server.health(HEALTH_PATIENCE)
+    await checkHealth()
     return c.json({ status: 'ok' })
   })
   const metrics = createMetrics(server)
-  app.get('/metrics', requireKeyFromAfar({ apiKey, dev }), async (c) => {
+  app.get('/metrics', requireKeyFromAfar({ apiKey, dev }, config.trustProxy), async (c) => {
     return c.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType })
   })
   addApi(app, { server, logger, maxPayload, apiKey, dev })
@@ -36,13 +37,24 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   return (incoming, outgoing) => void listener(incoming, outgoing)
 }
 
+/** Who asks while an answer is on its way gets that one: anyone may ask, and each answer costs the store something. */
+function shared(ask: () => Promise<void>): () => Promise<void> {
+  let asked: Promise<void> | undefined
+  return () => {
+    asked ??= ask().finally(() => {
+      asked = undefined
+    })
+    return asked
+  }
+}
+
 /** RFC 9110 §15.5.22 */
 function askForUpgrade(c: Context): Response {
   const error = new FlotillaError(
-    'FLT_BAD_HANDSHAKE',
+    'FLT_UPGRADE_REQUIRED',
     `${c.req.path} speaks WebSocket: connect to it with a WebSocket client`,
   )
-  return c.json(error, 426, { Upgrade: 'websocket', Connection: 'Upgrade' })
+  return c.json(error, 426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13' })
 }
 
 /** What is not even a request to the app: a path with a backslash, a `Host` that is none. */

@@ -11,6 +11,17 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }
 
+/** Whether some of these addresses and ranges is of this machine. */
+export function includesLoopback(ranges: readonly string[]): boolean {
+  const listed = new BlockList()
+  for (const range of ranges) {
+    const [address = '', bits] = range.split('/')
+    if (isLoopback(address)) return true
+    if (bits !== undefined) listed.addSubnet(address, Number(bits), isIP(address) === 4 ? 'ipv4' : 'ipv6')
+  }
+  return listed.check('127.0.0.1', 'ipv4') || listed.check('::1', 'ipv6')
+}
+
 /**
  * Whether a `Host` header names this machine. A page that made its own name resolve to 127.0.0.1 (DNS rebinding) still
  * says its own name here.

@@ -10,8 +10,9 @@ function whole(least: number, most: number) {
   return z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.number().int().min(least).max(most))
 }
 
-const TIMER_MAX = 2 ** 31 - 1
-const milliseconds = whole(1, TIMER_MAX)
+// The bounds are createServer's, so that what is out of them is told by the name that it was given here.
+const HOUR = 3_600_000
+const MILLIONS = 10_000_000
 
 const words: Readonly<Record<string, boolean>> = {
   true: true,
@@ -77,9 +78,9 @@ export const settingsSchema = z.strictObject({
   driver: z.enum(['memory', 'redis', 'nats']),
   redis: z.string().refine(isRedisUrl),
   prefix: text,
-  heartbeat: milliseconds,
-  deadAfter: milliseconds,
-  pingInterval: whole(0, TIMER_MAX),
+  heartbeat: whole(20, HOUR),
+  deadAfter: whole(60, 24 * HOUR),
+  pingInterval: whole(0, HOUR),
   consumers: whole(1, 256),
   modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),
   tokenSecret: text,
@@ -90,6 +91,9 @@ export const settingsSchema = z.strictObject({
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
   origins: list(z.string().refine(isOrigin)),
   maxPayload: whole(1, 2 ** 30),
+  maxConnections: whole(0, MILLIONS),
+  maxConnectionsPerIp: whole(0, MILLIONS),
+  maxMessagesPerSecond: whole(0, MILLIONS),
   compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
   tlsCert: text,
   tlsKey: text,
@@ -99,17 +103,21 @@ export const settingsSchema = z.strictObject({
   dev: toggle,
   daemon: toggle,
   pidFile: text,
-  connectTimeout: milliseconds,
+  connectTimeout: whole(0, HOUR),
   // In a config file only
   url: text,
   maxPending: whole(1, 1_000_000),
   maxBuffered: whole(1, 2 ** 32),
   overflow: z.enum(['close', 'dropOldest', 'dropNewest', 'collapse']),
-  maxConnectionsPerUid: whole(1, 1_000_000),
-  storeWait: milliseconds,
-  maxInboxBytes: whole(1, Number.MAX_SAFE_INTEGER),
+  maxConnectionsPerUid: whole(1, 10_000),
+  maxHandshakes: whole(1, MILLIONS),
+  maxMessagesPerSecondPerIp: whole(0, MILLIONS),
+  maxGroupsPerConnection: whole(1, 100_000),
+  storeWait: whole(10, HOUR),
+  maxInboxBytes: whole(1, 2 ** 32),
   maxWaitingBytes: whole(1024, 2 ** 32),
-  handshakeTimeout: milliseconds,
+  handshakeTimeout: whole(10, HOUR),
+  requestTimeout: whole(10, HOUR),
   codec: z.enum(['binary', 'json']),
 })
 

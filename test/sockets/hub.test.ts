@@ -129,3 +129,19 @@ test('a group push skips the excepted and reaches a member of two groups once', 
   assert.equal(hub.deliver(push).deliveredCount, 1)
   assert.deepEqual([got(a), got(b)], [true, false])
 })
+
+test('a push whose id was given reaches a connection once, however often it was stored; others pay nothing for it', () => {
+  const hub = new Hub()
+  const [first, later] = [bound(hub, 'u', 1), newConnection()]
+  for (const to of [pushTo('u', 20).to, { type: 'all' }, { type: 'connections', connections: [first.id] }] as const) {
+    const push = { ...pushTo('u', 20), to, named: true as const }
+    assert.equal(hub.deliver(push).deliveredCount, 1)
+    assert.equal(hub.deliver(push).deliveredCount, 0)
+    assert.equal(hub.deliver({ ...pushTo('u', 20), id: push.id, to }).deliveredCount, 1)
+  }
+  const push = { ...pushTo('u', 20), named: true as const }
+  hub.deliver(push)
+  hub.add(later)
+  hub.setUid(later, 'u' as Uid)
+  assert.equal(hub.deliver(push).deliveredCount, 1, 'who has not had it gets it')
+})

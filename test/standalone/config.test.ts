@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createServer } from '../../src/index.ts'
 import { CliError } from '../../src/standalone/cli-error.ts'
 import { type FlagValues, loadConfig } from '../../src/standalone/config.ts'
+import { settingsSchema } from '../../src/standalone/settings.ts'
 import { temporaryFolder } from './flotilla.ts'
 
 const secret = { tokenSecret: 's' }
@@ -90,7 +92,7 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ driver: 'memory', redis: 'redis://h' }, /--driver memory and --redis/],
   [{ redis: '127.0.0.1:6379' }, /^--redis takes a URL such as redis:/],
   [{ prefix: '' }, /^--prefix takes/],
-  [{ heartbeat: '0' }, /^--heartbeat takes a time in milliseconds, 1 or more/],
+  [{ heartbeat: '0' }, /^--heartbeat takes a time in milliseconds, 20 to 3600000/],
   [{ heartbeat: '5000' }, /^--dead-after takes at least three heartbeats, so 15000 or more/],
   [{ deadAfter: '1.5' }, /^--dead-after takes/],
   [{ pingInterval: '-1' }, /^--ping-interval takes/],
@@ -125,6 +127,24 @@ test('a bad value is told with the place that it came from', async (t) => {
   await writeFile(config, '{')
   assert.match(await flaw({ config, ...secret }), /^--config takes .* is not JSON/)
   assert.match(await flaw({ config: `${config}.none`, ...secret }), /^--config takes .* there is no such file/)
+})
+
+test('what a setting takes, createServer takes as well', () => {
+  const numbers = [0, 1, 9, 10, 19, 20, 59, 60, 100, 1_000, 10_001, 3_600_001, 86_400_001, 2 ** 31, 2 ** 32, 2 ** 40]
+  const taken = (name: string, value: number): boolean => {
+    try {
+      // So that neither bound is in the way of the other.
+      createServer({ modules: [], heartbeat: 20, deadAfter: 86_400_000, [name]: value })
+      return true
+    } catch {
+      return false
+    }
+  }
+  for (const [name, schema] of Object.entries(settingsSchema.shape)) {
+    const isNumber = [1, 100].some((value) => schema.safeParse(value).success && taken(name, value))
+    if (!isNumber) continue
+    for (const value of numbers) assert.equal(schema.safeParse(value).success, taken(name, value), `${name} ${value}`)
+  }
 })
 
 test('a secret is never shown', async () => {

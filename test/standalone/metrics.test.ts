@@ -33,7 +33,7 @@ test('metrics are Prometheus text that counts what is there', async (t) => {
       'scraping adds nothing',
     )
     const calm = ['waiting_bytes', 'pushes_delayed_total', 'pushes_refused_total']
-    const fast = ['dropped_total', 'collapsed_total', 'too_slow_total']
+    const fast = ['dropped_total', 'collapsed_total', 'too_slow_total', 'lagged_total']
     for (const name of [...calm, ...fast]) assert.equal(value(`flotilla_${name}`), 0, name)
   }
 })

@@ -78,7 +78,7 @@ export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
     key: fc.option(anyId, { nil: undefined }),
     hops: fc.nat({ max: 300 }),
     resent: fc.boolean(),
-  }),
+  }).chain((push) => fc.constantFrom(push, { ...push, named: true as const })),
   record({
     type: fc.constant('control' as const),
     to: anyAddress,

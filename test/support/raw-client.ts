@@ -26,8 +26,10 @@ export class RawClient implements Disposable {
     const lines = Object.entries({ ...HEADERS, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
     socket.write(Buffer.concat([Buffer.from(`GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`), first]))
     let received = Buffer.alloc(0)
+    const hungUp = new AbortController()
+    socket.once('close', () => hungUp.abort())
     while (!received.includes('\r\n\r\n')) {
-      const [data] = (await once(socket, 'data')) as [Buffer]
+      const [data] = (await once(socket, 'data', hungUp)) as [Buffer]
       received = Buffer.concat([received, data])
     }
     const end = received.indexOf('\r\n\r\n')
@@ -93,6 +95,12 @@ export class RawClient implements Disposable {
     this.#socket.resetAndDestroy()
   }
 
+  /** The same frame so many times, in one write. */
+  sendMany(data: string | Uint8Array, count: number, init?: RawFrameInit): void {
+    const frame = rawFrame(data, init)
+    this.write(Buffer.concat(Array.from({ length: count }, () => frame)))
+  }
+
   /** The next frame that was not taken yet. */
   async next(): Promise<RawFrame> {
     await until('a frame comes', () => this.frames.length > this.#taken, { every: 2 })
@@ -105,6 +113,21 @@ export class RawClient implements Disposable {
       const { opcode, payload } = await this.next()
       if (opcode === Opcode.close) return payload.readUInt16BE()
     }
+  }
+
+  /** The code that the server closed with, if it has said so already. */
+  get closedWith(): number | undefined {
+    return this.frames.find(({ opcode }) => opcode === 8)?.payload.readUInt16BE()
+  }
+
+  /** Whether the server has hung up. */
+  get isClosed(): boolean {
+    return this.#socket.closed
+  }
+
+  /** Resolves once the kernel has taken what was sent, or the server has hung up. */
+  async drained(): Promise<void> {
+    await until('it drains', () => this.#socket.closed || this.#socket.writableLength === 0, { every: 1 })
   }
 
   /** Resolves once so many frames are here, or the server has ended. */

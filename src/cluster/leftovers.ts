@@ -1,0 +1,117 @@
+import { isFlotillaError } from '../errors.ts'
+import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { Connection } from '../sockets/connection.ts'
+import type { Frame, PushHead } from '../sockets/frame.ts'
+
+/** Messages that are sent on at a time: a flood of them must not hold back what is pushed meanwhile. */
+const AT_ONCE = 32
+/** Bytes that may wait to be sent on: many slow clients closed at once must not fill the memory. */
+const MAX_BYTES = 64 * 1024 * 1024
+
+interface LeftoversHooks {
+  readonly sendOn: (push: PushEnvelope) => Promise<void>
+  readonly onUndelivered: (push: PushHead) => void
+  readonly onError: (error: unknown) => void
+}
+
+/**
+ * What connections had not taken when they closed: it is sent after their users and groups. Not to whom a connection or a
+ * broadcast was: that is for who is connected.
+ */
+export class Leftovers {
+  readonly #hooks: LeftoversHooks
+  #waiting: Leftover[] = []
+  #byteCount = 0
+  #work: Promise<void> | undefined
+  #isClosing = false
+  #isStoreAway = false
+
+  constructor(hooks: LeftoversHooks) {
+    this.#hooks = hooks
+  }
+
+  add(connection: Connection, frames: readonly Frame[]): void {
+    for (const frame of frames) {
+      const head = headOf(connection, frame)
+      if (head !== undefined) this.#add({ frame, head })
+    }
+    // In the next turn: by then nobody finds the connection here any more.
+    if (this.#waiting.length > 0) this.#work ??= nextTurn().then(() => this.#workOff())
+  }
+
+  /** Resolves once everything has been sent on, or cannot be: it tries once whether the store is there. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    await this.#work
+  }
+
+  #add(leftover: Leftover): void {
+    const size = leftover.frame.bytes.length
+    if (this.#byteCount + size > MAX_BYTES) {
+      this.#hooks.onUndelivered(leftover.head)
+      return
+    }
+    this.#byteCount += size
+    this.#waiting.push(leftover)
+  }
+
+  async #workOff(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const waiting = this.#waiting
+      this.#waiting = []
+      await this.#sendOnAll(onceForEachTarget(waiting))
+      for (const { frame } of waiting) this.#byteCount -= frame.bytes.length
+    }
+    this.#work = undefined
+  }
+
+  async #sendOnAll(leftovers: readonly Leftover[]): Promise<void> {
+    for (let start = 0; start < leftovers.length; start += AT_ONCE) {
+      await Promise.all(leftovers.slice(start, start + AT_ONCE).map((leftover) => this.#sendOn(leftover)))
+    }
+  }
+
+  async #sendOn({ frame, head }: Leftover): Promise<void> {
+    if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
+    try {
+      // Made only now: compressed ones may be large.
+      await this.#hooks.sendOn({ ...head, payload: frame.payload })
+      this.#isStoreAway = false
+    } catch (error) {
+      this.#isStoreAway = isFlotillaError(error) && error.code === 'FLT_STORE_AWAY'
+      this.#hooks.onUndelivered(head)
+      this.#hooks.onError(error)
+    }
+  }
+}
+
+interface Leftover {
+  readonly frame: Frame
+  /** The push that is left of it. */
+  readonly head: PushHead
+}
+
+/**
+ * What is left of a push is for the connection's own user, who may be in no group for a moment; of one to groups, where
+ * nobody is known, for whoever is in them by now.
+ */
+function headOf({ uid }: Connection, { push }: Frame): PushHead | undefined {
+  if (push === undefined || push.to.type === 'connections' || push.to.type === 'all') return undefined
+  if (uid === undefined) return push.to.type === 'groups' ? push : undefined
+  const { to } = push
+  const found = to.type === 'users' ? to.users.find((user) => user.uid === uid) : to.groups[0]
+  return found && { ...push, to: { type: 'users', users: [{ uid, stamp: found.stamp }] } }
+}
+
+/** Several of a user's connections, or of a group's members, may leave the same message behind. */
+function onceForEachTarget(leftovers: readonly Leftover[]): readonly Leftover[] {
+  const seen = new Set<string>()
+  return leftovers.filter(({ head: { id, to } }) => {
+    const key = to.type === 'users' ? `${id} ${to.users[0]?.uid}` : id
+    const isNew = !seen.has(key)
+    seen.add(key)
+    return isNew
+  })
+}
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))

@@ -1,0 +1,232 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { defineModule, type ServerOptions } from '../../src/index.ts'
+import type { ErrorReport } from '../../src/options.ts'
+import { startTestServer, type TestServer } from '../../src/testing.ts'
+import { connect } from '../support/connect.ts'
+import { API_KEY, caller, errorOf, SECRET, tokenFor } from '../standalone/api-call.ts'
+import { startFlotilla } from '../standalone/flotilla.ts'
+import { answerOf, exchange, head, tcp, upgrade } from './wire.ts'
+
+const flags = ['--port=0', `--token-secret=${SECRET}`, `--api-key=${API_KEY}`]
+const quiet = defineModule('/ws', {})
+const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
+  startTestServer({ modules: [quiet], ...options })
+
+const smuggled = head('GET /smuggled', { Host: 'x' })
+
+test('request smuggling: what could be read as two requests is read as none', async (t) => {
+  await using server = await start()
+  const post = (headers: Record<string, string | string[]>, body: string): string =>
+    head('POST /', { Host: 'x', ...headers }, body)
+  const chunked = `0\r\n\r\n${smuggled}`
+  const shapes: Record<string, string> = {
+    'a length beside a transfer coding': post({ 'Content-Length': '6', 'Transfer-Encoding': 'chunked' }, chunked),
+    'the other way around': post({ 'Transfer-Encoding': 'chunked', 'Content-Length': '6' }, chunked),
+    'two lengths': post({ 'Content-Length': ['6', '0'] }, 'x'.repeat(6)),
+    'a length of two numbers': post({ 'Content-Length': '6, 6' }, 'x'.repeat(6)),
+    'a length with a sign': post({ 'Content-Length': '+6' }, 'x'.repeat(6)),
+    'a transfer coding that is none': post({ 'Transfer-Encoding': 'xchunked' }, chunked),
+    'chunked and something after it': post({ 'Transfer-Encoding': 'chunked, identity' }, chunked),
+    'a space before the colon': `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n${chunked}`,
+    'a folded header': `POST / HTTP/1.1\r\nHost: x\r\nA: b\r\n Transfer-Encoding: chunked\r\n\r\n${chunked}`,
+    'a chunk size that is none': post({ 'Transfer-Encoding': 'chunked' }, `0x5\r\nhello\r\n${chunked}`),
+    'a bare line feed': `POST / HTTP/1.1\nHost: x\nContent-Length: 6\n\nx`,
+    'a null in a header': `POST / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n`,
+  }
+  for (const [name, bytes] of Object.entries(shapes))
+    await t.test(name, async () => {
+      const answer = await exchange(server.url, bytes)
+      assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, answer)
+      // Where the flaw comes after the head, the head is answered; then the connection ends.
+      assert.match(answer, /^HTTP\/1\.1 40[04] /)
+    })
+})
+
+test('request smuggling: a handshake with a body is refused', async () => {
+  await using server = await start()
+  assert.match(
+    await exchange(server.url, upgrade('/ws', { 'Transfer-Encoding': 'chunked' }, '0\r\n\r\n')),
+    /^HTTP\/1\.1 400 /,
+  )
+  assert.match(
+    await exchange(server.url, upgrade('/ws', { 'Content-Length': String(smuggled.length) }, smuggled)),
+    /^HTTP\/1\.1 400 /,
+  )
+})
+
+test('headers of more than 16 KiB in all get 431, in one piece or in many', async () => {
+  await using server = await start()
+  assert.match(await exchange(server.url, upgrade('/ws', { A: 'x'.repeat(20_000) })), /^HTTP\/1\.1 431 /)
+  const socket = await tcp(server.url)
+  socket.write('GET /ws HTTP/1.1\r\nHost: x\r\n')
+  const answer = answerOf(socket)
+  for (let n = 0; n < 400 && !socket.destroyed; n++) {
+    socket.write(`A${n}: ${'x'.repeat(50)}\r\n`)
+    if (n % 50 === 0) await new Promise(setImmediate)
+  }
+  assert.match(await answer, /^(HTTP\/1\.1 431 |$)/)
+})
+
+test('a handshake of more than 100 headers gets 431: behind them the Origin could hide', async () => {
+  await using server = await start()
+  const many = (count: number): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, '']))
+  assert.match(await exchange(server.url, upgrade('/ws', many(96))), /^HTTP\/1\.1 431 [\s\S]*FLT_TOO_MANY_HEADERS/)
+  const socket = await tcp(server.url)
+  socket.write(upgrade('/ws', many(90)))
+  socket.once('data', () => socket.destroy())
+  assert.match(await answerOf(socket), /^HTTP\/1\.1 101 /)
+})
+
+test('header injection: a line break never gets into an answer', async () => {
+  const reports: ErrorReport[] = []
+  const BREAK = 'x\r\nSet-Cookie: a=b'
+  const modules = [
+    defineModule('/header', { handshake: (ctx) => ctx.headers.set('x-name', ctx.url.searchParams.get('name') ?? '') }),
+    defineModule('/protocol', { handshake: (ctx) => void (ctx.protocol = ctx.url.searchParams.get('name') ?? '') }),
+    defineModule('/status', {
+      handshake: (ctx) => new Response('', { status: 403, statusText: ctx.url.searchParams.get('name') ?? '' }),
+    }),
+  ]
+  await using server = await start({ modules, onError: (report) => void reports.push(report) })
+  for (const path of ['/header', '/protocol', '/status']) {
+    const answer = await exchange(server.url, upgrade(`${path}?name=${encodeURIComponent(BREAK)}`))
+    assert.match(answer, /^HTTP\/1\.1 500 [\s\S]*FLT_INTERNAL/, path)
+    assert.doesNotMatch(answer, /set-cookie/i, path)
+  }
+  assert.equal(reports.length, 3)
+})
+
+test('a subprotocol that the client did not offer is never answered', async () => {
+  const pick = defineModule('/pick', { handshake: (ctx) => void (ctx.protocol = 'b') })
+  await using server = await start({ modules: [pick] })
+  const client = await server.connect('/pick', { protocols: ['a', 'b'] })
+  assert.equal(client.socket.protocol, 'b')
+  assert.match(await exchange(server.url, upgrade('/pick', { 'Sec-WebSocket-Protocol': 'a, bb' })), /^HTTP\/1\.1 500 /)
+})
+
+test('what a hook says of a body’s length or coding does not go out beside ours', async () => {
+  const headers = { 'transfer-encoding': 'chunked', 'content-length': '999', 'x-mine': 'yes' }
+  const no = defineModule('/no', { handshake: () => new Response('no', { status: 403, headers }) })
+  await using server = await start({ modules: [no] })
+  const answer = await exchange(server.url, upgrade('/no'))
+  assert.match(answer, /x-mine: yes/)
+  assert.match(answer, /content-length: 2\r\n\r\nno$/)
+  assert.doesNotMatch(answer, /transfer-encoding|999/)
+})
+
+test('plain HTTP where a module lives gets 426, elsewhere 404', async () => {
+  await using server = await start()
+  const ask = (path: string): Promise<string> =>
+    exchange(server.url, head(`GET ${path}`, { Host: 'x', Connection: 'close' }))
+  assert.match(await ask('/ws'), /^HTTP\/1\.1 426 [\s\S]*upgrade: websocket[\s\S]*FLT_UPGRADE_REQUIRED/)
+  assert.match(await ask('/'), /^HTTP\/1\.1 404 [\s\S]*FLT_NOT_FOUND/)
+})
+
+test('the standalone server: Expect, 426, what it says of itself, and what is open to whom', async (t) => {
+  const { url } = await startFlotilla(t, [...flags, '--log-level=silent'])
+  const call = caller(url)
+  await t.test('an Expect that is not 100-continue gets 417, and 100-continue no more than its answer', async () => {
+    const close = { Host: 'x', Connection: 'close' }
+    assert.match(await exchange(url, head('GET /healthz', { ...close, Expect: 'a-miracle' })), /^HTTP\/1\.1 417 /)
+    const continued = head('POST /api/push', { ...close, Expect: '100-continue', 'Content-Length': '2' }, '{}')
+    assert.match(await exchange(url, continued), /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 401 /)
+  })
+  await t.test('plain HTTP on the path of the WebSocket gets 426', async () => {
+    const answer = await call('GET', '/ws')
+    assert.deepEqual([answer.status, errorOf(answer).code], [426, 'FLT_UPGRADE_REQUIRED'])
+    assert.equal(answer.headers.upgrade, 'websocket')
+  })
+  await t.test('no answer names its software', async () => {
+    for (const path of ['/', '/healthz', '/api/stats', '/ws', '/metrics', '/nothing']) {
+      const { headers } = await fetch(url + path, { headers: { authorization: `Bearer ${API_KEY}` } })
+      assert.deepEqual([headers.get('server'), headers.get('x-powered-by')], [null, null], path)
+    }
+  })
+  await t.test('every call of the API asks for the key, whatever the path looks like', async () => {
+    const paths = [
+      '/api/push',
+      '/api/stats',
+      '/api/users/a',
+      '/api/nodes',
+      '/api/../api/stats',
+      '/api//stats',
+      '/api/%73tats',
+    ]
+    for (const path of paths)
+      for (const method of ['GET', 'POST', 'DELETE', 'PUT', 'HEAD', 'OPTIONS']) {
+        const headers = { Host: 'x', Connection: 'close', 'Content-Length': '0' }
+        assert.match(await exchange(url, head(`${method} ${path}`, headers)), /^HTTP\/1\.1 401 /, `${method} ${path}`)
+      }
+    for (const path of ['/API/stats', '//api/stats', '/./api/stats'])
+      assert.match(
+        await exchange(url, head(`GET ${path}`, { Host: 'x', Connection: 'close' })),
+        /^HTTP\/1\.1 404 /,
+        path,
+      )
+  })
+  await t.test('pushes to 10001 users at once are refused with a sentence', async () => {
+    const uid = Array.from({ length: 10_001 }, (_, n) => `u${n}`)
+    const answer = await call('POST', '/api/push', { uid, message: 'x' })
+    assert.deepEqual([answer.status, errorOf(answer).code], [400, 'FLT_BAD_TARGET'])
+    assert.match(errorOf(answer).message, /^uid lists 10001: at most 10000/)
+  })
+})
+
+test('metrics: with a trusted proxy on this machine nobody is near', async (t) => {
+  for (const proxy of ['127.0.0.1,10.0.0.1', '0.0.0.0/0']) {
+    const { url } = await startFlotilla(t, [...flags, '--log-level=silent', `--trust-proxy=${proxy}`])
+    assert.equal((await fetch(`${url}/metrics`)).status, 401, proxy)
+    assert.equal((await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${API_KEY}` } })).status, 200)
+  }
+  const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=10.0.0.0/8'])
+  assert.equal((await fetch(`${url}/metrics`)).status, 200)
+})
+
+test('forwarded headers count only from a trusted proxy, and Host for nothing but the same origin', async (t) => {
+  const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=10.9.9.9'])
+  const token = await tokenFor('ann')
+  const forged = { 'x-forwarded-for': '1.2.3.4', forwarded: 'for=1.2.3.4', 'x-real-ip': '1.2.3.4', host: 'elsewhere' }
+  const client = await connect(url, { token, headers: forged })
+  t.after(() => client.vanish())
+  const { body } = await caller(url)('GET', '/api/users/ann')
+  assert.equal((body as { connections: { ip: string }[] }).connections[0]!.ip, '127.0.0.1')
+})
+
+test('errors tell a client nothing of the inside: no stack, no cause, no path', async () => {
+  const secret = 'postgres://admin:hunter2@10.0.0.7'
+  const fails = (): never => {
+    throw new Error(secret, { cause: new Error(secret) })
+  }
+  const leaky = defineModule('/leaky', { handshake: fails })
+  const commands = defineModule('/commands', { commands: { fail: { run: fails } } })
+  await using server = await start({ modules: [leaky, commands] })
+  const answer = await exchange(server.url, upgrade('/leaky'))
+  assert.match(answer, /^HTTP\/1\.1 500 /)
+  const client = await server.connect('/commands')
+  client.send({ cmd: 'fail', id: 1 })
+  const reply = JSON.stringify(await client.nextJson())
+  for (const said of [answer, reply]) assert.doesNotMatch(said, /hunter2|node_modules|\.ts|at /)
+})
+
+test('logs never hold a token, an API key or a cookie, also not at the level debug', async (t) => {
+  const { url, child, ended } = await startFlotilla(t, [...flags, '--log-level=debug', '--echo'])
+  const token = await tokenFor('ann')
+  const good = await connect(url, { token, path: '/echo', headers: { cookie: 'session=cookie-value' } })
+  good.socket.send(Buffer.from([0xff, 0xfe]), { binary: false })
+  await good.closed
+  const bad = `${token.slice(0, -6)}AAAAAA`
+  await assert.rejects(connect(url, { token: bad }))
+  await assert.rejects(connect(url, { headers: { authorization: `Bearer ${bad}` } }))
+  await assert.rejects(connect(url, { protocols: ['flotilla', `token.${bad}`] }))
+  const call = caller(url)
+  await call('POST', `/api/push?token=${token}`, 'not json')
+  await call('GET', '/api/stats', undefined, { Authorization: 'Bearer a-wrong-key' })
+  child.kill('SIGTERM')
+  const { stdout, stderr } = await ended
+  const said = stdout + stderr
+  assert.match(said, /broke the protocol/, 'it does log')
+  for (const secret of [token.slice(0, 30), token.slice(-20), API_KEY, 'a-wrong-key', 'cookie-value', SECRET])
+    assert.ok(!said.includes(secret), secret)
+})

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createServer, defineModule, rateLimit, type ServerOptions } from '../../src/index.ts'
+import { startTestServer, type TestServer } from '../../src/testing.ts'
+import { RawClient } from '../support/raw-client.ts'
+import { until } from '../support/until.ts'
+
+const [CONTINUATION, TEXT, PING, PONG] = [0, 1, 9, 10]
+
+let handledCount = 0
+const echo = defineModule('/echo', {
+  message(ctx) {
+    handledCount++
+    return ctx.raw
+  },
+})
+const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
+  startTestServer({ modules: [echo], ...options })
+const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
+
+test('maxMessagesPerSecond: five seconds of messages may come at once, more close with 1008 and are counted', async () => {
+  await using server = await start({ maxMessagesPerSecond: 10 })
+  const honest = await server.connect('/echo')
+  for (let n = 0; n < 50; n++) honest.send(String(n))
+  for (let n = 0; n < 50; n++) assert.equal(await honest.next(), String(n))
+  const flooder = await server.connect('/echo')
+  for (let n = 0; n < 60; n++) flooder.send('x')
+  assert.deepEqual(await flooder.closed, { code: 1008, reason: 'too many messages' })
+  assert.equal(server.server.stats().floodedCount, 1)
+  assert.equal(honest.socket.readyState, honest.socket.OPEN)
+})
+
+test('maxMessagesPerSecond: a flooder that does not mind being closed is not read, and cut off', async () => {
+  await using server = await start({ maxMessagesPerSecond: 10 })
+  handledCount = 0
+  using flooder = await RawClient.connect(server.url, '/echo')
+  const flood = setInterval(() => {
+    for (let n = 0; n < 1_000; n++) flooder.send('x'.repeat(100))
+  }, 5)
+  await until('it is gone', () => server.server.local.size === 0 && flooder.isClosed)
+  clearInterval(flood)
+  assert.ok(handledCount <= 50, `${handledCount} were handled`)
+})
+
+test('maxMessagesPerSecondPerIp: the clients of one address share it, and a new connection does not refill it', async () => {
+  await using server = await start({ maxMessagesPerSecondPerIp: 4, trustProxy: ['127.0.0.1'] })
+  const one = await server.connect('/echo', from('9.9.9.9'))
+  const two = await server.connect('/echo', from('9.9.9.9'))
+  const other = await server.connect('/echo', from('8.8.8.8'))
+  for (let n = 0; n < 10; n++) one.send('x')
+  for (let n = 0; n < 12; n++) two.send('x')
+  assert.equal((await two.closed).code, 1008)
+  one.close()
+  await one.closed
+  const again = await server.connect('/echo', from('9.9.9.9'))
+  for (let n = 0; n < 10; n++) again.send('x')
+  assert.equal((await again.closed).code, 1008)
+  other.send('still here')
+  assert.equal(await other.next(), 'still here')
+})
+
+for (const [what, opcode] of [
+  ['pings', PING],
+  ['pongs that nobody asked for', PONG],
+] as const)
+  test(`a flood of ${what} is cut off with 1008`, async () => {
+    await using server = await start()
+    using flooder = await RawClient.connect(server.url, '/echo')
+    const flood = setInterval(() => {
+      for (let n = 0; n < 50; n++) flooder.send('', { opcode })
+    }, 5)
+    assert.equal(await flooder.closeCode(), 1008)
+    clearInterval(flood)
+    assert.equal(server.server.stats().floodedCount, 1)
+  })
+
+test('thousands of pings at once are not even answered', async () => {
+  await using server = await start()
+  using flooder = await RawClient.connect(server.url, '/echo')
+  for (let n = 0; n < 5_000; n++) flooder.send('', { opcode: PING })
+  await until('it is cut off', () => flooder.isClosed)
+})
+
+test('pings that nobody reads the answers of do not pile up', async () => {
+  await using server = await start()
+  using flooder = await RawClient.connect(server.url, '/echo')
+  flooder.pause()
+  for (let n = 0; n < 400; n++) flooder.send('x'.repeat(125), { opcode: PING })
+  const [connection] = server.server.local
+  flooder.send('done')
+  await until('they are read', () => handledCount > 0)
+  assert.ok(connection!.bufferedAmount < 100_000)
+})
+
+test('a message in more than 16384 pieces is cut off with 1008', async () => {
+  await using server = await start()
+  using flooder = await RawClient.connect(server.url, '/echo')
+  flooder.send('', { opcode: TEXT, fin: false })
+  for (let n = 0; n < 17_000; n++) flooder.send('', { opcode: CONTINUATION, fin: false })
+  assert.equal(await flooder.closeCode(), 1008)
+})
+
+test('maxPayload holds for the sum of the pieces, and for what is inflated', async () => {
+  await using server = await start({ maxPayload: 10_000, compression: true })
+  using pieces = await RawClient.connect(server.url, '/echo')
+  pieces.send('x'.repeat(9_000), { fin: false })
+  pieces.send('x'.repeat(9_000), { opcode: CONTINUATION })
+  assert.equal(await pieces.closeCode(), 1009)
+  const bomb = await server.connect('/echo')
+  assert.match(bomb.socket.extensions, /permessage-deflate/)
+  bomb.send('x'.repeat(5_000_000))
+  assert.equal((await bomb.closed).code, 1009)
+})
+
+test('a client that was kicked and sends on is cut off', async () => {
+  await using server = await start()
+  using kicked = await RawClient.connect(server.url, '/echo')
+  const [connection] = server.server.local
+  connection!.disconnect()
+  const flood = setInterval(() => {
+    for (let n = 0; n < 1_000; n++) kicked.send('x')
+  }, 5)
+  await until('it is gone', () => kicked.isClosed)
+  clearInterval(flood)
+})
+
+test('large messages that wait for a slow handler are bounded in bytes, not only in number', async () => {
+  let release!: () => void
+  const gate = new Promise<void>((resolve) => (release = resolve))
+  let count = 0
+  const slow = defineModule('/slow', {
+    async message() {
+      await gate
+      count++
+    },
+  })
+  await using server = await start({ modules: [slow], maxPending: 1_000_000 })
+  const client = await server.connect('/slow')
+  const chunk = Buffer.alloc(500_000, 'x')
+  for (let n = 0; n < 100; n++) client.send(chunk)
+  await until('it is held back', () => client.socket.bufferedAmount > 20_000_000)
+  release()
+  await until('all are handled', () => count === 100)
+})
+
+test('maxGroupsPerConnection: joining more fails with FLT_TOO_MANY, in the handshake with 429', async () => {
+  const greedy = defineModule('/greedy', {
+    handshake: (ctx) => {
+      for (let n = 0; n < Number(ctx.url.searchParams.get('groups')); n++) ctx.groups.add(`h${n}`)
+    },
+    commands: {
+      join: { run: (ctx) => ctx.join(...(ctx.data as string[])) },
+      leave: { run: (ctx) => ctx.leave(...(ctx.data as string[])) },
+    },
+  })
+  await using server = await start({ modules: [greedy], maxGroupsPerConnection: 3 })
+  await assert.rejects(server.connect('/greedy?groups=4'), /429/)
+  const client = await server.connect('/greedy?groups=2')
+  const ask = async (cmd: string, data: string[]): Promise<string | undefined> => {
+    client.send({ cmd, data, id: 1 })
+    return ((await client.nextJson()) as { error?: { code: string } }).error?.code
+  }
+  assert.equal(await ask('join', ['a', 'b']), 'FLT_TOO_MANY')
+  assert.equal(await ask('join', ['a', 'h0', 'h1']), undefined)
+  assert.equal(await ask('join', ['b']), 'FLT_TOO_MANY')
+  assert.equal(await ask('leave', ['a']), undefined)
+  assert.equal(await ask('join', ['b']), undefined)
+  assert.equal(await server.server.cluster.join({ all: true }, 'c'), 0, 'who is full is not counted')
+})
+
+test('rateLimit refuses a command that is sent too often, and the connection stays', async () => {
+  const limited = defineModule('/limited', {
+    commands: { say: { middleware: [rateLimit({ perSecond: 1 })], run: () => 'said' }, other: { run: () => 'done' } },
+  })
+  await using server = await start({ modules: [limited] })
+  const client = await server.connect('/limited')
+  const ask = async (cmd: string): Promise<unknown> => {
+    client.send({ cmd, id: 1 })
+    const { data, error } = (await client.nextJson()) as { data?: unknown; error?: { code: string } }
+    return data ?? error?.code
+  }
+  for (let n = 0; n < 5; n++) assert.equal(await ask('say'), 'said')
+  assert.equal(await ask('say'), 'FLT_TOO_MANY')
+  assert.equal(await ask('other'), 'done')
+  const perSecond = Number.NaN
+  assert.throws(() => createServer({ modules: [], middleware: { message: [rateLimit({ perSecond })] } }), {
+    code: 'FLT_BAD_OPTION',
+  })
+})
+
+test('a push to more than 10000 users at once is refused, and one to 10000 is not', async () => {
+  await using server = await start()
+  const uid = Array.from({ length: 10_001 }, (_, n) => `u${n}`)
+  const { cluster } = server.server
+  await assert.rejects(cluster.push({ uid }, 'x'), { code: 'FLT_BAD_TARGET', message: /lists 10001: at most 10000/ })
+  await assert.rejects(cluster.push({ all: true }, 'x', { except: { uid } }), { code: 'FLT_BAD_TARGET' })
+  assert.equal((await cluster.push({ uid: uid.slice(1) }, 'x')).offline.length, 10_000)
+})

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Inbox } from '../../src/cluster/inbox.ts'
+import { Sequences } from '../../src/cluster/sequences.ts'
+import type { Entry } from '../../src/drivers/queue.ts'
+import { silent } from '../../src/logger.ts'
+import { binaryCodec } from '../../src/protocol/binary-codec.ts'
+import type { PushEnvelope } from '../../src/protocol/envelope.ts'
+import type { PushId } from '../../src/protocol/ids.ts'
+import { encodePayload } from '../../src/protocol/payload.ts'
+import type { Handover } from '../../src/sockets/handover.ts'
+
+function entry(position: number, seq: number): Entry {
+  const push: PushEnvelope = {
+    type: 'push',
+    id: `p${seq}` as PushId,
+    to: { type: 'all' },
+    payload: encodePayload('x'),
+    hops: 0,
+    resent: false,
+  }
+  const bytes = binaryCodec.encode({ publisher: 'p', seq, envelopes: [push] })
+  return { position: String(position), bytes, order: position }
+}
+
+/** An inbox whose entries are handed to it here, in any order and as often as a store might. */
+class Stage {
+  readonly acked: string[] = []
+  readonly delivered: string[] = []
+  readonly asideCount = (): number => this.#inbox.poisonedCount
+  /** By push: what its connections have yet to take. */
+  readonly #lagging = new Map<string, Handover>()
+  readonly #inbox: Inbox
+  #handle!: (entries: readonly Entry[]) => Promise<void>
+
+  constructor(...lagging: string[]) {
+    const source = {
+      consume: (handler: (entries: readonly Entry[]) => Promise<void>) => {
+        this.#handle = handler
+        return async () => {}
+      },
+      ack: (position: string) => void this.acked.push(position),
+      setAside: async () => {},
+    }
+    const receiver = {
+      isSure: true,
+      confirm: async () => true,
+      deliver: ({ id }: PushEnvelope, handover: Handover) => {
+        this.delivered.push(id)
+        if (lagging.includes(id)) {
+          handover.hold()
+          this.#lagging.set(id, handover)
+        }
+        return { absent: undefined, left: undefined }
+      },
+      whenTaken: (handover: Handover, done: () => void) => handover.whenFree(done),
+      obey: async () => {},
+      answered: () => {},
+      onError: () => {},
+    }
+    this.#inbox = new Inbox(source, new Sequences(), { codec: binaryCodec, consumers: 1, receiver, logger: silent })
+  }
+
+  read(...entries: readonly Entry[]): Promise<void> {
+    return this.#handle(entries)
+  }
+
+  taken(id: string): void {
+    this.#lagging.get(id)!.release()
+  }
+}
+
+test('an entry is acked when it was taken, and no entry before it is open', async () => {
+  const stage = new Stage('p1')
+  await stage.read(entry(1, 1), entry(2, 2))
+  assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2'], []])
+  stage.taken('p1')
+  assert.deepEqual(stage.acked, ['2'])
+})
+
+test('what is read again while it is open is neither delivered nor acked until it was taken', async () => {
+  const stage = new Stage('p2')
+  await stage.read(entry(1, 1), entry(2, 2), entry(3, 3))
+  assert.deepEqual(stage.acked, ['1'])
+  await stage.read(entry(1, 1), entry(2, 2), entry(3, 3), entry(4, 4))
+  assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2', 'p3', 'p4'], ['1']])
+  stage.taken('p2')
+  assert.deepEqual(stage.acked, ['1', '4'])
+})
+
+test('what is read again after its ack was lost is acked again', async () => {
+  const stage = new Stage()
+  await stage.read(entry(1, 1), entry(2, 2))
+  await stage.read(entry(1, 1), entry(2, 2))
+  assert.deepEqual([stage.delivered, stage.acked.at(-1)], [['p1', 'p2'], '2'])
+})
+
+test('a batch that was appended twice is delivered once, and acked when its first copy is', async () => {
+  const stage = new Stage('p1')
+  await stage.read(entry(1, 1), entry(2, 1))
+  assert.deepEqual([stage.delivered, stage.acked], [['p1'], []])
+  stage.taken('p1')
+  assert.deepEqual(stage.acked, ['2'])
+  await stage.read(entry(3, 1))
+  assert.deepEqual([stage.delivered, stage.acked], [['p1'], ['2', '3']])
+})
+
+test('a poisoned entry that is read again is counted once', async () => {
+  const stage = new Stage()
+  const poison = { position: '1', bytes: Buffer.from('no envelope'), order: 1 }
+  await stage.read(poison)
+  await stage.read(poison, entry(2, 1))
+  assert.deepEqual([stage.asideCount(), stage.delivered], [1, ['p1']])
+})

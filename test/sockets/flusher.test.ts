@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { Duplex } from 'node:stream'
+import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { WebSocket } from 'ws'
+import { encodePayload } from '../../src/protocol/payload.ts'
+import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
+import { Flusher } from '../../src/sockets/flusher.ts'
+import { Frame } from '../../src/sockets/frame.ts'
+import { Handover } from '../../src/sockets/handover.ts'
+import { Outbox } from '../../src/sockets/outbox.ts'
+import { until } from '../support/until.ts'
+
+/** A stream whose other end takes what it is told to take. */
+class Line extends Duplex {
+  readonly written: string[] = []
+  #take: (() => void) | undefined
+  readonly #isStalled: boolean
+
+  constructor({ isStalled = false }: { isStalled?: boolean } = {}) {
+    super({ highWaterMark: 8 })
+    this.#isStalled = isStalled
+  }
+
+  drain(): void {
+    this.#take?.()
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.written.push(chunk.toString('latin1'))
+    if (this.#isStalled) this.#take = done
+    else done()
+  }
+}
+
+class Broken extends Line {
+  override write(): boolean {
+    throw new Error('no such line')
+  }
+}
+
+const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
+
+function outboxOn(flusher: Flusher, line: Duplex): Outbox {
+  const outbox = new Outbox(flusher, rules)
+  outbox.open({ readyState: WebSocket.OPEN } as WebSocket, line)
+  return outbox
+}
+
+const frame = (handover?: Handover): Frame => new Frame(encodePayload('hi'), undefined, { handover })
+const HI = '\x81\x02hi'
+
+test('what goes wrong with one connection is reported, ends it, and holds no other back', async () => {
+  const errors: unknown[] = []
+  const flusher = new Flusher((error) => errors.push(error))
+  const lines = [new Line(), new Broken(), new Line()]
+  const handover = new Handover()
+  for (const outbox of lines.map((line) => outboxOn(flusher, line))) outbox.push(frame(handover))
+  await new Promise<void>((resolve) => flusher.whenTaken(handover, resolve))
+  assert.deepEqual(
+    lines.map(({ written }) => written),
+    [[HI], [], [HI]],
+  )
+  assert.deepEqual(
+    [String(errors), lines.map(({ destroyed }) => destroyed)],
+    ['Error: no such line', [false, true, false]],
+  )
+})
+
+test('nor does a message that is so large that it is written at once', async () => {
+  const errors: unknown[] = []
+  const flusher = new Flusher((error) => errors.push(error))
+  const [broken, other] = [new Broken(), new Line()]
+  const large = new Frame(encodePayload('x'.repeat(100_000)))
+  for (const line of [broken, other]) outboxOn(flusher, line).push(large)
+  assert.deepEqual([errors.length, broken.destroyed, other.written.length], [1, true, 1])
+})
+
+test('what was handed over is done when the last connection took it', async () => {
+  const flusher = new Flusher()
+  const lines = [new Line(), new Line({ isStalled: true })]
+  const outboxes = lines.map((line) => outboxOn(flusher, line))
+  const handover = new Handover()
+  for (const outbox of outboxes) outbox.push(frame(handover))
+  let isDone = false
+  flusher.whenTaken(handover, () => (isDone = true))
+  await nextTurn()
+  assert.equal(isDone, false)
+  lines[1]!.drain()
+  await until('it is done', () => isDone)
+  assert.equal(rules.counters.laggedCount, 0)
+})
+
+test('a connection that lags too long is counted once, and holds back nothing until it has caught up', async () => {
+  const flusher = new Flusher()
+  const line = new Line({ isStalled: true })
+  const outbox = outboxOn(flusher, line)
+  const handOver = (): Promise<number> => {
+    const [handover, began] = [new Handover(), performance.now()]
+    outbox.push(frame(handover))
+    return new Promise((resolve) => flusher.whenTaken(handover, () => resolve(performance.now() - began)))
+  }
+  assert.ok((await handOver()) >= 250)
+  assert.ok((await handOver()) < 100)
+  assert.equal(rules.counters.laggedCount, 1)
+  line.drain()
+  await until('the next is written', () => line.written.length === 2)
+  line.drain()
+  await nextTurn()
+  const third = handOver()
+  await nextTurn()
+  line.drain()
+  assert.ok((await third) < 250)
+  rules.counters.laggedCount = 0
+})
+
+test('an outbox that closes gives back what its socket did not take, in order, and holds nothing any more', async () => {
+  const flusher = new Flusher()
+  const line = new Line({ isStalled: true })
+  const outbox = outboxOn(flusher, line)
+  const handovers = Array.from({ length: 4 }, () => new Handover())
+  const frames = handovers.map((handover) => frame(handover))
+  outbox.push(frames[0]!)
+  await nextTurn()
+  line.drain()
+  await nextTurn()
+  // Written; waiting behind a full socket; and not flushed yet.
+  outbox.push(frames[1]!)
+  await nextTurn()
+  outbox.push(frames[2]!)
+  await nextTurn()
+  outbox.push(frames[3]!)
+  line.destroy()
+  assert.deepEqual(outbox.close(), frames.slice(1))
+  let freeCount = 0
+  for (const handover of handovers) handover.whenFree(() => freeCount++)
+  assert.equal(freeCount, 4)
+  assert.deepEqual(outbox.close(), [])
+})
+
+test('a compressed message that is left behind is handed back as it was', () => {
+  const text = 'again and '.repeat(500)
+  const push = new Frame(encodePayload(text))
+  assert.equal(Buffer.from(push.deflated(100).payload.data).toString(), text)
+  assert.equal(Buffer.from(push.payload.data).toString(), text)
+})
