@@ -5,7 +5,7 @@ import { ChaosError } from './chaos-error.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { endWithParent } from '../bench/rig/life.ts'
 import { faults } from './faults/faults.ts'
-import { failedOf, pageOf, table } from './report/page.ts'
+import { brokenOf, failedOf, pageOf, table } from './report/page.ts'
 import { Progress } from './report/progress.ts'
 import { resultsOf, summaryOf, tableHead, tableOf } from './report/summary.ts'
 import { timelineOf } from './report/timeline.ts'
@@ -52,5 +52,6 @@ async function chaos({ runs, out = join(home, 'last'), isWritten }: Options): Pr
 async function save(result: Result, folder: string): Promise<void> {
   await writeFile(join(folder, 'timeline.svg'), timelineOf(result))
   await writeFile(join(folder, 'report.md'), pageOf(result))
+  await writeFile(join(folder, 'broken.txt'), brokenOf(result))
   await writeFile(join(folder, 'failed.txt'), failedOf(result.history))
 }

@@ -67,6 +67,28 @@ export class Evidence {
     return calm > to ? this.calmAfter(from, calm) : to
   }
 
+  /**
+   * How many pushes for a user had resolved in the last minute and reached none of the user's connections for as long as
+   * the trouble lasted that this time is part of.
+   */
+  waitingFor(uid: string, at: number): number {
+    const connections = this.byUid.get(uid) ?? []
+    const groups = new Set(connections.flatMap(({ memberships }) => memberships.map(({ group }) => group)))
+    const arrived = new Map<number, number>()
+    for (const { received, receivedAt } of connections) {
+      for (const [place, number] of received.entries()) {
+        arrived.set(number, Math.min(receivedAt[place]!, arrived.get(number) ?? Number.POSITIVE_INFINITY))
+      }
+    }
+    const until = this.calmAfter(at, at)
+    const isFor = (push: Push): boolean =>
+      push.group === undefined ? push.uids.includes(uid) && !push.offline.includes(uid) : groups.has(push.group)
+    return this.history.pushes.filter((push) => {
+      if (push.outcome !== 'resolved' || push.settledAt < at - 60_000 || push.firstCalledAt > until) return false
+      return isFor(push) && (arrived.get(push.number) ?? Number.POSITIVE_INFINITY) - push.settledAt > LATE
+    }).length
+  }
+
   get #aftermath(): number {
     return AFTERMATH + this.times.deadAfter + this.times.heartbeat
   }
@@ -126,6 +148,8 @@ export class Evidence {
   }
 }
 
+/** What comes later than so had to wait somewhere. */
+const LATE = 1_000
 /** What was resolved so long before the store's end may still have been on its way. */
 const IN_FLIGHT = 2_000
 /** A push waits so long for its user to come back. */

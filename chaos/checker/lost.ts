@@ -4,6 +4,7 @@ import { type Finding, FindingBook } from './verdict.ts'
 
 /** A connection that stays open for so long after a push resolved in quiet times has it by then. */
 const CALM = 2_000
+const MAX_WAITING = 100
 /** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
 const BACK_SOON = 1_000
 /** A push waits so long for its user to come back. */
@@ -68,7 +69,8 @@ function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection
     const heldFrom = Math.max(openedAt, push.settledAt)
     return openedAt < push.settledAt + KEPT_FOR - CALM && Math.min(closedAt, until) - heldFrom > CALM
   })
-  return isBack ? undefined : 'its user did not come back in time'
+  if (!isBack) return 'its user did not come back in time'
+  return hadFullPark(evidence, push, since) ? 'more than 100 had to wait for its user' : undefined
 }
 
 /** Every connection that was there before the push, and stays, gets its own copy. */
@@ -154,6 +156,17 @@ function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection
 /** It was pushed while the node was away, or shortly before: else its absence explains nothing. */
 function wasNear(evidence: Evidence, push: Push, connection: Connection): boolean {
   return evidence.absenceIn(connection, push.firstCalledAt - CALM, push.settledAt + CALM) !== undefined
+}
+
+/**
+ * At most 100 messages wait for a user who is away; the rest is counted as undelivered. Those that hosted the user each
+ * had a copy, so that each message may take as many places.
+ */
+function hadFullPark(evidence: Evidence, push: Push, since: readonly Connection[]): boolean {
+  const [first] = since
+  if (first === undefined) return false
+  const hosts = new Set(since.filter(({ openedAt }) => openedAt < push.settledAt).map(({ slot }) => slot)).size
+  return evidence.waitingFor(first.uid, push.settledAt) * Math.max(1, hosts) >= MAX_WAITING
 }
 
 function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly Connection[]): boolean {

@@ -120,6 +120,17 @@ function describeConnection(connection: Connection, push: Push | undefined): str
   return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}, ${end}${got}`
 }
 
+/** Every violation, a line each. */
+export function brokenOf({ verdict, history }: Result): string {
+  const lines = verdict.findings.flatMap(({ promise, violations }) =>
+    violations.map(({ at, what, push }) => {
+      const about = push === undefined ? '' : `: ${describePush(history.pushes[push]!)}`
+      return `${promise} ${seconds(at)} ${what}${about}\n`
+    }),
+  )
+  return lines.join('')
+}
+
 /** Every push that did not resolve, a line each. */
 export function failedOf({ pushes }: History): string {
   const failed = pushes.filter(({ outcome }) => outcome !== 'resolved')

@@ -29,6 +29,7 @@ describe('npm run chaos', () => {
     const report = await readFile(join(folder, 'last', 'report.md'), 'utf8')
     for (const fault of ['kill', 'pause', 'cut']) match(report, new RegExp(`\\| \\d+ \\| ${fault} \\|`))
     deepEqual((await readdir(join(folder, 'last'))).toSorted(), [
+      'broken.txt',
       'failed.txt',
       'n0.log',
       'n1.log',
