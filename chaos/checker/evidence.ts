@@ -10,6 +10,9 @@ export interface Times {
 
 /** A node that had lost its place in the cluster, until it had joined again and bound its connections. */
 export interface Absence {
+  /** Since when it may have delivered nothing: it stood still, or was cut off. */
+  readonly troubledFrom: number
+  /** When it may have been evicted at the earliest. */
   readonly from: number
   readonly to: number
 }
@@ -98,6 +101,14 @@ export class Evidence {
     return this.#absences.get(placeOf(connection))?.find((absence) => absence.from <= to && absence.to >= from)
   }
 
+  /** Whether a push was made when the node of a connection delivered nothing, but had not been evicted yet. */
+  wasStranded(connection: Connection, push: Push): boolean {
+    const absences = this.#absences.get(placeOf(connection)) ?? []
+    return absences.some(
+      ({ troubledFrom, from }) => push.settledAt >= troubledFrom - IN_FLIGHT && push.firstCalledAt < from,
+    )
+  }
+
   /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
   wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
     return this.history.faults.some(({ destroyed }) => {
@@ -132,19 +143,23 @@ export class Evidence {
     if (from === undefined) return
     lost.delete(place)
     const absences = this.#absences.get(place)
-    // It was evicted up to so long before it could notice: since it stood still, or was cut off.
-    const absence = { from: this.#troubleBefore(place, from), to }
+    const absence = { ...this.#evictionBefore(place, from), to }
     if (absences === undefined) this.#absences.set(place, [absence])
     else absences.push(absence)
   }
 
-  #troubleBefore(place: string, noticedAt: number): number {
+  /** It was evicted some time before it could notice: `deadAfter` after its last renewal, or when the store was lost. */
+  #evictionBefore(place: string, noticedAt: number): Omit<Absence, 'to'> {
+    const { heartbeat, deadAfter } = this.times
     const slot = Number(place.split('.')[0])
     const faults = this.history.faults.filter(({ from, to, slots }) => {
       const touches = slots.length === 0 || slots.includes(slot)
-      return touches && from <= noticedAt && to + this.times.deadAfter >= noticedAt
+      return touches && from <= noticedAt && to + deadAfter >= noticedAt
     })
-    return Math.min(noticedAt, ...faults.map(({ from }) => from))
+    const troubledFrom = Math.min(noticedAt, ...faults.map(({ from }) => from))
+    const isSudden = faults.some(({ destroyed }) => destroyed !== undefined)
+    const from = isSudden ? troubledFrom : Math.min(noticedAt, troubledFrom + deadAfter - heartbeat)
+    return { troubledFrom, from }
   }
 }
 

@@ -134,28 +134,16 @@ function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly 
 }
 
 function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
-  const end = Math.min(connection.closedAt, evidence.history.until)
-  const { uid } = connection
+  const { uid, number } = connection
   if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
-  else if (
-    evidence.absenceIn(connection, push.firstCalledAt, end) === undefined ||
-    !wasNear(evidence, push, connection)
-  ) {
-    violate(book, push, [connection], `${uid} did not get it on connection ${connection.number}`)
-  } else if (push.kind === 'all') {
-    violate(
-      book,
-      push,
-      [connection],
-      `${uid} did not get it on connection ${connection.number}, whose node had been evicted`,
-    )
-  } else if (push.kind === 'uid') book.exempted("missed while its node was evicted; its user's other connection got it")
+  // A node that wakes reads on in the stream for everyone where it stood.
+  else if (push.kind === 'all') violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+  else if (evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined) {
+    book.exempted('pushed while its node was evicted, so that it was not bound')
+  } else if (!evidence.wasStranded(connection, push)) {
+    violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+  } else if (push.kind === 'uid') book.exempted("missed as its node was evicted; its user's other connection got it")
   else checkStranded(evidence, book, push, connection)
-}
-
-/** It was pushed while the node was away, or shortly before: else its absence explains nothing. */
-function wasNear(evidence: Evidence, push: Push, connection: Connection): boolean {
-  return evidence.absenceIn(connection, push.firstCalledAt - CALM, push.settledAt + CALM) !== undefined
 }
 
 /**
