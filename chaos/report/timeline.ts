@@ -6,7 +6,9 @@ const WIDTH = 1_000
 const LEFT = 92
 const RIGHT = 16
 const ROOM = WIDTH - LEFT - RIGHT
-const HEAD = 56
+const HEAD = 62
+const LEGEND_LINE = 17
+const LEGEND_WIDTH = 150
 const LANE = 18
 const GAP = 26
 const PANEL = 84
@@ -63,6 +65,7 @@ class Timeline {
 
   draw(): string {
     const { settings, verdict } = this.#result
+    this.#drawLegend()
     this.#drawLanes()
     const lanesEnd = this.#y
     const series = seriesOf(this.#result.history, this.#end)
@@ -72,7 +75,7 @@ class Timeline {
     this.#drawAxis()
     const height = this.#y + FOOT
     const title = `Chaos, seed ${settings.seed}: ${verdict.isKept ? 'every promise was kept' : 'PROMISES WERE BROKEN'}`
-    const about = `${settings.nodes} nodes, store ${settings.store}, ${settings.clients} clients, ${settings.rate} pushes/s; the numbers are those of the faults in the report; grey: not running; red: failed`
+    const about = `${settings.nodes} nodes, store ${settings.store}, ${settings.clients} clients, ${settings.rate} pushes/s; grey: not running; red: failed`
     return [
       `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img">`,
       `<title>${title}</title>`,
@@ -84,6 +87,17 @@ class Timeline {
       ...this.#lines,
       '</svg>\n',
     ].join('\n')
+  }
+
+  /** Which number is which fault. */
+  #drawLegend(): void {
+    const names = this.#result.history.faults.map(({ name }, index) => `${index + 1} ${name}`)
+    const perLine = Math.floor((WIDTH - 32) / LEGEND_WIDTH)
+    for (const [index, name] of names.entries()) {
+      const line = Math.floor(index / perLine)
+      this.#text('name', 16 + (index % perLine) * LEGEND_WIDTH, HEAD + line * LEGEND_LINE, name, 'start')
+    }
+    this.#y = HEAD + Math.ceil(names.length / perLine) * LEGEND_LINE
   }
 
   /** One lane for the store, one for each node, one for the emitter: the line between it and the store. */
