@@ -68,6 +68,8 @@ export class Inbox {
   readonly #open: { readonly position: string; isDone: boolean }[] = []
   readonly #taken = new Recent(REMEMBER_POSITIONS, MAX_POSITIONS)
   #poisonedCount = 0
+  /** Another may own it: this node has joined again, or is about to, and reads on in an inbox of its new id. */
+  #isLost = false
   #closed = false
 
   constructor(source: Source, sequences: Sequences, { codec, consumers, receiver, logger }: InboxSettings) {
@@ -90,7 +92,12 @@ export class Inbox {
   }
 
   async #workOff(entries: readonly Entry[]): Promise<void> {
-    if (!this.#receiver.isSure && !(await this.#confirm())) return
+    if (this.#isLost) return
+    if (!this.#receiver.isSure && !(await this.#confirm())) {
+      // What was just left out comes to the next inbox: it must not be overtaken by what this one would read next.
+      this.#isLost = true
+      return
+    }
     for (const entry of entries) this.#take(entry)
     for (const lane of this.#lanes) await lane
   }

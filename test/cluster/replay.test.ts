@@ -40,3 +40,16 @@ test('a node that wakes after its takeover gives its clients the broadcasts that
   await until('the last has come', () => client.texts.includes('after'))
   assert.deepEqual(client.texts, ['before', 'asleep', 'evicted', 'after'])
 })
+
+test('also where they are more than it reads at once', async (t) => {
+  const { a, b, connect } = await startFleet(t)
+  const client = await connect(a, { uid: 'u' })
+  a.pause()
+  const all = Array.from({ length: 300 }, (_, index) => `m${index}`)
+  for (const message of all.slice(0, 150)) await push(b, { all: true, message })
+  await untilGone(b, a)
+  for (const message of all.slice(150)) await push(b, { all: true, message })
+  a.resume()
+  await client.waitFor(all.length)
+  assert.deepEqual(client.texts, all)
+})

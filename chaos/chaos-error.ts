@@ -1,0 +1,2 @@
+/** What whoever started a run can mend. */
+export class ChaosError extends Error {}

@@ -1,0 +1,204 @@
+import type { Connection, Push } from '../history.ts'
+import type { Evidence } from './evidence.ts'
+import { type Finding, FindingBook } from './verdict.ts'
+
+/** A connection that stays open for so long after a push resolved in quiet times has it by then. */
+const CALM = 2_000
+const MAX_WAITING = 100
+/** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
+const BACK_SOON = 1_000
+/** A push waits so long for its user to come back. */
+const KEPT_FOR = 60_000
+
+/** P1, P3, P6, P10: what resolved arrives. README.md says what that means for each kind of target. */
+export function checkLost(evidence: Evidence): Finding {
+  const book = new FindingBook()
+  for (const push of evidence.history.pushes) {
+    if (push.outcome !== 'resolved') continue
+    if (push.kind === 'uid') for (const uid of push.uids) checkUser(evidence, book, push, uid)
+    else checkCrowd(evidence, book, push)
+  }
+  return book.finding('lost', 'copies owed')
+}
+
+function checkUser(evidence: Evidence, book: FindingBook, push: Push, uid: string): void {
+  const connections = evidence.byUid.get(uid) ?? []
+  const reached = connections.filter((connection) => evidence.has(connection, push))
+  if (push.offline.includes(uid)) {
+    checkOffline(evidence, book, push, connections)
+    return
+  }
+  book.checkedCount++
+  if (reached.length === 0) checkUnreached(evidence, book, push, uid, connections)
+  else checkDevices(evidence, book, push, connections)
+}
+
+/** Nobody whose socket is open is called offline. */
+function checkOffline(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
+  const open = connections.filter((each) => {
+    return each.openedAt < push.firstCalledAt && evidence.endOf(each) > push.settledAt
+  })
+  if (open.length === 0) return
+  book.checkedCount++
+  const present = open.filter((each) => evidence.absenceIn(each, push.firstCalledAt, push.settledAt) === undefined)
+  if (present.length === 0) {
+    book.exempted('called offline while its node was evicted')
+    return
+  }
+  violate(book, push, present, `${present[0]!.uid} was called offline with an open connection`)
+}
+
+function checkUnreached(
+  evidence: Evidence,
+  book: FindingBook,
+  push: Push,
+  uid: string,
+  connections: readonly Connection[],
+): void {
+  const since = connections.filter(({ closedAt }) => closedAt > push.firstCalledAt)
+  const reason = whyUnreached(evidence, push, since)
+  if (reason === undefined) violate(book, push, since, `${uid} never got it`)
+  else book.exempted(reason)
+}
+
+function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection[]): string | undefined {
+  const { until } = evidence.history
+  if (wasLostWithStore(evidence, push, since)) return "lost with the store's data"
+  if (since.some((each) => tookBytesAlong(each, push))) return 'its client vanished with the bytes, or before'
+  const isBack = since.some(({ openedAt, closedAt }) => {
+    const heldFrom = Math.max(openedAt, push.settledAt)
+    return openedAt < push.settledAt + KEPT_FOR - CALM && Math.min(closedAt, until) - heldFrom > CALM
+  })
+  if (!isBack) return 'its user did not come back in time'
+  return hadFullPark(evidence, push, since) ? 'more than 100 had to wait for its user' : undefined
+}
+
+/** Every connection that was there before the push, and stays, gets its own copy. */
+function checkDevices(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
+  for (const connection of connections) {
+    if (!isOwed(evidence, connection, push) || evidence.has(connection, push)) continue
+    judgeCopy(evidence, book, push, connection)
+  }
+}
+
+function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
+  for (const connection of evidence.history.connections) {
+    if (push.except.includes(connection.uid) || connection.openedAt >= push.firstCalledAt) continue
+    const end = Math.min(deadline(evidence, push), evidence.endOf(connection))
+    if (end < push.firstCalledAt || !wasAddressed(connection, push, end)) continue
+    const isStranded = diedUnderWay(evidence, connection, push)
+    if (!isStranded && !isOwed(evidence, connection, push)) continue
+    book.checkedCount++
+    if (evidence.has(connection, push)) continue
+    if (isStranded) checkStranded(evidence, book, push, connection)
+    else judgeCopy(evidence, book, push, connection)
+  }
+}
+
+/** Its node died when the push was on its way to it. */
+function diedUnderWay(evidence: Evidence, connection: Connection, push: Push): boolean {
+  const diedAt = evidence.deathOf(connection)
+  return diedAt !== undefined && evidence.endOf(connection) === diedAt && diedAt < deadline(evidence, push)
+}
+
+/** Those who were in a group on a node that died, or was evicted, get it as its users: wherever they are, or return to. */
+function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
+  const ofUser = evidence.byUid.get(connection.uid) ?? []
+  if (ofUser.some((each) => evidence.has(each, push))) return
+  const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
+  if (push.kind === 'all' && !wasThereAtReplay(evidence, connection, since)) {
+    book.exempted('a broadcast on its way to a node that died; its user came back after it had come once more')
+    return
+  }
+  const reason = whyUnreached(evidence, push, since)
+  if (reason === undefined)
+    violate(
+      book,
+      push,
+      since,
+      `${connection.uid}, who was ${push.group === undefined ? 'there' : `in ${push.group}`}, never got it`,
+    )
+  else book.exempted(reason)
+}
+
+/**
+ * A dead node's broadcasts come once more when it is taken over, which may be at once, as at a graceful end, or take all
+ * that a lease and a heartbeat take. Only who is connected elsewhere all that time is sure to get them.
+ */
+function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
+  const { deadAfter, heartbeat } = evidence.times
+  const from = evidence.endOf(gone)
+  const to = evidence.calmAfter(from, from + deadAfter + heartbeat)
+  const others = since.filter((each) => each !== gone && evidence.absenceIn(each, from, to) === undefined)
+  return others.some((each) => each.openedAt < from + BACK_SOON && evidence.endOf(each) > to)
+}
+
+function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
+  const { uid, number } = connection
+  if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
+  // A node that wakes reads on in the stream for everyone where it stood.
+  else if (push.kind === 'all') violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+  else if (evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined) {
+    book.exempted('pushed while its node was evicted, so that it was not bound')
+  } else if (!evidence.wasStranded(connection, push)) {
+    violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+  } else if (push.kind === 'uid') book.exempted("missed as its node was evicted; its user's other connection got it")
+  else checkStranded(evidence, book, push, connection)
+}
+
+/**
+ * At most 100 messages wait for a user who is away; the rest is counted as undelivered. Those that hosted the user each
+ * had a copy, so that each message may take as many places.
+ */
+function hadFullPark(evidence: Evidence, push: Push, since: readonly Connection[]): boolean {
+  const [first] = since
+  if (first === undefined) return false
+  const hosts = new Set(since.filter(({ openedAt }) => openedAt < push.settledAt).map(({ slot }) => slot)).size
+  return evidence.waitingFor(first.uid, push.settledAt) * Math.max(1, hosts) >= MAX_WAITING
+}
+
+function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly Connection[]): boolean {
+  return evidence.wasDestroyed(push, (at) => {
+    return connections.some(({ openedAt, closedAt, slot }) => {
+      const isOpen = openedAt <= at && closedAt > at
+      return isOpen && !evidence.faultsIn(at, at).some(({ slots }) => slots.includes(slot))
+    })
+  })
+}
+
+/** Bound before the push was called, and open until it must have come. */
+function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean {
+  const { openedAt, ending, isSlow } = connection
+  if (isSlow && ending !== 'open') return false
+  return openedAt < push.firstCalledAt && evidence.endOf(connection) > deadline(evidence, push)
+}
+
+/** In quiet times a moment later; around faults, when all is calm again. */
+function deadline(evidence: Evidence, push: Push): number {
+  const calm = evidence.calmAfter(push.firstCalledAt, push.settledAt + CALM)
+  return Math.min(calm, evidence.history.until - 1)
+}
+
+/** Whoever leaves a group before a message for it has come does not get it. */
+function wasAddressed({ memberships }: Connection, push: Push, until: number): boolean {
+  if (push.kind === 'all') return true
+  return memberships.some(
+    ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > until,
+  )
+}
+
+/** A kernel may have taken bytes for it that nobody read: it vanished, or was not reading. */
+function tookBytesAlong({ ending, closedAt, openedAt, isSlow }: Connection, push: Push): boolean {
+  if (closedAt < push.firstCalledAt || openedAt > push.settledAt + KEPT_FOR) return false
+  return ending === 'vanished' || (isSlow && ending !== 'open')
+}
+
+function violate(book: FindingBook, push: Push, connections: readonly Connection[], what: string): void {
+  book.violate({
+    at: push.firstCalledAt,
+    what,
+    push: push.number,
+    connections: connections.map(({ number }) => number),
+    uids: [...new Set(connections.map(({ uid }) => uid))],
+  })
+}

@@ -1,0 +1,31 @@
+import type { Evidence } from './evidence.ts'
+import { type Finding, FindingBook } from './verdict.ts'
+
+/** So long after the last fault everything is well again. */
+const RECOVERY = 15_000
+
+/** How long pushes failed and clients were refused, and that it ends. */
+export function checkService(evidence: Evidence): Finding {
+  const book = new FindingBook()
+  const { history } = evidence
+  const lastFault = Math.max(0, ...history.faults.map(({ to }) => to))
+  const well = lastFault + RECOVERY
+  for (const push of history.pushes) {
+    book.checkedCount++
+    if (push.outcome === 'resolved') continue
+    const isLate = push.firstCalledAt > well
+    const isQuiet = evidence.faultsIn(push.firstCalledAt - RECOVERY, push.settledAt).length === 0
+    if (isLate || isQuiet) {
+      const when = isLate ? `${RECOVERY / 1_000} s after the last fault` : 'though nothing had failed'
+      const what = `it ended as ${push.outcome} (${push.error ?? 'no answer'}), ${when}`
+      book.violate({ at: push.firstCalledAt, what, push: push.number, connections: [], uids: [] })
+    } else book.exempted(`push ${push.outcome}: ${push.error?.slice(0, 60) ?? 'no answer'}`)
+  }
+  for (const { at, slot, reason } of history.refusals) {
+    if (at > well) {
+      const what = `n${slot} refused a client (${reason}), ${RECOVERY / 1_000} s after the last fault`
+      book.violate({ at, what, push: undefined, connections: [], uids: [] })
+    } else book.exempted(`client refused: ${reason}`)
+  }
+  return book.finding('service', 'pushes')
+}

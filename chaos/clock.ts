@@ -1,0 +1,12 @@
+/** Milliseconds since the run began, by the monotonic clock of the one process that pushes and receives. */
+export class Clock {
+  readonly #start = performance.now()
+
+  get now(): number {
+    return performance.now() - this.#start
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

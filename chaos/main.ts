@@ -1,0 +1,57 @@
+import { fileURLToPath } from 'node:url'
+import { rm, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
+import { ChaosError } from './chaos-error.ts'
+import { type Options, parseOptions, usage } from './options.ts'
+import { endWithParent } from '../bench/rig/life.ts'
+import { faults } from './faults/faults.ts'
+import { brokenOf, failedOf, pageOf, table } from './report/page.ts'
+import { Progress } from './report/progress.ts'
+import { resultsOf, summaryOf, tableHead, tableOf } from './report/summary.ts'
+import { timelineOf } from './report/timeline.ts'
+import { type Result, run } from './run.ts'
+
+const home = fileURLToPath(new URL('.', import.meta.url))
+
+endWithParent()
+try {
+  const options = parseOptions(process.argv.slice(2))
+  if (options === 'help') process.stdout.write(usage)
+  else process.exitCode = (await chaos(options)) ? 0 : 1
+  process.exit()
+} catch (error) {
+  process.stderr.write(`${error instanceof ChaosError ? error.message : String((error as Error).stack)}\n`)
+  process.exit(2)
+}
+
+function sayWhatIsLeftOut(): void {
+  for (const { name, lacks } of faults) {
+    if (lacks !== undefined) process.stderr.write(`left out: ${name}, which needs ${lacks}\n`)
+  }
+}
+
+/** Whether every promise was kept in every run. */
+async function chaos({ runs, out = join(home, 'last'), isWritten }: Options): Promise<boolean> {
+  sayWhatIsLeftOut()
+  const rows: string[][] = []
+  let isKept = true
+  for (const settings of runs) {
+    const folder = runs.length === 1 ? out : join(out, `seed-${settings.seed}`)
+    await rm(folder, { recursive: true, force: true })
+    const result = await run(settings, folder, new Progress())
+    await save(result, folder)
+    process.stdout.write(`\n${summaryOf(result)}\n\n${relative(process.cwd(), join(folder, 'report.md'))}\n`)
+    rows.push(tableOf(result))
+    isKept &&= result.verdict.isKept
+  }
+  if (runs.length > 1) process.stdout.write(`\n${table(tableHead, rows)}\n`)
+  if (isWritten) await writeFile(join(home, 'results.md'), resultsOf(rows))
+  return isKept
+}
+
+async function save(result: Result, folder: string): Promise<void> {
+  await writeFile(join(folder, 'timeline.svg'), timelineOf(result))
+  await writeFile(join(folder, 'report.md'), pageOf(result))
+  await writeFile(join(folder, 'broken.txt'), brokenOf(result))
+  await writeFile(join(folder, 'failed.txt'), failedOf(result.history))
+}

@@ -1,0 +1,102 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { type Clock, sleep } from './clock.ts'
+import { check } from './checker/check.ts'
+import type { Verdict } from './checker/verdict.ts'
+import { type FaultWindow, History } from './history.ts'
+import type { Settings } from './options.ts'
+import type { Progress } from './report/progress.ts'
+import { GhostWatch } from './rig/ghost-watch.ts'
+import { Stage } from './rig/stage.ts'
+import { calmEnd, type Scheduled, scheduleOf } from './schedule.ts'
+import { Traffic } from './traffic/traffic.ts'
+
+const CONNECT_PATIENCE = 15_000
+const SETTLE_PATIENCE = 15_000
+/** For what is on its way when the last push has settled. */
+const LAST_RECEIPTS = 3_000
+
+export interface Result {
+  readonly settings: Settings
+  readonly history: History
+  readonly verdict: Verdict
+  /** What the harness itself took. */
+  readonly cpuSeconds: number
+  /** ms: the longest that it could not look. On a machine with too much to do, nodes cannot keep their leases either. */
+  readonly longestStall: number
+}
+
+/** One run: pushes, faults one after another, calm, and then the check of everything that was seen. */
+export async function run(settings: Settings, folder: string, progress: Progress): Promise<Result> {
+  const history = new History()
+  const stage = await Stage.build(settings, history, folder)
+  const traffic = new Traffic(settings, stage, history)
+  const watch = new GhostWatch(stage.nodes, history, stage.clock)
+  const before = process.cpuUsage()
+  const stalls = monitorEventLoopDelay({ resolution: 10 })
+  stalls.enable()
+  progress.begin({ settings, history, clock: stage.clock, received: () => traffic.receiver.count })
+  try {
+    await traffic.connect()
+    await untilOr(CONNECT_PATIENCE, () => traffic.clients.every(({ isConnected }) => isConnected))
+    traffic.start()
+    const startedAt = stage.clock.now
+    await breakThings(settings, stage, history, progress)
+    traffic.calm()
+    await sleep(startedAt + settings.seconds * 1_000 - stage.clock.now)
+    traffic.stop()
+    await untilOr(SETTLE_PATIENCE, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
+    await sleep(LAST_RECEIPTS)
+    history.until = stage.clock.now
+  } finally {
+    watch.stop()
+    progress.end()
+    await traffic.close()
+    await stage.close()
+  }
+  const { user, system } = process.cpuUsage(before)
+  stalls.disable()
+  return {
+    settings,
+    history,
+    verdict: check(history, settings),
+    cpuSeconds: (user + system) / 1e6,
+    longestStall: stalls.max / 1e6,
+  }
+}
+
+async function breakThings(settings: Settings, stage: Stage, history: History, progress: Progress): Promise<void> {
+  const { clock } = stage
+  const until = clock.now + settings.seconds * 1_000 - calmEnd(settings)
+  for (const fault of scheduleOf(settings)) {
+    await sleep(Math.max(0, Math.min(fault.quiet, until - clock.now)))
+    if (clock.now >= until) return
+    await happen(fault, stage, history, progress, clock)
+  }
+}
+
+async function happen(
+  fault: Scheduled,
+  stage: Stage,
+  history: History,
+  progress: Progress,
+  clock: Clock,
+): Promise<void> {
+  const { name, detail, slots } = fault
+  const window: FaultWindow = {
+    name,
+    detail,
+    from: clock.now,
+    to: Number.POSITIVE_INFINITY,
+    slots,
+    destroyed: undefined,
+  }
+  history.faults.push(window)
+  progress.note(`${name}: ${detail}`)
+  await fault.run(stage, window)
+  window.to = clock.now
+}
+
+async function untilOr(patience: number, condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + patience
+  while (!condition() && performance.now() < deadline) await sleep(50)
+}

@@ -1,0 +1,24 @@
+import type { Push } from '../history.ts'
+
+/** A message says of itself which push it is of; the rest is there for whoever reads a log, and to make it long. */
+export function messageOf({ number, publisher, kind, uids, group, size }: Push): string {
+  const target = kind === 'uid' ? uids.join(',') : (group ?? 'all')
+  const head = `#${number} ${publisher} ${kind}:${target} `
+  return head.length < size ? head + '.'.repeat(size - head.length) : head
+}
+
+/** The push that a message is of; none where it is not a message of ours. */
+export function numberOf(message: Buffer): number | undefined {
+  if (message[0] !== HASH) return undefined
+  let number = 0
+  for (let index = 1; index < message.length && message[index] !== SPACE; index++) {
+    const digit = message[index]! - ZERO
+    if (digit < 0 || digit > 9) return undefined
+    number = number * 10 + digit
+  }
+  return number
+}
+
+const HASH = 0x23
+const SPACE = 0x20
+const ZERO = 0x30

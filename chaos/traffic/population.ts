@@ -1,0 +1,60 @@
+import type { Random } from '../random.ts'
+
+/** Whose clients do what. Everybody receives. */
+export type Habit = 'steady' | 'roams' | 'wanders' | 'stalls' | 'floods'
+
+export interface Device {
+  readonly uid: string
+  /** From its handshake to its end. */
+  readonly groups: readonly string[]
+  readonly habit: Habit
+  /** Goes elsewhere, without a word, when its node stands still. */
+  readonly isImpatient: boolean
+  /** A user's second device keeps to another node than the first. */
+  readonly isSecond: boolean
+}
+
+/** Who is there: users with one connection or two, in groups. */
+export class Population {
+  readonly devices: readonly Device[]
+  readonly uids: readonly string[]
+  /** Those that clients are in from their handshake on. */
+  readonly groups: readonly string[]
+  /** Those that clients join and leave. */
+  readonly clubs: readonly string[]
+
+  constructor(random: Random, count: number) {
+    const users = Math.ceil(count / (1 + SECONDS))
+    this.uids = names('u', users)
+    this.groups = names('g', Math.ceil(users / GROUP_SIZE))
+    this.clubs = names('c', CLUBS)
+    const devices: Device[] = []
+    for (let index = 0; index < count; index++) {
+      const isSecond = index >= users
+      const uid = this.uids[index % users]!
+      const groups = isSecond ? devices[index % users]!.groups : random.some(this.groups, random.int(1, 2))
+      const isImpatient = random.chance(IMPATIENT)
+      devices.push({ uid, groups, habit: habitOf(index, random), isImpatient, isSecond })
+    }
+    this.devices = devices
+  }
+}
+
+/** How many users have a second connection. */
+const SECONDS = 0.12
+const GROUP_SIZE = 12
+const CLUBS = 10
+const IMPATIENT = 0.3
+
+function habitOf(index: number, random: Random): Habit {
+  // A few of these are enough, and some are needed, however few clients there are.
+  if (index % 100 === 7) return 'floods'
+  if (index % 50 === 9) return 'stalls'
+  const drawn = random.next()
+  if (drawn < 0.2) return 'roams'
+  return drawn < 0.35 ? 'wanders' : 'steady'
+}
+
+function names(letter: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${letter}${index}`)
+}

@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts'
+import type { Connection, History, Push } from '../history.ts'
+import type { PlantedBug } from './plant.ts'
+
+/** From when on a planted bug happens: everybody is connected, and nothing else has gone wrong yet. */
+const PLANT_FROM = 1_000
+
+/** Notes what clients receive. A planted bug happens here, once. */
+export class Receiver {
+  readonly #history: History
+  readonly #clock: Clock
+  #plant: PlantedBug | undefined
+  #dropped: Push | undefined
+  #held: { readonly connection: Connection; readonly push: Push } | undefined
+  count = 0
+
+  constructor(history: History, clock: Clock, plant: PlantedBug | undefined) {
+    this.#history = history
+    this.#clock = clock
+    this.#plant = plant
+  }
+
+  took(connection: Connection, number: number): void {
+    this.count++
+    const push = this.#history.pushes[number]
+    if (push === undefined) {
+      this.#history.strangers.push({ at: this.#clock.now, connection: connection.number, text: `#${number}` })
+      return
+    }
+    if (this.#plant !== undefined && this.#clock.now > PLANT_FROM) this.#takeWith(this.#plant, connection, push)
+    else if (push !== this.#dropped) this.#note(connection, number)
+  }
+
+  #takeWith(plant: PlantedBug, connection: Connection, push: Push): void {
+    if (push.kind !== 'uid' || push.uids.length > 1 || push.id !== undefined) return this.#note(connection, push.number)
+    switch (plant) {
+      case 'drop':
+        this.#dropped = push
+        this.#plant = undefined
+        return
+      case 'neighbour': {
+        this.#note(connection, push.number)
+        const neighbour = this.#history.connections.find(
+          ({ uid, ending }) => uid !== connection.uid && ending === 'open',
+        )
+        if (neighbour === undefined) return
+        this.#note(neighbour, push.number)
+        this.#plant = undefined
+        return
+      }
+      case 'swap':
+        this.#swap(connection, push)
+        return
+      default:
+        plant satisfies never
+    }
+  }
+
+  /** Keeps one until the next of the same publisher for the same user has come before it. */
+  #swap(connection: Connection, push: Push): void {
+    const held = this.#held
+    if (held === undefined) {
+      this.#held = { connection, push }
+      return
+    }
+    this.#note(connection, push.number)
+    if (held.connection !== connection || held.push.publisher !== push.publisher) return
+    this.#note(connection, held.push.number)
+    this.#plant = undefined
+  }
+
+  #note(connection: Connection, number: number): void {
+    connection.received.push(number)
+    connection.receivedAt.push(this.#clock.now)
+  }
+}

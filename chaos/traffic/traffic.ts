@@ -1,0 +1,116 @@
+import type { Clock } from '../clock.ts'
+import type { History, Push } from '../history.ts'
+import type { Settings } from '../options.ts'
+import { Random } from '../random.ts'
+import type { Stage } from '../rig/stage.ts'
+import { Client } from './client.ts'
+import { type Order, Orders } from './orders.ts'
+import { Population } from './population.ts'
+import { EmitterPublisher, HttpPublisher, type Publisher } from './publisher.ts'
+import { Receiver } from './receiver.ts'
+
+const TICK = 20
+const BY_EMITTER = 0.5
+/** Pushes that wait for a store that is away, at most. */
+const MOST_PENDING = 20_000
+
+/** Everybody who pushes and receives. */
+export class Traffic {
+  readonly clients: readonly Client[]
+  readonly receiver: Receiver
+  readonly #settings: Settings
+  readonly #history: History
+  readonly #clock: Clock
+  readonly #orders: Orders
+  readonly #random: Random
+  readonly #emitter: Publisher
+  readonly #https: readonly Publisher[]
+  #timer: NodeJS.Timeout | undefined
+  #startedAt = 0
+  #doneCount = 0
+
+  constructor(settings: Settings, stage: Stage, history: History) {
+    const random = new Random(settings.seed)
+    const population = new Population(random.fork('population'), settings.clients)
+    const { clock, nodes } = stage
+    this.#settings = settings
+    this.#history = history
+    this.#clock = clock
+    this.#orders = new Orders(random.fork('orders'), population)
+    this.#random = random.fork('publishers')
+    this.#emitter = new EmitterPublisher(stage.emitterUrl, clock, settings)
+    this.#https = nodes.map((node) => new HttpPublisher(node, clock))
+    this.receiver = new Receiver(history, clock, settings.plant)
+    const world = { nodes, clock, history, receiver: this.receiver, clubs: population.clubs }
+    this.clients = population.devices.map((device, index) => new Client(device, world, random.fork(`client ${index}`)))
+  }
+
+  /** Lets everybody in. */
+  async connect(): Promise<void> {
+    for (const [index, client] of this.clients.entries()) {
+      client.connect()
+      if (index % 20 === 19) await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+
+  start(): void {
+    this.#startedAt = this.#clock.now
+    this.#timer = setInterval(() => this.#tick(), TICK)
+  }
+
+  /** Nobody moves any more of their own accord. */
+  calm(): void {
+    for (const client of this.clients) client.calm()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#history.trafficUntil = this.#clock.now
+  }
+
+  async close(): Promise<void> {
+    this.stop()
+    for (const client of this.clients) client.end()
+    await Promise.all([this.#emitter, ...this.#https].map((publisher) => publisher.close()))
+  }
+
+  #tick(): void {
+    const due = ((this.#clock.now - this.#startedAt) / 1_000) * this.#settings.rate
+    // After a standstill of this very process it does not make up for all of it at once.
+    this.#doneCount = Math.max(this.#doneCount, due - this.#settings.rate)
+    for (; this.#doneCount < due; this.#doneCount++) this.#push(this.#orders.next())
+  }
+
+  #push(order: Order): void {
+    const publisher = this.#publisher()
+    const { pushes } = this.#history
+    const number = pushes.length
+    const settled = pushes[Math.max(0, number - MOST_PENDING)]
+    if (settled?.outcome === 'pending' && number > MOST_PENDING) return
+    const now = this.#clock.now
+    const push: Push = {
+      number,
+      publisher: publisher.name,
+      kind: order.kind,
+      uids: order.uids,
+      group: order.group,
+      except: order.except,
+      id: order.hasId ? `${this.#settings.seed}-${number}` : undefined,
+      size: order.size,
+      firstCalledAt: now,
+      lastCalledAt: now,
+      callCount: 1,
+      settledAt: Number.POSITIVE_INFINITY,
+      outcome: 'pending',
+      offline: [],
+      error: undefined,
+    }
+    pushes.push(push)
+    publisher.push(push)
+  }
+
+  #publisher(): Publisher {
+    const publisher = this.#random.chance(BY_EMITTER) ? this.#emitter : this.#random.pick(this.#https)
+    return publisher.isReady ? publisher : this.#emitter
+  }
+}

@@ -1,0 +1,252 @@
+import { deepEqual, equal, match } from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { check } from '../../chaos/checker/check.ts'
+import type { Finding, PromiseName } from '../../chaos/checker/verdict.ts'
+import { HandMade, member, receive } from './histories.ts'
+
+const TIMES = { heartbeat: 1_000, deadAfter: 4_000 }
+
+function findingOf(made: HandMade, promise: PromiseName): Finding {
+  return check(made.history, TIMES).findings.find((finding) => finding.promise === promise)!
+}
+
+/** Which promises the checker calls broken. */
+function broken(made: HandMade): PromiseName[] {
+  const { findings } = check(made.history, TIMES)
+  return findings.filter(({ violations }) => violations.length > 0).map(({ promise }) => promise)
+}
+
+describe('the checker', () => {
+  it('finds nothing where everything arrived, once and in order', () => {
+    const made = new HandMade()
+    const client = made.connection({ memberships: [member('g')] })
+    receive(client, made.push({}))
+    receive(client, made.push({ kind: 'group', uids: [], group: 'g', firstCalledAt: 10_020 }))
+    receive(client, made.push({ kind: 'all', uids: [], firstCalledAt: 10_040 }))
+    deepEqual(broken(made), [])
+  })
+
+  describe('lost', () => {
+    it('a push that resolved, for a user who stayed connected', () => {
+      const made = new HandMade()
+      made.connection()
+      made.push({})
+      deepEqual(broken(made), ['lost'])
+    })
+
+    it('also for a user who left in good order and was back within a minute', () => {
+      const made = new HandMade()
+      made.connection({ leavingAt: 10_002, closedAt: 10_020, ending: 'left' })
+      made.connection({ openedAt: 30_000 })
+      made.push({})
+      deepEqual(broken(made), ['lost'])
+    })
+
+    it('not for one who came back later than that', () => {
+      const made = new HandMade()
+      made.connection({ leavingAt: 10_002, closedAt: 10_020, ending: 'left' })
+      made.connection({ openedAt: 75_000 })
+      made.push({})
+      equal(findingOf(made, 'lost').exempt.get('its user did not come back in time'), 1)
+      deepEqual(broken(made), [])
+    })
+
+    it('not, but counted, where the client vanished after the push was called', () => {
+      const made = new HandMade()
+      made.connection({ leavingAt: 10_001, closedAt: 10_001, ending: 'vanished' })
+      made.connection({ openedAt: 12_000 })
+      made.push({})
+      equal(findingOf(made, 'lost').exempt.get('its client vanished with the bytes, or before'), 1)
+      deepEqual(broken(made), [])
+    })
+
+    it('also where the client had vanished before the push was called', () => {
+      const made = new HandMade()
+      made.connection({ leavingAt: 8_000, closedAt: 8_000, ending: 'vanished' })
+      made.connection({ openedAt: 9_000 })
+      made.push({})
+      deepEqual(broken(made), ['lost'])
+    })
+
+    it('one connection of two goes without', () => {
+      const made = new HandMade()
+      const [phone] = [made.connection(), made.connection()]
+      receive(phone, made.push({}))
+      deepEqual(broken(made), ['lost'])
+    })
+
+    it('what the store held when its data was destroyed is counted apart', () => {
+      const made = new HandMade()
+      made.connection()
+      made.push({})
+      made.fault({
+        name: 'store-loss',
+        slots: [],
+        from: 10_100,
+        to: 12_000,
+        destroyed: { what: 'all', from: 10_100, to: 12_000 },
+      })
+      equal(findingOf(made, 'lost').exempt.get("lost with the store's data"), 1)
+      deepEqual(broken(made), [])
+    })
+
+    it('but not what was pushed after that, or long before', () => {
+      for (const firstCalledAt of [3_000, 13_000]) {
+        const made = new HandMade()
+        made.connection()
+        made.push({ firstCalledAt })
+        made.fault({ slots: [], from: 10_100, to: 12_000, destroyed: { what: 'all', from: 10_100, to: 12_000 } })
+        deepEqual(broken(made), ['lost'])
+      }
+    })
+
+    it('a user with an open connection is called offline', () => {
+      const made = new HandMade()
+      made.connection()
+      made.push({ offline: ['u1'] })
+      deepEqual(broken(made), ['lost'])
+    })
+
+    it('a broadcast, and a message for a group, that one of those who are there does not get', () => {
+      const made = new HandMade()
+      const there = made.connection({ memberships: [member('g')] })
+      const left = made.connection({ uid: 'u2', memberships: [member('g', { leavingAt: 10_500, leftAt: 10_510 })] })
+      const all = made.push({ kind: 'all', uids: [] })
+      const group = made.push({ kind: 'group', uids: [], group: 'g', firstCalledAt: 10_020 })
+      receive(left, all)
+      equal(findingOf(made, 'lost').violations.length, 2)
+      receive(there, all)
+      receive(there, group)
+      deepEqual(broken(made), [])
+    })
+
+    it('nothing is owed for a push that failed', () => {
+      const made = new HandMade()
+      made.connection()
+      made.push({ outcome: 'unknown', error: 'ECONNRESET' })
+      equal(findingOf(made, 'lost').violations.length, 0)
+    })
+  })
+
+  describe('repeated', () => {
+    it('a second copy on the same connection while nothing failed', () => {
+      const made = new HandMade()
+      const client = made.connection()
+      const push = made.push({})
+      receive(client, push)
+      receive(client, push)
+      deepEqual(broken(made), ['repeated'])
+    })
+
+    it('is counted where something had failed', () => {
+      const made = new HandMade()
+      const client = made.connection()
+      const push = made.push({})
+      made.fault({})
+      receive(client, push)
+      receive(client, push)
+      equal(findingOf(made, 'repeated').exempt.get('again after kill'), 1)
+      deepEqual(broken(made), [])
+    })
+  })
+
+  describe('order', () => {
+    it('a first copy comes after one that was pushed later, whatever fails', () => {
+      const made = new HandMade()
+      const client = made.connection()
+      made.fault({})
+      const [first, second] = [made.push({}), made.push({})]
+      receive(client, second)
+      receive(client, first)
+      deepEqual(broken(made), ['order'])
+    })
+
+    it('says nothing across publishers and across targets', () => {
+      const made = new HandMade()
+      const client = made.connection({ memberships: [member('g')] })
+      const pushes = [
+        made.push({}),
+        made.push({ publisher: 'q' }),
+        made.push({ kind: 'group', uids: [], group: 'g' }),
+        made.push({ kind: 'all', uids: [] }),
+      ]
+      for (const push of pushes.toReversed()) receive(client, push)
+      deepEqual(broken(made), [])
+    })
+
+    it('counts what is sent again to a connection that was bound later', () => {
+      const made = new HandMade()
+      const client = made.connection({ openedAt: 10_500 })
+      made.fault({})
+      const [first, second] = [made.push({}), made.push({ firstCalledAt: 11_000 })]
+      receive(client, second)
+      receive(client, first)
+      equal(findingOf(made, 'order').exempt.get('sent again to a connection that was bound later'), 1)
+      deepEqual(broken(made), [])
+    })
+
+    it('a push that was called again under its id may come as late as its last call', () => {
+      const made = new HandMade()
+      const client = made.connection()
+      made.fault({})
+      const again = made.push({ id: 'x', callCount: 2, lastCalledAt: 12_000, settledAt: 12_010 })
+      const between = made.push({ firstCalledAt: 11_000 })
+      receive(client, between)
+      receive(client, again)
+      deepEqual(broken(made), [])
+    })
+  })
+
+  describe('misdelivered', () => {
+    const cases = {
+      'to another user': { uids: ['u2'] },
+      'to one who is excepted': { kind: 'all', uids: [], except: ['u1'] },
+      'to one who is not in the group': { kind: 'group', uids: [], group: 'other' },
+      'to one who had left the group before the call': { kind: 'group', uids: [], group: 'left' },
+    } as const
+    for (const [name, given] of Object.entries(cases)) {
+      it(name, () => {
+        const made = new HandMade()
+        const client = made.connection({ memberships: [member('left', { leavingAt: 9_000, leftAt: 9_010 })] })
+        receive(client, made.push(given))
+        deepEqual(broken(made), ['misdelivered'])
+      })
+    }
+
+    it('a join or a leave that is under way may count or not', () => {
+      const made = new HandMade()
+      const client = made.connection({ memberships: [member('g', { leavingAt: 9_990, leftAt: 10_001 })] })
+      receive(client, made.push({ kind: 'group', uids: [], group: 'g' }))
+      made.push({ kind: 'group', uids: [], group: 'g' })
+      deepEqual(broken(made), [])
+    })
+
+    it('what nobody of this run has pushed', () => {
+      const made = new HandMade()
+      made.history.strangers.push({ at: 5_000, connection: 0, text: 'hello from elsewhere' })
+      deepEqual(broken(made), ['misdelivered'])
+    })
+  })
+
+  it('finds ghosts: a dead node that is listed for too long', () => {
+    const made = new HandMade()
+    const seen = { node: 'n0-a', by: 'n1-a', diedAt: 10_000, where: 'nodes' } as const
+    made.fault({ from: 10_000, to: 10_010 })
+    made.history.sightings.push({ ...seen, lastSeenAt: 14_900 })
+    deepEqual(broken(made), [])
+    made.history.sightings.push({ ...seen, lastSeenAt: 16_000 })
+    deepEqual(broken(made), ['ghosts'])
+    match(findingOf(made, 'ghosts').violations[0]!.what, /still saw it among nodes 6000 ms later/)
+  })
+
+  it('finds a service that does not come back', () => {
+    const made = new HandMade()
+    made.fault({ from: 10_000, to: 12_000 })
+    made.push({ firstCalledAt: 20_000, outcome: 'failed', error: 'FLT_STORE_AWAY' })
+    made.history.refusals.push({ at: 20_000, slot: 0, reason: '503' })
+    deepEqual(broken(made), [])
+    made.push({ firstCalledAt: 28_000, outcome: 'failed', error: 'FLT_STORE_AWAY' })
+    made.history.refusals.push({ at: 28_000, slot: 0, reason: '503' })
+    equal(findingOf(made, 'service').violations.length, 2)
+  })
+})
