@@ -138,6 +138,11 @@ export class Connection<P extends string = string> {
 
   // ---- for the rooms around it; none of it is for users
 
+  /** @internal Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
+  get isGoing(): boolean {
+    return this.#closing !== undefined || this.#outbox.isClosing
+  }
+
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
     if (this.#closing !== undefined || this.#outbox.isClosing) return false

@@ -64,6 +64,11 @@ export class RawClient implements Disposable {
     this.#socket.write(Buffer.concat([header, Buffer.alloc(4), payload]))
   }
 
+  /** Reads no more: it does not see that the server ends the connection, and keeps its side of it open. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   /** The next frame that was not taken yet. */
   async next(): Promise<RawFrame> {
     await until('a frame comes', () => this.#frames.length > this.#taken, { every: 2 })

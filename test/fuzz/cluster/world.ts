@@ -56,6 +56,8 @@ export class World {
   /** Of nodes that were killed or cut off, and of the store: what a push that was under way may fail of. */
   #losses = 0
   #isCalm = true
+  /** Whether it was lost. */
+  #isStoreNew = false
 
   constructor(store: Store) {
     this.#store = store
@@ -236,7 +238,10 @@ export class World {
       for (let index = 0; index < count; index++) {
         const due = { user, text: text() }
         this.#due.push(due)
-        await this.#send(pick(this.#up, index), { uid: user.uid }, due.text, true)
+        await this.#send(pick(this.#up, index), { uid: user.uid }, due.text, true, ({ offline }) => {
+          // A node that stands still since before it could come back after a loss of the store is not waited for.
+          if (this.#isStoreNew && offline.length > 0) this.#drop(({ text }) => text === due.text)
+        })
       }
     }
     const away = stranded.filter((user) => !user.open.some(isUp))
@@ -283,6 +288,7 @@ export class World {
     this.#losses++
     this.#drop(() => true)
     this.#disturb(...this.#hosts)
+    this.#isStoreNew = true
     await this.#store.lose()
   }
 
