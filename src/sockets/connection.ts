@@ -224,10 +224,17 @@ export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
 
 export function toUrl({ url, rawHeaders }: UpgradeRequest): URL {
   try {
-    return new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`)
+    return withoutCredentials(new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`))
   } catch {
     return new URL('/', 'http://localhost')
   }
+}
+
+/** No `Request` can be made of a URL that has them, and nobody checks them here (RFC 9110 §4.2.4). */
+function withoutCredentials(url: URL): URL {
+  if (url.username !== '') url.username = ''
+  if (url.password !== '') url.password = ''
+  return url
 }
 
 function hostIn(rawHeaders: readonly string[]): string | undefined {

@@ -13,7 +13,7 @@ async function twoHosts(t: TestContext): Promise<[Host, Host]> {
   const driver = memory()
   const hosts = await Promise.all([Host.start(driver, 'p', 'a'), Host.start(driver, 'p', 'b')])
   t.after(() => Promise.all(hosts.map(({ server }) => server.close({ timeout: 100 }))))
-  return hosts as [Host, Host]
+  return hosts
 }
 
 test('a push that meets a connection whose client is just closing it goes after the user to another node', async (t) => {

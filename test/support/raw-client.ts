@@ -64,6 +64,18 @@ export class RawClient implements Disposable {
     this.#socket.write(Buffer.concat([header, Buffer.alloc(4), payload]))
   }
 
+  /** Bytes as they are. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
+  }
+
+  /** Resolves once the server has ended the connection. */
+  async ended(): Promise<void> {
+    await until('the server ends the connection', () => this.#socket.destroyed || this.#socket.readableEnded, {
+      every: 2,
+    })
+  }
+
   /** Reads no more: it does not see that the server ends the connection, and keeps its side of it open. */
   pause(): void {
     this.#socket.pause()
