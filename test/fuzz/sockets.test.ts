@@ -128,7 +128,7 @@ test('frames of any kind are answered, or end their connection with a code; ever
       await stage.isWell()
     },
   )
-  await fc.assert(property, runs(400))
+  await fc.assert(property, runs(250))
 })
 
 test('bytes that are hardly frames end their connection; everyone else is served', async () => {

@@ -4,7 +4,7 @@ import { anySteps, type Step } from './steps.ts'
 import { type Store, World } from './world.ts'
 
 /** ms, times `FLOTILLA_FUZZ`. */
-const BUDGET = 18_000
+const BUDGET = 14_000
 
 /** As many random histories as there is time for: most of it is waited for leases that run out. */
 export async function live(store: Store, count: number): Promise<void> {
