@@ -101,6 +101,23 @@ export class RawClient implements Disposable {
     this.write(Buffer.concat(Array.from({ length: count }, () => frame)))
   }
 
+  /** Bytes as they are. */
+  write(bytes: Uint8Array): void {
+    this.#socket.write(bytes)
+  }
+
+  /** Resolves once the server has ended the connection. */
+  async ended(): Promise<void> {
+    await until('the server ends the connection', () => this.#socket.destroyed || this.#socket.readableEnded, {
+      every: 2,
+    })
+  }
+
+  /** Reads no more: it does not see that the server ends the connection, and keeps its side of it open. */
+  pause(): void {
+    this.#socket.pause()
+  }
+
   /** The next frame that was not taken yet. */
   async next(): Promise<RawFrame> {
     await until('a frame comes', () => this.frames.length > this.#taken, { every: 2 })
