@@ -6,7 +6,8 @@ import { defineModule, type ErrorReport, type ServerOptions } from '../../src/in
 import { raw, token } from '../../src/modules/parsers.ts'
 import { startTestServer, type TestServer } from '../../src/testing.ts'
 import { connect, type TestClient } from '../support/connect.ts'
-import { RawClient, type RawFrame, type RawFrameInit } from '../support/raw-client.ts'
+import { RawClient } from '../support/raw-client.ts'
+import type { RawFrame, RawFrameInit } from '../support/raw-frame.ts'
 import { runs } from '../support/fuzz.ts'
 import { rawRequest } from '../support/raw-request.ts'
 

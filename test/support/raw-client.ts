@@ -101,23 +101,6 @@ export class RawClient implements Disposable {
     this.write(Buffer.concat(Array.from({ length: count }, () => frame)))
   }
 
-  /** Bytes as they are. */
-  write(bytes: Uint8Array): void {
-    this.#socket.write(bytes)
-  }
-
-  /** Resolves once the server has ended the connection. */
-  async ended(): Promise<void> {
-    await until('the server ends the connection', () => this.#socket.destroyed || this.#socket.readableEnded, {
-      every: 2,
-    })
-  }
-
-  /** Reads no more: it does not see that the server ends the connection, and keeps its side of it open. */
-  pause(): void {
-    this.#socket.pause()
-  }
-
   /** The next frame that was not taken yet. */
   async next(): Promise<RawFrame> {
     await until('a frame comes', () => this.frames.length > this.#taken, { every: 2 })
@@ -134,7 +117,7 @@ export class RawClient implements Disposable {
 
   /** The code that the server closed with, if it has said so already. */
   get closedWith(): number | undefined {
-    return this.frames.find(({ opcode }) => opcode === 8)?.payload.readUInt16BE()
+    return this.frames.find(({ opcode }) => opcode === Opcode.close)?.payload.readUInt16BE()
   }
 
   /** Whether the server has hung up. */
