@@ -128,6 +128,10 @@ class RemoteNodes implements NodeBook {
     return this.#roster.nodeOf(connection)
   }
 
+  isLive(node: NodeId): boolean {
+    return this.#roster.isLive(node)
+  }
+
   standIn(node: NodeId): NodeId | undefined {
     return this.#roster.isGone(node) ? undefined : node
   }

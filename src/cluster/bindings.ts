@@ -69,14 +69,25 @@ export class Bindings {
     return this.#round.join()
   }
 
-  /** Writes everything again, under the node's new id, with new stamps. */
-  touchAll(): void {
+  /** Writes everything again, under the node's new id, with new stamps. Resolves once it is stored, or never will be. */
+  async touchAll(): Promise<void> {
     for (const connection of this.#hub) {
       connection.stampUid(UNSTAMPED)
       for (const group of connection.memberships.keys()) connection.setMembership(group, UNSTAMPED)
-      const uids = connection.uid === undefined ? [] : [connection.uid]
-      this.touch(connection, uids, connection.memberships.keys()).catch(() => {})
     }
+    await this.repeat(this.#hub)
+  }
+
+  /** Writes these connections again as they are. Resolves once they are stored, or never will be. */
+  async repeat(connections: Iterable<Connection>): Promise<void> {
+    let stored = Promise.resolve()
+    for (const connection of connections) {
+      const uids = connection.uid === undefined ? [] : [connection.uid]
+      // All of them go into one round.
+      stored = this.touch(connection, uids, connection.memberships.keys())
+      stored.catch(() => {})
+    }
+    await stored.catch(() => {})
   }
 
   close(): void {

@@ -50,6 +50,7 @@ export class Membership implements NodeBook {
   /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
   #renewedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
+  #isBeating = false
   #countTimer: NodeJS.Timeout | undefined
   #isCountStale = false
   #rejoining: Promise<void> | undefined
@@ -86,6 +87,10 @@ export class Membership implements NodeBook {
 
   nodeOf(connection: ConnectionId): NodeId | undefined {
     return this.#roster.nodeOf(connection)
+  }
+
+  isLive(node: NodeId): boolean {
+    return this.#roster.isLive(node)
   }
 
   standIn(node: NodeId): NodeId | undefined {
@@ -131,6 +136,13 @@ export class Membership implements NodeBook {
     if (renewal.type === 'renewed') return true
     if (node === this.#node) void this.rejoin()
     return false
+  }
+
+  /** Takes the next heartbeat now: something may have happened to this node's place. */
+  hasten(): void {
+    if (this.#closed || this.#isBeating || this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#schedule(0)
   }
 
   /** Asks the store who is there; tells who came and who went. */
@@ -189,6 +201,7 @@ export class Membership implements NodeBook {
 
   async #beat(): Promise<void> {
     const { heartbeat } = this.#settings
+    this.#isBeating = true
     let next = heartbeat
     try {
       const renewal = await this.#renew()
@@ -203,6 +216,7 @@ export class Membership implements NodeBook {
     } catch (error) {
       if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
     }
+    this.#isBeating = false
     this.#schedule(next)
   }
 

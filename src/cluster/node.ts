@@ -24,6 +24,7 @@ import { IngressReader } from './ingress-reader.ts'
 import { Leftovers } from './leftovers.ts'
 import { Membership } from './membership.ts'
 import { Parking } from './parking.ts'
+import { Reassertion } from './reassertion.ts'
 import { Residents } from './residents.ts'
 import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
@@ -63,6 +64,7 @@ export class ClusterNode {
   readonly #queue: Queue
   readonly #membership: Membership
   readonly #bindings: Bindings
+  readonly #reassertion: Reassertion
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
@@ -96,6 +98,8 @@ export class ClusterNode {
     const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, (uid) => {
       void this.#parking.collect(uid)
     }))
+    this.#reassertion = new Reassertion(hub, bindings)
+    state.onLoss?.(() => this.#recover())
     const deliverer = (this.#deliverer = new Deliverer(hub, state, membership, dispatcher, logger))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
     const parking = (this.#parking = new Parking({
@@ -183,6 +187,7 @@ export class ClusterNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#reassertion.stop()
     this.#bindings.close()
     this.#deliverer.close()
     this.#parking.close()
@@ -293,7 +298,12 @@ export class ClusterNode {
       opened: (order) => this.#hub.skipBroadcasts(order),
       left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
-      beat: () => this.#leadIngress(),
+      beat: () => {
+        // One that was under way while this node said goodbye.
+        if (this.#closed) return
+        this.#leadIngress()
+        void this.#reassertion.some()
+      },
       connectionCount: () => this.#hub.size,
       url: () => this.#hooks.url(),
     }
@@ -301,9 +311,20 @@ export class ClusterNode {
 
   #rejoined(from: NodeId): void {
     this.#follow(this.#membership.node)
-    this.#bindings.touchAll()
-    // Where it was not evicted but lost by the store, its old place is still there.
-    this.#takeOver(from, 'evicted')
+    this.#reassertion.stop()
+    // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
+    // them there as long as they are not in the new one.
+    void this.#bindings.touchAll().then(() => this.#takeOver(from, 'evicted'))
+  }
+
+  /** The store may have forgotten the last of what it was told. */
+  #recover(): void {
+    this.#logger.warn(
+      { node: this.#membership.node },
+      'the store has changed its server: everybody here is bound again',
+    )
+    this.#membership.hasten()
+    void this.#reassertion.all()
   }
 
   #takeOver(node: NodeId, reason: GoneNode['reason']): void {

@@ -22,7 +22,11 @@ export const isEmpty = ({ bytes }: Entry): boolean => bytes.length === 0
 /** Reading stops before the next entry; resolves when the handler has returned. */
 export type Stop = () => Promise<void>
 
-/** Entries in order. Reading goes on when it resolves; it MUST NOT reject. */
+/**
+ * Entries in order. Reading goes on when it resolves; it MUST NOT reject. Where the connection to the store was lost, what
+ * was not acked MAY be handed out again, from its start, and positions MAY begin anew: whoever reads knows by publisher
+ * and number what it had.
+ */
 export type Handler = (entries: readonly Entry[]) => Promise<void> | void
 
 /** What an idempotency key stands for. */

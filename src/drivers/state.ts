@@ -186,6 +186,13 @@ export interface State {
     cursor?: string,
   ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
 
+  /**
+   * Tells the listener whenever the store may have forgotten the last of what it answered: a replica took over, or it
+   * started again from its disk. The bindings are then to be applied again, and `locate` MUST NOT call settled what it
+   * finds nowhere before the nodes had time for it. A store that cannot forget has no such hook.
+   */
+  onLoss?(listener: () => void): void
+
   /** Rejects within `timeout` ms unless the store answers. */
   ping(timeout: number): Promise<void>
 

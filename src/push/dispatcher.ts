@@ -120,9 +120,10 @@ export class Dispatcher implements Courier {
 
   sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void {
     const failed = (error: unknown): void => job.settle({ type: 'failed', error }, node, push)
+    const gone = this.#init.locator.departure(node)
     // A first copy's receipt names who is offline; nobody is told that of a later one, so it is parked.
-    if (push.resent) this.resend(push, node).then(() => job.miss([]), failed)
-    else this.#sendCopy(push, node).then(({ missed }) => job.miss(missed), failed)
+    if (push.resent) gone.then(() => this.resend(push, node)).then(() => job.miss([]), failed)
+    else gone.then(() => this.#sendCopy(push, node)).then(({ missed }) => job.miss(missed), failed)
   }
 
   ended(): void {

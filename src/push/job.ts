@@ -1,4 +1,4 @@
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Address, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import type { LocatableTarget, Question } from './locator.ts'
@@ -145,7 +145,8 @@ class Trouble {
       const message = `an inbox is full (${done}): its node is too slow; try again with the same id`
       return new FlotillaError('FLT_INBOX_FULL', message, { details })
     }
-    const message = `the store did not take the push everywhere (${done}): try again with the same id`
+    const why = isFlotillaError(this.#failure) ? this.#failure.message : 'the store did not take the push everywhere'
+    const message = `${why} (${done}): try again with the same id`
     return new FlotillaError('FLT_STORE_AWAY', message, { details, cause: this.#failure })
   }
 }

@@ -12,6 +12,8 @@ export type LocatableTarget = Exclude<ParsedTarget, { type: 'all' }>
 export interface NodeBook {
   nodeOf(connection: ConnectionId): NodeId | undefined
   refresh(): Promise<void>
+  /** As far as is known since the last refresh. */
+  isLive(node: NodeId): boolean
   /** The node to write to in a node's place: another incarnation of it, or none where it is known to be gone. */
   standIn(node: NodeId): NodeId | undefined
 }
@@ -37,6 +39,8 @@ export class Locator {
   readonly #storeWait: number
   #questions: Question[] = []
   #isAsking = false
+  /** Nodes without an inbox, with who waits for them to be gone. */
+  readonly #departures = new Map<NodeId, Promise<void>>()
   /** Until when those wait whose answers cannot be believed yet, by our monotonic clock. */
   readonly #deadlines = new Map<Question, number>()
 
@@ -51,6 +55,28 @@ export class Locator {
     if (this.#isAsking) return
     this.#isAsking = true
     queueMicrotask(() => void this.#askAll())
+  }
+
+  /**
+   * Resolves once a node that has no inbox is known to be gone. One that keeps its lease has only lost the inbox, and
+   * with it its place: nobody there is offline, for it is about to join again. Rejects where that takes too long.
+   */
+  departure(node: NodeId): Promise<void> {
+    const known = this.#departures.get(node)
+    if (known !== undefined) return known
+    const departure = this.#departs(node).finally(() => this.#departures.delete(node))
+    this.#departures.set(node, departure)
+    return departure
+  }
+
+  async #departs(node: NodeId): Promise<void> {
+    const deadline = performance.now() + this.#storeWait
+    for (;;) {
+      await this.#nodes.refresh()
+      if (!this.#nodes.isLive(node)) return
+      if (performance.now() > deadline) throw rebuilding()
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_PAUSE))
+    }
   }
 
   async #askAll(): Promise<void> {

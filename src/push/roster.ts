@@ -27,6 +27,10 @@ export class Roster {
     return this.#list.gone
   }
 
+  isLive(node: NodeId): boolean {
+    return this.#list.live.some((live) => live.node === node)
+  }
+
   isGone(node: NodeId): boolean {
     return this.#gone.has(node)
   }

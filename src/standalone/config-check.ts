@@ -12,10 +12,15 @@ export type Listen =
   | { readonly type: 'tcp'; readonly host: string; readonly port: number }
   | { readonly type: 'unix'; readonly path: string }
 
-export type Store = { readonly type: 'memory' } | { readonly type: 'redis'; readonly url: string }
+export type Store =
+  | { readonly type: 'memory' }
+  | { readonly type: 'redis'; readonly url: string; readonly durability?: 'memory' | 'replicated' }
 
 /** What was asked for, checked: everything fits together, and what was left out has its default. */
-export interface Config extends Omit<Settings, 'host' | 'port' | 'unix' | 'driver' | 'redis' | 'modules'> {
+export interface Config extends Omit<
+  Settings,
+  'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'modules'
+> {
   readonly listen: Listen
   readonly store: Store
   readonly tokens: TokenSource
@@ -62,7 +67,15 @@ function listenOf({ unix, host = '127.0.0.1', port = 18_308 }: Settings, dev: bo
 
 const rank: Record<Source, number> = { file: 1, environment: 2, flag: 3 }
 
-function storeOf({ driver, redis }: Settings, sourceOf: SourceOf): Store {
+function storeOf(settings: Settings, sourceOf: SourceOf): Store {
+  const store = placeOf(settings, sourceOf)
+  const { durability } = settings
+  if (durability === undefined) return store
+  if (store.type === 'redis') return { ...store, durability }
+  throw usageError('--durability goes with --redis: the memory driver ends with its process')
+}
+
+function placeOf({ driver, redis }: Settings, sourceOf: SourceOf): Store {
   if (driver === 'nats') throw usageError('--driver takes memory or redis; nats comes later')
   const url = redis ?? 'redis://127.0.0.1:6379'
   if (driver === 'redis') return { type: 'redis', url }

@@ -7,7 +7,8 @@ export async function openDriver(store: Store): Promise<Driver> {
       return memory()
     case 'redis': {
       const { redis } = await import('../drivers/redis/redis.ts')
-      return redis({ url: store.url })
+      const { url, durability } = store
+      return redis({ url, ...(durability !== undefined && { durability }) })
     }
     default:
       throw store satisfies never
@@ -17,8 +18,7 @@ export async function openDriver(store: Store): Promise<Driver> {
 /** Names the store in a message, without its password. */
 export function addressOf(store: Store): string {
   if (store.type === 'memory') return 'memory'
-  const url = new URL(store.url)
-  if (url.password !== '') url.password = '***'
-  for (const name of url.searchParams.keys()) if (/pass|secret|token/i.test(name)) url.searchParams.set(name, '***')
-  return url.href
+  // With several hosts it is no URL in the strict sense.
+  const url = store.url.replace(/^([^:]+:\/\/[^/?#]*?:)[^/?#]*@/, '$1***@')
+  return url.replace(/([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*/gi, '$1***')
 }

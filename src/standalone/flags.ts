@@ -140,9 +140,16 @@ export const flagGroups: readonly FlagGroup[] = [
         key: 'redis',
         name: 'redis',
         argument: 'URL',
-        help: 'Redis to use; gives --driver redis (default: redis://127.0.0.1:6379)',
-        takes: 'a URL such as redis://127.0.0.1:6379',
+        help: 'Redis to use, or redis+sentinel://, redis+cluster://; gives --driver redis (default: redis://127.0.0.1:6379)',
+        takes: 'a URL such as redis://127.0.0.1:6379, redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST',
         secret: true,
+      },
+      {
+        key: 'durability',
+        name: 'durability',
+        argument: 'LEVEL',
+        help: 'memory, or replicated: a push is stored once a replica of Redis has it (default: memory)',
+        takes: 'memory or replicated',
       },
       {
         key: 'prefix',

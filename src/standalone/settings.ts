@@ -62,11 +62,6 @@ function hasProtocol(...protocols: string[]) {
   return (value: string) => URL.canParse(value) && protocols.includes(new URL(value).protocol)
 }
 
-/** A list of hosts is no URL of the standard's: one host is checked here, the rest by the driver. */
-function isRedisUrl(value: string): boolean {
-  return /^rediss?\+(sentinel|cluster):\/\/./.test(value) || hasProtocol('redis:', 'rediss:')(value)
-}
-
 /** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
 const moduleItself = z.custom<object>((value) => typeof value === 'function' || (typeof value === 'object' && !!value))
 
@@ -76,7 +71,9 @@ export const settingsSchema = z.strictObject({
   unix: text,
   name: z.string().regex(/^[\w.-]{1,64}$/),
   driver: z.enum(['memory', 'redis', 'nats']),
-  redis: z.string().refine(isRedisUrl),
+  // Several hosts make no URL in the strict sense; the driver says what is wrong behind the scheme.
+  redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
+  durability: z.enum(['memory', 'replicated']),
   prefix: text,
   heartbeat: whole(20, HOUR),
   deadAfter: whole(60, 24 * HOUR),

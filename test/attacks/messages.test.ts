@@ -34,11 +34,10 @@ test('maxMessagesPerSecond: a flooder that does not mind being closed is not rea
   await using server = await start({ maxMessagesPerSecond: 10 })
   handledCount = 0
   using flooder = await RawClient.connect(server.url, '/echo')
-  const flood = setInterval(() => {
-    for (let n = 0; n < 1_000; n++) flooder.send('x'.repeat(100))
-  }, 5)
-  await until('it is gone', () => server.server.local.size === 0 && flooder.isClosed)
-  clearInterval(flood)
+  await until('it is gone', () => {
+    flooder.sendMany('x'.repeat(100), 1_000)
+    return server.server.local.size === 0 && flooder.isClosed
+  })
   assert.ok(handledCount <= 50, `${handledCount} were handled`)
 })
 
@@ -66,20 +65,10 @@ for (const [what, opcode] of [
   test(`a flood of ${what} is cut off with 1008`, async () => {
     await using server = await start()
     using flooder = await RawClient.connect(server.url, '/echo')
-    const flood = setInterval(() => {
-      for (let n = 0; n < 50; n++) flooder.send('', { opcode })
-    }, 5)
+    flooder.sendMany('', 5_000, { opcode })
     assert.equal(await flooder.closeCode(), 1008)
-    clearInterval(flood)
     assert.equal(server.server.stats().floodedCount, 1)
   })
-
-test('thousands of pings at once are not even answered', async () => {
-  await using server = await start()
-  using flooder = await RawClient.connect(server.url, '/echo')
-  for (let n = 0; n < 5_000; n++) flooder.send('', { opcode: PING })
-  await until('it is cut off', () => flooder.isClosed)
-})
 
 test('pings that nobody reads the answers of do not pile up', async () => {
   await using server = await start()
@@ -117,11 +106,10 @@ test('a client that was kicked and sends on is cut off', async () => {
   using kicked = await RawClient.connect(server.url, '/echo')
   const [connection] = server.server.local
   connection!.disconnect()
-  const flood = setInterval(() => {
-    for (let n = 0; n < 1_000; n++) kicked.send('x')
-  }, 5)
-  await until('it is gone', () => kicked.isClosed)
-  clearInterval(flood)
+  await until('it is gone', () => {
+    kicked.sendMany('x', 1_000)
+    return kicked.isClosed
+  })
 })
 
 test('large messages that wait for a slow handler are bounded in bytes, not only in number', async () => {

@@ -23,7 +23,7 @@ const config = {
   compression: true,
 }
 const KEY = 'the-key'
-const MAX_MEMORY = 200 * 2 ** 20
+const MAX_MEMORY = 256 * 2 ** 20
 /** ms at the 99th percentile, beyond what it takes while nobody attacks: others may use the machine as well. */
 const MAX_LATENCY = 250
 
@@ -54,35 +54,40 @@ test('under attack a node refuses as documented, keeps its memory bounded, and s
   const calm = new Memory(child.pid!)
   await people.live(1_000)
   const [base, usual] = [calm.stop(), people.latency]
+  const bound = MAX_LATENCY + usual
   for (const [name, expected] of attacks)
     await t.test(name, async (tt) => {
-      const memory = new Memory(child.pid!)
-      const hostile = new Child(process.execPath, [
-        '--import',
-        import.meta.resolve('tsx'),
-        attacker,
-        name,
-        url,
-        await tokenFor('eve'),
-      ])
-      const over = hostile.exited.then(() => false)
-      people.forget()
-      while (await Promise.race([people.live(100).then(() => true), over]));
-      const [, said = '{}'] = /^(.*)$/m.exec(hostile.stdout) ?? []
-      const outcomes = JSON.parse(said) as Record<string, number>
-      const grown = memory.stop() - base
-      const latency = people.latency
-      tt.diagnostic(`${said} +${Math.round(grown / 2 ** 20)} MiB, p99 ${Math.round(latency)} ms of ${people.count}`)
-      assert.equal((await hostile.exited).code, 0, hostile.stderr)
-      assert.ok(Object.keys(outcomes).length > 0, 'something happened')
-      for (const outcome of Object.keys(outcomes)) assert.ok(expected.includes(outcome), said)
-      if (name === 'too many connections') assert.equal(outcomes['101'], config.maxConnectionsPerIp)
-      assert.ok(grown < MAX_MEMORY, `${grown} bytes more`)
-      assert.ok(people.count > 50)
-      assert.ok(latency < MAX_LATENCY + usual, `${latency} ms, else ${usual} ms`)
+      const token = await tokenFor('eve')
+      const attack = async (): Promise<number> => {
+        const memory = new Memory(child.pid!)
+        const outcomes = await attacked(people, [name, url, token])
+        const grown = memory.stop() - base
+        const { latency, count } = people
+        const said = JSON.stringify(outcomes)
+        tt.diagnostic(`${said} +${Math.round(grown / 2 ** 20)} MiB, p99 ${Math.round(latency)} ms of ${count}`)
+        assert.ok(Object.keys(outcomes).length > 0, 'something happened')
+        for (const outcome of Object.keys(outcomes)) assert.ok(expected.includes(outcome), said)
+        if (name === 'too many connections') assert.equal(outcomes['101'], config.maxConnectionsPerIp)
+        assert.ok(grown < MAX_MEMORY, `${grown} bytes more`)
+        assert.ok(count > 50)
+        return latency
+      }
+      // What else the machine does may well take a quarter of a second, but hardly twice.
+      const latency = await attack()
+      if (latency >= bound) assert.ok((await attack()) < bound, `${latency} ms, and again; else ${usual} ms`)
     })
   assert.ok(people.areAllThere)
 })
+
+/** How an attack ended, while people went on living. */
+async function attacked(people: People, args: readonly string[]): Promise<Record<string, number>> {
+  const hostile = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), attacker, ...args])
+  const over = hostile.exited.then(() => false)
+  people.forget()
+  while (await Promise.race([people.live(100).then(() => true), over]));
+  assert.equal((await hostile.exited).code, 0, hostile.stderr)
+  return JSON.parse(/^(.*)$/m.exec(hostile.stdout)?.[1] ?? '{}') as Record<string, number>
+}
 
 /** Resident memory of a process, looked at now and then. */
 class Memory {
@@ -150,12 +155,12 @@ class People {
     this.#latencies = []
   }
 
-  /** For so many ms: every 10 ms one speaks, and another is pushed to. */
+  /** For so many ms: every 10 ms two speak, and now and then one is pushed to. */
   async live(duration: number): Promise<void> {
     const end = performance.now() + duration
     while (performance.now() < end) {
       const n = this.#next++ % COUNT
-      this.#clients[n]!.send(String(performance.now()))
+      for (const speaker of [n, (n + 5) % COUNT]) this.#clients[speaker]!.send(String(performance.now()))
       if (n % 2 === 0) this.#push(`p${(n + 1) % COUNT}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }

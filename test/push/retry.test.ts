@@ -27,7 +27,12 @@ test('who has a push from its first attempt is left out of the third, though the
     ...state,
     locate: () => Promise.reject(new FlotillaError('FLT_STORE_AWAY', 'the store does not answer')),
   } as unknown as typeof state
-  const nodes = { nodeOf: () => undefined, refresh: async () => {}, standIn: (node: NodeId) => node }
+  const nodes = {
+    nodeOf: () => undefined,
+    isLive: () => false,
+    refresh: async () => {},
+    standIn: (node: NodeId) => node,
+  }
   const locator = new Locator(away, nodes, 100)
   const dispatcher = new Dispatcher({ queue, codec: settings.codec, publisher: 'p', locator, onUndelivered: () => {} })
   const pusher = new Pusher(dispatcher, queue, 'p', { ...settings, onFailure: () => {} })

@@ -78,6 +78,9 @@ test('what has no flag is given in a config file', async (t) => {
 test('--redis gives --driver redis', async () => {
   const config = await loadConfig({ redis: 'redis://10.0.0.5', ...secret }, {})
   assert.deepEqual(config.store, { type: 'redis', url: 'redis://10.0.0.5' })
+  const url = 'redis+sentinel://a,b/main'
+  const replicated = await loadConfig({ redis: url, ...secret }, { FLOTILLA_DURABILITY: 'replicated' })
+  assert.deepEqual(replicated.store, { type: 'redis', url, durability: 'replicated' })
   const flagWins = await loadConfig({ driver: 'memory', ...secret }, { FLOTILLA_REDIS: 'redis://10.0.0.5' })
   assert.deepEqual(flagWins.store, { type: 'memory' })
 })
@@ -90,6 +93,9 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ driver: 'mysql' }, /^--driver takes memory or redis, not "mysql"$/],
   [{ driver: 'nats' }, /^--driver takes memory or redis; nats comes later$/],
   [{ driver: 'memory', redis: 'redis://h' }, /--driver memory and --redis/],
+  [{ durability: 'replicated' }, /^--durability goes with --redis/],
+  [{ redis: 'redis://h', durability: 'disk' }, /^--durability takes memory or replicated, not "disk"$/],
+  [{ redis: 'redis+kluster://a,b' }, /^--redis takes a URL such as redis:/],
   [{ redis: '127.0.0.1:6379' }, /^--redis takes a URL such as redis:/],
   [{ prefix: '' }, /^--prefix takes/],
   [{ heartbeat: '0' }, /^--heartbeat takes a time in milliseconds, 20 to 3600000/],

@@ -122,12 +122,14 @@ export class RawClient implements Disposable {
 
   /** Whether the server has hung up. */
   get isClosed(): boolean {
-    return this.#socket.closed
+    return this.#hasEnded || this.#socket.closed
   }
 
   /** Resolves once the kernel has taken what was sent, or the server has hung up. */
   async drained(): Promise<void> {
-    await until('it drains', () => this.#socket.closed || this.#socket.writableLength === 0, { every: 1 })
+    // Else who sends without end would never hear that the server has hung up.
+    await nextTurn()
+    await until('it drains', () => this.isClosed || this.#socket.writableLength === 0, { every: 1 })
   }
 
   /** Resolves once so many frames are here, or the server has ended. */

@@ -1,19 +1,23 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
+import type { Address } from './address.ts'
+import { ClusterRouter } from './cluster-router.ts'
+import { type Commands, connect } from './connect.ts'
+import { Histories } from './histories.ts'
+import { adviceOn, isFromReplica, isPassingRefusal } from './refusal.ts'
 import type { HotScript, ScriptCall } from './script-call.ts'
-import { scripts, type ScriptCommands } from './scripts.ts'
 
-export type Commands = Redis & ScriptCommands
+export type { Commands } from './connect.ts'
 
-/** Replies that mean "not now": the same command may succeed a moment later. */
-const TRANSIENT = /^(LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|BUSY|UNBLOCKED|OOM|MISCONF)\b/
 const RETRY_PAUSE = 50
 /** Commands that may be unanswered at once: beyond it the store is too far behind to promise anything. */
 const MAX_WAITING = 10_000
-const MAX_RECONNECT_DELAY = 1_000
+/** ms between two attempts to find the master where a replica has answered. */
+const LEAVE_PAUSE = 250
+const MAX_LOADS = 3
 
 /**
  * A connection to Redis on which every command is safe to send twice, and is therefore sent again until it is answered
@@ -21,21 +25,40 @@ const MAX_RECONNECT_DELAY = 1_000
  * what we send.
  */
 export class RedisClient {
+  readonly address: Address
+  /** Tells of servers that may lack the last of what the store had answered. */
+  readonly histories: Histories
   readonly #redis: Commands
+  /** The same, where it is a cluster. */
+  readonly #router: ClusterRouter | undefined
   readonly #settings: DriverSettings
   #closed = false
   #lastError: Error | undefined
+  #failedAt = Number.NEGATIVE_INFINITY
+  #leftAt = Number.NEGATIVE_INFINITY
   #return: Promise<void> | undefined
   #wake: (() => void) | undefined
   #waiting = 0
 
-  constructor(url: string, settings: DriverSettings, role: string) {
+  constructor(address: Address, settings: DriverSettings, role: string) {
+    this.address = address
     this.#settings = settings
-    this.#redis = connect(url, `${settings.prefix}:${role}`, settings.storeWait) as Commands
+    this.#redis = connect(address, settings, role, settings.storeWait)
+    const redis: Redis = this.#redis
+    this.#router = redis instanceof ClusterRouter ? redis : undefined
+    this.histories = new Histories(redis)
     // Without a listener ioredis prints to the console; what matters reaches the caller as the cause of FLT_STORE_AWAY.
-    this.#redis.on('error', (error: Error) => {
-      this.#lastError = error
-    })
+    this.#redis.on('error', (error: Error) => this.#remember(error))
+  }
+
+  /** Where the store is a cluster: who has which slot. */
+  get router(): ClusterRouter | undefined {
+    return this.#router
+  }
+
+  /** The connection that a command on this key goes to, where it is known. */
+  connectionFor(key: string): Redis | undefined {
+    return this.#router === undefined ? this.#redis : this.#router.masterFor(key)
   }
 
   /** @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`, `FLT_CLOSED` after `close`. */
@@ -52,6 +75,8 @@ export class RedisClient {
    * of its 500 methods into a new object every time, which costs more than a few commands do.
    */
   async batch(send: (redis: Commands) => Promise<unknown>[]): Promise<unknown[]> {
+    const router = this.#router
+    if (router !== undefined) return this.run((redis) => sendToMasters(router, () => send(redis)))
     return this.run((redis) => {
       const { stream } = redis
       stream.cork()
@@ -79,15 +104,45 @@ export class RedisClient {
     return this.#known(script, () => this.batch(send))
   }
 
-  /** Hands the script to Redis where Redis does not have it, and calls once more. */
+  /** One call of a script, and how many replicas had what it wrote within `wait` ms. */
+  callReplicated(
+    script: HotScript,
+    keys: readonly string[],
+    args: readonly (string | number | Buffer)[],
+    wait: number,
+  ): Promise<{ reply: unknown; replicaCount: number }> {
+    return this.#known(script, () =>
+      this.run(async (redis) => {
+        const connection = this.connectionFor(keys[0]!)
+        if (connection?.status !== 'ready') throw new Error('the master of this slot is not connected')
+        const redirections = this.#router?.redirections
+        const written = redis.evalsha(script.sha, keys.length, ...keys, ...args)
+        const [reply, replicaCount] = await Promise.all([written, connection.wait(1, wait)])
+        // WAIT was not where the script has been.
+        if (this.#router?.redirections !== redirections) throw new Error('the slot has moved meanwhile')
+        return { reply, replicaCount }
+      }),
+    )
+  }
+
+  /** Hands the script to Redis where Redis does not have it, and calls again. */
   async #known<T>(script: HotScript, call: () => Promise<T>): Promise<T> {
-    try {
-      return await call()
-    } catch (error) {
-      if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+    // In a cluster, another master that lacks it may have taken over meanwhile.
+    for (let attempt = 0; attempt < MAX_LOADS; attempt++) {
+      try {
+        return await call()
+      } catch (error) {
+        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+      }
+      await this.run((redis) => this.#load(redis, script))
     }
-    await this.run((redis) => redis.script('LOAD', script.lua))
     return call()
+  }
+
+  #load(redis: Commands, { lua }: HotScript): Promise<unknown> {
+    if (this.#router === undefined) return redis.script('LOAD', lua)
+    const masters = this.#router.masters.filter(({ status }) => status === 'ready')
+    return Promise.all(masters.map((master) => master.script('LOAD', lua)))
   }
 
   close(): void {
@@ -105,7 +160,8 @@ export class RedisClient {
         if (this.#redis.status === 'ready') return await command(this.#redis)
       } catch (error) {
         if (!this.#isPassing(error)) throw error
-        this.#lastError = error as Error
+        this.#remember(error as Error)
+        if (isFromReplica(error as Error)) this.#leaveReplica()
       }
       const left = deadline - performance.now()
       if (left <= 0) throw this.#away()
@@ -115,9 +171,7 @@ export class RedisClient {
 
   #isPassing(error: unknown): boolean {
     if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return false
-    return (
-      this.#closed || this.#redis.status !== 'ready' || error.name !== 'ReplyError' || TRANSIENT.test(error.message)
-    )
+    return this.#closed || this.#redis.status !== 'ready' || error.name !== 'ReplyError' || isPassingRefusal(error)
   }
 
   /** Waits for the connection, or a moment where it stands and Redis itself is not ready. */
@@ -142,36 +196,40 @@ export class RedisClient {
     return this.#return
   }
 
+  /** A server that is no master any more will not be one soon: a new connection may lead to the one that is. */
+  #leaveReplica(): void {
+    const now = performance.now()
+    if (this.#router !== undefined || this.#redis.status !== 'ready' || now - this.#leftAt < LEAVE_PAUSE) return
+    this.#leftAt = now
+    this.#redis.disconnect(true)
+  }
+
+  #remember(error: Error): void {
+    this.#lastError = error
+    this.#failedAt = performance.now()
+  }
+
   #away(): FlotillaError {
     if (this.#closed) return closed()
-    return new FlotillaError('FLT_STORE_AWAY', 'the store does not answer: try again, and check that Redis runs', {
-      cause: this.#lastError,
-    })
+    // What it said long ago need not be what it lacks now.
+    const isFresh = performance.now() - this.#failedAt < 2 * this.#settings.storeWait
+    const advice = isFresh ? adviceOn(this.#lastError) : undefined
+    const message = advice ?? 'the store does not answer: try again, and check that Redis runs'
+    return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#lastError })
   }
 }
 
-/** A connection of its own for one blocking read: on a shared one it would delay every other command. */
-export function connectReader(url: string, settings: DriverSettings, role: string): Redis {
-  const reader = connect(url, `${settings.prefix}:${role}`, settings.heartbeat + settings.storeWait)
-  reader.on('error', (error: Error) => settings.logger.debug({ error, role }, 'the connection to Redis failed'))
-  return reader
-}
-
-function connect(url: string, connectionName: string, socketTimeout: number): Redis {
-  const options: RedisOptions = {
-    connectionName,
-    lazyConnect: true,
-    // RESP2 keeps the shapes of replies that Redis 6.2 gives.
-    protocol: 2,
-    autoResendUnfulfilledCommands: false,
-    enableOfflineQueue: false,
-    // Without it, commands whose connection was lost would stay unanswered for ever.
-    maxRetriesPerRequest: 0,
-    socketTimeout,
-    retryStrategy: (times) => Math.min(2 ** Math.min(times, 10) * 10, MAX_RECONNECT_DELAY) * (0.75 + Math.random() / 4),
-    scripts,
+/** Resolves, or rejects, once all of them have ended: what is on its way to one master must not come after a repetition. */
+async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>[]): Promise<unknown[]> {
+  const uncork = router.corkAll()
+  let sent: Promise<unknown>[]
+  try {
+    sent = send()
+  } finally {
+    uncork()
   }
-  return new Redis(url, options)
+  await Promise.allSettled(sent)
+  return Promise.all(sent)
 }
 
 function closed(): FlotillaError {

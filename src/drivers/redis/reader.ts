@@ -1,7 +1,8 @@
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
 import type { Entry } from '../queue.ts'
-import { connectReader } from './client.ts'
+import type { RedisClient } from './client.ts'
+import { ReaderLine } from './reader-line.ts'
 
 /** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */
 const READ_COUNT = 16
@@ -11,46 +12,55 @@ export interface RawEntry {
   readonly id: string
   /** Field names and values, alternating. */
   readonly fields: readonly Buffer[]
+  /** The server that it was read from, where that matters: another may give the same id to something else. */
+  readonly origin?: string
+}
+
+export interface StreamPlace {
+  readonly key: string
+  readonly role: string
+  /** After which entry to read: asked for whenever there is a new connection. */
+  start(): Promise<string>
 }
 
 /** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
-export function toEntry({ id, fields }: RawEntry): Entry {
+export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken] = fields
   const order = Number(taken ?? 0)
-  return { position: `${id} ${order}`, bytes, order }
+  return { position: `${id} ${order} ${origin}`, bytes, order }
 }
 
 /**
  * Follows one stream on a connection of its own, so that an entry wakes it at once. A stream that was renamed, deleted
- * or flushed wakes nobody (Redis Streams: XREAD), therefore no read blocks for longer than a heartbeat.
+ * or flushed wakes nobody (Redis Streams: XREAD), therefore no read blocks for longer than a heartbeat. Behind a new
+ * connection may stand a replica that took over and gives new entries ids before those that were read: so it begins from
+ * the start, and who is handed an entry twice must know it.
  */
 export class StreamReader {
-  readonly #redis: Redis
-  readonly #key: string
+  readonly #line: ReaderLine
+  readonly #place: StreamPlace
   readonly #blockFor: number
   readonly #done: Promise<void>
-  #cursor: string
+  /** The connection that the cursor belongs to, and how often it had been lost. */
+  #reading: Redis | undefined
+  #cursor = '0'
   #stopped = false
-  #wake: (() => void) | undefined
 
   constructor(
-    url: string,
+    client: RedisClient,
     settings: DriverSettings,
-    stream: { key: string; role: string; cursor: string },
+    place: StreamPlace,
     handler: (entries: readonly RawEntry[]) => Promise<void>,
   ) {
-    this.#redis = connectReader(url, settings, stream.role)
-    this.#key = stream.key
-    this.#cursor = stream.cursor
+    this.#line = new ReaderLine(client, settings, place.role, place.key)
+    this.#place = place
     this.#blockFor = settings.heartbeat
     this.#done = this.#loop(handler)
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
-    this.#redis.disconnect()
-    // A client that was just about to reconnect says nothing more.
-    this.#wake?.()
+    this.#line.close()
     await this.#done
   }
 
@@ -65,31 +75,32 @@ export class StreamReader {
 
   async #read(): Promise<RawEntry[]> {
     try {
-      if (this.#redis.status !== 'ready') await this.#ready()
-      const [count, block, key] = [READ_COUNT, this.#blockFor, this.#key]
-      const reply = await this.#redis.xreadBuffer('COUNT', count, 'BLOCK', block, 'STREAMS', key, this.#cursor)
+      const redis = await this.#line.open()
+      if (redis === undefined || this.#stopped) return await this.#pause()
+      if (redis !== this.#reading) await this.#begin(redis)
+      this.#line.prepare(redis)
+      const [count, block, key] = [READ_COUNT, this.#blockFor, this.#place.key]
+      const reply = await redis.xreadBuffer('COUNT', count, 'BLOCK', block, 'STREAMS', key, this.#cursor)
       const [stream] = (reply ?? []) as [Buffer, [Buffer, Buffer[]][]][]
-      return stream === undefined ? [] : stream[1].map(([id, fields]) => ({ id: id.toString(), fields }))
-    } catch {
-      // The connection was lost or Redis is loading: read on from the same place as soon as it is back.
-      if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      return []
+      const origin = this.#line.runId ?? ''
+      return stream === undefined ? [] : stream[1].map(([id, fields]) => ({ id: id.toString(), fields, origin }))
+    } catch (error) {
+      // The connection was lost, Redis is loading, the stream has moved: read on as soon as it is back.
+      this.#line.failed(error)
+      return this.#pause()
     }
   }
 
-  #ready(): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        this.#redis.off('ready', done)
-        this.#redis.off('end', done)
-        this.#wake = undefined
-        resolve()
-      }
-      this.#wake = done
-      this.#redis.once('ready', done)
-      this.#redis.once('end', done)
-      if (this.#redis.status === 'wait') this.#redis.connect().catch(() => {})
-      if (this.#redis.status === 'ready' || this.#redis.status === 'end') done()
+  async #begin(redis: Redis): Promise<void> {
+    this.#cursor = await this.#place.start()
+    this.#reading = redis
+    redis.once('close', () => {
+      this.#reading = undefined
     })
+  }
+
+  async #pause(): Promise<RawEntry[]> {
+    if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+    return []
   }
 }

@@ -2,14 +2,11 @@ import type { NodeId } from '../../protocol/ids.ts'
 import type { Ingress, IngressEntry, Stop } from '../queue.ts'
 import type { RedisClient } from './client.ts'
 import type { Keys } from './keys.ts'
-import type { RawEntry } from './reader.ts'
+import type { RawEntry, StreamPlace } from './reader.ts'
 
 const MAX_POISON = 1_000
 
-type Follow = (
-  stream: { key: string; role: string; cursor: string },
-  handler: (entries: readonly RawEntry[]) => Promise<void>,
-) => Stop
+type Follow = (place: StreamPlace, handler: (entries: readonly RawEntry[]) => Promise<void>) => Stop
 
 /** `XADD PREFIX:ingress * body '{"uid":"u1","message":"hi"}'` from any language; the field's name does not matter. */
 export class RedisIngress implements Ingress {
@@ -32,8 +29,8 @@ export class RedisIngress implements Ingress {
   }
 
   read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop {
-    const stream = { key: this.#keys.ingress(), role: 'ingress', cursor: '0' }
-    return this.#follow(stream, (entries) => handler(entries.map(toIngressEntry)))
+    const place = { key: this.#keys.ingress(), role: 'ingress', start: async () => '0' }
+    return this.#follow(place, (entries) => handler(entries.map(toIngressEntry)))
   }
 
   async done(positions: readonly string[]): Promise<void> {

@@ -3,13 +3,15 @@ import { newProcessId, type NodeId, type PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
+import type { Address } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
-import { RedisClient } from './client.ts'
+import { type Commands, RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
 import { Keys } from './keys.ts'
-import { type RawEntry, StreamReader, toEntry } from './reader.ts'
+import { type RawEntry, type StreamPlace, StreamReader, toEntry } from './reader.ts'
 import { asBuffer } from './records.ts'
 import { RedisIngress } from './redis-ingress.ts'
+import { type Durability, ReplicatedAppends } from './replicated-appends.ts'
 import { HotScript } from './script-call.ts'
 import { publishAllLua } from './scripts/broadcasts.ts'
 import { publishLua } from './scripts/inboxes.ts'
@@ -31,9 +33,10 @@ const HOLD_PLACE = 60_000
 
 export class RedisQueue implements Queue {
   readonly ingress: Ingress
-  readonly #url: string
   readonly #settings: DriverSettings
   readonly #client: RedisClient
+  /** What appends, and waits for a replica where that was asked for. */
+  readonly #appends: Pick<RedisClient, 'call' | 'close'>
   readonly #keys: Keys
   readonly #readers = new Set<StreamReader>()
   readonly #acks: AckGatherer
@@ -42,11 +45,11 @@ export class RedisQueue implements Queue {
   #knownEpoch = ''
   #closed = false
 
-  constructor(url: string, settings: DriverSettings) {
-    this.#url = url
+  constructor(address: Address, settings: DriverSettings, durability: Durability) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
-    this.#client = new RedisClient(url, settings, 'queue')
+    this.#client = new RedisClient(address, settings, 'queue')
+    this.#appends = durability === 'replicated' ? new ReplicatedAppends(address, settings) : this.#client
     this.ingress = new RedisIngress(this.#client, this.#keys, (stream, handler) => this.#follow(stream, handler))
     const { logger } = settings
     this.#acks = new AckGatherer(ACK_EVERY, logger, (node, position) => this.#ackNow(node, position))
@@ -77,7 +80,7 @@ export class RedisQueue implements Queue {
   async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
     const { maxInboxBytes } = this.#settings
     const keys = [this.#keys.inbox(node), this.#keys.inboxMeta(node)]
-    const reply = await this.#client.call(publish, keys, [asBuffer(batch), maxInboxBytes])
+    const reply = await this.#appends.call(publish, keys, [asBuffer(batch), maxInboxBytes])
     if (reply === 1) return 'stored'
     return reply === -1 ? 'closed' : 'full'
   }
@@ -100,7 +103,7 @@ export class RedisQueue implements Queue {
   #tryPublishAll(batch: Uint8Array): Promise<[outcome: -1 | 0 | 1, nodeCount: number, epoch: string]> {
     const keys = this.#keys
     const { maxInboxBytes, heartbeat } = this.#settings
-    return this.#client.call(
+    return this.#appends.call(
       publishAll,
       [keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld()],
       [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
@@ -110,46 +113,29 @@ export class RedisQueue implements Queue {
   // ---- reading
 
   consume(node: NodeId, handler: Handler): Stop {
-    return this.#follow({ key: this.#keys.inbox(node), role: 'inbox', cursor: '0' }, (entries) =>
-      handler(entries.map(toEntry)),
-    )
+    const place = { key: this.#keys.inbox(node), role: 'inbox', start: fromTheStart }
+    return this.#follow(place, (entries) => handler(entries.map(toEntry)))
   }
 
   consumeAll(node: NodeId, handler: Handler): Stop {
-    let hasStopped = false
-    const isStopped = (): boolean => hasStopped || this.#closed
-    const reader = new BroadcastReader(this.#client, this.#keys.all(), handler, isStopped)
-    const started = this.#placeIn(node, isStopped).then((cursor) => {
-      if (cursor === undefined) return undefined
-      return this.#follow({ key: this.#keys.all(), role: 'all', cursor }, (rows) => reader.take(rows))
-    })
-    return async () => {
-      hasStopped = true
-      const stop = await started
-      await stop?.()
+    let isStopped = false
+    const reader = new BroadcastReader(this.#client, this.#keys.all(), handler, () => isStopped || this.#closed)
+    const place = { key: this.#keys.all(), role: 'all', start: () => this.#placeIn(node) }
+    const stop = this.#follow(place, (rows) => reader.take(rows))
+    return () => {
+      isStopped = true
+      return stop()
     }
   }
 
-  /** Where in the broadcast stream a node reads on: asked for until the store says so. */
-  async #placeIn(node: NodeId, isStopped: () => boolean): Promise<string | undefined> {
-    while (!isStopped()) {
-      try {
-        const cursor = await this.#client.run((redis) => redis.hget(this.#keys.allCursors(), node))
-        if (isStopped()) return undefined
-        return cursor?.split(' ')[0] ?? '0-0'
-      } catch (error) {
-        this.#settings.logger.debug({ error }, 'the place in the broadcast stream is not known yet')
-        await new Promise((resolve) => setTimeout(resolve, REBUILD_PAUSE))
-      }
-    }
-    return undefined
+  /** Where in the broadcast stream a node reads on. */
+  async #placeIn(node: NodeId): Promise<string> {
+    const keys = this.#keys
+    return (await this.#client.run((redis) => redis.fltPlaceInAll(keys.allMeta(), keys.allCursors(), node))) as string
   }
 
-  #follow(
-    stream: { key: string; role: string; cursor: string },
-    handler: (entries: readonly RawEntry[]) => Promise<void> | void,
-  ): Stop {
-    const reader = new StreamReader(this.#url, this.#settings, stream, async (entries) => handler(entries))
+  #follow(place: StreamPlace, handler: (entries: readonly RawEntry[]) => Promise<void> | void): Stop {
+    const reader = new StreamReader(this.#client, this.#settings, place, async (entries) => handler(entries))
     this.#readers.add(reader)
     return async () => {
       this.#readers.delete(reader)
@@ -166,17 +152,35 @@ export class RedisQueue implements Queue {
   }
 
   #ackNow(node: NodeId, position: string): Promise<unknown> {
-    const [id, bytes] = position.split(' ') as [string, string]
-    return this.#client.run((redis) =>
-      redis.fltAck(this.#keys.inbox(node), this.#keys.inboxMeta(node), idAfter(id), bytes),
+    const [id, bytes, origin] = position.split(' ') as [string, string, string]
+    const inbox = this.#keys.inbox(node)
+    return this.#runWhereRead(inbox, origin, (redis) =>
+      redis.fltAck(inbox, this.#keys.inboxMeta(node), idAfter(id), bytes),
     )
   }
 
-  #ackAllNow(node: NodeId, cursor: string): Promise<unknown> {
+  #ackAllNow(node: NodeId, position: string): Promise<unknown> {
+    const [id, bytes, origin] = position.split(' ') as [string, string, string]
+    return this.#runWhereRead(this.#keys.all(), origin, (redis) => this.#setCursor(redis, node, `${id} ${bytes}`))
+  }
+
+  /** A cursor of nothing takes the node's away. */
+  #setCursor(redis: Commands, node: NodeId, cursor: string): Promise<unknown> {
     const keys = this.#keys
-    return this.#client.run((redis) =>
-      redis.fltAckAll(keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld(), node, cursor, TRIM_PAUSE),
-    )
+    const { allHeld, allMeta, allCursors, all } = keys
+    return redis.fltAckAll(all(), allMeta(), allCursors(), allHeld(), node, cursor, TRIM_PAUSE)
+  }
+
+  /**
+   * Acks only at the server that the entry was read from: one that has taken its place may have given the same ids to
+   * entries that nobody has read. There they are read again, and acked again.
+   */
+  #runWhereRead(key: string, origin: string, ack: (redis: Commands) => Promise<unknown>): Promise<unknown> {
+    return this.#client.run(async (redis) => {
+      const runId = this.#client.histories.runIdOf(this.#client.connectionFor(key))
+      if (runId === undefined) throw new Error('which server this is will be known in a moment')
+      return runId === origin || origin === '' ? ack(redis) : undefined
+    })
   }
 
   async flushAcks(): Promise<void> {
@@ -218,7 +222,7 @@ export class RedisQueue implements Queue {
     const keys = this.#keys
     await this.#client.run((redis) => redis.del(keys.sealed(node), keys.inboxMeta(node)))
     await this.#client.run((redis) => redis.pexpire(keys.poison(node), KEEP_POISON))
-    await this.#ackAllNow(node, '')
+    await this.#client.run((redis) => this.#setCursor(redis, node, ''))
   }
 
   // ---- idempotency
@@ -247,8 +251,11 @@ export class RedisQueue implements Queue {
     this.#readers.clear()
     await Promise.all([this.flushAcks(), ...readers.map((reader) => reader.stop())])
     this.#client.close()
+    this.#appends.close()
   }
 }
+
+const fromTheStart = async (): Promise<string> => '0'
 
 function idAfter(id: string): string {
   const [ms, sequence] = id.split('-')

@@ -1,4 +1,5 @@
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
+import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
 import {
   type Group,
@@ -25,6 +26,7 @@ import {
   type Route,
   type State,
 } from '../state.ts'
+import type { Address } from './address.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
@@ -55,15 +57,20 @@ export class RedisState implements State {
   readonly #settings: DriverSettings
   readonly #cleaner: RedisCleaner
   readonly #epochs: Epochs
+  /** Until when what is found nowhere may be what the store has forgotten, by our monotonic clock. */
+  #doubtUntil = Number.NEGATIVE_INFINITY
   /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
   #clockOffset: number | undefined
 
-  constructor(url: string, settings: DriverSettings) {
+  constructor(address: Address, settings: DriverSettings) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
-    this.#client = new RedisClient(url, settings, 'state')
+    this.#client = new RedisClient(address, settings, 'state')
     this.#cleaner = new RedisCleaner(this.#client, this.#keys)
-    this.#epochs = new Epochs(settings.heartbeat + 1_000)
+    this.#epochs = new Epochs(this.#grace)
+    this.onLoss(() => {
+      this.#doubtUntil = performance.now() + this.#grace
+    })
   }
 
   // ---- membership
@@ -102,9 +109,30 @@ export class RedisState implements State {
       ),
     )) as [0] | [1, number, number, number, NodeId[]]
     if (reply[0] === 0) return { type: 'evicted' }
+    if (!(await this.#isMarked(node))) return { type: 'evicted' }
     const [, now, version, next, overdue] = reply
     this.#setClock(now)
     return { type: 'renewed', version, overdue, nextExpiry: next < 0 ? undefined : next }
+  }
+
+  /**
+   * Whether every master of a cluster still has the node's markers: one may have lost all that it had. Where that cannot
+   * be told in time it is so, for what the store would refuse it refuses anyway.
+   */
+  async #isMarked(node: NodeId): Promise<boolean> {
+    const { router } = this.#client
+    if (router === undefined) return true
+    const onePerMaster = new Map(
+      ALL_PARTITIONS.map((partition) => [router.addressFor(this.#keys.epoch(partition)), partition]),
+    )
+    const partitions = [...onePerMaster.values()]
+    const asked = this.#client.batch((redis) =>
+      partitions.map((partition) => redis.hexists(this.#keys.holdings(partition, node), MARKER)),
+    )
+    const marks = await withDeadline(asked, this.#settings.heartbeat / 2, () => new Error('late')).catch(
+      (): unknown[] => [],
+    )
+    return !marks.includes(0)
   }
 
   async nodes(): Promise<NodeList> {
@@ -251,7 +279,7 @@ export class RedisState implements State {
     const settled = new Map(
       parts.map((partition, index) => [partition, this.#epochs.isSettled(partition, values[index], storeNow)]),
     )
-    return {
+    const located: Located = {
       uids: uids.map((_, index) => readRoute(values[parts.length + index], settled.get(uidParts[index]!)!)),
       groups: groups.map((_, index) =>
         groupRouteOf(rest[index] as Record<string, string>, settled.get(groupParts[index]!)!),
@@ -261,6 +289,7 @@ export class RedisState implements State {
         return { nodes: isThere ? [node] : [], stamp: 0, settled: settled.get(connectionParts[index]!)! }
       }),
     }
+    return performance.now() < this.#doubtUntil ? doubted(located) : located
   }
 
   /** One MGET for what is strings, which is all there is when users alone are asked for. */
@@ -329,12 +358,21 @@ export class RedisState implements State {
     return { members }
   }
 
+  onLoss(listener: () => void): void {
+    this.#client.histories.onNew(listener)
+  }
+
   async ping(timeout: number): Promise<void> {
     await this.#client.run((redis) => redis.ping(), timeout)
   }
 
   async close(): Promise<void> {
     this.#client.close()
+  }
+
+  /** ms that the nodes may take to write again what was lost. */
+  get #grace(): number {
+    return this.#settings.heartbeat + 1_000
   }
 
   #setClock(storeNow: number): void {
@@ -344,6 +382,12 @@ export class RedisState implements State {
   #storeNow(): number | undefined {
     return this.#clockOffset === undefined ? undefined : performance.now() + this.#clockOffset
   }
+}
+
+/** After a loss, what is nowhere may be written again in a moment. */
+function doubted({ uids, groups, connections }: Located): Located {
+  const doubt = (route: Route): Route => (route.nodes.length === 0 ? { ...route, settled: false } : route)
+  return { uids: uids.map(doubt), groups: groups.map(doubt), connections: connections.map(doubt) }
 }
 
 type ChangeOf<Type> = Extract<Change, { type: Type }>

@@ -1,20 +1,31 @@
 import type { Driver } from '../driver.ts'
 import { FlotillaError } from '../../errors.ts'
+import { parseAddress } from './address.ts'
 import { RedisQueue } from './redis-queue.ts'
 import { RedisState } from './redis-state.ts'
+import type { Durability } from './replicated-appends.ts'
 
 export interface RedisDriverOptions {
-  /** `redis://[user:password@]host:port[/db]`, or `rediss://` over TLS. */
+  /**
+   * `redis://[user:password@]host:port[/db]`, `redis+sentinel://…host:26379,host:26379/MASTER_NAME[/db]` or
+   * `redis+cluster://…host:6379,host:6379`; with `rediss` over TLS.
+   */
   url: string
+  /** What a push has survived once it resolves: `replicated` waits for a replica to have it. Default `memory`. */
+  durability?: 'memory' | 'replicated'
 }
 
-/** State and Queue on Redis 6.2 or newer. Connects when a server or emitter first needs it. */
-export function redis({ url }: RedisDriverOptions): Driver {
-  if (!URL.canParse(url) || !/^rediss?:$/.test(new URL(url).protocol)) {
-    throw new FlotillaError('FLT_BAD_OPTION', 'url: give a Redis URL such as redis://127.0.0.1:6379')
-  }
+/** State and Queue on Redis 6.2 or newer, with Sentinel, or Redis Cluster. Connects when a server or emitter first needs it. */
+export function redis({ url, durability = 'memory' }: RedisDriverOptions): Driver {
+  const address = parseAddress(url)
+  checkDurability(durability)
   return {
-    state: (settings) => new RedisState(url, settings),
-    queue: (settings) => new RedisQueue(url, settings),
+    state: (settings) => new RedisState(address, settings),
+    queue: (settings) => new RedisQueue(address, settings, durability),
   }
+}
+
+function checkDurability(durability: Durability): void {
+  if (durability === 'memory' || durability === 'replicated') return
+  throw new FlotillaError('FLT_BAD_OPTION', 'durability: give memory or replicated')
 }

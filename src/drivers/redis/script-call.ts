@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import slotOf from 'cluster-key-slot'
 import { Command } from 'ioredis'
 
 /** A script that is called so often that what ioredis does for each call counts. */
@@ -17,17 +18,24 @@ export class HotScript {
     let bytes = `*${3 + keys.length + args.length}\r\n${this.#head}${bulk(String(keys.length))}`
     for (const key of keys) bytes += bulk(key)
     for (const arg of args) bytes += bulk(arg)
-    return new ScriptCall(bytes)
+    return new ScriptCall(bytes, keys[0]!)
   }
 }
 
 /** One call, written down when it is made: ioredis' own scripts take three promises more and copy their arguments thrice. */
 export class ScriptCall extends Command {
   readonly #bytes: string
+  /** One of its keys, which share a slot. */
+  readonly #key: string
 
-  constructor(bytes: string) {
+  constructor(bytes: string, key: string) {
     super('evalsha', [], { replyEncoding: 'utf8' })
     this.#bytes = bytes
+    this.#key = key
+  }
+
+  override getSlot(): number {
+    return slotOf(this.#key)
   }
 
   override toWritable(): string {

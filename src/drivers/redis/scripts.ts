@@ -5,6 +5,7 @@ import { broadcastScripts } from './scripts/broadcasts.ts'
 import { claimScripts } from './scripts/claims.ts'
 import { inboxScripts } from './scripts/inboxes.ts'
 import { membershipScripts } from './scripts/membership.ts'
+import { placeScripts } from './scripts/places.ts'
 
 export const scripts = {
   ...membershipScripts,
@@ -12,6 +13,7 @@ export const scripts = {
   ...inboxScripts,
   ...broadcastScripts,
   ...claimScripts,
+  ...placeScripts,
 } as const
 
 /** ioredis flattens lists: keys and arguments can be told apart by eye. */

@@ -1,0 +1,122 @@
+import type { Redis } from 'ioredis'
+import type { DriverSettings } from '../driver.ts'
+import type { RedisClient } from './client.ts'
+import { connect, connectMember } from './connect.ts'
+import { endpointOf } from './cluster-router.ts'
+import { ServerWatch } from './server-watch.ts'
+
+/**
+ * The connection of one reader: a blocking read on a shared one would delay every other command. In a cluster it goes
+ * to the master of its stream's slot, and after it when another takes over.
+ */
+export class ReaderLine {
+  readonly #client: RedisClient
+  readonly #settings: DriverSettings
+  readonly #role: string
+  readonly #key: string
+  #redis: Redis | undefined
+  #watch: ServerWatch | undefined
+  #address: string | undefined
+  /** The slot is on its way to this master, which serves only who says that it knows (Redis Cluster: ASKING). */
+  #asked: string | undefined
+  #wake: (() => void) | undefined
+  #closed = false
+
+  constructor(client: RedisClient, settings: DriverSettings, role: string, key: string) {
+    this.#client = client
+    this.#settings = settings
+    this.#role = role
+    this.#key = key
+    client.router?.on('moved', this.#follow)
+  }
+
+  /** The server that it leads to; nothing until it is known. */
+  get runId(): string | undefined {
+    return this.#watch?.runId
+  }
+
+  /** Once it is ready, or closed: then nothing. */
+  async open(): Promise<Redis | undefined> {
+    this.#aim()
+    if (this.#redis === undefined) {
+      // Nobody has asked who has the slot yet.
+      await this.#client.run(async () => {})
+      this.#aim()
+    }
+    const redis = this.#redis
+    if (redis === undefined || this.#closed) return undefined
+    if (redis.status !== 'ready') await this.#becomesReady(redis)
+    return redis.status === 'ready' ? redis : undefined
+  }
+
+  /** Before each read. */
+  prepare(redis: Redis): void {
+    if (this.#asked !== undefined) redis.asking().catch(() => {})
+  }
+
+  /** A read has failed: perhaps the stream is elsewhere. */
+  failed(error: unknown): void {
+    const redirection = this.#client.router?.redirected(error)
+    this.#asked = redirection?.isAsking === true ? redirection.address : undefined
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#client.router?.off('moved', this.#follow)
+    this.#redis?.disconnect()
+    // A client that was just about to reconnect says nothing more.
+    this.#wake?.()
+  }
+
+  /** Connects to where the stream is now, if it is not there already. */
+  #aim(): void {
+    const { address } = this.#client
+    if (address.type === 'cluster') {
+      const master = this.#client.router?.addressFor(this.#key)
+      if (this.#asked === master) this.#asked = undefined
+      const target = this.#asked ?? master
+      if (target === undefined || target === this.#address) return
+      this.#redis?.disconnect()
+      this.#address = target
+      this.#use(connectMember(address, endpointOf(target), this.#settings, this.#role, this.#patience))
+    } else if (this.#redis === undefined) {
+      this.#use(connect(address, this.#settings, this.#role, this.#patience))
+    }
+  }
+
+  #use(redis: Redis): void {
+    const { logger } = this.#settings
+    const role = this.#role
+    redis.on('error', (error: Error) => logger.debug({ error, role }, 'the connection to Redis failed'))
+    this.#redis = redis
+    this.#watch = new ServerWatch(redis)
+  }
+
+  get #patience(): number {
+    return this.#settings.heartbeat + this.#settings.storeWait
+  }
+
+  /** A read that waits at a master that is none any more would wait for its time to end. */
+  readonly #follow = (): void => {
+    if (this.#asked === undefined && this.#client.router?.addressFor(this.#key) !== this.#address) {
+      this.#redis?.disconnect()
+      this.#wake?.()
+    }
+  }
+
+  #becomesReady(redis: Redis): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        redis.off('ready', done)
+        redis.off('end', done)
+        this.#wake = undefined
+        resolve()
+      }
+      this.#wake = done
+      redis.once('ready', done)
+      redis.once('end', done)
+      if (redis.status === 'wait') redis.connect().catch(() => {})
+      if (redis.status === 'ready' || redis.status === 'end') done()
+    })
+  }
+}

@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { Keys } from '../../src/drivers/redis/keys.ts'
+import { partitionOf, type Uid } from '../../src/protocol/ids.ts'
+import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
+import type { RedisServer } from '../support/redis.ts'
+import { elapse, until } from '../support/until.ts'
+import { atEnd, client, Load, startEmitter, startServer } from './stage.ts'
+import { Redis } from 'ioredis'
+
+const keys = new Keys('flotilla')
+const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
+
+/** A key of the slot that holds who is where of a user. */
+const routeOf = (uid: string): string => keys.route(partitionOf(uid), uid as Uid)
+
+describe('on a Redis Cluster', () => {
+  let cluster: RedisCluster
+  before(async () => {
+    cluster = await startCluster()
+  })
+  after(() => cluster.stop())
+
+  test('slots that move under load lose nothing, double nothing and refuse nothing', async (t) => {
+    const store = { url: cluster.url }
+    const [a, b] = [await startServer(t, store), await startServer(t, store)]
+    const clients = new Map(
+      await Promise.all(
+        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}&group=g`)] as const),
+      ),
+    )
+    const load = new Load(startEmitter(t, store), USERS)
+    await load.more(60)
+    // The slots of a user's State, of an inbox and of the broadcasts, each with keys on both sides for a while.
+    for (const key of [routeOf('u1'), keys.inbox(a.cluster.self as never), keys.all()]) {
+      const from = await cluster.masterOf(key)
+      const to = await otherThan(cluster, from)
+      await cluster.beginToMove(key, to)
+      await cluster.moveKeys(key, to, 1)
+      const during = startEmitter(t, store).push({ uid: ['u1', 'nobody'] }, `during ${key}`)
+      await elapse(200)
+      while (await cluster.moveKeys(key, to));
+      assert.deepEqual((await during).offline, ['nobody'])
+      await load.more(30)
+      await cluster.finishMove(key, to)
+      const late = await client(t, b, `uid=late-${key}`)
+      await a.cluster.push({ uid: `late-${key}` }, 'welcome')
+      assert.equal(await late.next(), 'welcome')
+    }
+    await load.stop()
+    await a.cluster.push({ all: true }, 'to all')
+    await until('the broadcast has come', () =>
+      [...clients.values()].every(({ received }) => received.includes('to all')),
+    )
+    await until('all have come', () => load.faults(clients).lost.length === 0).catch(() => {})
+    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
+    assert.deepEqual(load.faults(clients), { lost: [], doubled: [], disordered: [] })
+  })
+
+  test('a master that stands still is replaced under load, wakes up, and takes nothing with it', async (t) => {
+    const store = { url: cluster.url }
+    const [a, b] = [await startServer(t, store), await startServer(t, store)]
+    const clients = new Map(
+      await Promise.all(
+        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}`)] as const),
+      ),
+    )
+    const load = new Load(startEmitter(t, store), USERS)
+    await load.more(60)
+    const inbox = keys.inbox(a.cluster.self as never)
+    const master = await cluster.masterOf(inbox)
+    master.pause()
+    await cluster.failedOver(inbox, master)
+    await load.more(60)
+    master.resume()
+    await load.more(120)
+    await load.stop()
+    await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
+    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
+    const { lost, doubled, disordered } = load.faults(clients)
+    assert.ok(lost.length <= USERS.length, String(lost))
+    assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
+  })
+
+  test('a master that is killed is replaced under load: nobody is offline, and pushes go on', async (t) => {
+    const store = { url: cluster.url }
+    const [a, b] = [await startServer(t, store), await startServer(t, store)]
+    const clients = new Map(
+      await Promise.all(
+        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}`)] as const),
+      ),
+    )
+    const load = new Load(startEmitter(t, store), USERS)
+    await load.more(60)
+    const inbox = keys.inbox(a.cluster.self as never)
+    const master = await cluster.masterOf(inbox)
+    await master.kill9()
+    await cluster.failedOver(inbox, master)
+    await load.more(120)
+    await load.stop()
+    await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
+    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
+    const { lost, doubled, disordered } = load.faults(clients)
+    assert.ok(lost.length <= USERS.length, String(lost))
+    assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
+  })
+
+  test('one master that has lost all its data is filled again, and nobody is offline meanwhile', async (t) => {
+    const store = { url: cluster.url }
+    const [a, b] = [await startServer(t, store), await startServer(t, store)]
+    const there = await client(t, a, 'uid=there')
+    const emitter = startEmitter(t, store)
+    await emitter.push({ uid: 'there' }, 'before')
+    assert.equal(await there.next(), 'before')
+    for (const key of [routeOf('there'), keys.inbox(a.cluster.self as never)]) {
+      const raw = new Redis((await cluster.masterOf(key)).url)
+      atEnd(t, () => raw.disconnect())
+      await raw.flushall()
+      const [fromA, fromB] = [await emitter.push({ uid: 'there' }, key), await b.cluster.push({ uid: 'there' }, key)]
+      assert.deepEqual([fromA.offline, fromB.offline], [[], []])
+      assert.deepEqual([await there.next(), await there.next()], [key, key])
+    }
+  })
+})
+
+async function otherThan(cluster: RedisCluster, master: RedisServer): Promise<RedisServer> {
+  const ports = (await cluster.masters()).map(({ options }) => options.port)
+  return cluster.servers.find(({ port }) => ports.includes(port) && port !== master.port)!
+}
