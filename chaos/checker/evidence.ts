@@ -25,6 +25,7 @@ export class Evidence {
   readonly #counts: Map<number, number>[] = []
   readonly #absences = new Map<string, Absence[]>()
   readonly #deaths = new Map<string, number>()
+  readonly #waits = new Map<string, readonly Wait[]>()
 
   constructor(history: History, times: Times) {
     this.history = history
@@ -75,6 +76,14 @@ export class Evidence {
    * the trouble lasted that this time is part of.
    */
   waitingFor(uid: string, at: number): number {
+    const until = this.calmAfter(at, at)
+    return this.#waitsOf(uid).filter(({ from, to }) => from >= at - 60_000 && from <= until && to - from > LATE).length
+  }
+
+  /** From when to when each push for a user was on its way. */
+  #waitsOf(uid: string): readonly Wait[] {
+    const known = this.#waits.get(uid)
+    if (known !== undefined) return known
     const connections = this.byUid.get(uid) ?? []
     const groups = new Set(connections.flatMap(({ memberships }) => memberships.map(({ group }) => group)))
     const arrived = new Map<number, number>()
@@ -83,13 +92,13 @@ export class Evidence {
         arrived.set(number, Math.min(receivedAt[place]!, arrived.get(number) ?? Number.POSITIVE_INFINITY))
       }
     }
-    const until = this.calmAfter(at, at)
-    const isFor = (push: Push): boolean =>
-      push.group === undefined ? push.uids.includes(uid) && !push.offline.includes(uid) : groups.has(push.group)
-    return this.history.pushes.filter((push) => {
-      if (push.outcome !== 'resolved' || push.settledAt < at - 60_000 || push.firstCalledAt > until) return false
-      return isFor(push) && (arrived.get(push.number) ?? Number.POSITIVE_INFINITY) - push.settledAt > LATE
-    }).length
+    const isFor = ({ group, uids, offline }: Push): boolean =>
+      group === undefined ? uids.includes(uid) && !offline.includes(uid) : groups.has(group)
+    const waits = this.history.pushes
+      .filter((push) => push.outcome === 'resolved' && isFor(push))
+      .map(({ number, settledAt }) => ({ from: settledAt, to: arrived.get(number) ?? Number.POSITIVE_INFINITY }))
+    this.#waits.set(uid, waits)
+    return waits
   }
 
   get #aftermath(): number {
@@ -161,6 +170,11 @@ export class Evidence {
     const from = isSudden ? troubledFrom : Math.min(noticedAt, troubledFrom + deadAfter - heartbeat)
     return { troubledFrom, from }
   }
+}
+
+interface Wait {
+  readonly from: number
+  readonly to: number
 }
 
 /** What comes later than so had to wait somewhere. */

@@ -90,7 +90,7 @@ function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
     if (!isStranded && !isOwed(evidence, connection, push)) continue
     book.checkedCount++
     if (evidence.has(connection, push)) continue
-    if (isStranded) checkStranded(evidence, book, push, connection)
+    if (isStranded && !wasEvicted(evidence, push, connection)) checkStranded(evidence, book, push, connection)
     else judgeCopy(evidence, book, push, connection)
   }
 }
@@ -138,12 +138,17 @@ function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection
   if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
   // A node that wakes reads on in the stream for everyone where it stood.
   else if (push.kind === 'all') violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
-  else if (evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined) {
+  else if (wasEvicted(evidence, push, connection)) {
     book.exempted('pushed while its node was evicted, so that it was not bound')
   } else if (!evidence.wasStranded(connection, push)) {
     violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
   } else if (push.kind === 'uid') book.exempted("missed as its node was evicted; its user's other connection got it")
   else checkStranded(evidence, book, push, connection)
+}
+
+/** Broadcasts wait for a node that was evicted; who is in which group on it, nobody knows. */
+function wasEvicted(evidence: Evidence, push: Push, connection: Connection): boolean {
+  return push.kind !== 'all' && evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined
 }
 
 /**

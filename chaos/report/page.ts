@@ -110,14 +110,26 @@ function describePush(push: Push): string {
 }
 
 function describeConnection(connection: Connection, push: Push | undefined): string {
-  const { number: name, uid, slot, node, openedAt, closedAt, ending, code, received, receivedAt } = connection
+  const {
+    number: name,
+    uid,
+    slot,
+    node,
+    openedAt,
+    leavingAt,
+    closedAt,
+    ending,
+    code,
+    received,
+    receivedAt,
+  } = connection
   const end =
     closedAt === Number.POSITIVE_INFINITY
       ? 'open'
       : `${ending}${code === undefined ? '' : ` ${code}`} at ${seconds(closedAt)}`
   const copies = received.flatMap((each, index) => (each === push?.number ? [seconds(receivedAt[index]!)] : []))
   const got = push === undefined ? '' : copies.length === 0 ? '; never got it' : `; got it at ${copies.join(', ')}`
-  return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}, ${end}${got}`
+  return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}${leavingAt === Number.POSITIVE_INFINITY ? '' : `, leaving at ${seconds(leavingAt)}`}, ${end}${got}`
 }
 
 /** Every violation, a line each. */

@@ -154,10 +154,19 @@ export class Connection<P extends string = string> {
 
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
-    if (this.#closing !== undefined || this.#outbox.isClosing) return false
+    if (this.#closing !== undefined) return false
+    if (this.#outbox.isClosing) return this.#miss(frame)
     const taken = this.#outbox.push(frame)
     if (taken === 'full') this.#giveUp(frame)
     return taken === 'kept'
+  }
+
+  /** The client is closing, or has gone, and the socket's end has not come yet: whoever comes back gets what it misses. */
+  #miss(frame: Frame): false {
+    this.#closing = { code: CloseCode.goingAway, reason: '' }
+    this.#hooks?.closing(this)
+    this.#hooks?.lost(this, [frame])
+    return false
   }
 
   /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */
