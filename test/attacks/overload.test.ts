@@ -23,7 +23,7 @@ const config = {
   compression: true,
 }
 const KEY = 'the-key'
-const MAX_MEMORY = 256 * 2 ** 20
+const MAX_MEMORY = 384 * 2 ** 20
 /** ms at the 99th percentile, beyond what it takes while nobody attacks: others may use the machine as well. */
 const MAX_LATENCY = 250
 
