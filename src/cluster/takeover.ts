@@ -2,13 +2,9 @@ import type { Queue } from '../drivers/queue.ts'
 import type { State } from '../drivers/state.ts'
 import type { ShutdownReason } from '../api.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec } from '../protocol/envelope.ts'
-import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
-
-/** How long one node may be the only one to clean up after another. */
-const CLAIM_FOR = 30_000
 
 /**
  * Cleans up after a node that has gone: nothing it writes counts any more, what its inbox held is sent after its users,
@@ -21,12 +17,15 @@ export class Takeover {
   readonly #codec: Codec
   readonly #dispatcher: () => Dispatcher
   readonly #logger: Logger
+  /** ms that one node may be the only one to clean up after another without a word: it may have died over it. */
+  readonly #claimFor: number
   readonly #running = new Set<NodeId>()
 
   constructor(
     { state, queue, codec, dispatcher }: { state: State; queue: Queue; codec: Codec; dispatcher: () => Dispatcher },
-    logger: Logger,
+    { logger, deadAfter }: { logger: Logger; deadAfter: number },
   ) {
+    this.#claimFor = deadAfter
     this.#state = state
     this.#queue = queue
     this.#codec = codec
@@ -38,9 +37,11 @@ export class Takeover {
   async takeOver(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
     if (this.#running.has(node)) return false
     this.#running.add(node)
+    let claiming: NodeJS.Timeout | undefined
     try {
       if (!(await this.#state.evict(node, reason, by))) return false
-      if (!(await this.#state.claim(node, by, CLAIM_FOR))) return false
+      if (!(await this.#claim(node, by))) return false
+      claiming = setInterval(() => void this.#claim(node, by).catch(() => {}), this.#claimFor / 3)
       this.#logger.debug({ node, reason }, 'taking over what a node has left')
       await this.#queue.seal(node)
       const members = await this.#state.groupsOn(node)
@@ -53,8 +54,13 @@ export class Takeover {
       if (node !== by) this.#logger.info({ node, reason }, 'took over what a node has left')
       return true
     } finally {
+      clearInterval(claiming)
       this.#running.delete(node)
     }
+  }
+
+  #claim(node: NodeId, by: NodeId): Promise<boolean> {
+    return this.#state.claim(node, by, this.#claimFor)
   }
 
   /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */

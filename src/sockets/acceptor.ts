@@ -74,11 +74,8 @@ function newServer(
     perMessageDeflate,
     // The socket answers them itself.
     autoPong: false,
-    // RFC 6455 §4.2.2: only one that the client has offered.
-    handleProtocols: (offered) => {
-      const chosen = protocol()
-      return chosen !== undefined && offered.has(chosen) && chosen
-    },
+    // One that the client has offered (RFC 6455 §4.2.2): the gate has looked.
+    handleProtocols: () => protocol() ?? false,
   })
   return server.on('headers', (lines) => {
     for (const [name, value] of headers()) if (!OWN_HEADERS.test(name)) lines.push(`${name}: ${value}`)

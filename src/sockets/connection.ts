@@ -147,6 +147,11 @@ export class Connection<P extends string = string> {
 
   // ---- for the rooms around it; none of it is for users
 
+  /** @internal Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
+  get isGoing(): boolean {
+    return this.#closing !== undefined || this.#outbox.isClosing
+  }
+
   /** @internal Hands a ready frame to the outbox. */
   write(frame: Frame): boolean {
     if (this.#closing !== undefined) return false
@@ -243,10 +248,17 @@ export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
 
 export function toUrl({ url, rawHeaders }: UpgradeRequest): URL {
   try {
-    return new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`)
+    return withoutCredentials(new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`))
   } catch {
     return new URL('/', 'http://localhost')
   }
+}
+
+/** No `Request` can be made of a URL that has them, and nobody checks them here (RFC 9110 §4.2.4). */
+function withoutCredentials(url: URL): URL {
+  if (url.username !== '') url.username = ''
+  if (url.password !== '') url.password = ''
+  return url
 }
 
 function hostIn(rawHeaders: readonly string[]): string | undefined {

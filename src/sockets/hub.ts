@@ -152,22 +152,27 @@ export class Hub implements Iterable<Connection> {
   ): { deliveredCount: number; absent: readonly Ref[] | undefined; left: readonly Ref[] | undefined } {
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
-    const mayHaveLeft = !push.resent && !this.#departures.isEmpty
     let absent: Ref[] | undefined
     let left: Ref[] | undefined
     let deliveredCount = 0
     for (const ref of refs) {
       const connections = index.find(ref)
-      if (connections.size === 0) (absent ??= []).push(ref)
-      else if (mayHaveLeft && this.#departures.has(index.keyOf(ref))) (left ??= []).push(ref)
+      let goingCount = 0
       for (const connection of connections) {
         if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
         reached?.add(connection)
         if (!this.#isDue(push, connection, refs, index) || this.#isRepeated(push, connection)) continue
         if (connection.write(frame)) deliveredCount++
+        else if (connection.isGoing) goingCount++
       }
+      if (goingCount === connections.size) (absent ??= []).push(ref)
+      else if (!push.resent && (goingCount > 0 || this.#haveLeft(index.keyOf(ref)))) (left ??= []).push(ref)
     }
     return { deliveredCount, absent, left }
+  }
+
+  #haveLeft(key: string): boolean {
+    return !this.#departures.isEmpty && this.#departures.has(key)
   }
 
   /**

@@ -60,9 +60,9 @@ conformance(
   { url },
 )
 
-test('2.14 of a thousand pings in one packet the newest is answered, and answers come in order', async () => {
+test('2.14 of four hundred pings in one packet the newest is answered, and answers come in order', async () => {
   using client = await RawClient.connect(url, '/echo')
-  const count = 1_000
+  const count = 400
   client.write(Buffer.concat(Array.from({ length: count }, (_, index) => ping(String(index)))))
   client.send('still here')
   const answered: number[] = []

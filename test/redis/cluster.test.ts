@@ -48,7 +48,8 @@ describe('on a Redis Cluster', () => {
       assert.equal(await late.next(), 'welcome')
     }
     await load.stop()
-    await a.cluster.push({ all: true }, 'to all')
+    const sure = startEmitter(t, { ...store, durability: 'replicated' })
+    await Promise.all([sure.push({ uid: USERS }, 'to each'), sure.push({ all: true }, 'to all')])
     await until('the broadcast has come', () =>
       [...clients.values()].every(({ received }) => received.includes('to all')),
     )

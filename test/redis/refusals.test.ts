@@ -77,7 +77,7 @@ test('a Redis that is still loading is waited for, then named', async (t) => {
   atEnd(t, () => raw.disconnect())
   const server = await startServer(t, { url: redis.url })
   const u = await client(t, server, 'uid=u')
-  const emitter = startEmitter(t, { url: redis.url }, 600)
+  const emitter = startEmitter(t, { url: redis.url }, 1_500)
   await emitter.push({ uid: 'u' }, 'before')
   assert.equal(await u.next(), 'before')
   await raw.eval("for n = 1, 1500 do redis.call('SET', 'k' .. n, string.rep('x', 100)) end", 0)
@@ -91,4 +91,20 @@ test('a Redis that is still loading is waited for, then named', async (t) => {
   await restarted
   assert.deepEqual((await server.cluster.push({ uid: 'u' }, 'after')).offline, [])
   assert.equal(await u.next(), 'after')
+})
+
+test('a Redis that does not let us in says what it wants', async (t) => {
+  const redis = await startRedis(['--save', '', '--requirepass', 'secret'])
+  atEnd(t, () => redis.stop())
+  for (const [url, says] of [
+    [redis.url, /asks for a password: put it into the URL/],
+    [redis.url.replace('//', '//:wrong@'), /does not know this user or password: correct the URL/],
+  ] as const) {
+    await assert.rejects(startEmitter(t, { url }, 500).push({ all: true }, 'x'), {
+      code: 'FLT_STORE_AWAY',
+      message: says,
+    })
+  }
+  const receipt = await startEmitter(t, { url: redis.url.replace('//', '//:secret@') }).push({ all: true }, 'x')
+  assert.equal(receipt.nodeCount, 0)
 })

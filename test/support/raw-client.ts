@@ -117,7 +117,7 @@ export class RawClient implements Disposable {
 
   /** The code that the server closed with, if it has said so already. */
   get closedWith(): number | undefined {
-    return this.frames.find(({ opcode }) => opcode === 8)?.payload.readUInt16BE()
+    return this.frames.find(({ opcode }) => opcode === Opcode.close)?.payload.readUInt16BE()
   }
 
   /** Whether the server has hung up. */

@@ -126,11 +126,11 @@ export class RedisCluster {
 
   async #haveSynced(): Promise<boolean> {
     const infos = await Promise.all(this.#members.slice(MASTERS).map(({ admin }) => admin.info('replication')))
-    const lists = await Promise.all(this.#members.map(({ admin }) => admin.call('CLUSTER', 'SLOTS') as Promise<[][]>))
-    const size = this.#members.length / MASTERS
+    const lists = await Promise.all(this.#members.map(({ admin }) => admin.call('CLUSTER', 'NODES')))
+    const replicaCount = this.#members.length - MASTERS
     return (
       infos.every((info) => info.includes('master_link_status:up')) &&
-      lists.every((ranges) => ranges.length === MASTERS && ranges.every((range) => range.length === 2 + size))
+      lists.every((list) => (String(list).match(/\bslave\b/g) ?? []).length === replicaCount)
     )
   }
 
@@ -183,7 +183,14 @@ export function startCluster(
 async function startMember(args: readonly string[]): Promise<Member> {
   const busPort = await freePort()
   const clustered = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '1000']
-  const eager = ['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0']
+  const eager = [
+    '--cluster-replica-validity-factor',
+    '0',
+    '--repl-diskless-sync-delay',
+    '0',
+    '--repl-ping-replica-period',
+    '1',
+  ]
   const server = await startRedis(['--save', '', '--appendonly', 'no', ...clustered, ...eager, ...args])
   const admin = new Redis({ host: '127.0.0.1', port: server.port, maxRetriesPerRequest: 0 })
   admin.on('error', () => {})

@@ -100,6 +100,8 @@ export class ReaderLine {
   readonly #follow = (): void => {
     if (this.#asked === undefined && this.#client.router?.addressFor(this.#key) !== this.#address) {
       this.#redis?.disconnect()
+      // Even where the slot comes back there, it takes a new connection.
+      this.#address = undefined
       this.#wake?.()
     }
   }

@@ -41,7 +41,7 @@ export class StreamReader {
   readonly #place: StreamPlace
   readonly #blockFor: number
   readonly #done: Promise<void>
-  /** The connection that the cursor belongs to, and how often it had been lost. */
+  /** The connection that the cursor belongs to, as long as it stands. */
   #reading: Redis | undefined
   #cursor = '0'
   #stopped = false

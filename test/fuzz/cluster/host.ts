@@ -1,0 +1,60 @@
+import type { Driver } from '../../../src/drivers/driver.ts'
+import { createServer, defineModule, type Server } from '../../../src/index.ts'
+import { Plug } from './plug.ts'
+
+export const HEARTBEAT = 100
+export const DEAD_AFTER = 400
+/** ms: how long one may wait for the store, or for an answer of a node that is gone. */
+const STORE_WAIT = 4_000
+
+const ws = defineModule('/ws', {
+  handshake(ctx) {
+    ctx.uid = ctx.url.searchParams.get('uid')!
+    const groups = ctx.url.searchParams.get('groups') ?? ''
+    for (const group of groups.split(',').filter(Boolean)) ctx.groups.add(group)
+  },
+})
+
+/** A node in this process that can be paused and killed as if it had one of its own. */
+export class Host {
+  readonly server: Server
+  readonly plug: Plug
+  state: 'up' | 'paused' | 'dead' = 'up'
+
+  private constructor(driver: Driver, prefix: string, name: string) {
+    this.plug = new Plug(driver)
+    const times = { heartbeat: HEARTBEAT, deadAfter: DEAD_AFTER, storeWait: STORE_WAIT, pingInterval: 0 }
+    this.server = createServer({ modules: [ws], driver: this.plug.driver, prefix, name, ...times })
+  }
+
+  static async start(driver: Driver, prefix: string, name: string): Promise<Host> {
+    const host = new Host(driver, prefix, name)
+    await host.server.listen(0)
+    return host
+  }
+
+  get url(): string {
+    return this.server.url!
+  }
+
+  get id(): string {
+    return this.server.cluster.self
+  }
+
+  pause(): void {
+    this.state = 'paused'
+    this.plug.shut()
+  }
+
+  resume(): void {
+    this.state = 'up'
+    this.plug.open()
+  }
+
+  /** Without a goodbye: from now on nothing of it reaches the store. */
+  async kill(): Promise<void> {
+    this.state = 'dead'
+    this.plug.cut()
+    await this.server.close({ timeout: 1 })
+  }
+}
