@@ -121,7 +121,9 @@ export class Evidence {
   /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
   wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
     return this.history.faults.some(({ destroyed }) => {
-      if (destroyed === undefined || push.firstCalledAt > destroyed.to) return false
+      if (destroyed === undefined) return false
+      // What was lost with all the rest was stored before; an old master takes writes, and forgets them, for as long as it thinks it is one.
+      if (push.firstCalledAt > (destroyed.what === 'all' ? destroyed.from : destroyed.to)) return false
       if (push.settledAt >= destroyed.from - IN_FLIGHT) return true
       // It was stored long before: only where nobody could take delivery since, as on a node that stood still.
       if (destroyed.what === 'tail' || push.settledAt < destroyed.from - KEPT_FOR) return false
