@@ -17,6 +17,7 @@ import { Backlog } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './job.ts'
 import { pushSize } from './sizes.ts'
+import { type Turn, Turns } from './turns.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
 const REMEMBER_IDS = 600_000
@@ -48,6 +49,7 @@ export class Pusher implements PusherApi {
   readonly #queue: Queue
   readonly #publisher: string
   readonly #settings: PusherSettings
+  readonly #turns = new Turns()
   readonly #underWay = new Map<PushId, { digest: string; receipt: Promise<Receipt> }>()
   #count = 0
   #nextId = 0
@@ -124,6 +126,17 @@ export class Pusher implements PusherApi {
   }
 
   #start(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
+    if (this.#turns.areFree) return this.#startNow(push, size, onFailure)
+    const turn = this.#turns.take(push.target)
+    const start = (): Promise<Receipt> => {
+      const receipt = this.#startNow(push, size, onFailure)
+      turn.end()
+      return receipt
+    }
+    return turn.begun === undefined ? start() : turn.begun.then(start)
+  }
+
+  #startNow(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
     return this.#dispatch(new PushOrder(this.#newId(), push, this.backlog, size, onFailure))
   }
 
@@ -156,6 +169,15 @@ export class Pusher implements PusherApi {
   }
 
   async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
+    const turn = this.#turns.take(push.target)
+    try {
+      return await this.#pushInTurn(id, digest, push, turn)
+    } finally {
+      turn.end()
+    }
+  }
+
+  async #pushInTurn(id: PushId, digest: string, push: ParsedPush, turn: Turn): Promise<Receipt> {
     const claimed = await this.#queue.claimId(id, digest, CLAIM_WAITS * this.#settings.storeWait)
     switch (claimed.type) {
       case 'done':
@@ -168,16 +190,25 @@ export class Pusher implements PusherApi {
           `another push with the id ${id} is under way: try again in a moment`,
         )
       case 'fresh':
-        return this.#pushClaimed(id, digest, push, claimed.stored)
+        await turn.begun
+        return this.#pushClaimed(id, digest, push, claimed.stored, turn)
       default:
         throw claimed satisfies never
     }
   }
 
-  async #pushClaimed(id: PushId, digest: string, push: ParsedPush, stored: readonly NodeId[]): Promise<Receipt> {
+  async #pushClaimed(
+    id: PushId,
+    digest: string,
+    push: ParsedPush,
+    stored: readonly NodeId[],
+    turn: Turn,
+  ): Promise<Receipt> {
     let receipt: Receipt
     try {
-      receipt = await this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, { stored }))
+      const dispatched = this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, { stored }))
+      turn.end()
+      receipt = await dispatched
     } catch (error) {
       // What an earlier attempt stored stays stored, whatever this one failed of.
       await this.#release(id, digest, [...new Set([...stored, ...storedBefore(error)])])
