@@ -142,11 +142,20 @@ export class Evidence {
       if (type === 'lost its place' && !lost.has(place)) lost.set(place, at)
       if (type === 'killed' || type === 'died' || type === 'stopped') {
         if (!this.#deaths.has(place)) this.#deaths.set(place, at)
+        if (!lost.has(place) && this.#stoodStillTooLong(place, slot, at)) lost.set(place, at)
         this.#closeAbsence(place, lost, at)
       }
       if (type === 'joined again') this.#closeAbsence(place, lost, at + AFTERMATH)
     }
     for (const [place] of lost) this.#closeAbsence(place, lost, Number.POSITIVE_INFINITY)
+  }
+
+  /** One that is killed while it stands still never notices that it had lost its place. */
+  #stoodStillTooLong(place: string, slot: number, killedAt: number): boolean {
+    const isIts = this.history.faults.some(({ from, to, slots }) => {
+      return slots.includes(slot) && from <= killedAt && to >= killedAt
+    })
+    return isIts && this.#evictionBefore(place, killedAt).from < killedAt
   }
 
   #closeAbsence(place: string, lost: Map<string, number>, to: number): void {

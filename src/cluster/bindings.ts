@@ -166,7 +166,10 @@ export class Bindings {
     for (const { group, connection } of memberships.values()) {
       const present = this.#hub.ofGroup(group).has(connection)
       changes.push({ type: 'member', group, connection: recordOf(connection), present })
-      stampers.push(present ? (stamp) => stampMember(group, connection, stamp) : ignore)
+      stampers.push((stamp) => {
+        if (present) stampMember(group, connection, stamp)
+        else this.#hub.stampDeparture(group, connection.id, stamp)
+      })
     }
     for (const connection of connections) {
       changes.push({ type: 'connection', connection, present: this.#hub.get(connection) !== undefined })
@@ -209,8 +212,6 @@ class Round {
     return this.done
   }
 }
-
-function ignore(): void {}
 
 function stampUser(uid: Uid, connections: readonly Connection[], stamp: number): void {
   for (const connection of connections) {

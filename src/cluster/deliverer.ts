@@ -1,7 +1,8 @@
 import type { State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
-import type { Address, PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, PushEnvelope, UserRef } from '../protocol/envelope.ts'
+import type { NodeId } from '../protocol/ids.ts'
 import type { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Membership } from './membership.ts'
@@ -22,6 +23,7 @@ const NOTHING: Afterwork = { absent: undefined, left: undefined }
 interface Absentees {
   readonly absent?: (() => Promise<void>) | undefined
   readonly left?: (() => Promise<void>) | undefined
+  readonly departed?: (() => Promise<void>) | undefined
 }
 
 const NOBODY: Absentees = Object.freeze({})
@@ -51,8 +53,8 @@ export class Deliverer {
 
   /** Its caller is told where it cannot be sent after its users. */
   deliver(push: PushEnvelope, handover: Handover): Afterwork {
-    const { absent, left } = this.#hand(push, handover)
-    return { absent: absent?.(), left: left?.() }
+    const { absent, left, departed } = this.#hand(push, handover)
+    return { absent: absent?.(), left: bothOf(left?.(), departed?.()) }
   }
 
   /**
@@ -60,20 +62,23 @@ export class Deliverer {
    * store, or the inbox that it is for, does not take it.
    */
   deliverStored(push: PushEnvelope, handover?: Handover): Afterwork {
-    const { absent, left } = this.#hand(push, handover)
-    if (absent === undefined && left === undefined) return NOTHING
+    const absentees = this.#hand(push, handover)
+    if (absentees === NOBODY) return NOTHING
+    const { absent, left, departed } = absentees
     const sent = absent && this.#persist(absent)
-    return { absent: sent?.tried, left: bothOf(sent?.done, left && this.#persist(left).done) }
+    const others = bothOf(left && this.#persist(left).done, departed && this.#persist(departed).done)
+    return { absent: sent?.tried, left: bothOf(sent?.done, others) }
   }
 
   #hand(push: PushEnvelope, handover: Handover | undefined): Absentees {
-    const { deliveredCount, absent, left } = this.#hub.deliver(push, handover)
+    const { deliveredCount, absent, left, departed } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
-    if (absent === undefined && left === undefined) return NOBODY
+    if (absent === undefined && left === undefined && departed === undefined) return NOBODY
     const { node } = this.#membership
     return {
       absent: absent && (() => this.#sendAfter({ ...push, to: absent })),
       left: left && (() => this.#dispatcher().resendToStragglers({ ...push, to: left }, node)),
+      departed: departed && (() => this.#sendAfter({ ...push, to: departed })),
     }
   }
 
@@ -110,12 +115,24 @@ export class Deliverer {
 
   async #sendAfter(push: PushEnvelope): Promise<void> {
     const { node } = this.#membership
+    if (push.to.type !== 'users') return this.#dispatcher().resend(push, node)
     // State may still name this node: its own stale routes go first, or the message would come back here.
-    if (push.to.type === 'users') {
-      const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
-      await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
-    }
-    await this.#dispatcher().resend(push, node)
+    const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
+    await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
+    // Whoever it still names is here again, or has not quite gone.
+    const goingUsers = push.to.users.filter((user) => this.#isOnlyGoing(user))
+    const otherUsers = push.to.users.filter((user) => !goingUsers.includes(user))
+    await Promise.all([this.#resendTo(push, goingUsers, node), this.#resendTo(push, otherUsers, undefined)])
+  }
+
+  /** Whether none of the user's connections here would take what is sent again. */
+  #isOnlyGoing({ uid, stamp }: UserRef): boolean {
+    const connections = [...this.#hub.ofUser(uid)]
+    return connections.length > 0 && connections.every(({ isGoing, uidStamp }) => isGoing || uidStamp <= stamp)
+  }
+
+  async #resendTo(push: PushEnvelope, users: readonly UserRef[], ignoring: NodeId | undefined): Promise<void> {
+    if (users.length > 0) await this.#dispatcher().resend({ ...push, to: { type: 'users', users } }, ignoring)
   }
 }
 

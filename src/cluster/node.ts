@@ -127,7 +127,7 @@ export class ClusterNode {
     })
     const onFailure = (error: unknown): void => hooks.onError('push', error)
     this.#pusher = new Pusher(this.#dispatcher, queue, membership.process, { ...settings, onFailure })
-    this.#takeover = new Takeover({ state, queue, codec, dispatcher }, settings)
+    this.#takeover = new Takeover({ state, queue, codec, hub, dispatcher }, settings)
     this.#ingress = queue.ingress === undefined ? undefined : new IngressReader(queue.ingress, this.#pusher, logger)
     this.residents = new Residents({ hub, bindings, membership, events }, settings)
     this.cluster = new Cluster({

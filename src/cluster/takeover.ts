@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts'
 import type { Address, Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
+import type { Hub } from '../sockets/hub.ts'
 
 /**
  * Cleans up after a node that has gone: nothing it writes counts any more, what its inbox held is sent after its users,
@@ -15,6 +16,7 @@ export class Takeover {
   readonly #state: State
   readonly #queue: Queue
   readonly #codec: Codec
+  readonly #hub: Hub
   readonly #dispatcher: () => Dispatcher
   readonly #logger: Logger
   /** ms that one node may be the only one to clean up after another without a word: it may have died over it. */
@@ -22,13 +24,14 @@ export class Takeover {
   readonly #running = new Set<NodeId>()
 
   constructor(
-    { state, queue, codec, dispatcher }: { state: State; queue: Queue; codec: Codec; dispatcher: () => Dispatcher },
+    { state, queue, codec, hub, dispatcher }: TakeoverRooms,
     { logger, deadAfter }: { logger: Logger; deadAfter: number },
   ) {
     this.#claimFor = deadAfter
     this.#state = state
     this.#queue = queue
     this.#codec = codec
+    this.#hub = hub
     this.#dispatcher = dispatcher
     this.#logger = logger
   }
@@ -47,7 +50,9 @@ export class Takeover {
       const members = await this.#state.groupsOn(node)
       // First nobody is listed there any more: how long the inbox takes does not matter to that.
       await this.#state.clean(node)
-      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes, members))
+      // This node's own connections have closed before: only the hub still knows who they were.
+      const findUsers: FindUsers = node === by ? (push) => this.#departedFrom(push) : (push) => usersIn(push, members)
+      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes, findUsers))
       await this.#queue.replayAll(node)
       await this.#queue.destroy(node)
       await this.#state.forget(node)
@@ -64,11 +69,18 @@ export class Takeover {
   }
 
   /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
-  async #resend(node: NodeId, bytes: Uint8Array, members: Members): Promise<void> {
+  async #resend(node: NodeId, bytes: Uint8Array, findUsers: FindUsers): Promise<void> {
     const batch = this.#decode(node, bytes)
     const pushes = batch?.envelopes.filter((envelope) => envelope.type === 'push') ?? []
-    const copies = pushes.flatMap((push) => [push, ...copiesForMembers(push, members)])
+    const copies = pushes.flatMap((push) => {
+      const to = findUsers(push)
+      return to === undefined ? push : [push, { ...push, to }]
+    })
     await Promise.all(copies.map((copy) => this.#dispatcher().resend(copy, node)))
+  }
+
+  #departedFrom({ to, except }: PushEnvelope): Address | undefined {
+    return to.type === 'groups' ? this.#hub.departedFrom(to.groups, except) : undefined
   }
 
   #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {
@@ -81,19 +93,24 @@ export class Takeover {
   }
 }
 
-type Members = ReadonlyMap<Group, readonly Uid[]>
+interface TakeoverRooms {
+  readonly state: State
+  readonly queue: Queue
+  readonly codec: Codec
+  readonly hub: Hub
+  readonly dispatcher: () => Dispatcher
+}
 
 /**
- * Of a push to groups: for those who were in them there. Their memberships went with the node, and who comes back in a
- * moment may be in no group yet; who got the groups' own copy knows this one by its id.
+ * Of a push to groups: those who were in them there. Their memberships went with the node, and who comes back in a moment
+ * may be in no group yet; who got the groups' own copy knows the users' by its id.
  */
-function copiesForMembers(push: PushEnvelope, members: Members): PushEnvelope[] {
-  if (push.to.type !== 'groups') return []
-  const users = new Map(
-    push.to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, stamp])),
-  )
-  for (const uid of push.except?.uids ?? []) users.delete(uid)
-  if (users.size === 0) return []
-  const to: Address = { type: 'users', users: Array.from(users, ([uid, stamp]) => ({ uid, stamp })) }
-  return [{ ...push, to }]
+type FindUsers = (push: PushEnvelope) => Address | undefined
+
+function usersIn({ to, except }: PushEnvelope, members: ReadonlyMap<Group, readonly Uid[]>): Address | undefined {
+  if (to.type !== 'groups') return undefined
+  const users = new Map(to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, stamp])))
+  for (const uid of except?.uids ?? []) users.delete(uid)
+  if (users.size === 0) return undefined
+  return { type: 'users', users: Array.from(users, ([uid, stamp]) => ({ uid, stamp })) }
 }

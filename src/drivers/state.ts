@@ -65,8 +65,9 @@ export type Change =
 
 export type Applied =
   /**
-   * A stamp for each change, in order. For one that puts a user or a member here it is larger than every stamp that a
-   * lookup of that user or group gave before; for others it means nothing.
+   * A stamp for each change, in order. For one that puts a user or a member here, or takes a member away, it is larger
+   * than every stamp that a lookup of that user or group gave before, and no lookup gives a smaller one from then on; for
+   * others it means nothing.
    */
   | {
       readonly type: 'applied'

@@ -2,6 +2,7 @@ import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envel
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
+import { Departed } from './departed.ts'
 import { Frame } from './frame.ts'
 import type { Handover } from './handover.ts'
 import { Recent } from './recent.ts'
@@ -24,6 +25,8 @@ export interface Delivery {
   readonly absent: Address | undefined
   /** Users and groups that are here, but that somebody has just left. */
   readonly left: Address | undefined
+  /** Users who were in the groups here until after the push was located. */
+  readonly departed: Address | undefined
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
@@ -34,6 +37,7 @@ export class Hub implements Iterable<Connection> {
   readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
   readonly #namedDeliveries = new Recent(REMEMBER_NAMED, MAX_REMEMBERED)
   readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
+  readonly #departed = new Departed()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
@@ -84,6 +88,7 @@ export class Hub implements Iterable<Connection> {
     if (connection.uid !== undefined) this.#departures.add(userKey(connection.uid))
     for (const group of connection.memberships.keys()) {
       this.#departures.add(groupKey(group))
+      this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
     }
     if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
@@ -107,6 +112,26 @@ export class Hub implements Iterable<Connection> {
     unlist(this.#byGroup, group, connection)
   }
 
+  /** Lookups of a group know from this stamp on that a connection has left it. */
+  stampDeparture(group: Group, connection: ConnectionId, stamp: number): void {
+    this.#departed.stamp(group, connection, stamp)
+  }
+
+  /** Who was in some of the groups here when they were looked up, and no longer is. */
+  departedFrom(groups: readonly GroupRef[], except: Except | undefined): Address | undefined {
+    const found = new Map<Uid, UserRef>()
+    for (const ref of groups) {
+      for (const user of this.#departed.since(ref)) if (!this.#isIn(user.uid, ref.group)) found.set(user.uid, user)
+    }
+    for (const uid of except?.uids ?? []) found.delete(uid)
+    return found.size === 0 ? undefined : { type: 'users', users: [...found.values()] }
+  }
+
+  #isIn(uid: Uid, group: Group): boolean {
+    for (const connection of this.ofUser(uid)) if (connection.memberships.has(group)) return true
+    return false
+  }
+
   /** Those up to this one did not come here: who connects from now on may have missed them elsewhere. */
   skipBroadcasts(order: number): void {
     this.#lastBroadcast = Math.max(this.#lastBroadcast, order)
@@ -126,14 +151,17 @@ export class Hub implements Iterable<Connection> {
     switch (to.type) {
       case 'users': {
         const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.users, this.#users)
-        return { deliveredCount, absent: usersOf(absent), left: usersOf(left) }
+        return { deliveredCount, absent: usersOf(absent), left: usersOf(left), departed: undefined }
       }
       case 'groups': {
         const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.groups, this.#groups)
-        if (absent?.length === to.groups.length) return { deliveredCount, absent: groupsOf(absent), left: undefined }
+        const departed = push.resent ? undefined : this.departedFrom(to.groups, push.except)
+        if (absent?.length === to.groups.length) {
+          return { deliveredCount, absent: groupsOf(absent), left: undefined, departed }
+        }
         // Who is in several of the groups had it by any of them: a copy that is sent after must know them all.
         const isSomebodyAway = absent !== undefined || left !== undefined
-        return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined }
+        return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined, departed }
       }
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
@@ -293,7 +321,7 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
 })
 
 const NONE: ReadonlySet<Connection> = new Set()
-const NOBODY_AWAY = { absent: undefined, left: undefined }
+const NOBODY_AWAY = { absent: undefined, left: undefined, departed: undefined }
 
 const usersOf = (users: readonly UserRef[] | undefined): Address | undefined => users && { type: 'users', users }
 const groupsOf = (groups: readonly GroupRef[]): Address => ({ type: 'groups', groups })

@@ -46,7 +46,12 @@ test('a first copy reaches every connection of the user, young or old', () => {
   const hub = new Hub()
   const old = bound(hub, 'u', 10)
   const young = bound(hub, 'u', 30)
-  assert.deepEqual(hub.deliver(pushTo('u', 20)), { deliveredCount: 2, absent: undefined, left: undefined })
+  assert.deepEqual(hub.deliver(pushTo('u', 20)), {
+    deliveredCount: 2,
+    absent: undefined,
+    left: undefined,
+    departed: undefined,
+  })
   assert.deepEqual([got(old), got(young)], [true, true])
 })
 

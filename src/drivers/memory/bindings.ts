@@ -45,7 +45,7 @@ export class Bindings {
         return stamp
       case 'member':
         if (change.present) this.#addMember(node, change.group, change.connection, stamp)
-        else this.#removeMember(node, change.group, change.connection.connection)
+        else this.#removeMember(node, change.group, change.connection.connection, stamp)
         return stamp
       default:
         throw change satisfies never
@@ -55,7 +55,7 @@ export class Bindings {
   clean(node: NodeId): void {
     for (const uid of this.#users.keys()) this.#removeUser(node, uid)
     for (const [group, { members }] of this.#groups) {
-      for (const connection of members.keys()) this.#removeMember(node, group, connection)
+      for (const connection of members.keys()) this.#removeMember(node, group, connection, this.#nextStamp())
     }
     for (const connection of this.#connections.keys()) this.#setConnection(node, connection, false)
   }
@@ -137,8 +137,10 @@ export class Bindings {
   }
 
   /** The connection may meanwhile be a member through its node's next incarnation: then it stays. */
-  #removeMember(node: NodeId, group: Group, connection: ConnectionId): void {
-    const members = this.#groups.get(group)?.members
+  #removeMember(node: NodeId, group: Group, connection: ConnectionId, stamp: number): void {
+    const crowd = this.#groups.get(group)
+    const members = crowd?.members
+    if (crowd !== undefined) crowd.stamp = stamp
     if (members?.get(connection)?.node === node) members.delete(connection)
     if (members?.size === 0) this.#groups.delete(group)
   }

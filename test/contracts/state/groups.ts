@@ -4,7 +4,7 @@ import type { ConnectionRecord, State } from '../../../src/drivers/state.ts'
 import type { NodeId } from '../../../src/protocol/ids.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
 import { asGroup, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
-import { calm, memberHere, memberGone, whereIsGroup } from './words.ts'
+import { appliedTo, calm, memberHere, memberGone, routesOf, whereIsGroup } from './words.ts'
 
 export function groups(candidate: () => Candidate): void {
   describe('groups', { concurrency: CONCURRENCY }, () => {
@@ -91,6 +91,17 @@ export function groups(candidate: () => Candidate): void {
       for (const [index, { connection }] of records.entries()) {
         if (index % 4 !== 0) assert.ok(seen.includes(connection), `${connection} was left out`)
       }
+    })
+
+    it('gives later lookups no smaller a stamp than whoever left was given', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const node = await joined(one)
+      const [leaving, staying] = [newConnection('u1'), newConnection('u2')]
+      await one.apply(node, [memberHere('g1', leaving), memberHere('g1', staying)])
+      const { group: before } = await routesOf(one, 'none', 'g1')
+      const { stamps } = await appliedTo(one, node, [memberGone('g1', leaving)])
+      const { group: after } = await routesOf(one, 'none', 'g1')
+      assert.ok(before.stamp < stamps[0]! && stamps[0]! <= after.stamp)
     })
   })
 }

@@ -63,16 +63,16 @@ export const bindingScripts = {
     lua: `${NOW}${INT}${UNLIST_GROUP}
 -- KEYS holdings groupRoute groupMembers groupsOf; ARGV node group connection record
 if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
-local stamp = tonumber(redis.call('HGET', KEYS[2], '#')) or 0
+local stamp = math.max((tonumber(redis.call('HGET', KEYS[2], '#')) or 0) + 1, micros)
 if ARGV[4] == '' then
   redis.call('HDEL', KEYS[3], ARGV[3])
+  if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], '#', int(stamp)) end
   if redis.call('EXISTS', KEYS[3]) == 0 then
     redis.call('SREM', KEYS[4], ARGV[2])
     unlistGroup(KEYS[2], KEYS[3], ARGV[1])
   end
   return int(stamp)
 end
-stamp = math.max(stamp + 1, micros)
 redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
 redis.call('HSET', KEYS[2], '#', int(stamp), ARGV[1], 1)
 redis.call('SADD', KEYS[4], ARGV[2])
