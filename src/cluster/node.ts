@@ -108,6 +108,7 @@ export class ClusterNode {
       logger,
       deliver: (push, handover) => deliverer.deliverStored(push, handover),
       whenTaken: hooks.whenTaken,
+      isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
       onUndelivered,
     }))
     this.#leftovers = new Leftovers({

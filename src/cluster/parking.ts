@@ -14,6 +14,8 @@ interface ParkingInit {
   readonly deliver: (push: PushEnvelope, handover: Handover) => Afterwork
   /** Calls back once the connections have taken it, or are not waited for any more. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
+  /** Whether a user has a connection here that takes messages. */
+  readonly isHere: (uid: Uid) => boolean
   /** Told of a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -25,7 +27,8 @@ interface ParkingInit {
  */
 export class Parking {
   readonly #init: ParkingInit
-  readonly #collecting = new Set<Uid>()
+  /** Users who are being handed what is parked, with whether more may have been parked since that was read. */
+  readonly #collecting = new Map<Uid, boolean>()
   #closed = false
 
   constructor(init: ParkingInit) {
@@ -34,24 +37,30 @@ export class Parking {
 
   /** Keeps a copy for each of a push's users who are nowhere but perhaps on `ignored`; returns those who are somewhere. */
   async park(push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined): Promise<readonly Uid[]> {
-    const { state, onUndelivered } = this.#init
+    const { state, isHere, onUndelivered } = this.#init
     const answers = await state.park(
       uids.map((uid) => ({ uid, bytes: this.#write(push, uid) })),
       ignored,
     )
-    for (const answer of answers) if (answer === 'full') onUndelivered(push)
+    for (const [index, uid] of uids.entries()) {
+      if (answers[index] === 'full') onUndelivered(push)
+      // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
+      else if (answers[index] === 'parked' && isHere(uid)) void this.collect(uid)
+    }
     return uids.filter((_, index) => answers[index] === 'found')
   }
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
   async collect(uid: Uid): Promise<void> {
-    if (this.#collecting.has(uid)) return
-    this.#collecting.add(uid)
-    while (!this.#closed) {
+    const isUnderWay = this.#collecting.has(uid)
+    this.#collecting.set(uid, true)
+    if (isUnderWay) return
+    while (this.#collecting.get(uid) === true && !this.#closed) {
+      this.#collecting.set(uid, false)
       try {
         await this.#handOut(uid)
-        break
       } catch (error) {
+        this.#collecting.set(uid, true)
         this.#init.logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       }
