@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test'
 import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { State } from '../../src/drivers/state.ts'
+import { createServer, defineModule } from '../../src/index.ts'
 import { Host } from '../fuzz/cluster/host.ts'
 import { connect } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
@@ -63,4 +64,41 @@ test('where such a user is nowhere else, the push waits for them, and finds them
   assert.deepEqual(laptop.texts, ['not too late'])
   assert.equal(a.server.stats().undeliveredCount + b.server.stats().undeliveredCount, 0)
   laptop.socket.terminate()
+})
+
+test('what reached somebody who was not let in after all waits for them', async (t) => {
+  let isStored = true
+  const store = memory()
+  const driver: Driver = {
+    ...store,
+    state: (settings) => {
+      const state = store.state(settings)
+      const apply = state.apply.bind(state)
+      const unsure = async (...given: Parameters<State['apply']>): ReturnType<State['apply']> => {
+        const applied = await apply(...given)
+        if (!isStored) throw new Error('the answer was lost')
+        return applied
+      }
+      return Object.assign(state, { apply: unsure })
+    },
+  }
+  const ws = defineModule('/ws', { handshake: (ctx) => void (ctx.uid = 'u') })
+  const server = createServer({
+    modules: [ws],
+    driver,
+    storeWait: 1_000,
+    heartbeat: HEARTBEAT,
+    deadAfter: 4 * HEARTBEAT,
+  })
+  t.after(() => server.close({ timeout: 100 }))
+  const url = await server.listen(0)
+  isStored = false
+  const refused = assert.rejects(connect(url))
+  await until('the user is listed', async () => (await server.cluster.connections('u')).length === 1)
+  assert.deepEqual((await server.cluster.push({ uid: 'u' }, 'early')).offline, [])
+  await refused
+  isStored = true
+  const client = await connect(url)
+  await client.waitFor(1)
+  assert.deepEqual(client.texts, ['early'])
 })
