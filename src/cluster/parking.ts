@@ -1,4 +1,4 @@
-import type { ParkedMessage, State } from '../drivers/state.ts'
+import type { Parked, ParkedMessage, State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
@@ -6,6 +6,8 @@ import { Handover } from '../sockets/handover.ts'
 import type { Afterwork } from './deliverer.ts'
 
 const RETRY_PAUSE = 200
+/** Copies that are made at a time: what was for a large group has as many as it had members. */
+const PARCELS = 256
 
 interface ParkingInit {
   readonly state: State
@@ -37,17 +39,25 @@ export class Parking {
 
   /** Keeps a copy for each of a push's users who are nowhere but perhaps on `ignored`; returns those who are somewhere. */
   async park(push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined): Promise<readonly Uid[]> {
-    const { state, isHere, onUndelivered } = this.#init
-    const answers = await state.park(
-      uids.map((uid) => ({ uid, bytes: this.#write(push, uid) })),
-      ignored,
-    )
-    for (const [index, uid] of uids.entries()) {
-      if (answers[index] === 'full') onUndelivered(push)
-      // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
-      else if (answers[index] === 'parked' && isHere(uid)) void this.collect(uid)
+    const stamps = new Map(push.to.type === 'users' ? push.to.users.map(({ uid, stamp }) => [uid, stamp]) : [])
+    const found: Uid[] = []
+    for (let start = 0; start < uids.length; start += PARCELS) {
+      const part = uids.slice(start, start + PARCELS)
+      const parcels = part.map((uid) => ({ uid, bytes: this.#write(push, uid, stamps.get(uid) ?? 0) }))
+      const answers = await this.#init.state.park(parcels, ignored)
+      for (const [index, uid] of part.entries()) {
+        if (answers[index] === 'found') found.push(uid)
+        else this.#parked(push, uid, answers[index])
+      }
     }
-    return uids.filter((_, index) => answers[index] === 'found')
+    return found
+  }
+
+  #parked(push: PushEnvelope, uid: Uid, answer: Parked | undefined): void {
+    const { isHere, onUndelivered } = this.#init
+    if (answer === 'full') onUndelivered(push)
+    // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
+    else if (isHere(uid)) void this.collect(uid)
   }
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
@@ -88,9 +98,7 @@ export class Parking {
     )
   }
 
-  #write(push: PushEnvelope, uid: Uid): Uint8Array {
-    const { to } = push
-    const stamp = to.type === 'users' ? (to.users.find((user) => user.uid === uid)?.stamp ?? 0) : 0
+  #write(push: PushEnvelope, uid: Uid, stamp: number): Uint8Array {
     const copy = { ...push, to: { type: 'users' as const, users: [{ uid, stamp }] }, resent: true }
     return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
   }

@@ -68,7 +68,9 @@ export class Takeover {
     const batch = this.#decode(node, bytes)
     const pushes = batch?.envelopes.filter((envelope) => envelope.type === 'push') ?? []
     const copies = pushes.flatMap((push) => [push, ...copiesForMembers(push, members)])
-    await Promise.all(copies.map((copy) => this.#dispatcher().resend(copy, node)))
+    for (const portion of portionsOf(copies)) {
+      await Promise.all(portion.map((copy) => this.#dispatcher().resend(copy, node)))
+    }
   }
 
   #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {
@@ -79,6 +81,25 @@ export class Takeover {
       return undefined
     }
   }
+}
+
+/** Addressees that are looked for at a time: one entry may hold thousands of pushes to a group of thousands. */
+const PORTION = 1_000
+
+function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEnvelope[]> {
+  let portion: PushEnvelope[] = []
+  let count = 0
+  for (const push of pushes) {
+    const size = push.to.type === 'users' ? push.to.users.length : 1
+    if (portion.length > 0 && count + size > PORTION) {
+      yield portion
+      portion = []
+      count = 0
+    }
+    portion.push(push)
+    count += size
+  }
+  if (portion.length > 0) yield portion
 }
 
 type Members = ReadonlyMap<Group, readonly Uid[]>
