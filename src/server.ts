@@ -264,10 +264,16 @@ export class Server implements AsyncDisposable {
     const init = { params, session, meta, request: { url, rawHeaders } }
     const id = this.#node.residents.newConnectionId(uid)
     const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
-    await this.#node.residents.moveIn(connection, uid, groups)
-    if (this.#closing === undefined) return connection
-    this.#node.residents.moveOut(connection)
-    throw goingAway()
+    try {
+      await this.#node.residents.moveIn(connection, uid, groups)
+      if (this.#closing !== undefined) throw goingAway()
+      return connection
+    } catch (error) {
+      // What it was handed meanwhile is its user's, and must not wait for it.
+      connection.closed()
+      this.#node.residents.moveOut(connection)
+      throw error
+    }
   }
 
   #opened(connection: Connection, { module, context }: Admission, socket: ClientSocket, raw: Duplex): void {

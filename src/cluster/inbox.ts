@@ -210,18 +210,20 @@ export class Inbox {
   #run(lane: number, push: PushEnvelope, handover: Handover, works: Promise<void>[]): void {
     const before = this.#lanes[lane]
     if (before !== undefined) {
-      const work = before.then(() => this.#deliverLate(push, handover))
-      works.push(this.#occupy(lane, work))
+      const late = before.then(() => this.#receiver.deliver(push, handover))
+      works.push(
+        this.#occupy(
+          lane,
+          late.then(({ absent }) => absent),
+        ),
+      )
+      // That it could not be delivered is told by the one above.
+      works.push(this.#guard(late.then(({ left }) => left, ignore)))
       return
     }
     const { absent, left } = this.#receiver.deliver(push, handover)
     if (absent !== undefined) works.push(this.#occupy(lane, absent))
     if (left !== undefined) works.push(this.#guard(left))
-  }
-
-  async #deliverLate(push: PushEnvelope, handover: Handover): Promise<void> {
-    const { absent, left } = this.#receiver.deliver(push, handover)
-    await Promise.all([absent, left])
   }
 
   #occupy(lane: number, work: Promise<void>): Promise<void> {
@@ -247,6 +249,8 @@ export class Inbox {
     if (last !== undefined) this.#source.ack(last)
   }
 }
+
+function ignore(): void {}
 
 export interface InboxSettings {
   readonly codec: Codec

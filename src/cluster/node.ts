@@ -5,7 +5,7 @@ import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, Envelope } from '../protocol/envelope.ts'
+import type { Codec } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
@@ -22,6 +22,7 @@ import { Directory } from './directory.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Leftovers } from './leftovers.ts'
+import { LocalShare } from './local-share.ts'
 import { Membership } from './membership.ts'
 import { Parking } from './parking.ts'
 import { Reassertion } from './reassertion.ts'
@@ -108,6 +109,7 @@ export class ClusterNode {
       logger,
       deliver: (push, handover) => deliverer.deliverStored(push, handover),
       whenTaken: hooks.whenTaken,
+      isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
       onUndelivered,
     }))
     this.#leftovers = new Leftovers({
@@ -116,12 +118,14 @@ export class ClusterNode {
       onError: (error) => hooks.onError('consume', error),
     })
     this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, settings)
+    const { whenTaken } = hooks
+    const local = new LocalShare({ membership, deliverer, controls: this.#controls, whenTaken })
     this.#dispatcher = new Dispatcher({
       queue,
       codec,
       publisher: membership.process,
       locator: new Locator(state, membership, storeWait),
-      local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => this.#deliverHere(envelope) },
+      local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => local.deliver(envelope) },
       park: (push, uids, ignored) => parking.park(push, uids, ignored),
       onUndelivered,
     })
@@ -265,24 +269,6 @@ export class ClusterNode {
       confirm: () => membership.confirm(),
       onError: (error) => this.#hooks.onError('consume', error),
     }
-  }
-
-  /**
-   * The part of a push that is for this node takes no detour over the store: it is done when an entry of the inbox would
-   * be acked, usually at the end of what runs now.
-   */
-  #deliverHere(envelope: Envelope): Promise<unknown> | undefined {
-    if (!this.#membership.isSure) return this.#membership.confirm().then(() => this.#handHere(envelope))
-    return this.#handHere(envelope)
-  }
-
-  #handHere(envelope: Envelope): Promise<unknown> | undefined {
-    if (envelope.type === 'control') return this.#controls.obey(envelope)
-    if (envelope.type === 'reply') return undefined
-    const handover = new Handover()
-    const { absent, left } = this.#deliverer.deliver(envelope, handover)
-    const taken = new Promise<void>((resolve) => this.#hooks.whenTaken(handover, resolve))
-    return absent === undefined && left === undefined ? taken : Promise.all([taken, absent, left])
   }
 
   #countUndelivered({ id }: PushHead): void {

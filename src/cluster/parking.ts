@@ -1,4 +1,4 @@
-import type { ParkedMessage, State } from '../drivers/state.ts'
+import type { Parked, ParkedMessage, State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
@@ -6,6 +6,8 @@ import { Handover } from '../sockets/handover.ts'
 import type { Afterwork } from './deliverer.ts'
 
 const RETRY_PAUSE = 200
+/** Copies that are made at a time: what was for a large group has as many as it had members. */
+const PARCELS = 256
 
 interface ParkingInit {
   readonly state: State
@@ -14,6 +16,8 @@ interface ParkingInit {
   readonly deliver: (push: PushEnvelope, handover: Handover) => Afterwork
   /** Calls back once the connections have taken it, or are not waited for any more. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
+  /** Whether a user has a connection here that takes messages. */
+  readonly isHere: (uid: Uid) => boolean
   /** Told of a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -25,7 +29,8 @@ interface ParkingInit {
  */
 export class Parking {
   readonly #init: ParkingInit
-  readonly #collecting = new Set<Uid>()
+  /** Users who are being handed what is parked, with whether more may have been parked since that was read. */
+  readonly #collecting = new Map<Uid, boolean>()
   #closed = false
 
   constructor(init: ParkingInit) {
@@ -34,24 +39,38 @@ export class Parking {
 
   /** Keeps a copy for each of a push's users who are nowhere but perhaps on `ignored`; returns those who are somewhere. */
   async park(push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined): Promise<readonly Uid[]> {
-    const { state, onUndelivered } = this.#init
-    const answers = await state.park(
-      uids.map((uid) => ({ uid, bytes: this.#write(push, uid) })),
-      ignored,
-    )
-    for (const answer of answers) if (answer === 'full') onUndelivered(push)
-    return uids.filter((_, index) => answers[index] === 'found')
+    const stamps = new Map(push.to.type === 'users' ? push.to.users.map(({ uid, stamp }) => [uid, stamp]) : [])
+    const found: Uid[] = []
+    for (let start = 0; start < uids.length; start += PARCELS) {
+      const part = uids.slice(start, start + PARCELS)
+      const parcels = part.map((uid) => ({ uid, bytes: this.#write(push, uid, stamps.get(uid) ?? 0) }))
+      const answers = await this.#init.state.park(parcels, ignored)
+      for (const [index, uid] of part.entries()) {
+        if (answers[index] === 'found') found.push(uid)
+        else this.#parked(push, uid, answers[index])
+      }
+    }
+    return found
+  }
+
+  #parked(push: PushEnvelope, uid: Uid, answer: Parked | undefined): void {
+    const { isHere, onUndelivered } = this.#init
+    if (answer === 'full') onUndelivered(push)
+    // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
+    else if (isHere(uid)) void this.collect(uid)
   }
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
   async collect(uid: Uid): Promise<void> {
-    if (this.#collecting.has(uid)) return
-    this.#collecting.add(uid)
-    while (!this.#closed) {
+    const isUnderWay = this.#collecting.has(uid)
+    this.#collecting.set(uid, true)
+    if (isUnderWay) return
+    while (this.#collecting.get(uid) === true && !this.#closed) {
+      this.#collecting.set(uid, false)
       try {
         await this.#handOut(uid)
-        break
       } catch (error) {
+        this.#collecting.set(uid, true)
         this.#init.logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       }
@@ -79,9 +98,7 @@ export class Parking {
     )
   }
 
-  #write(push: PushEnvelope, uid: Uid): Uint8Array {
-    const { to } = push
-    const stamp = to.type === 'users' ? (to.users.find((user) => user.uid === uid)?.stamp ?? 0) : 0
+  #write(push: PushEnvelope, uid: Uid, stamp: number): Uint8Array {
     const copy = { ...push, to: { type: 'users' as const, users: [{ uid, stamp }] }, resent: true }
     return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
   }

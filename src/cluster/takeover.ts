@@ -76,7 +76,9 @@ export class Takeover {
       const to = findUsers(push)
       return to === undefined ? push : [push, { ...push, to }]
     })
-    await Promise.all(copies.map((copy) => this.#dispatcher().resend(copy, node)))
+    for (const portion of portionsOf(copies)) {
+      await Promise.all(portion.map((copy) => this.#dispatcher().resend(copy, node)))
+    }
   }
 
   #departedFrom({ to, except }: PushEnvelope): Address | undefined {
@@ -99,6 +101,25 @@ interface TakeoverRooms {
   readonly codec: Codec
   readonly hub: Hub
   readonly dispatcher: () => Dispatcher
+}
+
+/** Addressees that are looked for at a time: one entry may hold thousands of pushes to a group of thousands. */
+const PORTION = 1_000
+
+function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEnvelope[]> {
+  let portion: PushEnvelope[] = []
+  let count = 0
+  for (const push of pushes) {
+    const size = push.to.type === 'users' ? push.to.users.length : 1
+    if (portion.length > 0 && count + size > PORTION) {
+      yield portion
+      portion = []
+      count = 0
+    }
+    portion.push(push)
+    count += size
+  }
+  if (portion.length > 0) yield portion
 }
 
 /**

@@ -72,10 +72,10 @@ export class Dispatcher implements Courier {
       return
     }
     if (missed.length === 0) return
-    const found = await park(push, missed as Uid[], ignoring)
-    if (found.length === 0) return
+    const found = new Set(await park(push, missed as Uid[], ignoring))
+    if (found.size === 0) return
     // They came between the lookup and now.
-    const users = push.to.users.filter(({ uid }) => found.includes(uid))
+    const users = push.to.users.filter(({ uid }) => found.has(uid))
     await this.resend({ ...push, to: { type: 'users', users }, hops: push.hops + 1 }, ignoring)
   }
 

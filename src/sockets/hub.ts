@@ -242,7 +242,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToAll(push: PushEnvelope, frame: Frame, order: number): number {
-    if (!push.resent) this.#lastBroadcast = order
+    if (!push.resent) this.#cameTo(order)
     return this.writeToAll(
       frame,
       (connection) =>
@@ -250,6 +250,14 @@ export class Hub implements Iterable<Connection> {
         this.#isRepeated(push, connection) ||
         (push.resent && !this.#hasMissed(push, connection, order)),
     )
+  }
+
+  /** A store that was lost counts anew: what comes from now on comes first here, so nobody here will have missed it. */
+  #cameTo(order: number): void {
+    if (order < this.#lastBroadcast) {
+      for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, order - 1)
+    }
+    this.#lastBroadcast = order
   }
 
   /** Who was not here yet when a broadcast came first may have been on the node that died with it. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Afterwork } from '../../src/cluster/deliverer.ts'
 import { Inbox } from '../../src/cluster/inbox.ts'
 import { Sequences } from '../../src/cluster/sequences.ts'
 import type { Entry } from '../../src/drivers/queue.ts'
@@ -27,6 +28,8 @@ function entry(position: number, seq: number): Entry {
 class Stage {
   readonly acked: string[] = []
   readonly delivered: string[] = []
+  /** By push: what is still to be done once it was handed out. */
+  readonly afterwork = new Map<string, Afterwork>()
   readonly asideCount = (): number => this.#inbox.poisonedCount
   /** By push: what its connections have yet to take. */
   readonly #lagging = new Map<string, Handover>()
@@ -51,7 +54,7 @@ class Stage {
           handover.hold()
           this.#lagging.set(id, handover)
         }
-        return { absent: undefined, left: undefined }
+        return this.afterwork.get(id) ?? { absent: undefined, left: undefined }
       },
       whenTaken: (handover: Handover, done: () => void) => handover.whenFree(done),
       obey: async () => {},
@@ -111,4 +114,13 @@ test('a poisoned entry that is read again is counted once', async () => {
   await stage.read(poison)
   await stage.read(poison, entry(2, 1))
   assert.deepEqual([stage.asideCount(), stage.delivered], [1, ['p1']])
+})
+
+test('what the store does not take for now holds back its ack, and nothing that is read behind it', async () => {
+  const stage = new Stage()
+  const never = new Promise<void>(() => {})
+  for (const id of ['p1', 'p2']) stage.afterwork.set(id, { absent: Promise.resolve(), left: never })
+  await stage.read(entry(1, 1), entry(2, 2), entry(3, 3))
+  await stage.read(entry(4, 4))
+  assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2', 'p3', 'p4'], []])
 })

@@ -1,19 +1,26 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
+import type { State } from '../../src/drivers/state.ts'
+import { createServer, defineModule } from '../../src/index.ts'
 import { Host } from '../fuzz/cluster/host.ts'
 import { connect } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { elapse } from '../support/until.ts'
+import { elapse, until } from '../support/until.ts'
 
+/** ms, and long: with a heartbeat some of the bindings are written again, and what is parked is found. */
+const HEARTBEAT = 30_000
 const CLOSE = { opcode: 8 }
 const GOING_AWAY = Buffer.from([0x03, 0xe9])
 
-async function twoHosts(t: TestContext): Promise<[Host, Host]> {
-  const driver = memory()
-  const hosts = await Promise.all([Host.start(driver, 'p', 'a'), Host.start(driver, 'p', 'b')])
+/** @param withState changes what either asks State */
+async function twoHosts(t: TestContext, withState = (state: State): State => state): Promise<[Host, Host]> {
+  const store = memory()
+  const driver: Driver = { ...store, state: (settings) => withState(store.state(settings)) }
+  const hosts = await Promise.all(['a', 'b'].map((name) => Host.start(driver, 'p', name, HEARTBEAT)))
   t.after(() => Promise.all(hosts.map(({ server }) => server.close({ timeout: 100 }))))
-  return hosts
+  return [hosts[0]!, hosts[1]!]
 }
 
 test('a push that meets a connection whose client is just closing it goes after the user to another node', async (t) => {
@@ -31,18 +38,69 @@ test('a push that meets a connection whose client is just closing it goes after 
   laptop.socket.terminate()
 })
 
-test('where such a user is nowhere else, the push waits for a return', async (t) => {
-  const [a, b] = await twoHosts(t)
+test('where such a user is nowhere else, the push waits for them, and finds them on the very same node', async (t) => {
+  let goOn!: () => void
+  const isBack = new Promise<void>((resolve) => (goOn = resolve))
+  let isParking = false
+  const [a, b] = await twoHosts(t, (state) => {
+    const park = state.park.bind(state)
+    const late = async (...given: Parameters<State['park']>): ReturnType<State['park']> => {
+      isParking = true
+      await isBack
+      return park(...given)
+    }
+    return Object.assign(state, { park: late })
+  })
   using phone = await RawClient.connect(a.url, '/ws?uid=u')
   phone.pause()
   phone.send(GOING_AWAY, CLOSE)
   a.plug.lag(100)
-  await b.server.cluster.push({ uid: 'u' }, 'on its way')
-  await elapse(300)
-  const back = await connect(b.url, { uid: 'u' })
-  await back.waitFor(1)
-  assert.deepEqual(back.texts, ['on its way'])
-  back.socket.terminate()
+  await b.server.cluster.push({ uid: 'u' }, 'not too late')
+  await until('it is about to be parked', () => isParking)
+  // Bound before it is parked, and so told of nothing.
+  const laptop = await connect(a.url, { uid: 'u' })
+  goOn()
+  await laptop.waitFor(1)
+  assert.deepEqual(laptop.texts, ['not too late'])
+  assert.equal(a.server.stats().undeliveredCount + b.server.stats().undeliveredCount, 0)
+  laptop.socket.terminate()
+})
+
+test('what reached somebody who was not let in after all waits for them', async (t) => {
+  let isStored = true
+  const store = memory()
+  const driver: Driver = {
+    ...store,
+    state: (settings) => {
+      const state = store.state(settings)
+      const apply = state.apply.bind(state)
+      const unsure = async (...given: Parameters<State['apply']>): ReturnType<State['apply']> => {
+        const applied = await apply(...given)
+        if (!isStored) throw new Error('the answer was lost')
+        return applied
+      }
+      return Object.assign(state, { apply: unsure })
+    },
+  }
+  const ws = defineModule('/ws', { handshake: (ctx) => void (ctx.uid = 'u') })
+  const server = createServer({
+    modules: [ws],
+    driver,
+    storeWait: 1_000,
+    heartbeat: HEARTBEAT,
+    deadAfter: 4 * HEARTBEAT,
+  })
+  t.after(() => server.close({ timeout: 100 }))
+  const url = await server.listen(0)
+  isStored = false
+  const refused = assert.rejects(connect(url))
+  await until('the user is listed', async () => (await server.cluster.connections('u')).length === 1)
+  assert.deepEqual((await server.cluster.push({ uid: 'u' }, 'early')).offline, [])
+  await refused
+  isStored = true
+  const client = await connect(url)
+  await client.waitFor(1)
+  assert.deepEqual(client.texts, ['early'])
 })
 
 test('a message for a group that meets its members as they move reaches them, once', async (t) => {

@@ -7,6 +7,7 @@ import { Connection } from '../../src/sockets/connection.ts'
 import { Hub } from '../../src/sockets/hub.ts'
 import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
 import { Flusher } from '../../src/sockets/flusher.ts'
+import { Handover } from '../../src/sockets/handover.ts'
 
 const process = newProcessId()
 const flusher = new Flusher()
@@ -149,4 +150,20 @@ test('a push whose id was given reaches a connection once, however often it was 
   hub.add(later)
   hub.setUid(later, 'u' as Uid)
   assert.equal(hub.deliver(push).deliveredCount, 1, 'who has not had it gets it')
+})
+
+test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
+  const hub = new Hub()
+  const deliver = (order: number, resent: boolean): void => {
+    hub.deliver(pushTo('', 0, { to: { type: 'all' }, resent }), new Handover(order))
+  }
+  const withLoss = bound(hub, 'u', 1)
+  deliver(1_000, false)
+  const before = bound(hub, 'u', 1)
+  deliver(100, false)
+  const after = bound(hub, 'u', 1)
+  const sizes = (): number[] => [withLoss, before, after].map(({ bufferedAmount }) => bufferedAmount / 3)
+  assert.deepEqual(sizes(), [2, 1, 0])
+  deliver(100, true)
+  assert.deepEqual(sizes(), [2, 1, 1])
 })

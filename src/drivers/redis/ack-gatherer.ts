@@ -11,7 +11,7 @@ export class AckGatherer {
   readonly #send: (node: NodeId, position: string) => Promise<unknown>
   readonly #waiting = new Map<NodeId, { position: string; count: number }>()
   #timer: NodeJS.Timeout | undefined
-  #sent: Promise<unknown> = Promise.resolve()
+  #sent: Promise<void> = Promise.resolve()
 
   constructor(
     every: { readonly entries: number; readonly ms: number },
@@ -32,7 +32,8 @@ export class AckGatherer {
 
   /** Resolves once what was added so far was sent, whoever began to send it. */
   async flush(): Promise<void> {
-    this.#sent = Promise.all([this.#sent, this.#sendAll()])
+    // It comes to nothing: else each of them would hold what the one before came to, for ever.
+    this.#sent = Promise.all([this.#sent, this.#sendAll()]).then(() => {})
     await this.#sent
   }
 

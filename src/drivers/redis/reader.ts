@@ -91,12 +91,22 @@ export class StreamReader {
     }
   }
 
+  /** @throws Error where the connection is lost meanwhile: what the next one leads to may have to be read from elsewhere */
   async #begin(redis: Redis): Promise<void> {
-    this.#cursor = await this.#place.start()
-    this.#reading = redis
-    redis.once('close', () => {
+    let isLost = false
+    const lost = (): void => {
+      isLost = true
       this.#reading = undefined
-    })
+    }
+    redis.once('close', lost)
+    try {
+      this.#cursor = await this.#place.start()
+      if (isLost) throw new Error('the connection was lost')
+    } catch (error) {
+      redis.off('close', lost)
+      throw error
+    }
+    this.#reading = redis
   }
 
   async #pause(): Promise<RawEntry[]> {

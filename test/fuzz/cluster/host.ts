@@ -3,7 +3,7 @@ import { createServer, defineModule, type Server } from '../../../src/index.ts'
 import { Plug } from './plug.ts'
 
 export const HEARTBEAT = 100
-export const DEAD_AFTER = 400
+export const DEAD_AFTER = 4 * HEARTBEAT
 /** ms: how long one may wait for the store, or for an answer of a node that is gone. */
 const STORE_WAIT = 4_000
 
@@ -21,14 +21,14 @@ export class Host {
   readonly plug: Plug
   state: 'up' | 'paused' | 'dead' = 'up'
 
-  private constructor(driver: Driver, prefix: string, name: string) {
+  private constructor(driver: Driver, prefix: string, name: string, heartbeat: number) {
     this.plug = new Plug(driver)
-    const times = { heartbeat: HEARTBEAT, deadAfter: DEAD_AFTER, storeWait: STORE_WAIT, pingInterval: 0 }
+    const times = { heartbeat, deadAfter: 4 * heartbeat, storeWait: STORE_WAIT, pingInterval: 0 }
     this.server = createServer({ modules: [ws], driver: this.plug.driver, prefix, name, ...times })
   }
 
-  static async start(driver: Driver, prefix: string, name: string): Promise<Host> {
-    const host = new Host(driver, prefix, name)
+  static async start(driver: Driver, prefix: string, name: string, heartbeat = HEARTBEAT): Promise<Host> {
+    const host = new Host(driver, prefix, name, heartbeat)
     await host.server.listen(0)
     return host
   }

@@ -1,0 +1,51 @@
+import type { Envelope } from '../protocol/envelope.ts'
+import { Handover } from '../sockets/handover.ts'
+import type { Controls } from './controls.ts'
+import type { Deliverer } from './deliverer.ts'
+import type { Membership } from './membership.ts'
+
+interface LocalShareInit {
+  readonly membership: Membership
+  readonly deliverer: Deliverer
+  readonly controls: Controls
+  /** Calls back once the connections have taken it, or are not waited for any more. */
+  readonly whenTaken: (handover: Handover, done: () => void) => void
+}
+
+/**
+ * The part of a push that is for this very node takes no detour over the store: it is done when an entry of the inbox would
+ * be acked, usually at the end of what runs now. A node that is not sure whether it still has its place asks first; what is
+ * pushed meanwhile waits behind, in order.
+ */
+export class LocalShare {
+  readonly #init: LocalShareInit
+  /** The last that waits. */
+  #last: Promise<unknown> | undefined
+
+  constructor(init: LocalShareInit) {
+    this.#init = init
+  }
+
+  deliver(envelope: Envelope): Promise<unknown> | undefined {
+    const { membership } = this.#init
+    if (membership.isSure && this.#last === undefined) return this.#hand(envelope)
+    // In an object, for the next one waits only until this one was handed over.
+    const handed = (this.#last ?? membership.confirm()).then(() => ({ work: this.#hand(envelope) }))
+    this.#last = handed
+    const forget = (): void => {
+      if (this.#last === handed) this.#last = undefined
+    }
+    handed.then(forget, forget)
+    return handed.then(({ work }) => work)
+  }
+
+  #hand(envelope: Envelope): Promise<unknown> | undefined {
+    const { deliverer, controls, whenTaken } = this.#init
+    if (envelope.type === 'control') return controls.obey(envelope)
+    if (envelope.type === 'reply') return undefined
+    const handover = new Handover()
+    const { absent, left } = deliverer.deliver(envelope, handover)
+    const taken = new Promise<void>((resolve) => whenTaken(handover, resolve))
+    return absent === undefined && left === undefined ? taken : Promise.all([taken, absent, left])
+  }
+}
