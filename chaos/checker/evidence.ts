@@ -25,6 +25,7 @@ export class Evidence {
   readonly #counts: Map<number, number>[] = []
   readonly #absences = new Map<string, Absence[]>()
   readonly #deaths = new Map<string, number>()
+  readonly #gracefulEnds = new Set<string>()
   readonly #waits = new Map<string, readonly Wait[]>()
 
   constructor(history: History, times: Times) {
@@ -44,6 +45,11 @@ export class Evidence {
   /** When the process that a connection was to died, or was told to end, if it did. */
   deathOf(connection: Connection): number | undefined {
     return this.#deaths.get(placeOf(connection))
+  }
+
+  /** Whether the process that a connection was to was told to end, and handed in what it owed by itself. */
+  endedGracefully(connection: Connection): boolean {
+    return this.#gracefulEnds.has(placeOf(connection))
   }
 
   /** Until when it could receive: a client that does not read notices late that its node has gone. */
@@ -141,7 +147,10 @@ export class Evidence {
       const place = placeOf({ slot, life })
       if (type === 'lost its place' && !lost.has(place)) lost.set(place, at)
       if (type === 'killed' || type === 'died' || type === 'stopped') {
-        if (!this.#deaths.has(place)) this.#deaths.set(place, at)
+        if (!this.#deaths.has(place)) {
+          this.#deaths.set(place, at)
+          if (type === 'stopped') this.#gracefulEnds.add(place)
+        }
         if (!lost.has(place) && this.#stoodStillTooLong(place, slot, at)) lost.set(place, at)
         this.#closeAbsence(place, lost, at)
       }

@@ -122,15 +122,16 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
 }
 
 /**
- * A dead node's broadcasts come once more when it is taken over, which may be at once, as at a graceful end, or take all
- * that a lease and a heartbeat take. Only who is connected elsewhere all that time is sure to get them.
+ * A dead node's broadcasts come once more when it is taken over, which takes up to a lease and a heartbeat, or, at a
+ * graceful end, no time: then only who was connected elsewhere before is sure to get them.
  */
 function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
   const { deadAfter, heartbeat } = evidence.times
   const from = evidence.endOf(gone)
   const to = evidence.calmAfter(from, from + deadAfter + heartbeat)
+  const backBefore = evidence.endedGracefully(gone) ? from : from + BACK_SOON
   const others = since.filter((each) => each !== gone && evidence.absenceIn(each, from, to) === undefined)
-  return others.some((each) => each.openedAt < from + BACK_SOON && evidence.endOf(each) > to)
+  return others.some((each) => each.openedAt < backBefore && evidence.endOf(each) > to)
 }
 
 function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
