@@ -62,6 +62,8 @@ export class Deliverer {
   deliverStored(push: PushEnvelope, handover?: Handover): Afterwork {
     const { absent, left } = this.#hand(push, handover)
     if (absent === undefined && left === undefined) return NOTHING
+    // One after another, each would wait for a store that is away, and the end of this node with them.
+    if (this.#closed) return { absent: undefined, left: leftInInbox() }
     const sent = absent && this.#persist(absent)
     return { absent: sent?.tried, left: bothOf(sent?.done, left && this.#persist(left).done) }
   }
@@ -93,8 +95,7 @@ export class Deliverer {
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       if (await attempt().then(yes, no)) return
     }
-    // It stays in the inbox, for whoever takes that over.
-    await new Promise(() => {})
+    await leftInInbox()
   }
 
   /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
@@ -118,6 +119,9 @@ export class Deliverer {
     await this.#dispatcher().resend(push, node)
   }
 }
+
+/** Never done, so never acked: it stays there for whoever takes the inbox over. */
+const leftInInbox = (): Promise<void> => new Promise(() => {})
 
 const yes = (): boolean => true
 const no = (): boolean => false
