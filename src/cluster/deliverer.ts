@@ -64,6 +64,8 @@ export class Deliverer {
   deliverStored(push: PushEnvelope, handover?: Handover): Afterwork {
     const absentees = this.#hand(push, handover)
     if (absentees === NOBODY) return NOTHING
+    // One after another, each would wait for a store that is away, and the end of this node with them.
+    if (this.#closed) return { absent: undefined, left: leftInInbox() }
     const { absent, left, departed } = absentees
     const sent = absent && this.#persist(absent)
     const others = bothOf(left && this.#persist(left).done, departed && this.#persist(departed).done)
@@ -98,8 +100,7 @@ export class Deliverer {
       await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       if (await attempt().then(yes, no)) return
     }
-    // It stays in the inbox, for whoever takes that over.
-    await new Promise(() => {})
+    await leftInInbox()
   }
 
   /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
@@ -135,6 +136,9 @@ export class Deliverer {
     if (users.length > 0) await this.#dispatcher().resend({ ...push, to: { type: 'users', users } }, ignoring)
   }
 }
+
+/** Never done, so never acked: it stays there for whoever takes the inbox over. */
+const leftInInbox = (): Promise<void> => new Promise(() => {})
 
 const yes = (): boolean => true
 const no = (): boolean => false
