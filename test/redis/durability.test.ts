@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import { silent } from '../../src/logger.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { startReplicaPair } from '../support/redis-sentinel.ts'
 import { atEnd, client, startEmitter, startServer } from './stage.ts'
 
@@ -28,6 +31,11 @@ test('a replicated push is stored once the replica has it, and fails where none 
   })
   assert.ok(performance.now() - started < 1_500)
   await assert.rejects(emitter.push({ uid: 'u' }, 'unsure', { id: 'named' }), { code: 'FLT_STORE_AWAY' })
+  // What no inbox took needs no replica, and is no fault of the store's.
+  const settings = { prefix: 'flotilla', heartbeat: 300, deadAfter: 1_500, storeWait: 1_000 }
+  const queue = redis(store).queue({ ...settings, maxInboxBytes: 1e6, logger: silent })
+  atEnd(t, () => queue.close())
+  assert.equal(await queue.publish('gone-abcdefghij' as NodeId, Buffer.from('x')), 'closed')
   // Who does not ask for it does not wait for it.
   const careless = startEmitter(t, { url: pair.master.url }, 1_000)
   await careless.push({ uid: 'u' }, 'quick')

@@ -7,6 +7,8 @@ import type { HotScript } from './script-call.ts'
 /** What an append has to survive before it counts as stored: `replicated` is the loss of the master. */
 export type Durability = 'memory' | 'replicated'
 
+/** What the publishing scripts answer, first of all, where they have written. */
+const TAKEN = 1
 /** Of `storeWait`, what a replica may take: the rest is for the append itself. */
 const SHARE_OF_REPLICA = 0.8
 
@@ -30,7 +32,9 @@ export class ReplicatedAppends {
     args: readonly (string | number | Buffer)[],
   ): Promise<unknown> {
     const { reply, replicaCount } = await this.#client.callReplicated(script, keys, args, this.#patience)
-    if (replicaCount > 0) return reply
+    const [outcome] = [reply].flat()
+    // What was not taken needs no replica.
+    if (replicaCount > 0 || outcome !== TAKEN) return reply
     const message = `no replica had the push within ${this.#patience} ms: check that Redis has replicas in step (INFO replication); try again with the same id`
     throw new FlotillaError('FLT_STORE_AWAY', message)
   }
