@@ -33,8 +33,10 @@ async function crowd(size: number, work: () => Promise<void>): Promise<void> {
 
 /** Says something again and again until it is cut off. */
 async function drip(socket: Socket, bytes: string): Promise<void> {
+  // Else it may not see that the server has hung up.
+  socket.resume()
   while (!socket.closed && performance.now() < end + PATIENCE) {
-    socket.write(bytes)
+    if (bytes !== '') socket.write(bytes)
     await pause(100)
   }
   note(socket.closed ? 'cut off' : 'left alone')
