@@ -90,9 +90,17 @@ function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
     if (!isStranded && !isOwed(evidence, connection, push)) continue
     book.checkedCount++
     if (evidence.has(connection, push)) continue
-    if (isStranded && !wasEvicted(evidence, push, connection)) checkStranded(evidence, book, push, connection)
+    if (mayHaveLeftBefore(evidence, connection, push)) {
+      book.exempted('its node had ended, and let go of the group, before the push was stored')
+    } else if (isStranded && !wasEvicted(evidence, push, connection)) checkStranded(evidence, book, push, connection)
     else judgeCopy(evidence, book, push, connection)
   }
+}
+
+/** A node that ends in good order takes its members out of their groups: a lookup after that does not find them. */
+function mayHaveLeftBefore(evidence: Evidence, connection: Connection, push: Push): boolean {
+  const endedAt = evidence.deathOf(connection)
+  return push.kind === 'group' && evidence.endedGracefully(connection) && endedAt! < push.settledAt
 }
 
 /** Its node died when the push was on its way to it. */

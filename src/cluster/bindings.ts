@@ -69,13 +69,15 @@ export class Bindings {
     return this.#round.join()
   }
 
-  /** Writes everything again, under the node's new id, with new stamps. Resolves once it is stored, or never will be. */
-  async touchAll(): Promise<void> {
+  /**
+   * At once with a new id: what is written under it makes everybody younger than what was sent before, and whoever is
+   * handed what was parked meanwhile must count as that.
+   */
+  forgetStamps(): void {
     for (const connection of this.#hub) {
       connection.stampUid(UNSTAMPED)
       for (const group of connection.memberships.keys()) connection.setMembership(group, UNSTAMPED)
     }
-    await this.repeat(this.#hub)
   }
 
   /** Writes these connections again as they are. Resolves once they are stored, or never will be. */

@@ -22,8 +22,8 @@ export interface MembershipSettings {
 export interface MembershipHooks {
   /** Under a new id, after an eviction or because the store lost us. The inbox of that id is open. */
   rejoined(from: NodeId): void
-  /** Broadcasts of a higher order than this come from now on. */
-  opened(order: number): void
+  /** Under a new id, which whatever is written from now on bears; broadcasts of a higher order than this come. */
+  entered(order: number): void
   /** A node has gone and somebody has to clean up after it. */
   left(node: GoneNode): void
   /** A node's lease has run out. */
@@ -189,9 +189,10 @@ export class Membership implements NodeBook {
     const sentAt = performance.now()
     await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
     // An earlier incarnation's place among the broadcasts: the same clients are still here.
-    this.#hooks.opened(await this.#queue.open(node, this.#node))
+    const order = await this.#queue.open(node, this.#node)
     this.#node = node
     this.#renewedAt = sentAt
+    this.#hooks.entered(order)
   }
 
   #schedule(delay: number): void {

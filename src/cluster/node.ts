@@ -281,7 +281,10 @@ export class ClusterNode {
   #membershipHooks(): ConstructorParameters<typeof Membership>[3] {
     return {
       rejoined: (from) => this.#rejoined(from),
-      opened: (order) => this.#hub.skipBroadcasts(order),
+      entered: (order) => {
+        this.#hub.skipBroadcasts(order)
+        this.#bindings.forgetStamps()
+      },
       left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
       beat: () => {
@@ -300,7 +303,7 @@ export class ClusterNode {
     this.#reassertion.stop()
     // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
     // them there as long as they are not in the new one.
-    void this.#bindings.touchAll().then(() => this.#takeOver(from, 'evicted'))
+    void this.#bindings.repeat(this.#hub).then(() => this.#takeOver(from, 'evicted'))
   }
 
   /** The store may have forgotten the last of what it was told. */

@@ -30,3 +30,24 @@ test('pushes that a dead node took arrive when their users come back, however ma
   assert.deepEqual(again.received, ['last'])
   assert.equal((await connectionsOf(b, 'u')).length, 2)
 })
+
+test('what was parked for the users of a node that slept reaches them when it wakes, whatever it writes first', async (t) => {
+  const { a, b, connect } = await startFleet(t)
+  const clients = await Promise.all(Array.from({ length: 20 }, (_, index) => connect(a, { uid: `u${index}` })))
+  a.pause()
+  for (let round = 0; round < 3; round++) {
+    for (const [index] of clients.entries()) await push(b, { uid: `u${index}`, message: `m${round}` })
+  }
+  await untilGone(b, a)
+  // What it finds in its sockets when it wakes has users written again before all the others are.
+  await Promise.all(clients.map((_, index) => connectLater(index)))
+  a.resume()
+  await Promise.all(clients.map((client) => client.waitFor(3)))
+  for (const client of clients) assert.deepEqual(client.texts.slice(0, 3), ['m0', 'm1', 'm2'])
+
+  /** A second connection of the same user, which the sleeping node will only see when it wakes. */
+  async function connectLater(index: number): Promise<void> {
+    void connect(a, { uid: `u${index}` }).catch(() => {})
+    await elapse(1)
+  }
+})
