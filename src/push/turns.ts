@@ -23,15 +23,14 @@ export class Turns {
   take(target: ParsedTarget): Turn {
     const names = namesOf(target)
     const before = [...new Set(names.flatMap((name) => this.#last.get(name)?.done ?? []))]
-    let resolve!: () => void
-    const turn = {
-      begun: before.length === 0 ? undefined : Promise.all(before).then(() => {}),
-      done: new Promise<void>((done) => (resolve = done)),
-      end: (): void => {
-        for (const name of names) if (this.#last.get(name) === turn) this.#last.delete(name)
-        resolve()
-      },
-    }
+    const begun = before.length === 0 ? undefined : Promise.all(before).then(() => {})
+    let end!: () => void
+    // One that ends before its turn has come still keeps those behind it behind those before it.
+    const done = new Promise<void>((resolve) => (end = () => resolve(begun)))
+    const turn = { begun, done, end }
+    void done.then(() => {
+      for (const name of names) if (this.#last.get(name) === turn) this.#last.delete(name)
+    })
     for (const name of names) this.#last.set(name, turn)
     return turn
   }

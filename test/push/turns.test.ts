@@ -78,5 +78,21 @@ test('turns of other targets do not wait, and nothing is remembered once all hav
   first.end()
   await begun
   for (const turn of [second, third]) turn.end()
+  await new Promise((resolve) => setImmediate(resolve))
   assert.equal(turns.areFree, true)
+})
+
+test('one that ends before its turn lets nobody overtake those before it', async () => {
+  const turns = new Turns()
+  const [first, failing, last] = Array.from({ length: 3 }, () => turns.take(parseTarget({ all: true })))
+  let hasBegun = false
+  const begun = last!.begun?.then(() => (hasBegun = true))
+  failing!.end()
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(hasBegun, false)
+  const later = turns.take(parseTarget({ all: true }))
+  assert.notEqual(later.begun, undefined)
+  first!.end()
+  await begun
+  assert.equal(hasBegun, true)
 })
