@@ -141,3 +141,34 @@ test('a message for a group waits for a member who is nowhere, but not one that 
   assert.deepEqual(back.texts, ['on its way', 'last'])
   for (const client of [back, staying]) client.socket.terminate()
 })
+
+test('a node that joins again counts everybody as new from its first write on, and hands them what was parked', async (t) => {
+  const store = memory()
+  let isSlow = false
+  const driver: Driver = {
+    ...store,
+    state: (settings) => {
+      const state = store.state(settings)
+      const nodes = state.nodes.bind(state)
+      const late = async (): ReturnType<State['nodes']> => {
+        if (isSlow) await elapse(500)
+        return nodes()
+      }
+      return Object.assign(state, { nodes: late })
+    },
+  }
+  const [a, b] = await Promise.all([Host.start(driver, 'p', 'a', 300), Host.start(store, 'p', 'b', 300)])
+  t.after(() => Promise.all([a, b].map(({ server }) => server.close({ timeout: 100 }))))
+  const phone = await connect(a.url, { uid: 'u' })
+  a.plug.lag(2_000)
+  await b.server.cluster.push({ uid: 'u' }, 'parked')
+  const { id } = a
+  isSlow = true
+  await b.server.cluster.evict(id)
+  await until('it has a new id', () => a.id !== id)
+  // It has not written everybody again yet, but this user.
+  const laptop = await connect(a.url, { uid: 'u' })
+  await Promise.all([phone.waitFor(1), laptop.waitFor(1)])
+  assert.deepEqual([phone.texts, laptop.texts], [['parked'], ['parked']])
+  for (const client of [phone, laptop]) client.socket.terminate()
+})
