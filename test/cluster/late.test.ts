@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { Driver } from '../../src/drivers/driver.ts'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import { Emitter } from '../../src/emitter.ts'
+import { Host } from '../fuzz/cluster/host.ts'
+import { connect } from '../support/connect.ts'
+import { elapse, until } from '../support/until.ts'
+import { connectionsOf, DEAD_AFTER, HEARTBEAT, nodesSeenBy, startFleet, untilGone } from './fleet.ts'
+
+// Whoever stood still acts on what was true before.
+
+/** A publisher that stands still between its lookup and its append, until it is let go on. */
+function standingStill(store: Driver): { driver: Driver; goOn: () => void; isStanding: () => boolean } {
+  let goOn!: () => void
+  let isStanding = false
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const queue: Driver['queue'] = (settings) => {
+    const handle = store.queue(settings)
+    const publish = handle.publish.bind(handle)
+    const late = async (...given: Parameters<typeof publish>): ReturnType<typeof publish> => {
+      isStanding = true
+      await gate
+      return publish(...given)
+    }
+    return Object.assign(handle, { publish: late })
+  }
+  return { driver: { state: store.state, queue }, goOn, isStanding: () => isStanding }
+}
+
+async function pushedLate(t: TestContext, move: (b: Host) => Promise<void>): Promise<{ offline: readonly string[] }> {
+  const store = memory()
+  const [a, b] = await Promise.all(['a', 'b'].map((name) => Host.start(store, 'p', name)))
+  t.after(() => Promise.all([a!, b!].map(({ server }) => server.close({ timeout: 100 }))))
+  const { driver, goOn, isStanding } = standingStill(store)
+  const emitter = new Emitter({ driver, prefix: 'p', heartbeat: 100, deadAfter: 400 })
+  t.after(() => emitter.close())
+  const phone = await connect(a!.url, { uid: 'u' })
+  const receipt = emitter.push({ uid: 'u' }, 'late')
+  await until('it stands still', isStanding)
+  await a!.kill()
+  phone.socket.terminate()
+  await until('it was taken over', async () => (await b!.server.cluster.nodes()).length === 1)
+  await move(b!)
+  goOn()
+  return receipt
+}
+
+test('a publisher that stood still while its target was taken over reaches the user elsewhere', async (t) => {
+  let laptop: Awaited<ReturnType<typeof connect>> | undefined
+  const { offline } = await pushedLate(t, async (b) => {
+    laptop = await connect(b.url, { uid: 'u' })
+  })
+  assert.deepEqual(offline, [])
+  await laptop!.waitFor(1)
+  assert.deepEqual(laptop!.texts, ['late'])
+  laptop!.socket.terminate()
+})
+
+test('where the user is nowhere, it is told so', async (t) => {
+  assert.deepEqual((await pushedLate(t, async () => {})).offline, ['u'])
+})
+
+test('a node that sleeps past its takeover with clients at its door leaves no ghosts when it wakes', async (t) => {
+  const { a, b, connect: join } = await startFleet(t)
+  const [staying, leaving] = [await join(a, { uid: 'staying' }), await join(a, { uid: 'leaving' })]
+  a.pause()
+  // Those come and go while it sleeps: it has their bindings to write when it wakes.
+  const coming = Promise.allSettled(Array.from({ length: 5 }, (_, index) => join(a, { uid: `new${index}` })))
+  leaving.socket.terminate()
+  await untilGone(b, a)
+  await elapse(DEAD_AFTER)
+  a.resume()
+  await coming
+  await until('it is back', async () => (await connectionsOf(b, 'staying')).length === 1, { every: 50 })
+  await elapse(HEARTBEAT)
+  const nodes = await nodesSeenBy(b)
+  for (const uid of ['staying', 'leaving', 'new0', 'new1', 'new2', 'new3', 'new4']) {
+    const found = await connectionsOf(b, uid)
+    assert.equal(found.length, uid === 'leaving' ? 0 : 1, uid)
+    for (const { node } of found) assert.ok(nodes.includes(node), `${uid} is listed on ${node}`)
+  }
+  staying.socket.terminate()
+})
