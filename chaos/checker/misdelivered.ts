@@ -16,9 +16,9 @@ export function checkMisdelivered(evidence: Evidence): Finding {
       if (
         push.kind === 'group' &&
         !push.except.includes(connection.uid) &&
-        wasStranded(evidence, connection, push, at)
+        wasSentAfter(evidence, connection, push, at)
       ) {
-        book.exempted('for a group that its user was in on a node that died or was evicted')
+        book.exempted('for a group that its user was in by a connection that had ended, or whose node had')
         continue
       }
       book.violate({ at, what: why, push: number, connections: [connection.number], uids: [connection.uid] })
@@ -55,12 +55,24 @@ function wasMember({ memberships }: Connection, push: Push, at: number): boolean
   )
 }
 
-/** Its memberships went with the node; what was on its way to the group there is sent after its users. */
-function wasStranded(evidence: Evidence, { uid, number }: Connection, push: Push, at: number): boolean {
+/** ms; by then a node has noticed that a connection has ended, unless it stands still. */
+const NOTICED = 2_000
+
+/** A membership goes with its connection; what was located for the group before that was known is sent after its user. */
+function wasSentAfter(evidence: Evidence, { uid, number }: Connection, push: Push, at: number): boolean {
   const others = evidence.byUid.get(uid) ?? []
   return others.some((other) => {
     if (other.number === number || !wasMember(other, push, at)) return false
     const diedAt = evidence.deathOf(other) ?? Number.POSITIVE_INFINITY
-    return diedAt < at || evidence.absenceIn(other, push.firstCalledAt, at) !== undefined
+    if (diedAt < at || evidence.absenceIn(other, push.firstCalledAt, at) !== undefined) return true
+    return other.closedAt < at && push.firstCalledAt < noticedAt(evidence, other)
   })
+}
+
+/** When the node of a connection knew of its end at the latest. */
+function noticedAt(evidence: Evidence, { slot, closedAt }: Connection): number {
+  const faults = evidence.history.faults.filter((fault) => {
+    return fault.slots.includes(slot) && fault.from <= closedAt && fault.to >= closedAt
+  })
+  return Math.max(closedAt, ...faults.map(({ to }) => to)) + NOTICED
 }

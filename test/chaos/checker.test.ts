@@ -221,6 +221,17 @@ describe('the checker', () => {
       deepEqual(broken(made), [])
     })
 
+    it('what was on its way to a group goes after a member whose connection has ended, and nothing that was pushed later', () => {
+      const made = new HandMade()
+      made.connection({ memberships: [member('g')], leavingAt: 10_004, closedAt: 10_004, ending: 'left' })
+      const back = made.connection({ openedAt: 10_500 })
+      receive(back, made.push({ kind: 'group', uids: [], group: 'g' }))
+      equal(findingOf(made, 'misdelivered').exempt.size, 1)
+      deepEqual(broken(made), [])
+      receive(back, made.push({ kind: 'group', uids: [], group: 'g', firstCalledAt: 13_000 }))
+      deepEqual(broken(made), ['misdelivered'])
+    })
+
     it('what nobody of this run has pushed', () => {
       const made = new HandMade()
       made.history.strangers.push({ at: 5_000, connection: 0, text: 'hello from elsewhere' })
