@@ -160,15 +160,9 @@ function wasEvicted(evidence: Evidence, push: Push, connection: Connection): boo
   return push.kind !== 'all' && evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined
 }
 
-/**
- * At most 100 messages wait for a user who is away; the rest is counted as undelivered. Those that hosted the user each
- * had a copy, so that each message may take as many places.
- */
-function hadFullPark(evidence: Evidence, push: Push, since: readonly Connection[]): boolean {
-  const [first] = since
-  if (first === undefined) return false
-  const hosts = new Set(since.filter(({ openedAt }) => openedAt < push.settledAt).map(({ slot }) => slot)).size
-  return evidence.waitingFor(first.uid, push.settledAt) * Math.max(1, hosts) >= MAX_WAITING
+/** At most 100 messages wait for a user who is away, each once; the rest is counted as undelivered. */
+function hadFullPark(evidence: Evidence, push: Push, [first]: readonly Connection[]): boolean {
+  return first !== undefined && evidence.waitingFor(first.uid, push.settledAt) >= MAX_WAITING
 }
 
 function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly Connection[]): boolean {

@@ -43,7 +43,7 @@ export class Parking {
     const found: Uid[] = []
     for (let start = 0; start < uids.length; start += PARCELS) {
       const part = uids.slice(start, start + PARCELS)
-      const parcels = part.map((uid) => ({ uid, bytes: this.#write(push, uid, stamps.get(uid) ?? 0) }))
+      const parcels = part.map((uid) => ({ uid, id: push.id, bytes: this.#write(push, uid, stamps.get(uid) ?? 0) }))
       const answers = await this.#init.state.park(parcels, ignored)
       for (const [index, uid] of part.entries()) {
         if (answers[index] === 'found') found.push(uid)

@@ -1,6 +1,6 @@
 // The contract of State: who is where. MUST and MUST NOT are promises that test/contracts/state.ts asks of every driver.
 import type { ConnectionInfo, ShutdownReason } from '../api.ts'
-import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
+import type { ConnectionId, Group, NodeId, PushId, Uid } from '../protocol/ids.ts'
 
 export interface NodeRecord {
   readonly node: NodeId
@@ -81,6 +81,7 @@ export type Applied =
 /** A message whose user was nowhere. */
 export interface Parcel {
   readonly uid: Uid
+  readonly id: PushId
   readonly bytes: Uint8Array
 }
 
@@ -164,7 +165,8 @@ export interface State {
   unroute(node: NodeId, uid: Uid): Promise<void>
 
   /**
-   * Keeps messages for a minute, at most 100 for each user. MUST be one step with what `apply` does: either the user is
+   * Keeps messages for a minute, at most 100 for each user, and each push once: several nodes may have held a copy that
+   * died with them. MUST be one step with what `apply` does: either the user is
    * on a node, which is not `ignored`, and the answer is `found`; or the next `apply` that puts the user on one names it.
    */
   park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]>

@@ -98,8 +98,8 @@ export class MemoryState implements State {
   async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
     this.#assertOpen()
     const { bindings, parking } = this.#store
-    return parcels.map(({ uid, bytes }) =>
-      bindings.nodesOf(uid).some((node) => node !== ignored) ? 'found' : parking.add(uid, bytes),
+    return parcels.map(({ uid, id, bytes }) =>
+      bindings.nodesOf(uid).some((node) => node !== ignored) ? 'found' : parking.add(uid, id, bytes),
     )
   }
 

@@ -1,4 +1,4 @@
-import type { Uid } from '../../protocol/ids.ts'
+import type { PushId, Uid } from '../../protocol/ids.ts'
 import { MAX_PARKED, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
 import { ExpiringMap } from './expiring-map.ts'
 
@@ -6,16 +6,16 @@ import { ExpiringMap } from './expiring-map.ts'
 export class Parking {
   readonly #messages = new ExpiringMap<Uid, readonly ParkedMessage[]>()
   readonly #now: () => number
-  #nextPosition = 0
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  add(uid: Uid, bytes: Uint8Array): Parked {
+  add(uid: Uid, id: PushId, bytes: Uint8Array): Parked {
     const messages = this.of(uid)
+    if (messages.some(({ position }) => position === id)) return 'parked'
     if (messages.length >= MAX_PARKED) return 'full'
-    const message = { position: String(this.#nextPosition++), bytes: bytes.slice() }
+    const message = { position: id, bytes: bytes.slice() }
     this.#messages.set(uid, [...messages, message], this.#now(), PARK_FOR)
     return 'parked'
   }

@@ -40,6 +40,7 @@ import {
   readNodeList,
   readRoute,
   groupRouteOf,
+  readParked,
   readRecords,
   writeMember,
   writeRecords,
@@ -238,22 +239,21 @@ export class RedisState implements State {
 
   async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
     const answers = await this.#client.batch((redis) =>
-      parcels.map(({ uid, bytes }) => {
+      parcels.map(({ uid, id, bytes }) => {
         const partition = partitionOf(uid)
         const keys = [this.#keys.route(partition, uid), this.#keys.parked(partition, uid)]
-        return redis.fltPark(keys, [ignored ?? '', asBuffer(bytes), MAX_PARKED, PARK_FOR])
+        return redis.fltPark(keys, [ignored ?? '', id, asBuffer(bytes), MAX_PARKED, PARK_FOR])
       }),
     )
     return answers as Parked[]
   }
 
   async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
-    const rows = await this.#client.run((redis) => redis.xrangeBuffer(this.#parkedKey(uid), '-', '+'))
-    return rows.map(([id, [, bytes = Buffer.alloc(0)]]) => ({ position: id.toString(), bytes }))
+    return readParked(await this.#client.run((redis) => redis.hgetallBuffer(this.#parkedKey(uid))))
   }
 
   async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
-    if (positions.length > 0) await this.#client.run((redis) => redis.fltUnpark(this.#parkedKey(uid), positions))
+    if (positions.length > 0) await this.#client.run((redis) => redis.hdel(this.#parkedKey(uid), ...positions))
   }
 
   #parkedKey(uid: Uid): string {

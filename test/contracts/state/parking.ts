@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { State } from '../../../src/drivers/state.ts'
 import type { NodeId } from '../../../src/protocol/ids.ts'
-import { asGroup, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
+import { asGroup, asPushId, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
 import { appliedTo, calm, memberHere, userGone, userHere } from './words.ts'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
@@ -46,6 +46,14 @@ export function parking(candidate: () => Candidate): void {
       assert.deepEqual((await appliedTo(one, node, [userGone('u1')])).parked, [])
     })
 
+    it('keeps each push once, whoever brings it', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      assert.deepEqual(await park(one, 'u1', ['a', 'b', 'a']), ['parked', 'parked', 'parked'])
+      assert.deepEqual(await park(two, 'u1', ['b', 'c']), ['parked', 'parked'])
+      assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b', 'c'])
+    })
+
     it('takes 100 messages for each user', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const texts = Array.from({ length: 102 }, (_, index) => `m${index}`)
@@ -84,7 +92,7 @@ export function parking(candidate: () => Candidate): void {
 async function park(state: State, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
   return [
     ...(await state.park(
-      texts.map((text) => ({ uid: asUid(uid), bytes: bytesOf(text) })),
+      texts.map((text) => ({ uid: asUid(uid), id: asPushId(`id ${text}`), bytes: bytesOf(text) })),
       ignored,
     )),
   ]

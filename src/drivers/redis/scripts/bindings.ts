@@ -91,24 +91,15 @@ return 1`,
   // One step: either the user is somewhere, or whoever binds the user next finds the message.
   fltPark: {
     numberOfKeys: 2,
-    lua: `${INT}${SPLIT_ROUTE}
--- KEYS route parked; ARGV ignored bytes most ttl
+    lua: `${NOW}${INT}${SPLIT_ROUTE}
+-- KEYS route parked; ARGV ignored id bytes most ttl
 local _, others = split(redis.call('GET', KEYS[1]), ARGV[1])
 if others ~= '' then return 'found' end
-if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 'full' end
-redis.call('XADD', KEYS[2], '*', 'd', ARGV[2])
-redis.call('PEXPIRE', KEYS[2], ARGV[4])
+if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'parked' end
+if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'full' end
+redis.call('HSET', KEYS[2], ARGV[2], int(micros) .. ' ' .. ARGV[3])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
 return 'parked'`,
-  },
-
-  // An empty stream would still be found by whoever binds the user.
-  fltUnpark: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS parked; ARGV id…
-redis.call('XDEL', KEYS[1], unpack(ARGV))
-if redis.call('XLEN', KEYS[1]) == 0 then redis.call('DEL', KEYS[1]) end
-return 1`,
   },
 
   // Cleaning up after an evicted node.
