@@ -11,7 +11,6 @@ export class Receiver {
   readonly #clock: Clock
   #plant: PlantedBug | undefined
   #dropped: Push | undefined
-  #held: { readonly connection: Connection; readonly push: Push } | undefined
   count = 0
 
   constructor(history: History, clock: Clock, plant: PlantedBug | undefined) {
@@ -32,7 +31,7 @@ export class Receiver {
   }
 
   #takeWith(plant: PlantedBug, connection: Connection, push: Push): void {
-    if (push.kind !== 'uid' || push.uids.length > 1 || push.id !== undefined) return this.#note(connection, push.number)
+    if (!isAlike(push, push)) return this.#note(connection, push.number)
     switch (plant) {
       case 'drop':
         this.#dropped = push
@@ -56,16 +55,12 @@ export class Receiver {
     }
   }
 
-  /** Keeps one until the next of the same publisher for the same user has come before it. */
+  /** Puts one before the last that came from the same publisher to the same user. */
   #swap(connection: Connection, push: Push): void {
-    const held = this.#held
-    if (held === undefined) {
-      this.#held = { connection, push }
-      return
-    }
-    this.#note(connection, push.number)
-    if (held.connection !== connection || held.push.publisher !== push.publisher) return
-    this.#note(connection, held.push.number)
+    const place = connection.received.findLastIndex((number) => isAlike(this.#history.pushes[number]!, push))
+    if (place === -1) return this.#note(connection, push.number)
+    connection.received.splice(place, 0, push.number)
+    connection.receivedAt.splice(place, 0, connection.receivedAt[place]!)
     this.#plant = undefined
   }
 
@@ -73,4 +68,12 @@ export class Receiver {
     connection.received.push(number)
     connection.receivedAt.push(this.#clock.now)
   }
+}
+
+/** Whether both are plain pushes of one publisher to a single user. */
+function isAlike(one: Push, other: Push): boolean {
+  return (
+    [one, other].every(({ kind, uids, id }) => kind === 'uid' && uids.length === 1 && id === undefined) &&
+    one.publisher === other.publisher
+  )
 }
