@@ -109,6 +109,7 @@ export class ClusterNode {
       logger,
       deliver: (push, handover) => deliverer.deliverStored(push, handover),
       whenTaken: hooks.whenTaken,
+      confirm: () => membership.confirm(),
       isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
       onUndelivered,
     }))

@@ -18,6 +18,8 @@ interface ParkingInit {
   readonly whenTaken: (handover: Handover, done: () => void) => void
   /** Whether a user has a connection here that takes messages. */
   readonly isHere: (uid: Uid) => boolean
+  /** False where this node has lost its place: then it will bind everybody again, and be told again of what is parked. */
+  readonly confirm: () => Promise<boolean>
   /** Told of a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -85,6 +87,8 @@ export class Parking {
   async #handOut(uid: Uid): Promise<void> {
     const { state, deliver, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
+    // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
+    if (!(await this.#init.confirm())) return
     const handover = new Handover()
     const works = messages.flatMap((message) => this.#read(message).map((push) => deliver(push, handover)))
     for (const { absent, left } of works) {

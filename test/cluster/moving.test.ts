@@ -172,3 +172,42 @@ test('a node that joins again counts everybody as new from its first write on, a
   assert.deepEqual([phone.texts, laptop.texts], [['parked'], ['parked']])
   for (const client of [phone, laptop]) client.socket.terminate()
 })
+
+test('a node that sleeps while it reads what is parked does not hand out what was parked since', async (t) => {
+  const store = memory()
+  let goOn!: () => void
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  let isReading = false
+  const driver: Driver = {
+    ...store,
+    state: (settings) => {
+      const state = store.state(settings)
+      const parkedFor = state.parkedFor.bind(state)
+      const late = async (...given: Parameters<State['parkedFor']>): ReturnType<State['parkedFor']> => {
+        isReading = true
+        await gate
+        return parkedFor(...given)
+      }
+      return Object.assign(state, { parkedFor: late })
+    },
+  }
+  const [a, b] = await Promise.all([Host.start(driver, 'p', 'a', 300), Host.start(store, 'p', 'b', 300)])
+  t.after(() => Promise.all([a, b].map(({ server }) => server.close({ timeout: 100 }))))
+  const before = await connect(a.url, { uid: 'u' })
+  a.plug.lag(200)
+  await b.server.cluster.push({ uid: 'u' }, 'one')
+  before.socket.terminate()
+  await elapse(500)
+  const phone = await connect(a.url, { uid: 'u' })
+  await until('it reads what is parked', () => isReading)
+  a.pause()
+  assert.deepEqual((await b.server.cluster.push({ uid: 'u' }, 'two')).offline, [])
+  await until('it was taken over', async () => (await b.server.cluster.nodes()).length === 1)
+  await elapse(200)
+  goOn()
+  await elapse(50)
+  a.resume()
+  await phone.waitFor(2)
+  assert.deepEqual(phone.texts.toSorted(), ['one', 'two'])
+  phone.socket.terminate()
+})
