@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { PushEnvelope } from '../protocol/envelope.ts'
 import type { Payload } from '../protocol/payload.ts'
@@ -89,7 +90,9 @@ function build({ binary, data }: Payload, rsv: number): Buffer {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headerLength + length)
-  frame[0] = FIN | rsv | (binary ? BINARY : TEXT)
+  // A text must be UTF-8 (RFC 6455 §5.6): what somebody else put into the store may say that it is one.
+  const isText = !binary && (typeof data === 'string' || rsv !== 0 || isUtf8(data))
+  frame[0] = FIN | rsv | (isText ? TEXT : BINARY)
   if (headerLength === 2) {
     frame[1] = length
   } else if (headerLength === 4) {

@@ -6,7 +6,8 @@ import { connect, type TestClient } from '../../src/testing.ts'
 import { until } from '../support/until.ts'
 
 /** Short leases; patience for a failover, which takes some seconds on a busy machine. */
-export const TIMES = { heartbeat: 300, deadAfter: 3_000, storeWait: 10_000 }
+/** Long enough that nodes on a busy machine have bound everybody again within a heartbeat and a second. */
+export const TIMES = { heartbeat: 1_000, deadAfter: 4_000, storeWait: 10_000 }
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>()
 

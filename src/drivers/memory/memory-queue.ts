@@ -114,7 +114,9 @@ export class MemoryQueue implements Queue {
     if (place === undefined) return
     places.delete(node)
     const missed = broadcasts.after(place, Number.POSITIVE_INFINITY).filter(({ isReplay }) => isReplay !== true)
-    if (missed.length === 0) return
+    // Nobody is left to read it once more.
+    if (places.size === 0) this.#trimBroadcasts()
+    if (missed.length === 0 || places.size === 0) return
     heldPlaces.set(node, { place, until: this.#store.now() + HOLD_PLACE })
     broadcasts.repeat(missed)
     broadcasts.append(NOTHING)

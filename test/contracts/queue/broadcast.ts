@@ -186,6 +186,21 @@ export function broadcasts(candidate: () => Candidate): void {
       )
     })
 
+    it('is not kept for anybody where its last reader goes', async (t) => {
+      const { queue } = stage(t, candidate(), { ...calm, maxInboxBytes: 1_000 })
+      const one = queue()
+      const last = await opened(one)
+      await broadcastAllOf(one, ['unread'])
+      await one.replayAll(last)
+      await one.destroy(last)
+      const next = await opened(one)
+      const inbox = new Inbox()
+      one.consumeAll(next, inbox.handler)
+      await broadcastAllOf(one, ['after'])
+      await inbox.received(1)
+      assert.deepEqual(inbox.texts, ['after'])
+    })
+
     it('is not replayed where the dead node had acked them all', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]

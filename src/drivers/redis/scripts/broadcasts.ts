@@ -72,6 +72,12 @@ local cursor = redis.call('HGET', KEYS[3], ARGV[1])
 if not cursor then return 0 end
 redis.call('HDEL', KEYS[3], ARGV[1])
 local meta = redis.call('HMGET', KEYS[2], 'in', 'last')
+-- Nobody is left to read it once more.
+if redis.call('HLEN', KEYS[3]) == 0 then
+  redis.call('DEL', KEYS[1], KEYS[4])
+  redis.call('HSET', KEYS[2], 'out', meta[1] or 0)
+  return 0
+end
 local id, bytes = string.match(cursor, '^(%S+) (%d+)$')
 if not meta[2] or tonumber(bytes) >= tonumber(meta[1]) or redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 local total = int(meta[1] + 1)
