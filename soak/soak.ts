@@ -16,6 +16,8 @@ const HEAP_BOUND = MIB
 const SIZE_BOUND = 4 * MIB
 const FIRST_BEATS = 3_000
 const CLEANED_UP = 20_000
+/** docs/guarantees.md: how long broadcasts wait for a node that fell silent. */
+const HELD_FOR = 60_000
 /** What README.md says stays when the last node has closed. */
 const DOCUMENTED = [/:\{p\d+\}:e$/, /:\{m\}:(v|gone)$/, /:\{all\}:m$/]
 
@@ -83,7 +85,7 @@ export class Soak {
     await this.#live(onLook)
     const left = await this.#leftovers()
     const afterCrowd = await this.#beyond(new Set(before))
-    const unread = await this.#keyspace.unread()
+    const unread = await this.#unread()
     const residents = await Promise.all(this.#nodes.map((node) => node.residents()))
     await Promise.all(this.#nodes.map((node) => node.stop()))
     const stayed = await this.#keyspace.lasting()
@@ -166,6 +168,16 @@ export class Soak {
       return extra.length === 0
     }, DEAD_AFTER + CLEANED_UP)
     return extra
+  }
+
+  /** Streams with entries, once what is held for a guest that was killed has lapsed: its process might wake up. */
+  async #unread(): Promise<readonly string[]> {
+    let unread: readonly string[] = []
+    await comesTrue(async () => {
+      unread = await this.#keyspace.unread()
+      return unread.length === 0
+    }, HELD_FOR + CLEANED_UP)
+    return unread
   }
 
   #series(): Pick<Findings, 'heaps' | 'sizes' | 'keys' | 'connections'> {

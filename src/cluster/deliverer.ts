@@ -61,7 +61,7 @@ export class Deliverer {
    * The same for what its publisher believes stored: it is sent after its users until that is stored, however long the
    * store, or the inbox that it is for, does not take it.
    */
-  deliverStored(push: PushEnvelope, handover?: Handover): Afterwork {
+  deliverStored(push: PushEnvelope, handover: Handover): Afterwork {
     const absentees = this.#hand(push, handover)
     if (absentees === NOBODY) return NOTHING
     // One after another, each would wait for a store that is away, and the end of this node with them.
@@ -72,7 +72,7 @@ export class Deliverer {
     return { absent: sent?.tried, left: bothOf(sent?.done, others) }
   }
 
-  #hand(push: PushEnvelope, handover: Handover | undefined): Absentees {
+  #hand(push: PushEnvelope, handover: Handover): Absentees {
     const { deliveredCount, absent, left, departed } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (absent === undefined && left === undefined && departed === undefined) return NOBODY

@@ -30,6 +30,8 @@ const TRIM_PAUSE = 250
 const REBUILD_PAUSE = 50
 /** How long a gone node's place among the broadcasts is kept, in ms: its process may wake up. */
 const HOLD_PLACE = 60_000
+/** By then the store's clock has passed it, too. */
+const LAPSE_SLACK = 100
 
 export class RedisQueue implements Queue {
   readonly ingress: Ingress
@@ -41,6 +43,7 @@ export class RedisQueue implements Queue {
   readonly #readers = new Set<StreamReader>()
   readonly #acks: AckGatherer
   readonly #acksOfAll: AckGatherer
+  readonly #trims = new Set<NodeJS.Timeout>()
   readonly #salt = newProcessId()
   #knownEpoch = ''
   #closed = false
@@ -213,9 +216,22 @@ export class RedisQueue implements Queue {
 
   async replayAll(node: NodeId): Promise<void> {
     const keys = this.#keys
-    await this.#client.run((redis) =>
+    const isHeld = await this.#client.run((redis) =>
       redis.fltReplayAll(keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld(), node, HOLD_PLACE),
     )
+    if (isHeld === 1) this.#trimOnceLapsed(node)
+  }
+
+  /** The next broadcast trims what a place had held; where none comes, it must not stay for ever. */
+  #trimOnceLapsed(node: NodeId): void {
+    const { logger } = this.#settings
+    const timer = setTimeout(() => {
+      this.#trims.delete(timer)
+      this.#client
+        .run((redis) => this.#setCursor(redis, node, ''))
+        .catch((error: unknown) => logger.debug({ error }, 'the broadcasts were not trimmed; the next one does it'))
+    }, HOLD_PLACE + LAPSE_SLACK).unref()
+    this.#trims.add(timer)
   }
 
   async destroy(node: NodeId): Promise<void> {
@@ -247,6 +263,7 @@ export class RedisQueue implements Queue {
 
   async close(): Promise<void> {
     this.#closed = true
+    for (const timer of this.#trims) clearTimeout(timer)
     const readers = [...this.#readers]
     this.#readers.clear()
     await Promise.all([this.flushAcks(), ...readers.map((reader) => reader.stop())])
