@@ -15,10 +15,14 @@ const CLOSE = { opcode: 8 }
 const GOING_AWAY = Buffer.from([0x03, 0xe9])
 
 /** @param withState changes what either asks State */
-async function twoHosts(t: TestContext, withState = (state: State): State => state): Promise<[Host, Host]> {
+async function twoHosts(
+  t: TestContext,
+  withState = (state: State): State => state,
+  heartbeat = HEARTBEAT,
+): Promise<[Host, Host]> {
   const store = memory()
   const driver: Driver = { ...store, state: (settings) => withState(store.state(settings)) }
-  const hosts = await Promise.all(['a', 'b'].map((name) => Host.start(driver, 'p', name, HEARTBEAT)))
+  const hosts = await Promise.all(['a', 'b'].map((name) => Host.start(driver, 'p', name, heartbeat)))
   t.after(() => Promise.all(hosts.map(({ server }) => server.close({ timeout: 100 }))))
   return [hosts[0]!, hosts[1]!]
 }
@@ -143,22 +147,16 @@ test('a message for a group waits for a member who is nowhere, but not one that 
 })
 
 test('a node that joins again counts everybody as new from its first write on, and hands them what was parked', async (t) => {
-  const store = memory()
   let isSlow = false
-  const driver: Driver = {
-    ...store,
-    state: (settings) => {
-      const state = store.state(settings)
-      const nodes = state.nodes.bind(state)
-      const late = async (): ReturnType<State['nodes']> => {
-        if (isSlow) await elapse(500)
-        return nodes()
-      }
-      return Object.assign(state, { nodes: late })
-    },
+  const withState = (state: State): State => {
+    const nodes = state.nodes.bind(state)
+    const late = async (): ReturnType<State['nodes']> => {
+      if (isSlow) await elapse(500)
+      return nodes()
+    }
+    return Object.assign(state, { nodes: late })
   }
-  const [a, b] = await Promise.all([Host.start(driver, 'p', 'a', 300), Host.start(store, 'p', 'b', 300)])
-  t.after(() => Promise.all([a, b].map(({ server }) => server.close({ timeout: 100 }))))
+  const [a, b] = await twoHosts(t, withState, 300)
   const phone = await connect(a.url, { uid: 'u' })
   a.plug.lag(2_000)
   await b.server.cluster.push({ uid: 'u' }, 'parked')
@@ -174,25 +172,19 @@ test('a node that joins again counts everybody as new from its first write on, a
 })
 
 test('a node that sleeps while it reads what is parked does not hand out what was parked since', async (t) => {
-  const store = memory()
   let goOn!: () => void
   const gate = new Promise<void>((resolve) => (goOn = resolve))
   let isReading = false
-  const driver: Driver = {
-    ...store,
-    state: (settings) => {
-      const state = store.state(settings)
-      const parkedFor = state.parkedFor.bind(state)
-      const late = async (...given: Parameters<State['parkedFor']>): ReturnType<State['parkedFor']> => {
-        isReading = true
-        await gate
-        return parkedFor(...given)
-      }
-      return Object.assign(state, { parkedFor: late })
-    },
+  const withState = (state: State): State => {
+    const parkedFor = state.parkedFor.bind(state)
+    const late = async (...given: Parameters<State['parkedFor']>): ReturnType<State['parkedFor']> => {
+      isReading = true
+      await gate
+      return parkedFor(...given)
+    }
+    return Object.assign(state, { parkedFor: late })
   }
-  const [a, b] = await Promise.all([Host.start(driver, 'p', 'a', 300), Host.start(store, 'p', 'b', 300)])
-  t.after(() => Promise.all([a, b].map(({ server }) => server.close({ timeout: 100 }))))
+  const [a, b] = await twoHosts(t, withState, 300)
   const before = await connect(a.url, { uid: 'u' })
   a.plug.lag(200)
   await b.server.cluster.push({ uid: 'u' }, 'one')

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, test, type TestContext } from 'node:test'
 import { Keys } from '../../src/drivers/redis/keys.ts'
+import type { Server } from '../../src/index.ts'
 import { partitionOf, type Uid } from '../../src/protocol/ids.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import type { RedisServer } from '../support/redis.ts'
@@ -22,15 +23,8 @@ describe('on a Redis Cluster', () => {
   after(() => cluster.stop())
 
   test('slots that move under load lose nothing, double nothing and refuse nothing', async (t) => {
+    const { a, b, clients, load } = await underLoad(t, cluster.url, '&group=g')
     const store = { url: cluster.url }
-    const [a, b] = [await startServer(t, store), await startServer(t, store)]
-    const clients = new Map(
-      await Promise.all(
-        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}&group=g`)] as const),
-      ),
-    )
-    const load = new Load(startEmitter(t, store), USERS)
-    await load.more(60)
     // The slots of a user's State, of an inbox and of the broadcasts, each with keys on both sides for a while.
     for (const key of [routeOf('u1'), keys.inbox(a.cluster.self as never), keys.all()]) {
       const from = await cluster.masterOf(key)
@@ -59,15 +53,7 @@ describe('on a Redis Cluster', () => {
   })
 
   test('a master that stands still is replaced under load, wakes up, and takes nothing with it', async (t) => {
-    const store = { url: cluster.url }
-    const [a, b] = [await startServer(t, store), await startServer(t, store)]
-    const clients = new Map(
-      await Promise.all(
-        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}`)] as const),
-      ),
-    )
-    const load = new Load(startEmitter(t, store), USERS)
-    await load.more(60)
+    const { a, clients, load } = await underLoad(t, cluster.url)
     const inbox = keys.inbox(a.cluster.self as never)
     const master = await cluster.masterOf(inbox)
     master.pause()
@@ -75,35 +61,17 @@ describe('on a Redis Cluster', () => {
     await load.more(60)
     master.resume()
     await load.more(120)
-    await load.stop()
-    await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
-    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
-    const { lost, doubled, disordered } = load.faults(clients)
-    assert.ok(lost.length <= USERS.length, String(lost))
-    assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
+    await endedWell(load, clients)
   })
 
   test('a master that is killed is replaced under load: nobody is offline, and pushes go on', async (t) => {
-    const store = { url: cluster.url }
-    const [a, b] = [await startServer(t, store), await startServer(t, store)]
-    const clients = new Map(
-      await Promise.all(
-        USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}`)] as const),
-      ),
-    )
-    const load = new Load(startEmitter(t, store), USERS)
-    await load.more(60)
+    const { a, clients, load } = await underLoad(t, cluster.url)
     const inbox = keys.inbox(a.cluster.self as never)
     const master = await cluster.masterOf(inbox)
     await master.kill9()
     await cluster.failedOver(inbox, master)
     await load.more(120)
-    await load.stop()
-    await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
-    assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
-    const { lost, doubled, disordered } = load.faults(clients)
-    assert.ok(lost.length <= USERS.length, String(lost))
-    assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
+    await endedWell(load, clients)
   })
 
   test('one master that has lost all its data is filled again, and nobody is offline meanwhile', async (t) => {
@@ -127,4 +95,31 @@ describe('on a Redis Cluster', () => {
 async function otherThan(cluster: RedisCluster, master: RedisServer): Promise<RedisServer> {
   const ports = (await cluster.masters()).map(({ options }) => options.port)
   return cluster.servers.find(({ port }) => ports.includes(port) && port !== master.port)!
+}
+
+type Clients = Parameters<Load['faults']>[0]
+
+/** Two servers that share the users, and somebody who pushes to all of them. */
+async function underLoad(
+  t: TestContext,
+  url: string,
+  query = '',
+): Promise<{ a: Server; b: Server; clients: Clients; load: Load }> {
+  const [a, b] = [await startServer(t, { url }), await startServer(t, { url })]
+  const clients = await Promise.all(
+    USERS.map(async (uid, index) => [uid, await client(t, index % 2 === 0 ? a : b, `uid=${uid}${query}`)] as const),
+  )
+  const load = new Load(startEmitter(t, { url }), USERS)
+  await load.more(60)
+  return { a, b, clients: new Map(clients), load }
+}
+
+/** Everything was stored, once and in order; of what a master had answered last, some may be gone with it. */
+async function endedWell(load: Load, clients: Clients): Promise<void> {
+  await load.stop()
+  await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
+  assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
+  const { lost, doubled, disordered } = load.faults(clients)
+  assert.ok(lost.length <= USERS.length, String(lost))
+  assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
 }
