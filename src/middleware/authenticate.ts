@@ -1,5 +1,7 @@
 import type { JWTPayload } from 'jose'
+import { checkNames } from '../checked-names.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import type { HandshakeContext } from '../modules/contexts.ts'
 import { parseGroup, parseUid } from '../protocol/target.ts'
 import { readOffer } from './bearer.ts'
@@ -12,31 +14,43 @@ export type AuthenticateOptions = TokenSource & {
   groupsClaim?: string
 }
 
+const OPTIONS = ['secret', 'jwks', 'issuer', 'audience', 'groupsClaim']
+
 /**
  * Lets in who brings a JWT (RFC 7519) by `Authorization: Bearer`, `?token=` or the subprotocols `flotilla, token.<jwt>`,
- * and answers 401 to everyone else. Its `sub` is the uid; when its `exp` passes, the connection closes with 4401.
+ * and answers 401 to everyone else. Its `sub` is the uid; when its `exp` passes, the connection closes with 4401. Its
+ * `iss` must be the `issuer`, and its `aud`, or one of a list of them, the `audience`: both must be given with `jwks`.
+ *
+ * The keys of `jwks` are fetched at the first handshake that needs them, and again every 10 minutes, or when a token names
+ * an unknown one, at most every 30 s. While that fails, known keys count for 24 hours, and the pause between two attempts
+ * grows from 1 s to 60 s. If no key is known, tokens are answered with 503. The URL takes https, http on this machine alone.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
 export function authenticate(options: AuthenticateOptions): Middleware<HandshakeContext> {
+  checkNames('authenticate', options, OPTIONS)
   const verify = createVerifier(options)
-  const { groupsClaim } = options
+  const groupsClaim = parseClaimName(options.groupsClaim)
   return async (ctx, next) => {
     const { token, protocol } = readOffer(ctx.request)
     if (protocol !== undefined) ctx.protocol = protocol
     try {
-      admit(ctx, await verifyToken(verify, token), groupsClaim)
+      admit(ctx, await verifyToken(verify, token, ctx.log), groupsClaim)
     } catch (error) {
       if (!isFlotillaError(error)) throw error
-      if (error.status >= 500) ctx.log.error({ error }, 'tokens cannot be checked')
       return refuse(error)
     }
     return next()
   }
 }
 
-function verifyToken(verify: Verify, token: string | undefined): Promise<JWTPayload> {
-  if (token !== undefined) return verify(token)
+function parseClaimName(name: unknown): string | undefined {
+  if (name === undefined || (typeof name === 'string' && name !== '')) return name
+  throw new FlotillaError('FLT_BAD_OPTION', 'authenticate needs the name of a claim as groupsClaim')
+}
+
+function verifyToken(verify: Verify, token: string | undefined, log: Logger): Promise<JWTPayload> {
+  if (token !== undefined) return verify(token, log)
   throw unauthorized(
     'there is no token: send Authorization: Bearer <jwt>, ?token= or the subprotocols flotilla, token.<jwt>',
   )
