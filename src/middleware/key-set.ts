@@ -132,7 +132,9 @@ async function fetchKeys(url: string, options: RequestInit): Promise<Response> {
   const answer = await fetch(url, options)
   if (answer.status !== 200 || answer.body === null) {
     await answer.body?.cancel()
-    throw new Error(`the endpoint of keys answered ${answer.status}${REDIRECTS.test(`${answer.status}`) ? REDIRECTED : ''}`)
+    throw new Error(
+      `the endpoint of keys answered ${answer.status}${REDIRECTS.test(`${answer.status}`) ? REDIRECTED : ''}`,
+    )
   }
   const { keys } = (JSON.parse(await readBounded(answer.body)) ?? {}) as { keys?: unknown }
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_KEYS)

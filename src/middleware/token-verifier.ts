@@ -1,7 +1,7 @@
-import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose'
+import { errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
 import { FlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { KeysAway, KeySet } from './key-set.ts'
+import { KeySet } from './key-set.ts'
 
 /**
  * Who signs the tokens: a secret that is shared with them (HS256), or keys that they publish. A token must name the
@@ -47,7 +47,8 @@ const MIN_SECRET = 32
 
 function secretVerifier(secret: unknown, claims: Claims): Verify {
   // A copy: whoever gave it may write into it.
-  const key = typeof secret === 'string' ? new TextEncoder().encode(secret) : secret instanceof Uint8Array && secret.slice()
+  const key =
+    typeof secret === 'string' ? new TextEncoder().encode(secret) : secret instanceof Uint8Array && secret.slice()
   if (key === false || key.length === 0)
     throw badOption('needs a secret that is not empty, a string or bytes; 32 random bytes are a good one')
   if (key.length < MIN_SECRET) warnOfWeak(key.length)
@@ -73,8 +74,9 @@ function jwksVerifier(jwks: unknown, claims: Claims): Verify {
   const keys = new KeySet(parseUrl(jwks))
   const options = { algorithms: ASYMMETRIC, ...claims }
   return async (token, log) => {
+    const find: JWTVerifyGetKey = (header, jws) => keys.find(header, jws, log)
     try {
-      return (await jwtVerify(token, (header, jws) => keys.find(header, jws, log), options)).payload
+      return (await jwtVerify(token, find, options)).payload
     } catch (cause) {
       if (isOfToken(cause)) throw unauthorized(cause)
       keys.report(cause, log)

@@ -5,7 +5,7 @@ import type { SettingKey, Settings, Source } from './settings.ts'
 /** How a client proves who it is. */
 export type TokenSource =
   | { readonly type: 'none' }
-  | { readonly type: 'secret'; readonly secret: string }
+  | { readonly type: 'secret'; readonly secret: string; readonly issuer?: string; readonly audience?: string }
   | { readonly type: 'jwks'; readonly jwks: string; readonly issuer: string; readonly audience: string }
 
 export type Listen =
@@ -39,7 +39,7 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
   const dev = settings.dev ?? false
   const config = {
     ...settings,
-    listen: listenOf(settings, dev),
+    listen: listenOf(settings, sourceOf),
     store: storeOf(settings, sourceOf),
     tokens: tokensOf(settings, dev),
     modules: settings.modules ?? [],
@@ -55,9 +55,13 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
   return config
 }
 
-function listenOf({ unix, host = '127.0.0.1', port = 18_308 }: Settings, dev: boolean): Listen {
-  if (unix !== undefined) return { type: 'unix', path: unix }
-  if (dev && !isLoopback(host)) {
+function listenOf(settings: Settings, sourceOf: SourceOf): Listen {
+  const { unix, host = '127.0.0.1', port = 18_308 } = settings
+  if (unix !== undefined && isSocketMeant(settings, sourceOf)) {
+    checkNoAddresses(settings)
+    return { type: 'unix', path: unix }
+  }
+  if (settings.dev === true && !isLoopback(host)) {
     throw usageError(
       `--dev lets anyone be anyone: --host takes a loopback address with it, such as 127.0.0.1, not "${host}"`,
     )
@@ -65,7 +69,28 @@ function listenOf({ unix, host = '127.0.0.1', port = 18_308 }: Settings, dev: bo
   return { type: 'tcp', host, port }
 }
 
+/** Of a socket and an address the one counts that was given in the stronger place. */
+function isSocketMeant(settings: Settings, sourceOf: SourceOf): boolean {
+  const bySocket = rankOf('unix', sourceOf)
+  const given = (['host', 'port'] as const).filter((key) => settings[key] !== undefined)
+  const same = given.find((key) => rankOf(key, sourceOf) === bySocket)
+  if (same !== undefined) throw usageError(`--unix and --${same} exclude each other: leave one of them out`)
+  return given.every((key) => rankOf(key, sourceOf) < bySocket)
+}
+
+/** Clients of a Unix socket have no address. */
+function checkNoAddresses({ maxConnectionsPerIp, maxMessagesPerSecondPerIp, trustProxy }: Settings): void {
+  const why = 'has no effect with --unix, whose clients have no address: leave it out'
+  if (maxConnectionsPerIp) throw usageError(`--max-connections-per-ip ${why}`)
+  if (maxMessagesPerSecondPerIp) throw usageError(`"maxMessagesPerSecondPerIp" ${why}`)
+  if (trustProxy !== undefined) throw usageError(`--trust-proxy ${why}`)
+}
+
 const rank: Record<Source, number> = { file: 1, environment: 2, flag: 3 }
+
+function rankOf(key: SettingKey, sourceOf: SourceOf): number {
+  return rank[sourceOf(key) ?? 'file']
+}
 
 function storeOf(settings: Settings, sourceOf: SourceOf): Store {
   const store = placeOf(settings, sourceOf)
@@ -81,8 +106,8 @@ function placeOf({ driver, redis }: Settings, sourceOf: SourceOf): Store {
   if (driver === 'redis') return { type: 'redis', url }
   if (redis === undefined) return { type: 'memory' }
   if (driver === undefined) return { type: 'redis', url }
-  const byDriver = rank[sourceOf('driver') ?? 'file']
-  const byUrl = rank[sourceOf('redis') ?? 'file']
+  const byDriver = rankOf('driver', sourceOf)
+  const byUrl = rankOf('redis', sourceOf)
   if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
   return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory' }
 }
@@ -97,16 +122,33 @@ function tokensOf(settings: Settings, dev: boolean): TokenSource {
     if (audience === undefined) throw usageError('--jwks needs --token-audience, the audience that tokens must name')
     return { type: 'jwks', jwks, issuer, audience }
   }
-  if (issuer !== undefined || audience !== undefined) {
+  if (secret !== undefined) {
+    return {
+      type: 'secret',
+      secret,
+      ...(issuer !== undefined && { issuer }),
+      ...(audience !== undefined && { audience }),
+    }
+  }
+  if (!dev) {
     throw usageError(
-      `--token-${issuer === undefined ? 'audience' : 'issuer'} goes with --jwks: give --jwks URL as well`,
+      'nobody could connect: --token-secret takes the secret that signs tokens, --jwks the URL of their keys (--dev needs neither)',
     )
   }
-  if (secret !== undefined) return { type: 'secret', secret }
-  if (dev) return { type: 'none' }
-  throw usageError(
-    'nobody could connect: --token-secret takes the secret that signs tokens, --jwks the URL of their keys (--dev needs neither)',
-  )
+  checkNoClaims(settings)
+  return { type: 'none' }
+}
+
+/** Without a source of tokens none is looked at. */
+function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): void {
+  const flags = Object.entries({
+    'token-issuer': tokenIssuer,
+    'token-audience': tokenAudience,
+    'groups-claim': groupsClaim,
+  })
+  const unused = flags.find(([, value]) => value !== undefined)
+  if (unused !== undefined)
+    throw usageError(`--${unused[0]} goes with --token-secret or --jwks: give one of them as well`)
 }
 
 function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {

@@ -20,17 +20,9 @@ export function handshakeMiddleware({ dev, origins, tokens, groupsClaim }: Confi
 }
 
 function tokenMiddleware(tokens: TokenSource, groupsClaim: string | undefined): Handshake | undefined {
-  const claim = groupsClaim === undefined ? {} : { groupsClaim }
-  switch (tokens.type) {
-    case 'none':
-      return undefined
-    case 'secret':
-      return authenticate({ secret: tokens.secret, ...claim })
-    case 'jwks':
-      return authenticate({ jwks: tokens.jwks, issuer: tokens.issuer, audience: tokens.audience, ...claim })
-    default:
-      throw tokens satisfies never
-  }
+  if (tokens.type === 'none') return undefined
+  const { type: _, ...source } = tokens
+  return authenticate({ ...source, ...(groupsClaim !== undefined && { groupsClaim }) })
 }
 
 const onlyThisMachine: Handshake = (ctx, next) => {

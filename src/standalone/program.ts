@@ -125,11 +125,16 @@ function addToken(program: Command, chosen: (run: Run) => void): void {
     .option('--uid <UID>', "the user's id")
     .option('--groups <LIST>', 'groups to join, with commas; the server needs the same --groups-claim')
     .addOption(
-      new Option('--groups-claim <NAME>', 'the claim that lists them').env('FLOTILLA_GROUPS_CLAIM').default('groups'),
+      new Option('--groups-claim <NAME>', 'the claim that lists them (default: groups)').env('FLOTILLA_GROUPS_CLAIM'),
     )
     .option('--expires <TIME>', 'how long it is good for: 90s, 15m, 1h, 7d', '1h')
     .addOption(new Option('--token-secret <SECRET>', "the server's --token-secret").env('FLOTILLA_TOKEN_SECRET'))
-    .action((options: TokenOptions) => {
+    .addOption(new Option('--token-issuer <ISS>', "the server's --token-issuer").env('FLOTILLA_TOKEN_ISSUER'))
+    .addOption(new Option('--token-audience <AUD>', "the server's --token-audience").env('FLOTILLA_TOKEN_AUDIENCE'))
+    .action((options: TokenOptions, command: Command) => {
+      // In the environment it may stand for the server.
+      if (command.getOptionValueSource('groupsClaim') === 'cli' && options.groups === undefined)
+        throw usageError('--groups-claim goes with --groups: without groups there is nothing to list')
       chosen(async () => (await import('./token.ts')).token(options))
     })
 }

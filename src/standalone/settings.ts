@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
+import { isLoopback } from './loopback.ts'
 
 // What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config
 // file may bring the thing itself: every schema takes both.
@@ -58,8 +59,14 @@ function canSubnet(address: string, bits: number, family: number): boolean {
   }
 }
 
-function hasProtocol(...protocols: string[]) {
-  return (value: string) => URL.canParse(value) && protocols.includes(new URL(value).protocol)
+/** What `authenticate` takes as well: over plain HTTP anyone on the way could give out keys of their own. */
+function isKeysUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false
+  const { protocol, hostname, username, password } = new URL(value)
+  if (username !== '' || password !== '') return false
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  const isHere = host === 'localhost' || (isIP(host) !== 0 && isLoopback(host))
+  return protocol === 'https:' || (protocol === 'http:' && isHere)
 }
 
 /** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
@@ -81,7 +88,7 @@ export const settingsSchema = z.strictObject({
   consumers: whole(1, 256),
   modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),
   tokenSecret: text,
-  jwks: z.string().refine(hasProtocol('http:', 'https:')),
+  jwks: z.string().refine(isKeysUrl),
   tokenIssuer: text,
   tokenAudience: text,
   groupsClaim: text,

@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
+import { createSecretKey } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { authenticate, type AuthenticateOptions } from '../../src/middleware/authenticate.ts'
+import { loadConfig } from '../../src/standalone/config.ts'
 import { handshake } from '../modules/harness.ts'
+import { until } from '../support/until.ts'
 
 const secret = 'test-secret'
 const key = new TextEncoder().encode(secret)
@@ -122,13 +125,91 @@ const flaws: [what: string, options: unknown, message: RegExp][] = [
   ['no secret', { secret: undefined }, /not empty/],
   ['nothing', {}, /neither/],
   ['both', { secret, jwks: 'https://x' }, /not secret and jwks/],
-  ['a URL that is none', { jwks: 'keys', issuer: 'i', audience: 'a' }, /http\(s\) URL/],
+  ['a secret that is an object', { secret: createSecretKey(key) }, /a string or bytes/],
+  ['a URL that is none', { jwks: 'keys', issuer: 'i', audience: 'a' }, /https URL/],
+  ['a set of keys itself', { jwks: { keys: [] }, issuer: 'i', audience: 'a' }, /https URL/],
   ['no audience', { jwks: 'https://x', issuer: 'i' }, /issuer and audience/],
+  ['an empty issuer', { secret, issuer: '' }, /issuer/],
+  ['an issuer that is not set', { secret, issuer: undefined }, /issuer/],
+  ['an audience that is not set', { secret, audience: undefined }, /audience/],
+  ['a list of audiences', { secret, audience: [] }, /audience/],
+  ['an issuer that is no text', { jwks: 'https://x', issuer: 7, audience: 'a' }, /issuer/],
+  ['a claim without a name', { secret, groupsClaim: '' }, /groupsClaim/],
+  ['an option that is not known', { secret, issuers: 'i' }, /'issuers' \(did you mean 'issuer'\?\)/],
+  ['an option of another library', { secret, algorithms: ['HS512'] }, /'algorithms'/],
+  ['no object', secret, /takes an object with secret, jwks, issuer, audience, groupsClaim/],
 ]
 for (const [what, options, message] of flaws)
   test(`${what} is refused at once`, () => {
     assert.throws(() => authenticate(options as AuthenticateOptions), { code: 'FLT_BAD_OPTION', message })
   })
+
+test('with a secret the issuer and the audience are checked as well, each where it is given', async () => {
+  const withBoth = authenticate({ secret, issuer: 'me', audience: 'you' })
+  const fits: JWTPayload[] = [{ aud: 'you' }, { aud: ['you'] }, { aud: ['other', 'you'] }, { aud: ['you', 7 as never] }]
+  for (const claims of fits) {
+    const ctx = bearer(await sign({ sub: 'u1', iss: 'me', ...claims }))
+    assert.equal(await answerOf(withBoth, ctx), undefined, JSON.stringify(claims))
+    assert.equal(ctx.uid, 'u1')
+  }
+  const issuers = [undefined, '', 'ME', 'me ', ['me']].map((iss) => ({ iss, aud: 'you' }))
+  const audiences = [undefined, '', 'You', 'yo', [], ['other'], [['you']], null, { you: true }]
+  for (const claims of [...issuers, ...audiences.map((aud) => ({ iss: 'me', aud }))]) {
+    const answer = await answerOf(withBoth, bearer(await sign({ sub: 'u1', ...(claims as JWTPayload) })))
+    assert.equal(answer?.status, 401, JSON.stringify(claims))
+    assert.match(answer.message, /claim (iss|aud) does not fit/)
+  }
+  const me = bearer(await sign({ sub: 'u1', iss: 'me' }))
+  assert.equal(await answerOf(authenticate({ secret, issuer: 'me' }), me), undefined)
+  assert.equal((await answerOf(authenticate({ secret, audience: 'you' }), me))?.status, 401)
+})
+
+test('a secret given as bytes is kept as it was, whatever is written into them later', async () => {
+  const bytes = new TextEncoder().encode(secret)
+  const middleware = authenticate({ secret: bytes })
+  bytes.fill(0)
+  assert.equal(await answerOf(middleware, bearer(await sign({ sub: 'u1' }))), undefined)
+})
+
+const plainUrls = [
+  'http://id.example/keys',
+  'http://10.0.0.1/k',
+  'http://localhost.example',
+  'http://[::2]/',
+  'ftp://h/k',
+]
+const goodUrls = [
+  'https://id.example/keys',
+  'http://127.0.0.1:1/keys',
+  'http://127.1/',
+  'http://LOCALHOST:8/',
+  'http://[::1]/k',
+]
+
+test('keys come over https, or from this machine, for the library and the command alike', async () => {
+  const rest = { issuer: 'i', audience: 'a' }
+  const start = (jwks: string) => loadConfig({ jwks, tokenIssuer: 'i', tokenAudience: 'a' }, {})
+  for (const jwks of plainUrls) {
+    assert.throws(
+      () => authenticate({ jwks, ...rest }),
+      { code: 'FLT_BAD_OPTION', message: /needs an https URL/ },
+      jwks,
+    )
+    await assert.rejects(start(jwks), /^CliError: --jwks takes the https URL of a key set/)
+  }
+  for (const jwks of ['https://user:hush@id.example/', 'https://hush@id.example']) {
+    assert.throws(
+      () => authenticate({ jwks, ...rest }),
+      (error: Error) => !error.message.includes('hush'),
+    )
+    await assert.rejects(start(jwks), (error: Error) => !error.message.includes('hush'))
+  }
+  for (const jwks of goodUrls) {
+    authenticate({ jwks, ...rest })
+    authenticate({ jwks: new URL(jwks), ...rest })
+    await start(jwks)
+  }
+})
 
 // ---- published keys
 
@@ -182,7 +263,9 @@ test('answers 503 while the keys cannot be fetched, and works again when they ca
   const away = await answerOf(middleware, bearer(await signed({})))
   broken = false
   assert.equal(away?.status, 503)
-  assert.equal(await answerOf(middleware, bearer(await signed({}))), undefined)
+  assert.equal(away.code, 'FLT_KEYS_AWAY')
+  const isIn = async (): Promise<boolean> => (await answerOf(middleware, bearer(await signed({})))) === undefined
+  await until('the endpoint is asked again', isIn, { timeout: 60_000 })
   const nowhere = authenticate({ jwks: 'http://127.0.0.1:1/keys', issuer: 'me', audience: 'you' })
   assert.equal((await answerOf(nowhere, bearer(await signed({}))))?.status, 503)
 })

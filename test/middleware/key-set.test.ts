@@ -72,7 +72,13 @@ function asking(keys: KeySet, log: Logger = silent): (token: string | Promise<st
 }
 
 /** Nothing but what a test sets happens while it runs. */
-const NEVER: Partial<KeySetTimes> = { freshFor: HOUR, pause: HOUR, firstPause: HOUR, longestPause: HOUR, timeout: 60_000 }
+const NEVER: Partial<KeySetTimes> = {
+  freshFor: HOUR,
+  pause: HOUR,
+  firstPause: HOUR,
+  longestPause: HOUR,
+  timeout: 60_000,
+}
 
 test('120 handshakes while the endpoint fails are one request for each pause, and one line in the log', async (t) => {
   const endpoint = await Endpoint.open(t)
@@ -178,7 +184,10 @@ const badAnswers: [what: string, answer: Endpoint['answer']][] = [
   ['more than 256 KiB', publishing({ ...one, x5c: [big] })],
   ['deeply nested lists', saying(`{"keys":[${'['.repeat(100_000)}${']'.repeat(100_000)}]}`)],
   ['a connection that breaks off', (response) => void response.destroy()],
-  ['half an answer', (response) => void response.writeHead(200, { 'content-length': 99 }).write('{', () => response.destroy())],
+  [
+    'half an answer',
+    (response) => void response.writeHead(200, { 'content-length': 99 }).write('{', () => response.destroy()),
+  ],
 ]
 for (const [what, answer] of badAnswers)
   test(`an endpoint that answers with ${what} counts as away, and does not take the place of known keys`, async (t) => {

@@ -30,6 +30,7 @@ test('a command line that makes no sense ends with one line and exit code 2', as
     [['token', '--uid', 'u'.repeat(256), '--token-secret', 's'], /^--uid takes .* 255 bytes/],
     [['token', '--uid', 'u', '--token-secret', 's', '--expires', 'soon'], /^--expires takes .*, not "soon"/],
     [['token', '--uid', 'u', '--token-secret', 's', '--groups', 'a,,b'], /^--groups takes/],
+    [['token', '--uid', 'u', '--token-secret', 's', '--groups-claim', 'g'], /^--groups-claim goes with --groups/],
     [['push', 'hello'], /exactly one kind of target/],
     [['push', 'hello', '--all', '--uid', 'u'], /exactly one kind of target/],
     [['push', '{', '--all', '--json'], /^--json takes/],

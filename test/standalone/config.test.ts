@@ -164,10 +164,35 @@ test('without --dev there is a token source, and only one', async () => {
   const jwks = 'https://id.example/keys'
   assert.match(await flaw({ jwks }), /^--jwks needs --token-issuer/)
   assert.match(await flaw({ jwks, tokenIssuer: 'i' }), /^--jwks needs --token-audience/)
-  assert.match(await flaw({ tokenIssuer: 'i', ...secret }), /^--token-issuer goes with --jwks/)
+  for (const unused of [{ tokenIssuer: 'i' }, { tokenAudience: 'a' }, { groupsClaim: 'g' }])
+    assert.match(await flaw({ dev: true, ...unused }), /^--[a-z-]+ goes with --token-secret or --jwks/)
   assert.match(await flaw({ jwks, tokenIssuer: 'i', tokenAudience: 'a', ...secret }), /exclude each other/)
   const { tokens } = await loadConfig({ jwks, tokenIssuer: 'i', tokenAudience: 'a' }, {})
   assert.deepEqual(tokens, { type: 'jwks', jwks, issuer: 'i', audience: 'a' })
+  const bySecret = await loadConfig({ ...secret, tokenIssuer: 'i' }, { FLOTILLA_TOKEN_AUDIENCE: 'a' })
+  assert.deepEqual(bySecret.tokens, { type: 'secret', secret: 's', issuer: 'i', audience: 'a' })
+  assert.deepEqual((await loadConfig(secret, {})).tokens, { type: 'secret', secret: 's' })
+})
+
+test('of a Unix socket and an address the one counts that was given in the stronger place', async () => {
+  const unix = { type: 'unix', path: '/tmp/f.sock' }
+  const listen = async (flags: FlagValues, environment = {}) =>
+    (await loadConfig({ ...secret, ...flags }, environment)).listen
+  assert.deepEqual(await listen({ unix: unix.path }, { FLOTILLA_PORT: '1' }), unix)
+  assert.deepEqual(await listen({ port: '1' }, { FLOTILLA_UNIX: unix.path }), {
+    type: 'tcp',
+    host: '127.0.0.1',
+    port: 1,
+  })
+  assert.match(await flaw({ ...secret, unix: unix.path, port: '1' }), /^--unix and --port exclude each other/)
+  assert.match(await flaw({ ...secret, unix: unix.path, host: '::1' }), /^--unix and --host exclude each other/)
+})
+
+test('a limit by address is refused with a Unix socket, whose clients have none', async () => {
+  const unix = { ...secret, unix: '/tmp/f.sock' }
+  assert.match(await flaw({ ...unix, maxConnectionsPerIp: '1' }), /^--max-connections-per-ip has no effect with --unix/)
+  assert.match(await flaw({ ...unix, trustProxy: '10.0.0.1' }), /^--trust-proxy has no effect with --unix/)
+  assert.equal((await loadConfig({ ...unix, maxConnectionsPerIp: '0' }, {})).listen.type, 'unix')
 })
 
 test('--dev stays on this machine', async () => {

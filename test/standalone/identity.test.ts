@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { connect, type ConnectOptions } from '../support/connect.ts'
 import { caller, SECRET, tokenFor } from './api-call.ts'
-import { startFlotilla } from './flotilla.ts'
+import { flotilla, startFlotilla, temporaryFolder } from './flotilla.ts'
 import { refusal } from './refusal.ts'
 
 const quiet = ['--port=0', '--log-level=silent']
@@ -86,6 +93,51 @@ test('without --dev only a token says who somebody is', async (t) => {
   const red = (await call('GET', '/api/groups/red')).body as { memberCount: number }
   assert.equal(red.memberCount, 0, 'without --groups-claim no claim is a group')
   assert.equal((await call('GET', '/')).status, 404, 'the page is for --dev')
+})
+
+test('with --token-secret the issuer and the audience are checked, and flotilla token names them', async (t) => {
+  const env = { FLOTILLA_TOKEN_SECRET: SECRET, FLOTILLA_TOKEN_ISSUER: 'me' }
+  const { url } = await startFlotilla(t, [...quiet, '--token-audience=you'], { env })
+  for (const claims of [{}, { iss: 'me' }, { aud: 'you' }, { iss: 'me', aud: 'other' }, { iss: 'other', aud: 'you' }]) {
+    const token = await tokenFor('ann', claims)
+    assert.deepEqual(await refusal(`${url}/ws?token=${token}`), { status: 401, code: 'FLT_UNAUTHORIZED' })
+  }
+  const { stdout } = await flotilla(['token', '--uid=ann', '--token-audience=you'], { env })
+  await (await connect(url, { token: stdout.trim() })).vanish()
+})
+
+test('keys of tokens come over https, from a certificate that the machine trusts', async (t) => {
+  const folder = await temporaryFolder(t)
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, ...subject], {
+    stdio: 'ignore',
+  })
+  const { publicKey, privateKey } = await generateKeyPair('ES256')
+  const body = JSON.stringify({ keys: [{ ...(await exportJWK(publicKey)), kid: 'k1' }] })
+  const endpoint = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, (_, answer) => answer.end(body))
+  endpoint.listen(0, '127.0.0.1')
+  t.after(() => {
+    endpoint.close()
+    endpoint.closeAllConnections()
+  })
+  await once(endpoint, 'listening')
+  const jwks = `https://localhost:${(endpoint.address() as AddressInfo).port}/`
+  const flags = [`--jwks=${jwks}`, '--token-issuer=me', '--token-audience=you', '--port=0', '--log-level=error']
+  const signed = new SignJWT({ iss: 'me', aud: 'you', sub: 'ann' }).setProtectedHeader({ alg: 'ES256', kid: 'k1' })
+  const token = await signed.sign(privateKey)
+  const trusting = await startFlotilla(t, flags, { env: { NODE_EXTRA_CA_CERTS: cert } })
+  await (await connect(trusting.url, { token })).vanish()
+  const wary = await startFlotilla(t, flags)
+  for (let n = 0; n < 3; n++)
+    assert.deepEqual(await refusal(`${wary.url}/ws?token=${token}`), { status: 503, code: 'FLT_KEYS_AWAY' })
+  wary.child.kill('SIGTERM')
+  const { stderr } = await wary.ended
+  assert.match(stderr, /the keys of tokens cannot be used: no token can be checked meanwhile/)
+  const plain = await flotilla(['start', ...flags, '--jwks=http://localhost.example/keys?key=hush'])
+  assert.equal(plain.code, 2)
+  assert.match(plain.stderr, /^--jwks takes the https URL of a key set/)
+  assert.ok(!plain.stderr.includes('hush'))
 })
 
 test('origins are those of the same host, or those of --origins', async (t) => {
