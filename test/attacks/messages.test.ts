@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { createServer, defineModule, rateLimit, type ServerOptions } from '../../src/index.ts'
-import { startTestServer, type TestServer } from '../../src/testing.ts'
+import { connect, startTestServer, type TestClient, type TestServer } from '../../src/testing.ts'
+import { temporaryFolder } from '../standalone/flotilla.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
@@ -156,24 +158,91 @@ test('maxGroupsPerConnection: joining more fails with FLT_TOO_MANY, in the hands
   assert.equal(await server.server.cluster.join({ all: true }, 'c'), 0, 'who is full is not counted')
 })
 
-test('rateLimit refuses a command that is sent too often, and the connection stays', async () => {
-  const limited = defineModule('/limited', {
-    commands: { say: { middleware: [rateLimit({ perSecond: 1 })], run: () => 'said' }, other: { run: () => 'done' } },
+/** Nothing comes back while a test runs, however slowly it does. */
+const NEVER_AGAIN = 1e-9
+
+function limited(limit = rateLimit({ perSecond: NEVER_AGAIN, burst: 5 })) {
+  return defineModule('/limited', {
+    handshake: (ctx) => void (ctx.uid = ctx.url.searchParams.get('uid') ?? undefined),
+    commands: { say: { middleware: [limit], run: () => 'said' }, other: { run: () => 'done' } },
   })
-  await using server = await start({ modules: [limited] })
+}
+
+async function ask(client: TestClient, cmd: string): Promise<unknown> {
+  client.send({ cmd, id: 1 })
+  const { data, error } = (await client.nextJson()) as { data?: unknown; error?: { code: string } }
+  return data ?? error?.code
+}
+
+test('rateLimit refuses a command that is sent too often, and the connection stays', async () => {
+  await using server = await start({ modules: [limited()] })
   const client = await server.connect('/limited')
-  const ask = async (cmd: string): Promise<unknown> => {
-    client.send({ cmd, id: 1 })
+  for (let n = 0; n < 5; n++) assert.equal(await ask(client, 'say'), 'said')
+  assert.equal(await ask(client, 'say'), 'FLT_TOO_MANY')
+  assert.equal(await ask(client, 'other'), 'done')
+})
+
+test('rateLimit counts a user, on all connections and those that follow, or else an address', async () => {
+  const modules = [limited()]
+  await using server = await start({ modules, trustProxy: ['127.0.0.1'] })
+  /** How often somebody gets through who connects again for each message, ten times at once. */
+  const countOf = async (uid: string, ip: (n: number) => string): Promise<number> => {
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, async (_, n) => {
+        const client = await server.connect(`/limited${uid}`, from(ip(n)))
+        const answer = await ask(client, 'say')
+        client.close()
+        return answer
+      }),
+    )
+    assert.ok(answers.every((answer) => answer === 'said' || answer === 'FLT_TOO_MANY'))
+    return answers.filter((answer) => answer === 'said').length
+  }
+  assert.equal(await countOf('?uid=ann', (n) => `9.9.9.${n}`), 5)
+  assert.equal(await countOf('?uid=ann', () => '8.8.8.8'), 0, 'ann again')
+  assert.equal(await countOf('?uid=bob', () => '8.8.8.8'), 5, 'somebody else at the same address')
+  assert.equal(await countOf('', () => '8.8.8.8'), 5, 'nobody, at the same address')
+  assert.equal(await countOf('', () => '8.8.8.8'), 0)
+  assert.equal(await countOf('', (n) => `2001:db8::${n}`), 5, 'one household')
+  assert.equal(await countOf('', (n) => `2001:db8:0:${n + 1}::1`), 10, 'ten of them')
+  assert.equal(await countOf('?uid=9.9.9.9', () => '7.7.7.7'), 5, 'a user with the name of an address')
+  assert.equal(await countOf('', () => '9.9.9.9'), 5)
+})
+
+test('rateLimit counts for the user that a connection has at the moment of its message', async () => {
+  const login = defineModule('/login', {
+    middleware: { message: [rateLimit({ perSecond: NEVER_AGAIN, burst: 2 })] },
+    commands: { as: { run: ({ cluster, connection, data }) => cluster.register(connection, String(data)) } },
+  })
+  await using server = await start({ modules: [login] })
+  const client = await server.connect('/login')
+  const as = async (uid: string): Promise<unknown> => {
+    client.send({ cmd: 'as', data: uid, id: 1 })
     const { data, error } = (await client.nextJson()) as { data?: unknown; error?: { code: string } }
     return data ?? error?.code
   }
-  for (let n = 0; n < 5; n++) assert.equal(await ask('say'), 'said')
-  assert.equal(await ask('say'), 'FLT_TOO_MANY')
-  assert.equal(await ask('other'), 'done')
-  const perSecond = Number.NaN
-  assert.throws(() => createServer({ modules: [], middleware: { message: [rateLimit({ perSecond })] } }), {
-    code: 'FLT_BAD_OPTION',
-  })
+  assert.deepEqual([await as('ann'), await as('ann'), await as('bob')], ['ann', 'ann', 'bob'])
+  assert.deepEqual([await as('bob'), await as('ann'), await as('cyd')], ['bob', 'ann', 'FLT_TOO_MANY'])
+})
+
+test('rateLimit counts each connection for itself over a Unix socket, which tells no address', async (t) => {
+  const path = join(await temporaryFolder(t), 's')
+  const server = createServer({ modules: [limited()] })
+  t.after(() => server.close())
+  await server.listen({ unix: path })
+  for (let n = 0; n < 2; n++) {
+    const client = await connect(`ws+unix:${path}:/limited`)
+    for (let sent = 0; sent < 5; sent++) assert.equal(await ask(client, 'say'), 'said')
+    assert.equal(await ask(client, 'say'), 'FLT_TOO_MANY')
+    client.close()
+  }
+})
+
+test('rateLimit says what it takes', () => {
+  for (const options of [{}, { perSecond: 0 }, { perSecond: Number.NaN }, { perSecond: 1, burst: 0 }])
+    assert.throws(() => rateLimit(options as never), { code: 'FLT_BAD_OPTION', message: /perSecond|burst/ })
+  assert.throws(() => rateLimit({ perSecond: 1, brust: 2 } as never), { message: /'brust' \(did you mean 'burst'\?\)/ })
+  assert.throws(() => rateLimit(undefined as never), { code: 'FLT_BAD_OPTION' })
 })
 
 test('a push to more than 10000 users at once is refused, and one to 10000 is not', async () => {
