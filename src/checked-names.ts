@@ -22,8 +22,10 @@ export function checkNone(owner: string, args: readonly unknown[]): void {
 
 /** The names that are not known, with what was probably meant; undefined if there are none. */
 export function strangeNames(options: object, known: readonly string[]): string | undefined {
-  const strange = Object.keys(options).filter((name) => !known.includes(name))
-  if (strange.length === 0) return undefined
+  const names = Object.keys(options)
+  // A push goes through here as well.
+  if (names.every((name) => known.includes(name))) return undefined
+  const strange = names.filter((name) => !known.includes(name))
   return strange.map((name) => `'${name}'${hintOf(name, known)}`).join(', ')
 }
 

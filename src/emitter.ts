@@ -10,10 +10,12 @@ import type {
   Receipt,
   Target,
 } from './api.ts'
+import { checkNames } from './checked-names.ts'
 import { Directory } from './cluster/directory.ts'
 import type { Driver } from './drivers/driver.ts'
 import type { Queue } from './drivers/queue.ts'
 import type { State } from './drivers/state.ts'
+import { FlotillaError } from './errors.ts'
 import { parseOptions, type ServerOptions } from './options.ts'
 import { newProcessId, type ConnectionId, type NodeId } from './protocol/ids.ts'
 import { Dispatcher } from './push/dispatcher.ts'
@@ -38,6 +40,20 @@ export interface EmitterOptions extends Pick<
   driver: Driver
 }
 
+const NAMES = [
+  'driver',
+  'prefix',
+  'heartbeat',
+  'deadAfter',
+  'storeWait',
+  'maxInboxBytes',
+  'maxWaitingBytes',
+  'maxPayload',
+  'codec',
+  'logger',
+  'onError',
+] as const satisfies readonly (keyof EmitterOptions)[]
+
 /** Pushes and asks without running a server: from a queue worker, a script, a web request. Connects on first use. */
 export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
@@ -46,6 +62,10 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #directory: Directory
 
   constructor(options: EmitterOptions) {
+    checkNames('Emitter', options, NAMES)
+    // Alone in a memory of its own it would reach nobody.
+    if (options.driver === undefined)
+      throw new FlotillaError('FLT_BAD_OPTION', 'Emitter needs a driver: the one that the servers have')
     const settings = parseOptions({ ...options, modules: [] })
     const { codec, storeWait, onError } = settings
     const state = (this.#state = options.driver.state(settings))

@@ -1,6 +1,7 @@
 import type { RequestListener } from 'node:http'
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Overflow } from './api.ts'
+import { checkNames } from './checked-names.ts'
 import type { Driver } from './drivers/driver.ts'
 import { memory } from './drivers/memory/memory.ts'
 import { FlotillaError, isFlotillaError } from './errors.ts'
@@ -196,12 +197,10 @@ type NumberName = keyof typeof numbers
 
 /** @throws FlotillaError `FLT_BAD_OPTION`, naming the option and what it takes */
 export function parseOptions(options: ServerOptions): Settings {
-  const known = new Set([...OTHER_NAMES.split(' '), ...Object.keys(numbers)])
-  const strange = Object.keys(options).filter((name) => !known.has(name))
-  if (strange.length > 0) throw badOption(strange.join(', '), 'is no option of createServer: look for a misspelling')
+  checkNames('createServer', options, [...OTHER_NAMES.split(' '), ...Object.keys(numbers)])
   const settings = {
     ...parseNumbers(options),
-    driver: options.driver ?? memory(),
+    driver: parseDriver(options.driver),
     logger: options.logger === undefined || options.logger === false ? silent : options.logger,
     name: parseWord('name', options.name ?? randomBytes(3).toString('hex')),
     prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
@@ -237,6 +236,12 @@ function parseNumber(name: NumberName, value: unknown): number {
 function parseWord(option: 'name' | 'prefix', value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
   throw badOption(option, `is ${shown(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
+}
+
+function parseDriver(driver: unknown = memory()): Driver {
+  const { state, queue } = (driver ?? {}) as Partial<Driver>
+  if (typeof state === 'function' && typeof queue === 'function') return driver as Driver
+  throw badOption('driver', 'has no state() and queue(): give what memory() or redis({ url }) returns')
 }
 
 /** What stands in it, whoever uses it looks at. */

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Cluster } from './api.ts'
+import { checkNames, checkNone } from './checked-names.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
 import { FlotillaError } from './errors.ts'
 import { Events } from './events.ts'
@@ -179,7 +180,7 @@ export class Server implements AsyncDisposable {
     if (this.#http !== undefined || this.#closing !== undefined) {
       throw new FlotillaError('FLT_CLOSED', 'this server listens already, or was closed: make another one')
     }
-    const options = typeof where === 'number' ? { port: where, ...(host !== undefined && { host }) } : where
+    const options = parseListen(where, host)
     const http = (this.#http = createHttpServer({
       ...this.#settings,
       tls: this.#options.tls,
@@ -202,7 +203,8 @@ export class Server implements AsyncDisposable {
    * Serves its modules' paths on somebody else's server, and leaves every other path alone while another listener for
    * `upgrade` is there to take it; else the answer is 404. It never closes that server.
    */
-  attach(server: HttpServer | HttpsServer): this {
+  attach(server: HttpServer | HttpsServer, ...none: []): this {
+    checkNone('attach(server)', none)
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       if (this.#gate.serves(request)) this.#upgrade(request, socket, head)
       else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
@@ -215,8 +217,9 @@ export class Server implements AsyncDisposable {
   }
 
   /** Closes its connections with 1001, hands in what it owes, leaves the cluster. Safe twice. `timeout` in ms, 5000. */
-  close({ timeout = CLOSE_TIMEOUT }: { timeout?: number } = {}): Promise<void> {
-    this.#closing ??= this.#closeAll(timeout)
+  async close(options: { timeout?: number } = {}): Promise<void> {
+    checkNames('close', options, ['timeout'])
+    this.#closing ??= this.#closeAll(options.timeout ?? CLOSE_TIMEOUT)
     return this.#closing
   }
 
@@ -310,6 +313,14 @@ function routerOf(modules: readonly Module[]): Router<Module> {
   const router = new Router<Module>()
   for (const module of modules) router.add(module.path, module)
   return router
+}
+
+function parseListen(where: number | ListenOptions, host: string | undefined): ListenOptions {
+  if (typeof where === 'number') return host === undefined ? { port: where } : { port: where, host }
+  checkNames('listen', where, ['port', 'host', 'unix'])
+  const isTwice = host !== undefined || (where.unix !== undefined && (where.port ?? where.host) !== undefined)
+  if (!isTwice) return where
+  throw new FlotillaError('FLT_BAD_OPTION', 'listen takes a port and a host, or unix: one of them would be ignored')
 }
 
 async function listenOn(

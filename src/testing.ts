@@ -1,6 +1,7 @@
 // For tests of what is built on Flotilla: a server on a free port, and clients that collect what they get.
 import { once } from 'node:events'
 import { type RawData, WebSocket } from 'ws'
+import { checkNames } from './checked-names.ts'
 import { memory } from './drivers/memory/memory.ts'
 import type { ServerOptions } from './options.ts'
 import { createServer, type Server } from './server.ts'
@@ -42,7 +43,9 @@ export async function startTestServer(options: ServerOptions): Promise<TestServe
 }
 
 /** Resolves once the connection is open; rejects with the server's answer where it is refused. */
-export async function connect(url: string, { headers = {}, protocols = [] }: ConnectOptions = {}): Promise<TestClient> {
+export async function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
+  checkNames('connect', options, ['headers', 'protocols'])
+  const { headers = {}, protocols = [] } = options
   const socket = new WebSocket(url.replace(/^http/, 'ws'), protocols, { headers })
   const client = new TestClient(socket)
   await once(socket, 'open')

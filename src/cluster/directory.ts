@@ -1,4 +1,5 @@
 import type { ConnectionInfo, Directory as DirectoryApi, MemberPage, NodeInfo } from '../api.ts'
+import { checkNames } from '../checked-names.ts'
 import type { LiveNode, State } from '../drivers/state.ts'
 import { FlotillaError } from '../errors.ts'
 import { parseGroup, parseUid } from '../protocol/target.ts'
@@ -27,6 +28,7 @@ export class Directory implements DirectoryApi {
   }
 
   async members(group: string, page: MemberPage = {}): ReturnType<DirectoryApi['members']> {
+    checkNames('members', page, ['limit', 'cursor'])
     const { limit = DEFAULT_LIMIT, cursor } = page
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT) {
       throw new FlotillaError('FLT_BAD_REQUEST', `limit must be a whole number from 1 to ${MAX_LIMIT}`)

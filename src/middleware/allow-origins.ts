@@ -1,3 +1,4 @@
+import { checkNone } from '../checked-names.ts'
 import { FlotillaError } from '../errors.ts'
 import type { HandshakeContext } from '../modules/contexts.ts'
 import type { Middleware } from './compose.ts'
@@ -9,7 +10,8 @@ import { refuse } from './refuse.ts'
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
-export function allowOrigins(origins: readonly string[] | '*'): Middleware<HandshakeContext> {
+export function allowOrigins(origins: readonly string[] | '*', ...none: []): Middleware<HandshakeContext> {
+  checkNone('allowOrigins(origins)', none)
   if (origins !== '*' && !Array.isArray(origins)) throw badOrigin(origins)
   const any = origins === '*' || origins.includes('*')
   const allowed = new Set(any ? [] : origins.map(parseAllowed))
@@ -20,7 +22,8 @@ export function allowOrigins(origins: readonly string[] | '*'): Middleware<Hands
 }
 
 /** Lets in pages of the host that they connect to, as the `Host` header names it. */
-export function sameOrigin(): Middleware<HandshakeContext> {
+export function sameOrigin(...none: []): Middleware<HandshakeContext> {
+  checkNone('sameOrigin()', none)
   return guard((origin, { headers }) => {
     const normal = normalize(origin)
     const scheme = normal?.slice(0, normal.indexOf('://'))

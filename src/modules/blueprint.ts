@@ -1,3 +1,4 @@
+import { strangeNames } from '../checked-names.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Handler, Middleware } from '../middleware/compose.ts'
 import type { Middlewares } from '../middleware/middlewares.ts'
@@ -58,10 +59,16 @@ export function checkMiddlewares(owner: string, middleware: unknown): Middleware
   if (middleware === undefined) return {}
   if (typeof middleware !== 'object' || middleware === null || Array.isArray(middleware))
     throw flaw(`${owner}: middleware must be an object with lists ${STAGES.join(', ')}`)
-  const stranger = Object.keys(middleware).find((key) => !(STAGES as readonly string[]).includes(key))
-  if (stranger !== undefined) throw flaw(`${owner}: middleware has no '${stranger}', only ${STAGES.join(', ')}`)
+  const strange = strangeNames(middleware, STAGES)
+  if (strange !== undefined) throw flaw(`${owner}: middleware has no ${strange}, only ${STAGES.join(', ')}`)
   for (const stage of STAGES) checkList(`${owner}: middleware.${stage}`, (middleware as Middlewares)[stage])
   return middleware
+}
+
+/** What is not known would be ignored, be it a hook that never runs or a limit that is never applied. */
+export function checkFields(path: unknown, what: string, fields: object, known: readonly string[]): void {
+  const strange = strangeNames(fields, known)
+  if (strange !== undefined) throw badModule(path, `has ${what} with ${strange}: there are ${known.join(', ')}`)
 }
 
 export function badModule(path: unknown, message: string): FlotillaError {

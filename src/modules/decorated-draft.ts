@@ -1,9 +1,11 @@
 import { FlotillaError } from '../errors.ts'
 import type { Handler } from '../middleware/compose.ts'
-import { badModule, checkList, type Draft, type Hooks } from './blueprint.ts'
+import { badModule, checkFields, checkList, type Draft, type Hooks } from './blueprint.ts'
 import type { Command } from './command-table.ts'
-import { controllerOf, moduleOf } from './decorators.ts'
+import { controllerOf, moduleOf, type ModuleOptions } from './decorators.ts'
 import { type CommandMark, type HookMark, type HookName, type Mark, marksOf } from './marks.ts'
+
+const MODULE_OPTIONS = ['controllers', 'parser', 'middleware', 'concurrency'] as const satisfies (keyof ModuleOptions)[]
 
 /** Makes an instance of a class of the user's. */
 export type Resolve = (type: new (...args: never[]) => object) => object
@@ -18,6 +20,7 @@ export function draftOfDecorated(entry: object, resolve: Resolve): Draft {
   const found = moduleOf(typeOf(entry))
   if (found === undefined) throw stranger(entry)
   const { path, options } = found
+  checkFields(path, '@WsModule', options, MODULE_OPTIONS)
   const instance = toInstance(entry, resolve)
   const marks = marksOf(instance)
   const { concurrency, parser, middleware, controllers } = options
@@ -33,6 +36,7 @@ function controllerCommands(path: unknown, entry: object, resolve: Resolve): Com
   if (found === undefined) throw badModule(path, `has the controller ${name} without @WsController('prefix')`)
   const { prefix, options } = found
   if (typeof prefix !== 'string') throw badModule(path, `has the controller ${name}, whose prefix is no string`)
+  checkFields(path, `@WsController at ${name}`, options, ['middleware'])
   const instance = toInstance(entry, resolve)
   const marks = marksOf(instance)
   const hook = marks.find(isHook)
@@ -46,10 +50,12 @@ function controllerCommands(path: unknown, entry: object, resolve: Resolve): Com
 /** A subclass may say a command again for the method that it overrides: then what it says holds. */
 function toCommands(path: unknown, instance: object, prefix: string, marks: readonly CommandMark[]): Command[] {
   const latest = marks.filter((mark, index) => !marks.slice(index + 1).some((later) => isSameCommand(mark, later)))
-  return latest.map(({ command, data, middleware, method }) => {
+  return latest.map(({ command, options, method }) => {
     const name = prefix === '' ? command : `${prefix}.${command}`
+    const { data, middleware } = options
     if (typeof command !== 'string' || command === '')
       throw badModule(path, `has @MessageMapping without a command at '${String(method)}': give it one, such as 'say'`)
+    checkFields(path, `@MessageMapping('${command}')`, options, ['data', 'middleware'])
     const owner = `module '${String(path)}': the middleware of command '${name}'`
     return { name, data, middleware: checkList(owner, middleware), run: callerOf(instance, method) }
   })

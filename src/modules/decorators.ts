@@ -78,8 +78,7 @@ export function MessageMapping<T = never>(
   command: string,
   options: CommandOptions<T> = {},
 ): MethodDecorator<(ctx: MessageContext<T, never>) => Reply | Promise<Reply>> {
-  const { data, middleware } = options
-  return markMethod('MessageMapping', (method): Mark => ({ type: 'command', command, data, middleware, method }))
+  return markMethod('MessageMapping', (method): Mark => ({ type: 'command', command, options, method }))
 }
 
 /** @internal Looked up along the chain of classes. */

@@ -17,8 +17,10 @@ export interface HookMark {
 export interface CommandMark {
   readonly type: 'command'
   readonly command: string
-  readonly data?: Schema<unknown> | undefined
-  readonly middleware?: readonly Middleware<MessageContext>[] | undefined
+  readonly options: {
+    readonly data?: Schema<unknown> | undefined
+    readonly middleware?: readonly Middleware<MessageContext>[] | undefined
+  }
   readonly method: PropertyKey
 }
 

@@ -1,17 +1,17 @@
-import { badModule, checkList, type Draft } from './blueprint.ts'
+import { badModule, checkFields, checkList, type Draft } from './blueprint.ts'
 import type { Command } from './command-table.ts'
 import type { CommandDefinition, ModuleHooks } from './define-module.ts'
 
 type Fields = ModuleHooks<string, Record<string, unknown>>
 
 const HOOKS = ['handshake', 'open', 'message', 'close'] as const
+const COMMAND_FIELDS = ['data', 'middleware', 'run']
 const FIELDS: readonly string[] = [...HOOKS, 'concurrency', 'parser', 'middleware', 'commands']
 
-/** What was given to `defineModule`. A field it does not know is a typing mistake, and a hook that would never run. */
+/** What was given to `defineModule`. */
 export function draftOfPlain(path: string, hooks: unknown): Draft {
   if (typeof hooks !== 'object' || hooks === null) throw badModule(path, 'has no hooks: give defineModule an object')
-  const stranger = Object.keys(hooks).find((key) => !FIELDS.includes(key))
-  if (stranger !== undefined) throw badModule(path, `has '${stranger}', which is none of ${FIELDS.join(', ')}`)
+  checkFields(path, 'hooks', hooks, FIELDS)
   const wrong = HOOKS.find((name) => !['function', 'undefined'].includes(typeof (hooks as Fields)[name]))
   if (wrong !== undefined) throw badModule(path, `has a ${wrong} hook that is not a function`)
   const { concurrency, parser, middleware, commands, ...rest } = hooks as Fields
@@ -44,6 +44,7 @@ function toCommands(path: string, commands: unknown): Command[] {
 function toCommand(path: string, name: string, command: unknown): Command {
   if (typeof (command as Partial<CommandDefinition<unknown, string>> | null)?.run !== 'function')
     throw badModule(path, `has the command '${name}' without a function run(ctx): write { run: (ctx) => … }`)
+  checkFields(path, `the command '${name}'`, command as object, COMMAND_FIELDS)
   const definition = command as CommandDefinition<unknown, string>
   return {
     name,

@@ -43,16 +43,22 @@ export function parseTarget(target: unknown): ParsedTarget {
   }
 }
 
-function onlyFieldOf(target: object): (typeof FIELDS)[number] {
-  let found: (typeof FIELDS)[number] | undefined
-  for (const field of FIELDS) {
-    if (!Object.hasOwn(target, field)) continue
+type Field = (typeof FIELDS)[number]
+
+function onlyFieldOf(target: object): Field {
+  let found: Field | undefined
+  for (const name of Object.keys(target)) {
+    if (!isField(name)) throw badTarget(`target has '${name}', which is none of ${FIELDS.join(', ')}`)
     if (found !== undefined)
-      throw badTarget(`target has ${found} and ${field}: give exactly one of ${FIELDS.join(', ')}`)
-    found = field
+      throw badTarget(`target has ${found} and ${name}: give exactly one of ${FIELDS.join(', ')}`)
+    found = name
   }
   if (found === undefined) throw badTarget(`target has none: give exactly one of ${FIELDS.join(', ')}`)
   return found
+}
+
+function isField(name: string): name is Field {
+  return (FIELDS as readonly string[]).includes(name)
 }
 
 /** `undefined` stands for nobody; who is excepted is checked like a target. */
@@ -60,6 +66,10 @@ export function parseExcept(except: unknown): Except | undefined {
   if (except === undefined) return undefined
   if (typeof except !== 'object' || except === null)
     throw badTarget('except must be an object with uid, connection or both')
+  for (const name of Object.keys(except)) {
+    if (name !== 'uid' && name !== 'connection')
+      throw badTarget(`except has '${name}', which is none of uid, connection`)
+  }
   const { uid, connection } = except as Record<string, unknown>
   return {
     uids: uid === undefined ? [] : (parseMany(uid, 'except.uid') as Uid[]),

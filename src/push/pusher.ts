@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
+import { checkNames } from '../checked-names.ts'
 import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Address, PushEnvelope } from '../protocol/envelope.ts'
@@ -26,6 +27,7 @@ const REMEMBER_IDS = 600_000
 const CLAIM_WAITS = 3
 
 const NO_OPTIONS: PushOptions = Object.freeze({})
+const PUSH_OPTIONS = ['except', 'id', 'key'] as const satisfies readonly (keyof PushOptions)[]
 
 interface PusherSettings {
   readonly maxPayload: number
@@ -80,6 +82,7 @@ export class Pusher implements PusherApi {
     try {
       // Else close would wait for ever where pushes keep coming.
       if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
+      if (options !== NO_OPTIONS) checkNames('push', options, PUSH_OPTIONS)
       const { except, id, key } = options
       const push = {
         target: parseTarget(target),

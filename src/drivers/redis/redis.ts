@@ -1,4 +1,5 @@
 import type { Driver } from '../driver.ts'
+import { checkNames } from '../../checked-names.ts'
 import { FlotillaError } from '../../errors.ts'
 import { parseAddress } from './address.ts'
 import { RedisQueue } from './redis-queue.ts'
@@ -16,7 +17,9 @@ export interface RedisDriverOptions {
 }
 
 /** State and Queue on Redis 6.2 or newer, with Sentinel, or Redis Cluster. Connects when a server or emitter first needs it. */
-export function redis({ url, durability = 'memory' }: RedisDriverOptions): Driver {
+export function redis(options: RedisDriverOptions): Driver {
+  checkNames('redis', options, ['url', 'durability'])
+  const { url, durability = 'memory' } = options
   const address = parseAddress(url)
   checkDurability(durability)
   return {

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict'
+import { createServer as createHttp } from 'node:http'
+import { test } from 'node:test'
+import { redis } from '../src/drivers/redis/redis.ts'
+import { Emitter } from '../src/emitter.ts'
+import {
+  allowOrigins,
+  authenticate,
+  createServer,
+  defineModule,
+  memory,
+  MessageMapping,
+  rateLimit,
+  sameOrigin,
+  WsController,
+  WsModule,
+} from '../src/index.ts'
+import { connect, startTestServer } from '../src/testing.ts'
+
+/** As JavaScript calls it, or TypeScript with an object that was made elsewhere. */
+type Loose = (...args: unknown[]) => unknown
+const loose = (call: unknown): Loose => call as Loose
+
+const driver = memory()
+const perSecond = 1
+const secret = 'x'.repeat(32)
+
+const calls: [what: string, call: () => unknown, message: RegExp][] = [
+  [
+    'createServer',
+    () => loose(createServer)({ modules: [], maxPaylod: 1 }),
+    /'maxPaylod' \(did you mean 'maxPayload'\?\)/,
+  ],
+  ['createServer without options', () => loose(createServer)(), /createServer takes an object/],
+  ['compression', () => loose(createServer)({ modules: [], compression: { treshold: 1 } }), /treshold/],
+  ['a driver that was not made', () => loose(createServer)({ modules: [], driver: redis }), /driver/],
+  ['startTestServer', () => loose(startTestServer)({ modules: [], ports: 1 }), /'ports'/],
+  ['Emitter', () => new Emitter({ driver, pingInterval: 1 } as never), /'pingInterval': Emitter has no such option/],
+  ['Emitter without a driver', () => new Emitter({} as never), /driver/],
+  ['redis', () => loose(redis)({ url: 'redis://h', durabilty: 'replicated' }), /did you mean 'durability'/],
+  ['redis with a URL alone', () => loose(redis)('redis://h'), /redis takes an object with url, durability/],
+  ['memory', () => loose(memory)({ prefix: 'x' }), /memory\(\) takes nothing more/],
+  ['authenticate', () => loose(authenticate)({ secret, audiences: ['a'] }), /did you mean 'audience'/],
+  ['rateLimit', () => loose(rateLimit)({ perSecond, perMinute: 1 }), /'perMinute'/],
+  ['allowOrigins', () => loose(allowOrigins)(['https://a.example'], { credentials: true }), /credentials/],
+  ['sameOrigin', () => loose(sameOrigin)(['https://a.example']), /a\.example/],
+  ['attach', () => loose(attach)(createHttp(), { path: '/x' }), /path/],
+  ['listen', () => loose(listen)({ prot: 0 }), /did you mean 'port'/],
+  ['listen with a text', () => loose(listen)('8080'), /listen takes an object with port, host, unix, not "8080"/],
+  ['listen with a socket and a port', () => loose(listen)({ unix: '/tmp/s', port: 1 }), /one of them would be ignored/],
+  ['listen with two hosts', () => loose(listen)({ port: 0, host: '::1' }, '::1'), /one of them would be ignored/],
+  ['close', () => loose(close)({ timout: 1 }), /did you mean 'timeout'/],
+  ['connect', () => loose(connect)('http://127.0.0.1:1', { header: {} }), /did you mean 'headers'/],
+  ['push', () => loose(push)({ uid: 'a' }, 'x', { exept: { uid: 'a' } }), /did you mean 'except'/],
+  ['members', () => loose(members)('g', { limt: 1 }), /did you mean 'limit'/],
+]
+
+const server = createServer({ modules: [] })
+const { cluster } = server
+const attach = server.attach.bind(server)
+const listen = server.listen.bind(server)
+const close = server.close.bind(server)
+const push = cluster.push.bind(cluster)
+const members = cluster.members.bind(cluster)
+
+for (const [what, call, message] of calls)
+  test(`an option that is not used is an error that names it: ${what}`, async () => {
+    await assert.rejects(async () => await call(), { code: 'FLT_BAD_OPTION', message })
+  })
+
+test('a target or an exception with a field that is not known reaches nobody', async () => {
+  const pushes: [...Parameters<Loose>][] = [
+    [{ uid: 'a', except: { connection: 'c' } }, 'x'],
+    [{ uid: 'a', groups: 'b' }, 'x'],
+    [{ all: true }, 'x', { except: { group: 'g' } }],
+    [{ all: true }, 'x', { except: { uids: ['a'] } }],
+  ]
+  for (const args of pushes)
+    await assert.rejects(async () => await loose(push)(...args), {
+      code: 'FLT_BAD_TARGET',
+      message: /which is none of/,
+    })
+})
+
+test('an option that is undefined counts as not given', async () => {
+  const undef = undefined as never
+  createServer({ modules: [], maxPayload: undef, driver: undef, name: undef, tls: undef, compression: undef })
+  authenticate({ secret, groupsClaim: undef })
+  rateLimit({ perSecond, burst: undef })
+  redis({ url: 'redis://h', durability: undef })
+  await new Emitter({ driver, codec: undef }).close()
+})
+
+test('a field of a module, a controller or a command that is not known is an error that names it', () => {
+  class Said {
+    say() {}
+  }
+  const decorated = (moduleOptions: object, controllerOptions: object, commandOptions: object): object => {
+    class Controller extends Said {}
+    class Module {}
+    const say = Object.getOwnPropertyDescriptor(Said.prototype, 'say')!
+    MessageMapping('say', commandOptions)(Controller.prototype, 'say', say)
+    WsController('c', controllerOptions)(Controller)
+    WsModule('/x', { controllers: [Controller], ...moduleOptions })(Module)
+    return Module
+  }
+  const run = (): void => {}
+  const limit = rateLimit({ perSecond })
+  const modules: [entry: object, message: RegExp][] = [
+    [loose(defineModule)('/x', { onOpen: run }) as object, /'onOpen'/],
+    [loose(defineModule)('/x', { opne: run }) as object, /'opne' \(did you mean 'open'\?\)/],
+    [
+      loose(defineModule)('/x', { commands: { say: { run, middlewares: [limit] } } }) as object,
+      /did you mean 'middleware'/,
+    ],
+    [loose(defineModule)('/x', { middleware: { messages: [limit] } }) as object, /did you mean 'message'/],
+    [decorated({ middlewares: {} }, {}, {}), /@WsModule with 'middlewares'/],
+    [decorated({}, { middlewares: [limit] }, {}), /@WsController at Controller with 'middlewares'/],
+    [decorated({}, {}, { schema: {} }), /@MessageMapping\('say'\) with 'schema'/],
+  ]
+  for (const [entry, message] of modules)
+    assert.throws(() => createServer({ modules: [entry] }), { code: 'FLT_BAD_MODULE', message })
+  createServer({ modules: [decorated({}, {}, {})] })
+})
