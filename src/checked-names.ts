@@ -41,10 +41,10 @@ function hintOf(name: string, known: readonly string[]): string {
 function distanceOf(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > TYPOS) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: other.length + 1 }, (_, column) => column)
-  for (const [index, letter] of [...one].entries()) {
+  for (let index = 0; index < one.length; index++) {
     const next = [index + 1]
     for (let column = 1; column < row.length; column++) {
-      const replaced = row[column - 1]! + (letter === other[column - 1] ? 0 : 1)
+      const replaced = row[column - 1]! + (one[index] === other[column - 1] ? 0 : 1)
       next.push(Math.min(row[column]! + 1, next[column - 1]! + 1, replaced))
     }
     row = next

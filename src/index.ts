@@ -21,7 +21,7 @@ export type { Logger } from './logger.ts'
 export { allowOrigins, sameOrigin } from './middleware/allow-origins.ts'
 export { authenticate, type AuthenticateOptions } from './middleware/authenticate.ts'
 export type { Middleware } from './middleware/compose.ts'
-export { rateLimit } from './middleware/rate-limit.ts'
+export { rateLimit, type RateLimitOptions } from './middleware/rate-limit.ts'
 export type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './modules/contexts.ts'
 export {
   MessageMapping,

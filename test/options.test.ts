@@ -97,7 +97,7 @@ test('a field of a module, a controller or a command that is not known is an err
   }
   const decorated = (moduleOptions: object, controllerOptions: object, commandOptions: object): object => {
     class Controller extends Said {}
-    class Module {}
+    class Module extends Said {}
     const say = Object.getOwnPropertyDescriptor(Said.prototype, 'say')!
     MessageMapping('say', commandOptions)(Controller.prototype, 'say', say)
     WsController('c', controllerOptions)(Controller)

@@ -393,7 +393,7 @@ for (const [what, entry, message] of [
   ['a brace', defineModule('/chat/{room}', {}), /written ':room'/],
   ['two modules on one path', [defineModule('/x', {}), defineModule('/x', {})], /two modules have the path '\/x'/],
   ['message and commands', defineModule('/x', { message: run, commands: { a: { run } } }), /keep one of them/],
-  ['a misspelt hook', defineModule('/x', { onOpen: run } as never), /'onOpen', which is none of handshake/],
+  ['a misspelt hook', defineModule('/x', { onOpen: run } as never), /has hooks with 'onOpen' .*: there are handshake/],
   ['a hook that is no function', defineModule('/x', { open: 1 as never }), /open hook that is not a function/],
   ['a command without run', defineModule('/x', { commands: { a: run as never } }), /'a' without a function run/],
   ['commands of the raw parser', defineModule('/x', { parser: raw, commands: { a: { run } } }), /raw parser cannot/],

@@ -1,5 +1,6 @@
 // More of what must compile than example.ts has room for; each @ts-expect-error is a promise of the types.
 import {
+  authenticate,
   createServer,
   defineModule,
   json,
@@ -8,6 +9,7 @@ import {
   OnHandshake,
   OnMessage,
   OnOpen,
+  rateLimit,
   raw,
   WsController,
   WsModule,
@@ -123,3 +125,16 @@ void server.cluster.push({ uid: 'u' }, { price: 42 }, { key: 'price:42' })
 void server.cluster.push({ uid: 'u' }, 'x', { key: ['price'] })
 // @ts-expect-error no such policy
 createServer({ modules: [], overflow: 'drop' })
+
+authenticate({ secret: 's', issuer: 'me', audience: 'you', groupsClaim: 'groups' })
+authenticate({ secret: 's', audience: 'you' })
+authenticate({ jwks: new URL('https://id.example/keys'), issuer: 'me', audience: 'you' })
+// @ts-expect-error tokens come from one source
+authenticate({ secret: 's', jwks: 'https://id.example/keys', issuer: 'me', audience: 'you' })
+// @ts-expect-error keys of an issuer sign tokens for other services as well
+authenticate({ jwks: 'https://id.example/keys', issuer: 'me' })
+// @ts-expect-error no such option
+authenticate({ secret: 's', algorithms: ['HS512'] })
+rateLimit({ perSecond: 1, burst: 1 })
+// @ts-expect-error it is { perSecond }
+rateLimit(1)
