@@ -308,7 +308,7 @@ test('bad options are refused with the name of the option and what it takes', ()
     [{ prefix: 'a{b}' }, /prefix is "a\{b\}"/],
     [{ name: 'a b' }, /name is "a b"/],
     [{ trustProxy: ['example.com'] }, /trustProxy: 'example.com'/],
-    [{ maxPayLoad: 1 }, /maxPayLoad is no option/],
+    [{ maxPayLoad: 1 }, /'maxPayLoad' .*: createServer has no such option/],
     [{ codec: 'xml' }, /codec must be/],
     [{ overflow: 'drop' }, /overflow is "drop": give one of close, dropOldest, dropNewest, collapse/],
     [{ overflow: null }, /overflow is null/],
