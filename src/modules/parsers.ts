@@ -1,5 +1,6 @@
 import { FlotillaError } from '../errors.ts'
 import { RequestError } from './request-error.ts'
+import { parseUntrustedJson } from './untrusted-json.ts'
 
 export interface ParsedMessage {
   readonly command: string
@@ -66,8 +67,6 @@ export const raw: Parser = {
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
-/** A key, or a string, that could be `__proto__`, also with escapes. */
-const SUSPICIOUS = /"(?:_|\\u005f){2}/i
 
 function toText(message: string | Uint8Array): string {
   if (typeof message === 'string') return message
@@ -86,15 +85,10 @@ function parseObject(text: string): Record<string, unknown> {
 
 function parseJson(text: string): unknown {
   try {
-    return SUSPICIOUS.test(text) ? JSON.parse(text, dropPrototype) : JSON.parse(text)
+    return parseUntrustedJson(text)
   } catch (cause) {
     throw new RequestError('FLT_BAD_JSON', 'the message is not JSON: send {"cmd","data","ext"?,"id"?}', { cause })
   }
-}
-
-/** As a key of its own it is harmless until a handler copies it into another object. */
-function dropPrototype(key: string, value: unknown): unknown {
-  return key === '__proto__' ? undefined : value
 }
 
 /** Not 1e999 either: JSON cannot write what it reads that as. */

@@ -56,7 +56,7 @@ test('commands: deep nesting, huge numbers, lone surrogates and doubled keys har
   const client = await server.connect('/echo')
   const answers: [data: string, code: string | undefined][] = [
     [deep, 'FLT_HANDLER_FAILED'],
-    [`{"__proto__":${deep}}`, 'FLT_BAD_JSON'],
+    [`{"__proto__":${deep}}`, undefined],
     ['1e999', undefined],
     ['123456789012345678901234567890', undefined],
     ['"\\ud800"', undefined],
