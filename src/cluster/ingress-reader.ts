@@ -3,6 +3,7 @@ import type { Ingress, IngressEntry, Stop } from '../drivers/queue.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { NodeId } from '../protocol/ids.ts'
+import { JsonSource } from '../protocol/json-source.ts'
 import { parsePushBody } from '../protocol/push-body.ts'
 
 const RETRY_PAUSE = 100
@@ -89,10 +90,14 @@ function parseEntry({ position, body }: IngressEntry): { target: Target; message
   return { target, message, options: { id: `ingress:${position}`, ...options } }
 }
 
-function parseJson(body: string): unknown {
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+function parseJson(body: Uint8Array): JsonSource {
   try {
-    return JSON.parse(body)
+    return JsonSource.parse(decoder.decode(body))
   } catch (cause) {
-    throw new FlotillaError('FLT_BAD_JSON', 'the entry is not JSON: write the body of POST /api/push', { cause })
+    throw new FlotillaError('FLT_BAD_JSON', 'the entry is not JSON in UTF-8: write the body of POST /api/push', {
+      cause,
+    })
   }
 }

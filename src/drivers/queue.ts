@@ -120,5 +120,5 @@ export interface Ingress {
 
 export interface IngressEntry {
   readonly position: string
-  readonly body: string
+  readonly body: Uint8Array
 }

@@ -21,7 +21,7 @@ import type {
   UserRef,
 } from './envelope.ts'
 import type { ConnectionId, Group, NodeId, PushId, Uid } from './ids.ts'
-import type { Payload } from './payload.ts'
+import type { PayloadKind } from './payload.ts'
 import type { Except } from './target.ts'
 import { broken, type TlvReader } from './tlv.ts'
 
@@ -78,7 +78,8 @@ function readEnvelope(reader: TlvReader): Envelope {
 function readPush(reader: TlvReader): PushEnvelope {
   let id: string | undefined
   let to: Address | undefined
-  let payload: Payload | undefined
+  let data: Uint8Array | undefined
+  let isText = false
   let except: Except | undefined
   let key: string | undefined
   let hops = 0
@@ -92,10 +93,12 @@ function readPush(reader: TlvReader): PushEnvelope {
         to = within(reader, readAddress)
         break
       case EnvelopeTag.text:
-        payload = { binary: false, data: reader.value() }
+        data = reader.value()
+        isText = true
         break
       case EnvelopeTag.binary:
-        payload = { binary: true, data: reader.value() }
+        data = reader.value()
+        isText = false
         break
       case EnvelopeTag.except:
         except = within(reader, readExcept)
@@ -117,13 +120,18 @@ function readPush(reader: TlvReader): PushEnvelope {
     type: 'push',
     id: required(id, 'id') as PushId,
     to: required(to, 'to'),
-    payload: required(payload, 'payload'),
+    payload: { kind: kindOf(isText, flags), data: required(data, 'payload') },
     except,
     key,
     hops,
     resent: (flags & PushFlag.resent) !== 0,
   }
   return (flags & PushFlag.named) === 0 ? push : { ...push, named: true }
+}
+
+function kindOf(isText: boolean, flags: number): PayloadKind {
+  if (!isText) return 'bytes'
+  return (flags & PushFlag.json) === 0 ? 'text' : 'json'
 }
 
 function readControl(reader: TlvReader): ControlEnvelope {

@@ -24,8 +24,8 @@ export const EnvelopeTag = {
   key: 33,
 } as const
 export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const
-/** Bits. */
-export const PushFlag = { resent: 1, named: 2 } as const
+/** Bits. `json` says of a text what kind it is: who does not know the bit delivers the same text. */
+export const PushFlag = { resent: 1, named: 2, json: 4 } as const
 
 export const AddressTag = { type: 1, stamped: 2, connection: 3 } as const
 export const AddressType = { users: 1, groups: 2, connections: 3, all: 4 } as const

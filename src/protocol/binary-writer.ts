@@ -69,13 +69,14 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
   }
 }
 
-function flagsOf({ resent, named }: PushEnvelope): number {
-  return (resent ? PushFlag.resent : 0) | (named === true ? PushFlag.named : 0)
+function flagsOf({ resent, named, payload }: PushEnvelope): number {
+  const json = payload.kind === 'json' ? PushFlag.json : 0
+  return json | (resent ? PushFlag.resent : 0) | (named === true ? PushFlag.named : 0)
 }
 
-function writePayload(writer: TlvWriter, { binary, data }: Payload): void {
+function writePayload(writer: TlvWriter, { kind, data }: Payload): void {
   if (typeof data === 'string') writer.text(EnvelopeTag.text, data)
-  else writer.bytes(binary ? EnvelopeTag.binary : EnvelopeTag.text, data)
+  else writer.bytes(kind === 'bytes' ? EnvelopeTag.binary : EnvelopeTag.text, data)
 }
 
 function writeAddress(writer: TlvWriter, to: Address): void {

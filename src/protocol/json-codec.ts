@@ -41,9 +41,10 @@ function parse(bytes: Uint8Array): unknown {
 function writeEnvelope(envelope: Envelope): object {
   if (envelope.type !== 'push') return envelope
   const { payload, ...rest } = envelope
-  const { binary, data } = payload
-  if (binary) return { ...rest, binary: toBase64(data) }
-  return { ...rest, text: typeof data === 'string' ? data : decoder.decode(data) }
+  const { kind, data } = payload
+  if (kind === 'bytes') return { ...rest, binary: toBase64(data) }
+  const text = typeof data === 'string' ? data : decoder.decode(data)
+  return kind === 'json' ? { ...rest, text, json: true } : { ...rest, text }
 }
 
 function readEnvelope(value: unknown): Envelope {
@@ -82,8 +83,8 @@ function readEnvelope(value: unknown): Envelope {
 }
 
 function readPayload(fields: JsonFields): Payload {
-  if (fields['binary'] === undefined) return { binary: false, data: textOf(fields, 'text') }
-  return { binary: true, data: bytesOfBase64(textOf(fields, 'binary')) }
+  if (fields['binary'] !== undefined) return { kind: 'bytes', data: bytesOfBase64(textOf(fields, 'binary')) }
+  return { kind: fields['json'] === true ? 'json' : 'text', data: textOf(fields, 'text') }
 }
 
 function readAddress(value: unknown): Address {

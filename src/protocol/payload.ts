@@ -1,27 +1,41 @@
 import { FlotillaError } from '../errors.ts'
 
+const encoder = new TextEncoder()
+
 /**
- * A message as it goes over the wire, shared by everyone who gets it. A text stays a string until it is written for the
- * first time; where it was read from an envelope, it is UTF-8 already.
+ * A message as it goes over the wire, shared by everyone who gets it. JSON goes out as text, like any other. A text stays a
+ * string until it is written for the first time; if it came as UTF-8, from an envelope or in a body, it is that already.
  */
 export type Payload =
-  | { readonly binary: false; readonly data: string | Uint8Array }
-  | { readonly binary: true; readonly data: Uint8Array }
+  | { readonly kind: 'text' | 'json'; readonly data: string | Uint8Array }
+  | { readonly kind: 'bytes'; readonly data: Uint8Array }
 
-const encoder = new TextEncoder()
+export type PayloadKind = Payload['kind']
+
+/** A message that came as JSON: it goes out as the same bytes, and is not written again. */
+export class ReadyJson {
+  readonly bytes: Uint8Array
+
+  /** @param text MUST be JSON: nobody checks it again */
+  constructor(text: string) {
+    // A slice of a string would keep the whole body in memory for as long as the push waits.
+    this.bytes = encoder.encode(text)
+  }
+}
+
 /** Bytes of one UTF-16 unit in UTF-8, at most. */
 const MAX_UTF8 = 3
 
 /**
- * string → that text, `Uint8Array` → those bytes, anything else → JSON text.
+ * string → that text, `Uint8Array` → those bytes, JSON that is ready → as it is, anything else → JSON text.
  *
  * @throws FlotillaError `FLT_BAD_MESSAGE` for what JSON has no word for: `undefined`, a function, a cycle, a `BigInt`.
  */
 export function encodePayload(message: unknown): Payload {
-  if (typeof message === 'string') return { binary: false, data: message }
+  if (typeof message === 'string') return { kind: 'text', data: message }
   const bytes = bytesOf(message)
-  if (bytes !== undefined) return { binary: true, data: bytes }
-  return { binary: false, data: toJson(message) }
+  if (bytes !== undefined) return { kind: 'bytes', data: bytes }
+  return { kind: 'json', data: message instanceof ReadyJson ? message.bytes : toJson(message) }
 }
 
 /** The bytes of a message that is made of bytes, however it is dressed. */

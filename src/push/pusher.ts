@@ -3,6 +3,7 @@ import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target }
 import { checkNames } from '../checked-names.ts'
 import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
+import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { Address, PushEnvelope } from '../protocol/envelope.ts'
 import type { NodeId, PushId } from '../protocol/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
@@ -26,6 +27,7 @@ const REMEMBER_IDS = 600_000
 /** A push waits at most so often for `storeWait`: to be claimed, located, appended. Longer, its claim is a dead one's. */
 const CLAIM_WAITS = 3
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const NO_OPTIONS: PushOptions = Object.freeze({})
 const PUSH_OPTIONS = ['except', 'id', 'key'] as const satisfies readonly (keyof PushOptions)[]
 
@@ -303,11 +305,19 @@ function storedBefore(error: unknown): readonly NodeId[] {
   return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
 }
 
+/**
+ * Of two pushes that say the same: JSON may be spelled in several ways, and one node may have got it as an object. What
+ * older nodes wrote is the same, except for JSON that they altered on its way.
+ */
 function digestOf({ target, payload, except, key }: ParsedPush): string {
   // Without a key it is what nodes wrote that knew of none.
   const keys = key === undefined ? [] : [key]
-  const hash = createHash('sha1').update(JSON.stringify([target, payload.binary, except ?? null, ...keys]))
-  return hash.update(payload.data).digest('base64')
+  const hash = createHash('sha1').update(JSON.stringify([target, payload.kind === 'bytes', except ?? null, ...keys]))
+  return hash.update(payload.kind === 'json' ? canonicalJson(toText(payload.data)) : payload.data).digest('base64')
+}
+
+function toText(data: string | Uint8Array): string {
+  return typeof data === 'string' ? data : decoder.decode(data)
 }
 
 function idReused(id: PushId): FlotillaError {

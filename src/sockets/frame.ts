@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
 import type { PushEnvelope } from '../protocol/envelope.ts'
-import type { Payload } from '../protocol/payload.ts'
+import type { Payload, PayloadKind } from '../protocol/payload.ts'
 import type { Handover } from './handover.ts'
 
 const FIN = 0x80
@@ -17,11 +17,13 @@ export class Frame {
   readonly key: string | undefined
   /** What it was handed over with, where somebody waits for that. */
   readonly handover: Handover | undefined
+  readonly #kind: PayloadKind
   #push: PushHead | undefined
   #deflated: Frame | undefined
 
   constructor(payload: Payload, key?: string, { rsv = 0, push, handover }: Origin = NO_ORIGIN) {
-    this.bytes = build(payload, rsv)
+    this.#kind = kindOf(payload, rsv)
+    this.bytes = build(this.#kind, payload.data, rsv)
     this.key = key
     this.handover = handover
     this.#push = push
@@ -38,7 +40,7 @@ export class Frame {
 
   /** As it was before it was framed, and compressed. */
   get payload(): Payload {
-    return payloadIn(this.bytes)
+    return { kind: this.#kind, data: messageIn(this.bytes) }
   }
 
   /** Lets go of the bytes that the push was read from: a batch of many, most likely. */
@@ -58,8 +60,7 @@ export class Frame {
   #deflate(threshold: number): Frame {
     const data = payloadOf(this.bytes)
     if (data.length < threshold) return this
-    const binary = (this.bytes[0]! & BINARY) !== 0
-    const deflated = new Frame({ binary, data: deflate(data) }, this.key, {
+    const deflated = new Frame({ kind: this.#kind, data: deflate(data) }, this.key, {
       rsv: RSV1,
       push: this.#push,
       handover: this.handover,
@@ -85,14 +86,17 @@ interface Origin {
 
 const NO_ORIGIN: Origin = Object.freeze({})
 
+/** A text must be UTF-8 (RFC 6455 §5.6): what somebody else put into the store may say that it is one. */
+function kindOf({ kind, data }: Payload, rsv: number): PayloadKind {
+  return kind === 'bytes' || typeof data === 'string' || rsv !== 0 || isUtf8(data) ? kind : 'bytes'
+}
+
 /** RFC 6455 §5.2: unfragmented and unmasked, as a server sends. */
-function build({ binary, data }: Payload, rsv: number): Buffer {
+function build(kind: PayloadKind, data: string | Uint8Array, rsv: number): Buffer {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length
   const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10
   const frame = Buffer.allocUnsafe(headerLength + length)
-  // A text must be UTF-8 (RFC 6455 §5.6): what somebody else put into the store may say that it is one.
-  const isText = !binary && (typeof data === 'string' || rsv !== 0 || isUtf8(data))
-  frame[0] = FIN | rsv | (isText ? TEXT : BINARY)
+  frame[0] = FIN | rsv | (kind === 'bytes' ? BINARY : TEXT)
   if (headerLength === 2) {
     frame[1] = length
   } else if (headerLength === 4) {
@@ -112,15 +116,11 @@ function payloadOf(frame: Buffer): Buffer {
   return frame.subarray(length < 126 ? 2 : length === 126 ? 4 : 10)
 }
 
-function payloadIn(frame: Buffer): Payload {
+/** Inflated, if the frame is compressed. */
+function messageIn(frame: Buffer): Buffer {
   const data = payloadOf(frame)
-  return {
-    binary: (frame[0]! & BINARY) !== 0,
-    data:
-      (frame[0]! & RSV1) === 0
-        ? data
-        : inflateRawSync(Buffer.concat([data, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH }),
-  }
+  if ((frame[0]! & RSV1) === 0) return data
+  return inflateRawSync(Buffer.concat([data, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH })
 }
 
 /** Half of the time that zlib's default of 6 takes, for a tenth more bytes. */

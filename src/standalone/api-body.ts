@@ -1,7 +1,11 @@
 import { z } from 'zod'
+import type { JsonSource } from '../index.ts'
 import { badRequest } from './api-error.ts'
 
 const MAX_BATCH = 1000
+/** Of fields that do not exist: enough to find the mistake. */
+const MAX_NAMES = 3
+const MAX_NAME_LENGTH = 64
 
 const batchSchema = z.strictObject({
   pushes: z
@@ -31,8 +35,9 @@ const pageSchema = z.strictObject({
 })
 
 /** @throws FlotillaError `FLT_BAD_REQUEST` that names the field; likewise the other two. */
-export function parseBatch(body: unknown): unknown[] {
-  return parse(batchSchema, body, 'the body').pushes
+export function parseBatch(body: JsonSource): JsonSource[] {
+  parse(batchSchema, body.value, 'the body')
+  return body.member('pushes').items()
 }
 
 export function parseClose(query: Record<string, string>): { code?: number | undefined; reason?: string | undefined } {
@@ -54,7 +59,8 @@ function parse<T>(schema: z.ZodType<T>, value: unknown, whole: string): T {
 function describe(issue: z.core.$ZodIssue, whole: string): string {
   const path = issue.path.join('.')
   if (issue.code === 'unrecognized_keys') {
-    const names = issue.keys.map((key) => (path === '' ? key : `${path}.${key}`))
+    const keys = issue.keys.slice(0, MAX_NAMES).map((key) => key.slice(0, MAX_NAME_LENGTH))
+    const names = keys.map((key) => (path === '' ? key : `${path}.${key}`))
     return `${names.join(', ')}: there is no such field in ${whole}`
   }
   return path === '' ? `${whole} must be a JSON object` : `${path} ${issue.message}`

@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { FlotillaError } from '../index.ts'
+import { FlotillaError, JsonSource } from '../index.ts'
 import { badRequest } from './api-error.ts'
 import type { Env } from './api-guard.ts'
 
@@ -11,7 +11,7 @@ export function bodySizeOf(maxPayload: number): number {
 }
 
 /** @throws FlotillaError `FLT_BAD_CONTENT_TYPE`, `FLT_TOO_LARGE`, `FLT_BAD_JSON` */
-export async function readJson(c: Context<Env>, maxSize: number): Promise<unknown> {
+export async function readJson(c: Context<Env>, maxSize: number): Promise<JsonSource> {
   const type = c.req.header('content-type') ?? ''
   if (!/^application\/json *(;|$)/i.test(type)) {
     throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
@@ -51,9 +51,9 @@ async function readBody(request: Request, maxSize: number): Promise<Body> {
   return size > maxSize ? { type: 'too large' } : { type: 'whole', bytes: Buffer.concat(chunks) }
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function parseJson(bytes: Uint8Array): JsonSource {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as unknown
+    return JsonSource.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new FlotillaError('FLT_BAD_JSON', 'the body is not JSON in UTF-8', { cause })
   }

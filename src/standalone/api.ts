@@ -1,5 +1,13 @@
 import { Hono, type Context } from 'hono'
-import { FlotillaError, type Logger, parsePushBody, type Receipt, type Server, type Target } from '../index.ts'
+import {
+  FlotillaError,
+  type JsonSource,
+  type Logger,
+  parsePushBody,
+  type Receipt,
+  type Server,
+  type Target,
+} from '../index.ts'
 import { parseBatch, parseClose, parsePage } from './api-body.ts'
 import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
@@ -37,11 +45,11 @@ export function addApi(app: Hono<Env>, options: ApiOptions): void {
 
 function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): void {
   const limit = bodySizeOf(maxPayload)
-  const push = (body: unknown): Promise<Receipt> => {
+  const push = (body: JsonSource): Promise<Receipt> => {
     const { target, message, options } = parsePushBody(body)
     return server.cluster.push(target, message, options)
   }
-  const result = async (body: unknown): Promise<object> => {
+  const result = async (body: JsonSource): Promise<object> => {
     try {
       return receiptOf(await push(body))
     } catch (error) {

@@ -86,7 +86,6 @@ test('the HTTP API: the same, and it answers in JSON to each', async (t) => {
     ['{"all":true,"message":"x","__proto__":{"polluted":1}}', 400],
     ['{"all":true,"message":"x","constructor":1}', 400],
     ['{"__proto__":{"all":true},"message":"x"}', 400],
-    [`{"all":true,"message":${deep}}`, 400],
     [deep, 400],
     ['{"uid":"\\ud800","message":"x"}', 400],
     ['{"uid":1e999,"message":"x"}', 400],
@@ -94,6 +93,7 @@ test('the HTTP API: the same, and it answers in JSON to each', async (t) => {
     ['{"uid":"nobody","uid":"ann","message":"the last key counts"}', 200],
     ['{"uid":"ann","message":{"__proto__":{"polluted":1},"n":1e999}}', 200],
     ['{"uid":"ann","message":"\\ud800"}', 200],
+    [`{"uid":"ann","message":${deep}}`, 200],
   ]
   for (const [body, status] of answers) {
     const answer = await call('POST', '/api/push', body)
@@ -102,8 +102,9 @@ test('the HTTP API: the same, and it answers in JSON to each', async (t) => {
   }
   assert.equal(await client.next(), 'once')
   assert.equal(await client.next(), 'the last key counts')
-  assert.equal(await client.next(), '{"__proto__":{"polluted":1},"n":null}')
+  assert.equal(await client.next(), '{"__proto__":{"polluted":1},"n":1e999}', 'unread, it goes out as it came')
   assert.equal(await client.next(), '\ufffd', 'a text frame is UTF-8, which has no half a pair')
+  assert.equal(await client.next(), deep)
   assert.equal((await call('POST', '/api/push/batch', `{"pushes":[${deep}],"__proto__":1}`)).status, 400)
   assert.equal((await call('GET', '/healthz')).status, 200)
 })

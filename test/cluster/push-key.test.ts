@@ -99,7 +99,7 @@ test('the codec json carries the key too', async (t) => {
   )
 })
 
-test('what is taken over from a dead node keeps its key', async (t) => {
+test('what is taken over from a dead node keeps its key, and its kind', async (t) => {
   const stage = await startStage(t)
   const survivors = [await listen(stage, binaryCodec), await listen(stage, binaryCodec)]
   const dying = await startNode([...FLAGS, '--redis', stage.redis.url])
@@ -107,17 +107,17 @@ test('what is taken over from a dead node keeps its key', async (t) => {
   for (const uid of ['u0', 'u1']) await connect(`${dying.url}/ws?uid=${uid}`)
   dying.pause()
   const { cluster } = survivors[0]!.server
-  const { nodeCount } = await cluster.push({ uid: ['u0', 'u1'] }, 'unread', { key: 'price' })
+  const { nodeCount } = await cluster.push({ uid: ['u0', 'u1'] }, { read: false }, { key: 'price' })
   assert.equal(nodeCount, 1)
   // Whichever of them takes over, it sends the other's user a copy through the store.
   const clients = await Promise.all(survivors.map(({ server }, n) => connect(`${server.url}/ws?uid=u${n}`)))
   stage.ends(() => clients.forEach((client) => client.close()))
   await dying.kill9()
-  assert.deepEqual(await Promise.all(clients.map((client) => client.next())), ['unread', 'unread'])
+  assert.deepEqual(await Promise.all(clients.map((client) => client.next())), ['{"read":false}', '{"read":false}'])
   const copies = survivors.flatMap(({ read }) => read.filter(({ resent }) => resent))
   assert.deepEqual(
-    copies.map(({ key }) => key),
-    ['price'],
+    copies.map(({ key, payload }) => [key, payload.kind]),
+    [['price', 'json']],
   )
 })
 

@@ -116,7 +116,7 @@ describe('the codec binary, on the wire', () => {
           type: 'push',
           id: 'id',
           to: { type: 'connections', connections: ['c1'] },
-          payload: { binary: false, data: new Uint8Array(0) },
+          payload: { kind: 'text', data: new Uint8Array(0) },
           except: undefined,
           key: undefined,
           hops: 0,
@@ -150,6 +150,14 @@ describe('the codec binary, on the wire', () => {
     assert.equal(withKey.length - binaryCodec.encode(batchOf(push)).length, field.length)
   })
 
+  it('says of JSON that it is, in a bit that older nodes skip: what else it writes is what they wrote', () => {
+    const push = pushOf({ kind: 'text', data: '{"a":1}' })
+    const text = binaryCodec.encode(batchOf(push))
+    const json = binaryCodec.encode(batchOf({ ...push, payload: { kind: 'json', data: '{"a":1}' } }))
+    assert.equal(json.length - text.length, 3)
+    assert.deepEqual([...json.subarray(-3)], [8, 1, 4])
+  })
+
   it('refuses another version', () => {
     const bytes = binaryCodec.encode(batchOf()).slice()
     bytes[2] = 2
@@ -167,6 +175,7 @@ describe('the codec json, on the wire', () => {
   it('can be read by people: a text is a text', () => {
     const json = Buffer.from(jsonCodec.encode(batchOf(pushOf(encodePayload('hello'))))).toString()
     assert.equal(JSON.parse(json).envelopes[0].text, 'hello')
+    assert.equal(JSON.parse(json).envelopes[0].json, undefined)
   })
 
   it('skips fields of later versions and refuses any flaw in those it knows', () => {
@@ -275,8 +284,8 @@ function assertCarried(codec: Codec, batch: Batch): void {
 function inUtf8(batch: Batch): unknown {
   return batch.envelopes.map((envelope) => {
     if (envelope.type !== 'push') return envelope
-    const { binary, data } = envelope.payload
-    return { ...envelope, payload: { binary, data: Buffer.from(data).toString('hex') } }
+    const { kind, data } = envelope.payload
+    return { ...envelope, payload: { kind, data: Buffer.from(data).toString('hex') } }
   })
 }
 

@@ -44,6 +44,7 @@ const anyBytes = fc.uint8Array({ maxLength: 300 })
 export const anyPayload: fc.Arbitrary<Payload> = fc.oneof(
   anyBytes.map(encodePayload),
   fc.string({ unit: 'binary', maxLength: 200 }).map(encodePayload),
+  fc.jsonValue().map(encodePayload),
 )
 
 const anyConnection = anyId as fc.Arbitrary<ConnectionId>

@@ -3,8 +3,10 @@ import type { Ingress, IngressEntry, Stop } from '../queue.ts'
 import type { RedisClient } from './client.ts'
 import type { Keys } from './keys.ts'
 import type { RawEntry, StreamPlace } from './reader.ts'
+import { asBuffer } from './records.ts'
 
 const MAX_POISON = 1_000
+const NOTHING = new Uint8Array(0)
 
 type Follow = (place: StreamPlace, handler: (entries: readonly RawEntry[]) => Promise<void>) => Stop
 
@@ -40,11 +42,12 @@ export class RedisIngress implements Ingress {
 
   async setAside({ position, body }: IngressEntry, reason: string): Promise<void> {
     const key = this.#keys.ingressPoison()
-    await this.#client.run((redis) => redis.xadd(key, 'MAXLEN', MAX_POISON, '*', 'reason', reason, 'body', body))
+    const fields = ['reason', reason, 'body', asBuffer(body)]
+    await this.#client.run((redis) => redis.xadd(key, 'MAXLEN', MAX_POISON, '*', ...fields))
     await this.done([position])
   }
 }
 
 function toIngressEntry({ id, fields }: RawEntry): IngressEntry {
-  return { position: id, body: fields[1]?.toString() ?? '' }
+  return { position: id, body: fields[1] ?? NOTHING }
 }

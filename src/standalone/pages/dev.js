@@ -183,7 +183,9 @@ function received(/** @type {string | ArrayBuffer} */ data) {
   if (json?.id === WHOAMI) return showWhoami(json.data)
   if (isChat(json)) return showChat(json)
   const isObject = json !== null && typeof json === 'object'
-  showRaw(isObject ? JSON.stringify(json, null, 2) : data, isObject ? 'JSON' : 'text')
+  // Indented only if nothing is lost by that, such as the last digits of a large number.
+  const isWhole = isObject && JSON.stringify(json) === data
+  showRaw(isWhole ? JSON.stringify(json, null, 2) : data, isObject ? 'JSON' : 'text')
 }
 
 /** @returns {any} */

@@ -1,0 +1,67 @@
+import { COMMA, endOfString, endOfValue, QUOTE, skipSpace } from './json-scan.ts'
+
+/**
+ * A value that was parsed from a JSON text, and where it begins there: what is only passed on goes out as it came, with
+ * every digit of its numbers.
+ */
+export class JsonSource {
+  readonly value: unknown
+  readonly #text: string
+  readonly #start: number
+
+  private constructor(value: unknown, text: string, start: number) {
+    this.value = value
+    this.#text = text
+    this.#start = start
+  }
+
+  /** @throws SyntaxError */
+  static parse(text: string): JsonSource {
+    return new JsonSource(JSON.parse(text), text, skipSpace(text, 0))
+  }
+
+  /** As it came. */
+  get text(): string {
+    return this.#text.slice(this.#start, endOfValue(this.#text, this.#start))
+  }
+
+  /** A member of this object, which MUST have it. Of several with one name it is the last, as for `JSON.parse`. */
+  member(name: string): JsonSource {
+    let found = this.#start
+    let at = skipSpace(this.#text, this.#start + 1)
+    while (this.#text.charCodeAt(at) === QUOTE) {
+      const nameEnd = endOfString(this.#text, at)
+      const colon = skipSpace(this.#text, nameEnd)
+      const start = skipSpace(this.#text, colon + 1)
+      if (isName(this.#text, at, nameEnd, name)) found = start
+      at = nextItem(this.#text, start)
+    }
+    return new JsonSource((this.value as Record<string, unknown>)[name], this.#text, found)
+  }
+
+  /** The items of this value, which MUST be an array. */
+  items(): JsonSource[] {
+    let at = skipSpace(this.#text, this.#start + 1)
+    return (this.value as unknown[]).map((value) => {
+      const start = at
+      at = nextItem(this.#text, start)
+      return new JsonSource(value, this.#text, start)
+    })
+  }
+}
+
+/** Where the next item or member begins, or the bracket stands that closes them. */
+function nextItem(text: string, start: number): number {
+  const at = skipSpace(text, endOfValue(text, start))
+  return text.charCodeAt(at) === COMMA ? skipSpace(text, at + 1) : at
+}
+
+/** What one letter of a name takes at most: `\u006d`. */
+const MAX_ESCAPE = 6
+
+function isName(text: string, start: number, end: number, name: string): boolean {
+  const length = end - start - 2
+  if (length === name.length) return text.startsWith(name, start + 1)
+  if (length < name.length || length > name.length * MAX_ESCAPE) return false
+  return JSON.parse(text.slice(start, end)) === name
+}
