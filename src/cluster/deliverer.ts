@@ -121,9 +121,9 @@ export class Deliverer {
     const gone = push.to.users.filter(({ uid }) => this.#hub.ofUser(uid).size === 0)
     await Promise.all(gone.map(({ uid }) => this.#state.unroute(node, uid)))
     // Whoever it still names is here again, or has not quite gone.
-    const goingUsers = push.to.users.filter((user) => this.#isOnlyGoing(user))
-    const otherUsers = push.to.users.filter((user) => !goingUsers.includes(user))
-    await Promise.all([this.#resendTo(push, goingUsers, node), this.#resendTo(push, otherUsers, undefined)])
+    const goingUsers = new Set(push.to.users.filter((user) => this.#isOnlyGoing(user)))
+    const otherUsers = push.to.users.filter((user) => !goingUsers.has(user))
+    await Promise.all([this.#resendTo(push, [...goingUsers], node), this.#resendTo(push, otherUsers, undefined)])
   }
 
   /** Whether none of the user's connections here would take what is sent again. */

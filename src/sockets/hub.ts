@@ -180,6 +180,8 @@ export class Hub implements Iterable<Connection> {
   ): { deliveredCount: number; absent: readonly Ref[] | undefined; left: readonly Ref[] | undefined } {
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
+    const ages = index.overlaps && refs.length > 1 ? agesOf(refs, index) : undefined
+    const isExcepted = exceptionOf(push.except)
     let absent: Ref[] | undefined
     let left: Ref[] | undefined
     let deliveredCount = 0
@@ -187,9 +189,10 @@ export class Hub implements Iterable<Connection> {
       const connections = index.find(ref)
       let goingCount = 0
       for (const connection of connections) {
-        if (reached?.has(connection) === true || isExcepted(connection, push.except)) continue
+        if (reached?.has(connection) === true || isExcepted(connection)) continue
         reached?.add(connection)
-        if (!this.#isDue(push, connection, refs, index) || this.#isRepeated(push, connection)) continue
+        const age = ages?.get(connection) ?? ageOf(connection, ref, index)
+        if (!this.#isDue(push, connection, age) || this.#isRepeated(push, connection)) continue
         if (connection.write(frame)) deliveredCount++
         else if (connection.isGoing) goingCount++
       }
@@ -207,22 +210,9 @@ export class Hub implements Iterable<Connection> {
    * Who was bound by any of the refs before the lookup has had the first copy. Only younger connections can meet both a
    * first copy and a re-sent one: those are remembered.
    */
-  #isDue<Ref extends Stamped>(
-    push: PushEnvelope,
-    connection: Connection,
-    refs: readonly Ref[],
-    index: RefIndex<Ref>,
-  ): boolean {
-    let isOlder = false
-    let isYounger = false
-    for (const ref of refs) {
-      const stamp = index.stampOf(connection, ref)
-      if (stamp === undefined) continue
-      if (stamp > ref.stamp) isYounger = true
-      else isOlder = true
-    }
-    if (isOlder && push.resent) return false
-    return !isYounger || !isKnown(this.#deliveries, push, connection)
+  #isDue(push: PushEnvelope, connection: Connection, age: number): boolean {
+    if ((age & OLDER) !== 0 && push.resent) return false
+    return (age & YOUNGER) === 0 || !isKnown(this.#deliveries, push, connection)
   }
 
   /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
@@ -231,11 +221,11 @@ export class Hub implements Iterable<Connection> {
   }
 
   #deliverToConnections(push: PushEnvelope, frame: Frame, ids: readonly ConnectionId[]): number {
+    const isExcepted = exceptionOf(push.except)
     let count = 0
     for (const id of ids) {
       const connection = this.#byId.get(id)
-      if (connection === undefined || isExcepted(connection, push.except) || this.#isRepeated(push, connection))
-        continue
+      if (connection === undefined || isExcepted(connection) || this.#isRepeated(push, connection)) continue
       if (connection.write(frame)) count++
     }
     return count
@@ -243,10 +233,11 @@ export class Hub implements Iterable<Connection> {
 
   #deliverToAll(push: PushEnvelope, frame: Frame, order: number): number {
     if (!push.resent) this.#cameTo(order)
+    const isExcepted = exceptionOf(push.except)
     return this.writeToAll(
       frame,
       (connection) =>
-        isExcepted(connection, push.except) ||
+        isExcepted(connection) ||
         this.#isRepeated(push, connection) ||
         (push.resent && !this.#hasMissed(push, connection, order)),
     )
@@ -314,18 +305,22 @@ interface RefIndex<Ref> {
   /** Since when; `undefined` where it is not. */
   readonly stampOf: (connection: Connection, ref: Ref) => number | undefined
   readonly keyOf: (ref: Ref) => string
+  /** Whether one connection may be found by several refs. */
+  readonly overlaps: boolean
 }
 
 const byUser = (hub: Hub): RefIndex<UserRef> => ({
   find: ({ uid }) => hub.ofUser(uid),
   stampOf: (connection, { uid }) => (connection.uid === uid ? connection.uidStamp : undefined),
   keyOf: ({ uid }) => userKey(uid),
+  overlaps: false,
 })
 
 const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   find: ({ group }) => hub.ofGroup(group),
   stampOf: (connection, { group }) => connection.memberships.get(group),
   keyOf: ({ group }) => groupKey(group),
+  overlaps: true,
 })
 
 const NONE: ReadonlySet<Connection> = new Set()
@@ -337,10 +332,35 @@ const groupsOf = (groups: readonly GroupRef[]): Address => ({ type: 'groups', gr
 const userKey = (uid: Uid): string => `u${uid}`
 const groupKey = (group: Group): string => `g${group}`
 
-function isExcepted(connection: Connection, except: Except | undefined): boolean {
-  if (except === undefined) return false
-  if (connection.uid !== undefined && except.uids.includes(connection.uid)) return true
-  return except.connections.includes(connection.id)
+// Bits: a connection may be in several of the target's groups.
+const OLDER = 1
+const YOUNGER = 2
+
+/** Whether a connection was bound by a ref before its lookup, or after. */
+function ageOf<Ref extends Stamped>(connection: Connection, ref: Ref, index: RefIndex<Ref>): number {
+  const stamp = index.stampOf(connection, ref)
+  if (stamp === undefined) return 0
+  return stamp > ref.stamp ? YOUNGER : OLDER
+}
+
+/** The same by any of the refs. Asking each connection for each ref would take a second for 10,000 of both. */
+function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>): Map<Connection, number> {
+  const ages = new Map<Connection, number>()
+  for (const ref of refs) {
+    for (const connection of index.find(ref)) {
+      ages.set(connection, (ages.get(connection) ?? 0) | ageOf(connection, ref, index))
+    }
+  }
+  return ages
+}
+
+const isNobody = (): boolean => false
+
+/** Sets, for both lists and receivers may be thousands. */
+function exceptionOf(except: Except | undefined): (connection: Connection) => boolean {
+  if (except === undefined) return isNobody
+  const [uids, connections] = [new Set(except.uids), new Set(except.connections)]
+  return ({ id, uid }) => (uid !== undefined && uids.has(uid)) || connections.has(id)
 }
 
 /** Whether the push went to the connection before; from now on it did. */

@@ -8,6 +8,7 @@ import { Hub } from '../../src/sockets/hub.ts'
 import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
 import { Flusher } from '../../src/sockets/flusher.ts'
 import { Handover } from '../../src/sockets/handover.ts'
+import { costOf } from '../support/cost.ts'
 
 const process = newProcessId()
 const flusher = new Flusher()
@@ -166,4 +167,27 @@ test('a broadcast that comes once more is for those who came after it, also wher
   assert.deepEqual(sizes(), [2, 1, 0])
   deliver(100, true)
   assert.deepEqual(sizes(), [2, 1, 1])
+})
+
+/** Everyone is in a group of their own and in one for all, and a push names each group and excepts as many again. */
+function crowdOf(size: number): () => void {
+  const hub = new Hub()
+  for (let index = 0; index < size; index++) {
+    hub.join(bound(hub, `u${index}`, 10), `g${index}` as Group)
+  }
+  const ids = Array.from({ length: size }, (_, index) => index)
+  const except = { uids: ids.map((id) => `x${id}` as Uid), connections: [] }
+  const users = ids.map((id) => ({ uid: `u${id}` as Uid, stamp: 20 }))
+  const groups = ids.map((id) => ({ group: `g${id}` as Group, stamp: 20 }))
+  return () => {
+    for (const to of [{ type: 'all' }, { type: 'users', users }, { type: 'groups', groups }] as const) {
+      assert.equal(hub.deliver(pushTo('nobody', 20, { to, except })).deliveredCount, size)
+    }
+  }
+}
+
+test('a push costs in proportion to who is named, or who is here: not to one times the other', () => {
+  const [few, many] = [crowdOf(500), crowdOf(5_000)]
+  const cost = costOf(many, few)
+  assert.ok(cost < 50, `${cost.toFixed(1)} times as much for ten times as many: 100 would be the product`)
 })
