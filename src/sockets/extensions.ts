@@ -10,8 +10,12 @@ const PARAM = `${OWS};${OWS}(${TCHAR}+)(?:${OWS}=${OWS}(?:(${TCHAR}+)|"((?:\\\\?
 const EXTENSION = new RegExp(`^(${TCHAR}+)((?:${PARAM})*)$`)
 const PARAMS = new RegExp(PARAM, 'g')
 
-/** What a Sec-WebSocket-Extensions header lists; undefined where it is malformed (RFC 6455 §9.1). */
+/** Browsers send 50 characters. A list of thousands takes milliseconds to read, and each handshake may bring one. */
+const MAX_LENGTH = 1_024
+
+/** What a Sec-WebSocket-Extensions header lists; undefined if it is malformed (RFC 6455 §9.1), or too long. */
 export function parseExtensions(header: string): Extension[] | undefined {
+  if (header.length > MAX_LENGTH) return undefined
   const extensions: Extension[] = []
   for (const element of header.split(',').map((element) => element.trim())) {
     // RFC 9110 §5.6.1.2: a recipient ignores empty elements of a list.

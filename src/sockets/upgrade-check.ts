@@ -27,7 +27,7 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   if (protocols !== undefined && !areNames(protocols)) return bad('Sec-WebSocket-Protocol must list names, each once')
   const extensions = headers['sec-websocket-extensions']
   if (extensions !== undefined && parseExtensions(extensions) === undefined) {
-    return bad('Sec-WebSocket-Extensions is malformed: give names and parameters (RFC 6455 §9.1)')
+    return bad('Sec-WebSocket-Extensions must list names and parameters in at most 1024 characters (RFC 6455 §9.1)')
   }
   return undefined
 }
