@@ -41,7 +41,7 @@ function respellString(text: string): string | undefined {
 function respellNumber(text: string): string | undefined {
   const value = Number(text)
   if (!Number.isFinite(value)) return undefined
-  const shortest = JSON.stringify(value)
+  const shortest = String(value)
   return shortest !== text && isExact(text, value, shortest) ? shortest : undefined
 }
 

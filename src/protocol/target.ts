@@ -130,7 +130,7 @@ function flawOfId(value: unknown): string | undefined {
   }
   if (value === '') return `is empty: give a string of 1 to ${MAX_ID_BYTES} bytes`
   // UTF-8 has no half a surrogate pair: written, two such ids would become one.
-  if (/\p{Surrogate}/u.test(value)) return 'is not valid Unicode: it holds half a surrogate pair'
+  if (!value.isWellFormed()) return 'is not valid Unicode: it holds half a surrogate pair'
   // At most three bytes for each UTF-16 unit, so that a short id need not be encoded to be measured.
   if (value.length * 3 <= MAX_ID_BYTES) return undefined
   const bytes = encoder.encode(value).length

@@ -6,6 +6,7 @@ const MAX_UTF8 = 3
 /** Bytes of a number below 2^53. */
 const MAX_VARINT = 8
 const SHORT = 24
+const SHORT_READ = 8
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** Writes tag-length-value fields. Numbers are LEB128 varints, seven bits a byte, up to 2^53 - 1. */
@@ -211,7 +212,10 @@ export class TlvReader {
   }
 
   text(): string {
-    return decodeText(this.value())
+    const outerEnd = this.enter()
+    const text = this.restAsText()
+    this.leave(outerEnd)
+    return text
   }
 
   number(): number {
@@ -224,7 +228,7 @@ export class TlvReader {
 
   /** What is left of the field that was entered, as text. */
   restAsText(): string {
-    return decodeText(this.#bytes.subarray(this.#at, this.#end))
+    return shortAscii(this.#bytes, this.#at, this.#end) ?? decodeText(this.#bytes.subarray(this.#at, this.#end))
   }
 }
 
@@ -234,6 +238,18 @@ function decodeText(bytes: Uint8Array): string {
   } catch (cause) {
     throw broken('a text is not UTF-8', cause)
   }
+}
+
+/** The call into the decoder takes longer than the loop, and most of the time that a list of short ids takes. */
+function shortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  if (end - start > SHORT_READ) return undefined
+  let text = ''
+  for (let at = start; at < end; at++) {
+    const unit = bytes[at]!
+    if (unit >= 0x80) return undefined
+    text += String.fromCharCode(unit)
+  }
+  return text
 }
 
 export function broken(what: string, cause?: unknown): FlotillaError {
