@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
-import { describe, it } from 'node:test'
+import { test } from 'node:test'
 import { JsonSource, json, parsePushBody, raw, token } from '../../src/index.ts'
 import { readOffer } from '../../src/middleware/bearer.ts'
 import { Router } from '../../src/modules/router.ts'
@@ -70,26 +70,24 @@ const messages: Inputs = {
   nesting: `{"cmd":"__proto__","data":${'['.repeat(SIZE / 2)}${']'.repeat(SIZE / 2)}}`,
 }
 
-describe('a large command costs no more than its JSON', () => {
-  for (const [name, text] of Object.entries(messages))
-    it(`of ${name}`, () => assertCheap(() => json.decode(text), text))
+for (const [name, text] of Object.entries(messages))
+  test(`a large command costs at most a few times its JSON: ${name}`, () => assertCheap(() => json.decode(text), text))
 
-  for (const [name, text] of Object.entries({ colons: many(':'), 'wide letters': many('ж', '', '', SIZE / 2) })) {
-    it(`of ${name}, in whatever way it is read`, () => {
-      const bytes = Buffer.from(text)
-      for (const parser of [json, token, raw]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
-    })
-  }
-
-  it('that ends too soon', () => {
-    const text = many('0,', '{"cmd":"__proto__","data":[')
-    assertCheap(() => json.decode(text), numbersOf(text.length))
+for (const [name, text] of Object.entries({ colons: many(':'), 'wide letters': many('ж', '', '', SIZE / 2) })) {
+  test(`a large command costs at most a few times its JSON: ${name}, in whatever way it is read`, () => {
+    const bytes = Buffer.from(text)
+    for (const parser of [json, token, raw]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
   })
+}
 
-  it('that is no UTF-8 at its very end', () => {
-    const bytes = Buffer.concat([Buffer.from(many('ж', '', '', SIZE / 2)), Buffer.of(0xff)])
-    for (const parser of [json, token]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
-  })
+test('a large command costs at most a few times its JSON: that ends too soon', () => {
+  const text = many('0,', '{"cmd":"__proto__","data":[')
+  assertCheap(() => json.decode(text), numbersOf(text.length))
+})
+
+test('a large command costs at most a few times its JSON: that is no UTF-8 at its very end', () => {
+  const bytes = Buffer.concat([Buffer.from(many('ж', '', '', SIZE / 2)), Buffer.of(0xff)])
+  for (const parser of [json, token]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
 })
 
 const bodies: Inputs = {
@@ -115,41 +113,41 @@ function readPush(body: JsonSource): void {
   encodePayload(message)
 }
 
-describe('a large push costs no more than its JSON', () => {
-  for (const [name, text] of Object.entries(bodies)) {
-    it(`of ${name}`, () => assertCheap(() => readPush(JsonSource.parse(text)), numbersOf(text.length)))
-  }
+for (const [name, text] of Object.entries(bodies)) {
+  test(`a large push costs at most a few times its JSON: ${name}`, () =>
+    assertCheap(() => readPush(JsonSource.parse(text)), numbersOf(text.length)))
+}
 
-  it('of fields that do not exist, and names a few of them', () => {
-    const text = `{${names}}`
-    assertCheap(() => readPush(JsonSource.parse(text)), text)
-    const isShort = ({ message }: Error): boolean => message.startsWith('k0, k1, k2: ') && message.length < 200
-    assert.throws(() => parsePushBody(JsonSource.parse(text)), isShort)
-    assert.throws(() => parseBatch(JsonSource.parse(`{"pushes":[],${names}}`)), isShort)
-  })
-
-  for (const [name, text] of Object.entries({
-    numbers: many('0,', '{"pushes":[', '0]}'),
-    spaces: many(' ', '{"pushes":[', '0]}'),
-    'one large push': `{"pushes":[${many('0,', '{"uid":"u","message":[', '0]}')}]}`,
-  })) {
-    it(`as a batch of ${name}`, () =>
-      assertCheap(() => parseBatch(JsonSource.parse(text)).forEach(readPush), numbersOf(text.length)))
-  }
-
-  for (const [name, text] of Object.entries({
-    numbers: many('0,', '[', '0]'),
-    decimals: many('1.0,', '[', '0]'),
-    zeroes: many('0.0,', '[', '0]'),
-    'long decimals': many('1000000000000000.0,', '[', '0]'),
-    'a long decimal': many('0', '0.', '1'),
-    escapes: many('"\\n",', '[', '0]'),
-    spaces: many(' 0,', '[', '0]'),
-    nesting: '['.repeat(SIZE / 2) + ']'.repeat(SIZE / 2),
-  })) {
-    it(`with an id, of ${name}`, () => assertCheap(() => Buffer.from(canonicalJson(text)), numbersOf(text.length)))
-  }
+test('a large push costs at most a few times its JSON: fields that do not exist, and names a few of them', () => {
+  const text = `{${names}}`
+  assertCheap(() => readPush(JsonSource.parse(text)), text)
+  const isShort = ({ message }: Error): boolean => message.startsWith('k0, k1, k2: ') && message.length < 200
+  assert.throws(() => parsePushBody(JsonSource.parse(text)), isShort)
+  assert.throws(() => parseBatch(JsonSource.parse(`{"pushes":[],${names}}`)), isShort)
 })
+
+for (const [name, text] of Object.entries({
+  numbers: many('0,', '{"pushes":[', '0]}'),
+  spaces: many(' ', '{"pushes":[', '0]}'),
+  'one large push': `{"pushes":[${many('0,', '{"uid":"u","message":[', '0]}')}]}`,
+})) {
+  test(`a large push costs at most a few times its JSON: as a batch of ${name}`, () =>
+    assertCheap(() => parseBatch(JsonSource.parse(text)).forEach(readPush), numbersOf(text.length)))
+}
+
+for (const [name, text] of Object.entries({
+  numbers: many('0,', '[', '0]'),
+  decimals: many('1.0,', '[', '0]'),
+  zeroes: many('0.0,', '[', '0]'),
+  'long decimals': many('1000000000000000.0,', '[', '0]'),
+  'a long decimal': many('0', '0.', '1'),
+  escapes: many('"\\n",', '[', '0]'),
+  spaces: many(' 0,', '[', '0]'),
+  nesting: '['.repeat(SIZE / 2) + ']'.repeat(SIZE / 2),
+})) {
+  test(`a large push costs at most a few times its JSON: with an id, of ${name}`, () =>
+    assertCheap(() => Buffer.from(canonicalJson(text)), numbersOf(text.length)))
+}
 
 /** A batch with one push to everyone, and more of its fields. */
 function batchWith(write: (writer: TlvWriter) => void): Uint8Array {
@@ -212,24 +210,22 @@ const entries: Readonly<Record<string, Uint8Array>> = {
   'fields of later versions': batchWith((writer) => repeat(SIZE / 2, () => writer.text(90, ''))),
 }
 
-describe('a large entry costs no more than JSON of that size', () => {
-  for (const [name, bytes] of Object.entries(entries)) {
-    it(`of ${name}, in each codec, to read and to write`, () => {
-      const batch = binaryCodec.decode(bytes)
-      for (const codec of [binaryCodec, jsonCodec]) {
-        const encoded = codec.encode(batch)
-        const control = objectsOf(Math.max(encoded.length, bytes.length))
-        assertCheap(() => codec.decode(encoded), control)
-        assertCheap(() => codec.encode(batch), control)
-      }
-    })
-  }
-
-  it('of bytes in base64', () => {
-    const text = toBase64(new Uint8Array(SIZE))
-    assertCheap(() => bytesOfBase64(text), numbersOf(SIZE))
-    assertCheap(() => toBase64(new Uint8Array(SIZE)), numbersOf(SIZE))
+for (const [name, bytes] of Object.entries(entries)) {
+  test(`a large entry costs at most a few times JSON of that size: ${name}, in each codec, to read and to write`, () => {
+    const batch = binaryCodec.decode(bytes)
+    for (const codec of [binaryCodec, jsonCodec]) {
+      const encoded = codec.encode(batch)
+      const control = objectsOf(Math.max(encoded.length, bytes.length))
+      assertCheap(() => codec.decode(encoded), control)
+      assertCheap(() => codec.encode(batch), control)
+    }
   })
+}
+
+test('a large entry costs at most a few times JSON of that size: bytes in base64', () => {
+  const text = toBase64(new Uint8Array(SIZE))
+  assertCheap(() => bytesOfBase64(text), numbersOf(SIZE))
+  assertCheap(() => toBase64(new Uint8Array(SIZE)), numbersOf(SIZE))
 })
 
 function handshake(headers: Record<string, string>): IncomingMessage {
@@ -254,44 +250,42 @@ const offers: Inputs = {
   commas: many(',', '', '', HEADER),
 }
 
-describe('a handshake with 16 KiB of headers costs no more than JSON of that size', () => {
-  const times = 16
-  const control = objectsOf(HEADER)
+const times = 16
+const control = objectsOf(HEADER)
 
-  for (const [name, offer] of Object.entries(offers)) {
-    it(`with extensions: ${name}`, () => {
-      assertCheap(() => parseExtensions(offer), control, times)
-      assertCheap(() => acceptableDeflate(offer), control, times)
-    })
+for (const [name, offer] of Object.entries(offers)) {
+  test(`a handshake with 16 KiB of headers costs at most a few times JSON of that size: with extensions: ${name}`, () => {
+    assertCheap(() => parseExtensions(offer), control, times)
+    assertCheap(() => acceptableDeflate(offer), control, times)
+  })
+}
+
+test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with subprotocols, a host or a key', () => {
+  const protocols = Array.from({ length: 4_000 }, (_, index) => index.toString(36)).join(',')
+  const inputs: Record<string, string>[] = [
+    { 'sec-websocket-protocol': protocols },
+    { 'sec-websocket-protocol': many(',', '', '', HEADER) },
+    { host: many('1', 'a:', '#', HEADER) },
+    { 'sec-websocket-key': many('A', '', '', HEADER) },
+  ]
+  for (const headers of inputs) assertCheap(() => flawOf(handshake(headers)), control, times)
+})
+
+test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with a token, or what looks like one', () => {
+  const request = new Request(`http://h/?${many('a&', '', 'b', HEADER)}`, {
+    headers: {
+      authorization: many(' ', 'bearer', 'x', HEADER),
+      'sec-websocket-protocol': many('a,', '', 'a', HEADER),
+    },
+  })
+  assertCheap(() => readOffer(request), control, times)
+})
+
+test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with a path', () => {
+  const router = new Router<number>()
+  router.add('/a/:b/:c', 1)
+  for (const path of [many('%61', '/', '', HEADER), many('%6', '/', '', HEADER), many('/', '', '', HEADER)]) {
+    assertCheap(() => router.match(path), control, times)
+    assertCheap(() => checkPath(path), control, times)
   }
-
-  it('with subprotocols, a host or a key', () => {
-    const protocols = Array.from({ length: 4_000 }, (_, index) => index.toString(36)).join(',')
-    const inputs: Record<string, string>[] = [
-      { 'sec-websocket-protocol': protocols },
-      { 'sec-websocket-protocol': many(',', '', '', HEADER) },
-      { host: many('1', 'a:', '#', HEADER) },
-      { 'sec-websocket-key': many('A', '', '', HEADER) },
-    ]
-    for (const headers of inputs) assertCheap(() => flawOf(handshake(headers)), control, times)
-  })
-
-  it('with a token, or what looks like one', () => {
-    const request = new Request(`http://h/?${many('a&', '', 'b', HEADER)}`, {
-      headers: {
-        authorization: many(' ', 'bearer', 'x', HEADER),
-        'sec-websocket-protocol': many('a,', '', 'a', HEADER),
-      },
-    })
-    assertCheap(() => readOffer(request), control, times)
-  })
-
-  it('with a path', () => {
-    const router = new Router<number>()
-    router.add('/a/:b/:c', 1)
-    for (const path of [many('%61', '/', '', HEADER), many('%6', '/', '', HEADER), many('/', '', '', HEADER)]) {
-      assertCheap(() => router.match(path), control, times)
-      assertCheap(() => checkPath(path), control, times)
-    }
-  })
 })
