@@ -11,7 +11,6 @@ import { Events } from './events.ts'
 import { compileModules, type Module } from './modules/module.ts'
 import { Router } from './modules/router.ts'
 import { parseOptions, type ServerOptions, type Settings } from './options.ts'
-import { CloseCode } from './protocol/close-codes.ts'
 import { ClientAddress } from './sockets/client-address.ts'
 import type { ClientSocket } from './sockets/client-socket.ts'
 import { Connection, type ConnectionHooks } from './sockets/connection.ts'
@@ -242,7 +241,7 @@ export class Server implements AsyncDisposable {
   async #sayGoodbye(timeout: number): Promise<void> {
     const conversations = [...this.#conversations.values()]
     const left = Promise.all(conversations.map(({ ended }) => ended))
-    for (const { connection } of conversations) connection.disconnect(CloseCode.goingAway, 'the node is going away')
+    for (const { connection } of conversations) connection.sayGoodbye()
     const timer = setTimeout(() => {
       for (const conversation of this.#conversations.values()) conversation.terminate()
     }, timeout)
@@ -302,6 +301,7 @@ export class Server implements AsyncDisposable {
   readonly #connectionHooks: ConnectionHooks = {
     /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
     closing: (connection) => this.#node.residents.moveOut(connection),
+    expelled: (connection) => this.#conversations.get(connection)?.abandon(),
     lost: (connection, frames) => this.#node.leftBehind(connection, frames),
   }
 }

@@ -133,7 +133,7 @@ abstract class ConnectionContext<P extends string> {
     return this.#services.log
   }
 
-  /** Aborts when the connection closes. */
+  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
   get signal(): AbortSignal {
     return this.connection.signal
   }

@@ -38,6 +38,8 @@ export interface UpgradeRequest {
 export interface ConnectionHooks {
   /** It begins to close, whoever closes it: from then on it takes no messages. */
   readonly closing: (connection: Connection) => void
+  /** The server put its client out: what the client has sent and nobody has begun to handle must not run. */
+  readonly expelled: (connection: Connection) => void
   /** It has closed, or is about to, and these will not reach its client. */
   readonly lost: (connection: Connection, frames: readonly Frame[]) => void
 }
@@ -64,6 +66,7 @@ export class Connection<P extends string = string> {
   readonly #hooks: ConnectionHooks | undefined
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
+  #isOver = false
   #closing: { readonly code: number; readonly reason: string } | undefined
   #uid: Uid | undefined
   #uidStamp = UNSTAMPED
@@ -115,9 +118,12 @@ export class Connection<P extends string = string> {
     return { url: this.#url, rawHeaders: this.#headers.split('\n') }
   }
 
-  /** Aborts when the connection has closed. */
+  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController()
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController()
+      if (this.#isOver) this.#abort.abort()
+    }
     return this.#abort.signal
   }
 
@@ -136,16 +142,35 @@ export class Connection<P extends string = string> {
     return this.write(new Frame(encodePayload(message)))
   }
 
-  /** Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. */
+  /**
+   * Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. Messages
+   * of the client that wait for a handler are dropped; the handlers at work may end, and their `signal` aborts.
+   */
   disconnect(code: number = CloseCode.kicked, reason = ''): void {
     checkClose(code, reason)
+    this.#close(code, reason)
+    this.#hooks?.expelled(this)
+    this.#end()
+  }
+
+  // ---- for the rooms around it; none of it is for users
+
+  /** @internal Closes because the node goes away, which is not the client's doing: what it has sent is still handled. */
+  sayGoodbye(): void {
+    this.#close(CloseCode.goingAway, 'the node is going away')
+  }
+
+  #close(code: number, reason: string): void {
     if (this.#closing !== undefined) return
     this.#closing = { code, reason }
     this.#closeSocket()
     this.#hooks?.closing(this)
   }
 
-  // ---- for the rooms around it; none of it is for users
+  #end(): void {
+    this.#isOver = true
+    this.#abort?.abort()
+  }
 
   /** @internal Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
   get isGoing(): boolean {
@@ -196,7 +221,7 @@ export class Connection<P extends string = string> {
     this.#closing ??= { code: CloseCode.goingAway, reason: '' }
     const lost = this.#outbox.close()
     if (lost.length > 0) this.#hooks?.lost(this, lost)
-    this.#abort?.abort()
+    this.#end()
   }
 
   #closeSocket(): void {

@@ -77,8 +77,6 @@ export class Conversation {
       await this.#module.open(new OpenContext(this.connection, this.#hooks.services))
     } catch (error) {
       this.#report('open', error)
-      this.#pending = []
-      this.#pendingBytes = 0
       this.connection.disconnect(CloseCode.hookFailed, 'open failed')
     }
     this.#isOpened = true
@@ -98,6 +96,13 @@ export class Conversation {
 
   terminate(): void {
     this.#socket.terminate()
+  }
+
+  /** Drops the messages that wait: whoever was put out has no more say here. */
+  abandon(): void {
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#next()
   }
 
   // ---- what the socket tells
@@ -165,8 +170,6 @@ export class Conversation {
     if (this.#isFlooded) return
     this.#isFlooded = true
     this.#hooks.flooded(this.connection)
-    this.#pending = []
-    this.#pendingBytes = 0
     this.connection.disconnect(CloseCode.policy, 'too many messages')
     this.#socket.pause()
     setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
@@ -190,7 +193,7 @@ export class Conversation {
     this.#next()
   }
 
-  /** The close hook runs once, after the handlers of every message that came before. */
+  /** The close hook runs once, after the handlers of the messages that came before. */
   async #end({ code, reason }: { code: number; reason: string }): Promise<void> {
     if (!this.#isOpened || this.#running > 0 || this.#pending.length > 0) return
     this.#isOpened = false

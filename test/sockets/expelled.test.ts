@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  type CloseContext,
+  defineModule,
+  type MessageContext,
+  type OpenContext,
+  type ServerOptions,
+} from '../../src/index.ts'
+import { startTestServer, type TestClient, type TestServer } from '../../src/testing.ts'
+import { until } from '../support/until.ts'
+
+const SENT = 30
+const PATIENCE = { timeout: 60_000 }
+
+/** A server whose handlers wait until they are let go, and what has become of the messages that a client sent it. */
+class Stage implements AsyncDisposable {
+  readonly test: TestServer
+  readonly begun: string[]
+  readonly signals: AbortSignal[]
+  readonly closes: CloseContext[]
+  readonly #letGo: () => void
+  #receivedCount = 0
+
+  private constructor(test: TestServer, seen: Seen) {
+    this.test = test
+    this.begun = seen.begun
+    this.signals = seen.signals
+    this.closes = seen.closes
+    this.#letGo = seen.letGo
+    test.server.cluster.on('receive', () => this.#receivedCount++)
+  }
+
+  static async start({ concurrency = 1, open, ...options }: StageOptions = {}): Promise<Stage> {
+    let letGo = (): void => {}
+    const held = new Promise<void>((resolve) => (letGo = resolve))
+    const seen: Seen = { begun: [], signals: [], closes: [], letGo }
+    const module = defineModule('/ws', {
+      concurrency,
+      handshake(ctx) {
+        ctx.uid = 'ann'
+        const expiresIn = ctx.url.searchParams.get('expiresIn')
+        if (expiresIn !== null) ctx.expiresAt = Date.now() + Number(expiresIn)
+      },
+      open: (ctx) => open?.(ctx, held),
+      async message(ctx: MessageContext) {
+        seen.begun.push(String(ctx.raw))
+        seen.signals.push(ctx.signal)
+        await held
+      },
+      close: (ctx) => void seen.closes.push(ctx),
+    })
+    return new Stage(await startTestServer({ modules: [module], ...options }), seen)
+  }
+
+  /** Connects a client that sends thirty messages, and waits until all of them are here. */
+  async crowd(path = '/ws'): Promise<TestClient> {
+    const client = await this.test.connect(path)
+    for (let n = 0; n < SENT; n++) client.send(`message ${n}`)
+    await until('all messages are received', () => this.#receivedCount === SENT, PATIENCE)
+    return client
+  }
+
+  /** Lets every handler go, and waits until the connection has come to its end. */
+  async settle(): Promise<void> {
+    this.#letGo()
+    await until('the close hook has run', () => this.closes.length === 1, PATIENCE)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#letGo()
+    await this.test.close()
+  }
+}
+
+interface Seen {
+  readonly begun: string[]
+  readonly signals: AbortSignal[]
+  readonly closes: CloseContext[]
+  readonly letGo: () => void
+}
+
+interface StageOptions extends Partial<ServerOptions> {
+  concurrency?: number
+  open?: (ctx: OpenContext, held: Promise<void>) => unknown
+}
+
+for (const concurrency of [1, 3])
+  test(`of the messages of a client that is kicked none begins any more, ${concurrency} at a time`, async () => {
+    await using stage = await Stage.start({ concurrency })
+    const client = await stage.crowd()
+    assert.equal(stage.begun.length, concurrency)
+    assert.equal(await stage.test.server.cluster.disconnect({ uid: 'ann' }), 1)
+    assert.ok(
+      stage.signals.every(({ aborted }) => aborted),
+      'the signals of those at work abort with the kick, before the socket has gone',
+    )
+    await stage.settle()
+    assert.equal((await client.closed).code, 4403)
+    assert.equal(stage.begun.length, concurrency)
+  })
+
+test('of the messages of a client whose token has expired none begins any more', async () => {
+  await using stage = await Stage.start()
+  const client = await stage.test.connect('/ws?expiresIn=2000')
+  // However few of them have come by then.
+  for (let n = 0; n < SENT; n++) client.send(`message ${n}`)
+  assert.equal((await client.closed).code, 4401)
+  assert.ok(stage.signals.every(({ aborted }) => aborted))
+  await stage.settle()
+  assert.ok(stage.begun.length <= 1)
+})
+
+test('of the messages of a client that floods none begins any more', async () => {
+  await using stage = await Stage.start({ maxMessagesPerSecond: SENT / 5 })
+  const client = await stage.crowd()
+  for (let n = 0; n < 4 * SENT; n++) client.send('one too many')
+  assert.equal((await client.closed).code, 1008)
+  assert.equal(stage.signals[0]?.aborted, true)
+  await stage.settle()
+  assert.deepEqual(stage.begun, ['message 0'])
+})
+
+test('of the messages of a client that reads too slowly none begins any more', async () => {
+  await using stage = await Stage.start({ maxBuffered: 1 })
+  const client = await stage.crowd()
+  client.socket.pause()
+  const isClosed = (): boolean => stage.signals[0]?.aborted === true
+  const large = 'x'.repeat(2 ** 20)
+  while (!isClosed()) {
+    stage.test.server.local.sendToAll(large)
+    await new Promise(setImmediate)
+  }
+  client.socket.resume()
+  await stage.settle()
+  assert.equal((await client.closed).code, 4408)
+  assert.deepEqual(stage.begun, ['message 0'])
+})
+
+test('what a client sends while it is let in does not run if it is put out meanwhile', async () => {
+  await using stage = await Stage.start({ open: (_ctx, held) => held })
+  const client = await stage.crowd()
+  await stage.test.server.cluster.disconnect({ uid: 'ann' }, 4000, 'not now')
+  await stage.settle()
+  assert.equal((await client.closed).code, 4000)
+  assert.deepEqual(stage.begun, [])
+})
+
+test('a handler that puts its own client out is the last one, also of messages that came in one packet', async () => {
+  const begun: string[] = []
+  const module = defineModule('/ws', {
+    message({ raw, connection, signal }) {
+      begun.push(String(raw))
+      if (raw !== 'quit') return
+      connection.disconnect()
+      assert.equal(signal.aborted, true)
+    },
+  })
+  await using server = await startTestServer({ modules: [module] })
+  const client = await server.connect('/ws')
+  client.socket.send('hi')
+  for (const message of ['quit', 'more', 'and more']) client.socket.send(message)
+  assert.equal((await client.closed).code, 4403)
+  assert.deepEqual(begun, ['hi', 'quit'])
+})
+
+test('a queue that had filled up does not keep its client from being told that it was put out', async () => {
+  await using stage = await Stage.start({ maxPending: 5 })
+  const client = await stage.test.connect('/ws')
+  for (let n = 0; n < SENT; n++) client.send(Buffer.alloc(64 * 1024))
+  await until('a handler is at work', () => stage.begun.length === 1, PATIENCE)
+  await stage.test.server.cluster.disconnect({ uid: 'ann' })
+  assert.equal((await client.closed).code, 4403)
+  await stage.settle()
+  assert.equal(stage.begun.length, 1)
+})
+
+test('a signal that is first asked for once its client was put out is aborted already', async () => {
+  const aborted: boolean[] = []
+  const module = defineModule('/ws', { close: ({ signal }) => void aborted.push(signal.aborted) })
+  await using server = await startTestServer({ modules: [module] })
+  const client = await server.connect('/ws')
+  const [connection] = server.server.local
+  connection!.disconnect()
+  aborted.push(connection!.signal.aborted)
+  await client.closed
+  await until('the close hook has run', () => aborted.length === 2, PATIENCE)
+  assert.deepEqual(aborted, [true, true])
+})
+
+test('a client that sends and closes by itself has had its say: all of it runs', async () => {
+  await using stage = await Stage.start()
+  const client = await stage.crowd()
+  client.close()
+  await client.closed
+  await stage.settle()
+  assert.equal(stage.begun.length, SENT)
+})
+
+test('a server that closes still handles what it has received', async () => {
+  await using stage = await Stage.start()
+  const client = await stage.crowd()
+  const closed = stage.test.server.close({ timeout: 60_000 })
+  assert.equal((await client.closed).code, 1001)
+  await stage.settle()
+  await closed
+  assert.equal(stage.begun.length, SENT)
+})
