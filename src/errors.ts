@@ -24,6 +24,7 @@ const kinds = {
   FLT_NOT_FOUND: { status: 404, retry: false },
   FLT_BAD_METHOD: { status: 405, retry: false },
   FLT_BAD_CONTENT_TYPE: { status: 415, retry: false },
+  FLT_PATH_TOO_LONG: { status: 414, retry: false },
   FLT_TOO_LARGE: { status: 413, retry: false },
   FLT_TOO_MANY: { status: 429, retry: true },
   FLT_ID_REUSED: { status: 409, retry: false },

@@ -10,6 +10,7 @@ import { FlotillaError } from './errors.ts'
 import { Events } from './events.ts'
 import { compileModules, type Module } from './modules/module.ts'
 import { Router } from './modules/router.ts'
+import { ownText } from './own-text.ts'
 import { parseOptions, type ServerOptions, type Settings } from './options.ts'
 import { ClientAddress } from './sockets/client-address.ts'
 import type { ClientSocket } from './sockets/client-socket.ts'
@@ -258,12 +259,12 @@ export class Server implements AsyncDisposable {
 
   // ---- a connection's life
 
-  async #admit({ context, request, path }: Admission): Promise<Connection> {
+  async #admit({ module, context, request, target }: Admission): Promise<Connection> {
     if (this.#closing !== undefined) throw goingAway()
     const { uid, groups, session, params, ip } = context
-    const meta = { ip, port: request.socket.remotePort ?? 0, path, openedAt: Date.now() }
-    const { url = '/', rawHeaders } = request
-    const init = { params, session, meta, request: { url, rawHeaders } }
+    const { remotePort: port = 0 } = request.socket
+    const meta = { ip, port, path: ownText(target.path), pattern: module.path, openedAt: Date.now() }
+    const init = { params, session, meta, request: { url: target.url, rawHeaders: request.rawHeaders } }
     const id = this.#node.residents.newConnectionId(uid)
     const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
     try {

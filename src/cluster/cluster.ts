@@ -12,6 +12,7 @@ import type { Events } from '../events.ts'
 import { checkClose, CloseCode } from '../protocol/close-codes.ts'
 import type { ControlAction } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
+import { ownText } from '../own-text.ts'
 import { parseGroups, parseTarget, parseUid } from '../protocol/target.ts'
 import type { Connection } from '../sockets/connection.ts'
 import { FlotillaError } from '../errors.ts'
@@ -91,7 +92,7 @@ export class Cluster implements ClusterApi {
   // ---- changing
 
   async register(connection: Connection, uid: string = this.#rooms.generateUid()): Promise<string> {
-    const parsed = parseUid(uid)
+    const parsed = ownText(parseUid(uid))
     await this.#rooms.residents.register(connection, parsed)
     return parsed
   }
@@ -101,7 +102,7 @@ export class Cluster implements ClusterApi {
   }
 
   async join(target: Target, ...groups: string[]): Promise<number> {
-    return groups.length === 0 ? 0 : this.#order(target, { type: 'join', groups: parseGroups(groups) })
+    return groups.length === 0 ? 0 : this.#order(target, { type: 'join', groups: parseGroups(groups).map(ownText) })
   }
 
   async leave(target: Target, ...groups: string[]): Promise<number> {

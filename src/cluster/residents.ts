@@ -1,6 +1,7 @@
 import { withDeadline } from '../deadline.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { ownText } from '../own-text.ts'
 import { connectionId, type ConnectionId, hashOf, PARTITION_COUNT, partitionOf, type Uid } from '../protocol/ids.ts'
 import { parseGroup, parseUid } from '../protocol/target.ts'
 import type { Connection } from '../sockets/connection.ts'
@@ -48,8 +49,8 @@ export class Residents {
 
   /** Resolves once a push to the user or the groups reaches the connection. What cannot be stored leaves no trace. */
   async moveIn(connection: Connection, uid: string | undefined, groups: Iterable<string>): Promise<void> {
-    const user = uid === undefined ? undefined : parseUid(uid)
-    const joined = [...groups].map((group) => parseGroup(group))
+    const user = uid === undefined ? undefined : ownText(parseUid(uid))
+    const joined = [...groups].map((group) => ownText(parseGroup(group)))
     if (user !== undefined) this.#checkRoomFor(user)
     if (new Set(joined).size > this.#settings.maxGroupsPerConnection)
       throw tooManyGroups(this.#settings.maxGroupsPerConnection)

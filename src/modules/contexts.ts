@@ -2,14 +2,8 @@
 // `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
 import type { Cluster, Message } from '../api.ts'
 import type { Logger } from '../logger.ts'
-import {
-  toRequest,
-  toUrl,
-  type Connection,
-  type Params,
-  type Session,
-  type UpgradeRequest,
-} from '../sockets/connection.ts'
+import type { Connection, Params, Session } from '../sockets/connection.ts'
+import { toRequest, toUrl, type UpgradeRequest } from '../sockets/upgrade-request.ts'
 import type { ParsedMessage } from './parsers.ts'
 
 /** What every context leads to. */
@@ -20,6 +14,8 @@ export interface Services {
 
 export interface HandshakeInit<P extends string = string> extends Services {
   readonly request: UpgradeRequest
+  /** The module's. */
+  readonly path: string
   readonly params: Params<P>
   readonly ip: string
   /** Makes one that aborts when the client goes away: hardly anybody asks for it. */
@@ -56,6 +52,11 @@ export class HandshakeContext<P extends string = string> {
   /** @internal The same, where somebody has asked for them. */
   get ownHeaders(): Headers | undefined {
     return this.#headers
+  }
+
+  /** The path of the module, such as `/chat/:room`: what to guard by, for it is the same whatever the client asked for. */
+  get path(): string {
+    return this.#init.path
   }
 
   get params(): Params<P> {
@@ -103,6 +104,11 @@ abstract class ConnectionContext<P extends string> {
     this.#services = services
   }
 
+  /** The path of the module, such as `/chat/:room`. */
+  get path(): string {
+    return this.connection.meta.pattern
+  }
+
   get params(): Params<P> {
     return this.connection.params
   }
@@ -111,7 +117,7 @@ abstract class ConnectionContext<P extends string> {
     return this.connection.session
   }
 
-  /** The handshake's request. */
+  /** The handshake's request, 4 KiB of it: see `connection.request`. */
   get request(): Request {
     return this.connection.request
   }

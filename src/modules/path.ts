@@ -2,8 +2,8 @@ import { FlotillaError } from '../errors.ts'
 import { shown } from '../shown.ts'
 
 export type Segment =
-  | { readonly type: 'static'; readonly text: string }
-  | { readonly type: 'parameter'; readonly name: string }
+  /** `text` in normal form. */
+  { readonly type: 'static'; readonly text: string } | { readonly type: 'parameter'; readonly name: string }
 
 const PARAMETER_NAME = /^[A-Za-z_$][\w$-]*$/
 
@@ -21,9 +21,24 @@ export function parsePath(path: unknown): Segment[] {
   return segments
 }
 
-/** Undefined where the percent signs make no sense. */
-export function decodeSegment(text: string): string | undefined {
-  if (!text.includes('%')) return text
+/** Nearly every path: segments of characters that need no encoding, and no dot segment. The rest costs a `URL`. */
+const PLAIN = /^(?:\/(?!\.{0,2}(?:\/|$))[\w.~!$&'()*+,;=:@-]+)*\/?$/
+
+/** Encoded slashes and backslashes, which separate segments for whoever decodes too early, and control characters. */
+const AMBIGUOUS = /%(?:2F|5C|[01][\dA-F]|7F)/
+
+/**
+ * Whether everyone reads a path alike: in normal form (RFC 3986 §6.2.2), so that a `URL` leaves it as it is. A path has one
+ * such spelling, except that delimiters such as `@` may be encoded or not (RFC 3986 §2.2).
+ */
+export function isNormalPath(path: string): boolean {
+  if (!path.startsWith('/') || path.includes('//')) return false
+  if (PLAIN.test(path)) return true
+  return spell(path) === path && !AMBIGUOUS.test(path) && decode(path) !== undefined
+}
+
+/** Undefined if its escapes are no UTF-8. Never a view of the path, which would stay in memory with it. */
+export function decode(text: string): string | undefined {
   try {
     return decodeURIComponent(text)
   } catch {
@@ -31,23 +46,47 @@ export function decodeSegment(text: string): string | undefined {
   }
 }
 
+/** As a browser sends it, and with each escape in its normal form. */
+function spell(path: string): string {
+  const closed = path.replaceAll(/%(?![\dA-F]{2})/gi, '%25')
+  return new URL(`http://localhost${closed}`).pathname.replaceAll(/%[\dA-F]{2}/gi, spellEscape)
+}
+
+/** RFC 3986 §6.2.2.1 and §6.2.2.2. */
+function spellEscape(escape: string): string {
+  const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
+  return /[\w.~-]/.test(character) ? character : escape.toUpperCase()
+}
+
 function flawOf(path: unknown): string | undefined {
   if (typeof path !== 'string') return 'must be a string'
   if (!path.startsWith('/')) return `must begin with a slash: '/${path}'`
   const braces = /\{(\w*)\}?/.exec(path)
   if (braces !== null) return `has a '{': parameters are written ':${braces[1] || 'room'}'`
+  if (path.includes('//')) return 'has an empty segment: no request may have one'
   const special = /[*?#\s]/.exec(path)
   if (special !== null) return `has '${special[0]}': it takes plain segments and parameters like ':room'`
   return undefined
 }
 
 function parseSegment(path: unknown, text: string): Segment {
-  if (!text.startsWith(':')) return { type: 'static', text: decodeSegment(text) ?? text }
+  if (!text.startsWith(':')) return { type: 'static', text: parseStatic(path, text) }
   const name = text.slice(1)
   if (PARAMETER_NAME.test(name)) return { type: 'parameter', name }
   throw badPath(
     path,
     `has the parameter '${text}': a name of letters and digits belongs after the colon, as in ':room'`,
+  )
+}
+
+/** In the one spelling that requests may have. */
+function parseStatic(path: unknown, text: string): string {
+  if (text === '') return text
+  const spelled = spell(`/${text}`)
+  if (spelled !== '/' && !text.includes('\\') && isNormalPath(spelled)) return spelled.slice(1)
+  throw badPath(
+    path,
+    `has '${text}', which no request may have: it takes no dot segments, backslashes, encoded slashes or controls`,
   )
 }
 

@@ -1,5 +1,5 @@
 import { FlotillaError } from '../errors.ts'
-import { decodeSegment, parsePath } from './path.ts'
+import { decode, parsePath, type Segment } from './path.ts'
 
 interface Leaf<T> {
   readonly value: T
@@ -19,8 +19,9 @@ export interface Match<T> {
 }
 
 /**
- * Paths like `/chat/:room`. A static segment wins over a parameter; a parameter is one segment that is not empty,
- * percent-decoded. Case and a trailing slash count, as in Fastify and Hono: `/chat/` is not `/chat`.
+ * Paths like `/chat/:room`. A static segment wins over a parameter, and matches byte for byte what a `URL` shows, so that
+ * both read the same; a parameter is one segment that is not empty, percent-decoded. Case and a trailing slash count, as in
+ * Fastify and Hono: `/chat/` is not `/chat`.
  */
 export class Router<T> {
   readonly #root: Branch<T> = newBranch()
@@ -40,8 +41,7 @@ export class Router<T> {
     }
     const names = segments.flatMap((segment) => (segment.type === 'parameter' ? [segment.name] : []))
     branch.leaf = { value, path, names }
-    // What is percent-encoded has several spellings.
-    if (names.length === 0 && !path.includes('%')) this.#fixed.set(path, { value, params: NO_PARAMS })
+    if (names.length === 0) this.#fixed.set(spellingOf(segments), { value, params: NO_PARAMS })
     return this
   }
 
@@ -50,17 +50,21 @@ export class Router<T> {
     const fixed = this.#fixed.get(path)
     if (fixed !== undefined) return fixed
     if (!path.startsWith('/')) return undefined
-    const segments = path.slice(1).split('/').map(decodeSegment)
-    if (!segments.every((segment) => segment !== undefined)) return undefined
-    const values: string[] = []
-    const leaf = find(this.#root, segments, 0, values)
+    const spelled: string[] = []
+    const leaf = find(this.#root, path.slice(1).split('/'), 0, spelled)
     if (leaf === undefined) return undefined
+    const values = spelled.map(decode)
+    if (values.includes(undefined)) return undefined
     // Defined, not assigned: a parameter named __proto__ is a field like any other.
     return { value: leaf.value, params: Object.fromEntries(leaf.names.map((name, index) => [name, values[index]!])) }
   }
 }
 
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})
+
+function spellingOf(segments: readonly Segment[]): string {
+  return segments.map((segment) => (segment.type === 'static' ? `/${segment.text}` : '')).join('')
+}
 
 function newBranch<T>(): Branch<T> {
   return { statics: new Map(), parameter: undefined, leaf: undefined }

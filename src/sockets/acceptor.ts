@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Server as WsServer, type ServerOptions, WebSocketServer } from 'ws'
+import { ownText } from '../own-text.ts'
 import { ClientSocket } from './client-socket.ts'
 import { acceptableDeflate } from './extensions.ts'
 import { Inflater } from './inflater.ts'
@@ -74,8 +75,8 @@ function newServer(
     perMessageDeflate,
     // The socket answers them itself.
     autoPong: false,
-    // One that the client has offered (RFC 6455 §4.2.2): the gate has looked.
-    handleProtocols: () => protocol() ?? false,
+    // One that the client has offered (RFC 6455 §4.2.2): the gate has looked. The socket keeps it.
+    handleProtocols: () => ownText(protocol() ?? '') || false,
   })
   return server.on('headers', (lines) => {
     for (const [name, value] of headers()) if (!OWN_HEADERS.test(name)) lines.push(`${name}: ${value}`)

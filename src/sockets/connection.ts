@@ -8,6 +8,7 @@ import type { OverflowRules } from './backlog.ts'
 import type { Flusher } from './flusher.ts'
 import { Frame } from './frame.ts'
 import { Outbox } from './outbox.ts'
+import { KeptRequest, toRequest, toUrl, type UpgradeRequest } from './upgrade-request.ts'
 
 /** The parameters in a path: `Params<'/chat/:room'>` is `{ room: string }`. */
 export type Params<P extends string> = P extends `${string}/:${infer R}`
@@ -24,14 +25,10 @@ export interface ConnectionMeta {
   readonly port: number
   /** Without the query, which may hold a token. */
   readonly path: string
+  /** The path of its module, such as `/chat/:room`. */
+  readonly pattern: string
   /** ms since 1970. */
   readonly openedAt: number
-}
-
-/** The upgrade request as it came: what a `Request` is made of once somebody asks for it. */
-export interface UpgradeRequest {
-  readonly url: string
-  readonly rawHeaders: readonly string[]
 }
 
 /** What its surroundings are told of a connection. */
@@ -58,9 +55,7 @@ export class Connection<P extends string = string> {
   readonly meta: ConnectionMeta
   /** @internal The broadcast that had come last when it was added: it gets those that come after. */
   lastBroadcast = 0
-  readonly #url: string
-  /** The request's headers in one string, which takes a fraction of what a list of them does: names and values in turns. */
-  readonly #headers: string
+  readonly #request: KeptRequest
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules
   readonly #hooks: ConnectionHooks | undefined
@@ -88,8 +83,7 @@ export class Connection<P extends string = string> {
     this.params = params
     this.session = session
     this.meta = meta
-    this.#url = request.url
-    this.#headers = request.rawHeaders.join('\n')
+    this.#request = new KeptRequest(meta.path, request)
     this.#overflow = overflow
     this.#hooks = hooks
     this.#outbox = new Outbox(flusher, overflow)
@@ -104,18 +98,17 @@ export class Connection<P extends string = string> {
     return this.#groups === undefined ? NO_GROUP_NAMES : new Set<string>(this.#groups.keys())
   }
 
-  /** The handshake's request: method, URL and headers. */
+  /**
+   * The handshake's request: method, URL and headers, 4 KiB in all. Of a larger one the longest headers and query parameters
+   * are left out after the handshake: what you need of them for longer, copy into `session` there.
+   */
   get request(): Request {
-    return toRequest(this.#upgradeRequest)
+    return toRequest(this.#request)
   }
 
-  /** The handshake's URL. Its host is what the client said and proves nothing. */
+  /** The handshake's URL. Its host is what the client said and proves nothing. Bounded as `request` is. */
   get url(): URL {
-    return toUrl(this.#upgradeRequest)
-  }
-
-  get #upgradeRequest(): UpgradeRequest {
-    return { url: this.#url, rawHeaders: this.#headers.split('\n') }
+    return toUrl(this.#request)
   }
 
   /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
@@ -261,34 +254,4 @@ export class Connection<P extends string = string> {
     this.#groups?.delete(group)
     if (this.#groups?.size === 0) this.#groups = undefined
   }
-}
-
-/** A `Request` (WHATWG Fetch) of an upgrade. Its host is what the client said and proves nothing. */
-export function toRequest({ url, rawHeaders }: UpgradeRequest): Request {
-  const headers: [string, string][] = []
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2)
-    headers.push([rawHeaders[index]!, rawHeaders[index + 1]!])
-  return new Request(toUrl({ url, rawHeaders }), { headers })
-}
-
-export function toUrl({ url, rawHeaders }: UpgradeRequest): URL {
-  try {
-    return withoutCredentials(new URL(url, `http://${hostIn(rawHeaders) ?? 'localhost'}`))
-  } catch {
-    return new URL('/', 'http://localhost')
-  }
-}
-
-/** No `Request` can be made of a URL that has them, and nobody checks them here (RFC 9110 §4.2.4). */
-function withoutCredentials(url: URL): URL {
-  if (url.username !== '') url.username = ''
-  if (url.password !== '') url.password = ''
-  return url
-}
-
-function hostIn(rawHeaders: readonly string[]): string | undefined {
-  for (let index = 0; index + 1 < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]!.toLowerCase() === 'host') return rawHeaders[index + 1]
-  }
-  return undefined
 }

@@ -7,11 +7,13 @@ import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
 import type { Match, Router } from '../modules/router.ts'
 import type { ErrorReport } from '../options.ts'
+import { ownText } from '../own-text.ts'
 import { Acceptor } from './acceptor.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
+import { readTarget, type RequestTarget, targetFlawOf } from './request-target.ts'
 import type { Turnstile } from './turnstile.ts'
 import { flawOf } from './upgrade-check.ts'
 
@@ -20,7 +22,7 @@ export interface Admission {
   readonly module: Module
   readonly context: HandshakeContext
   readonly request: IncomingMessage
-  readonly path: string
+  readonly target: RequestTarget
 }
 
 export interface GateHooks {
@@ -81,7 +83,7 @@ export class Gate {
 
   /** Whether some module lives at the request's path. */
   serves(request: IncomingMessage): boolean {
-    return this.#router.match(pathOf(request)) !== undefined
+    return this.#router.match(readTarget(request).path) !== undefined
   }
 
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
@@ -97,16 +99,16 @@ export class Gate {
   }
 
   async #letIn(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const flaw = flawOf(request) ?? headerFlawOf(request)
+    const target = readTarget(request)
+    const flaw = targetFlawOf(target) ?? flawOf(request) ?? headerFlawOf(request)
     if (flaw !== undefined) return this.refuse(socket, flaw)
-    const path = pathOf(request)
-    const match = this.#router.match(path)
+    const match = this.#router.match(target.path)
     if (match === undefined) return this.refuseUnknown(request, socket)
-    const ip = this.#address.of(request)
+    const ip = ownText(this.#address.of(request))
     const full = this.#turnstile.enter(ip, socket)
     if (full !== undefined) return this.refuse(socket, full)
     if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.refuse(socket, NOT_READY)
-    const admission = this.#admissionOf(match, path, ip, request, socket)
+    const admission = this.#admissionOf(match, target, ip, request, socket)
     const outcome = this.#handshake(admission)
     const refusal = outcome instanceof Promise ? await outcome : outcome
     if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
@@ -120,11 +122,9 @@ export class Gate {
   }
 
   refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<void> {
-    const path = pathOf(request)
-    return this.refuse(
-      socket,
-      new FlotillaError('FLT_NOT_FOUND', `no module lives at ${path}: connect to the path of one`),
-    )
+    const target = readTarget(request)
+    const unknown = new FlotillaError('FLT_NOT_FOUND', `no module lives at ${target.path}: connect to the path of one`)
+    return this.refuse(socket, targetFlawOf(target) ?? unknown)
   }
 
   refuse(socket: Duplex, error: FlotillaError): Promise<void> {
@@ -143,7 +143,7 @@ export class Gate {
 
   #admissionOf(
     { value: module, params }: Match<Module>,
-    path: string,
+    target: RequestTarget,
     ip: string,
     request: IncomingMessage,
     socket: Duplex,
@@ -152,12 +152,13 @@ export class Gate {
     const context = new HandshakeContext({
       cluster,
       log,
-      request: { url: request.url ?? '/', rawHeaders: request.rawHeaders },
+      request: { url: target.url, rawHeaders: request.rawHeaders },
+      path: module.path,
       params,
       ip,
       signal: () => signalOf(socket),
     })
-    return { module, context, request, path }
+    return { module, context, request, target }
   }
 
   async #becomesReady(): Promise<boolean> {
@@ -215,13 +216,6 @@ function signalOf(socket: Duplex): AbortSignal {
 }
 
 function ignore(): void {}
-
-function pathOf({ url = '/' }: IncomingMessage): string {
-  // A proxy may ask in the absolute form (RFC 9112 §3.2.2).
-  if (!url.startsWith('/') && URL.canParse(url)) return new URL(url).pathname
-  const query = url.indexOf('?')
-  return query === -1 ? url : url.slice(0, query)
-}
 
 /** Node's parser leaves out, without a word, what comes after its 2,000th header, which might be the `Origin`. */
 const MAX_HEADERS = 100

@@ -15,7 +15,7 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
   if (method !== 'GET') return bad('a WebSocket handshake is a GET request')
   if (httpVersion !== '1.1') return bad(`HTTP/${httpVersion} cannot be upgraded: use HTTP/1.1`)
   if (countOf(request, 'host') !== 1) return bad('a WebSocket handshake has one Host header')
-  if (!HOST.test(headers.host ?? '')) return bad('the Host header must be a host, and maybe a port')
+  if (!isHost(headers.host ?? '')) return bad('the Host header must be a host, and maybe a port')
   if (hasBody(request)) return bad('a WebSocket handshake has no body')
   if (headers.upgrade?.toLowerCase() !== 'websocket') return bad("the Upgrade header must be 'websocket'")
   if (headers['sec-websocket-version'] !== '13') {
@@ -30,6 +30,11 @@ export function flawOf(request: IncomingMessage): FlotillaError | undefined {
     return bad('Sec-WebSocket-Extensions must list names and parameters in at most 1024 characters (RFC 6455 §9.1)')
   }
   return undefined
+}
+
+/** Also to a `URL`, which is made of it. */
+function isHost(host: string): boolean {
+  return HOST.test(host) && URL.canParse(`http://${host}`)
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -104,7 +104,7 @@ refusals('the request line', [
   ['another protocol', { line: 'GET /echo WS/13' }, 400],
   ['no path', { line: 'GET  HTTP/1.1' }, 400],
   ['a path where nothing is', { line: 'GET /nowhere HTTP/1.1' }, 404],
-  ['a path with a fragment', { line: 'GET /echo#part HTTP/1.1' }, 404],
+  ['a path with a fragment', { line: 'GET /echo#part HTTP/1.1' }, 400],
   ['a path in other letters', { line: 'GET /ECHO HTTP/1.1' }, 404],
   ['a space in the path', { line: 'GET /ec ho HTTP/1.1' }, 400],
 ])

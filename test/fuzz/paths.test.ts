@@ -64,16 +64,20 @@ function isAdded(router: Router<string>, path: string): boolean {
   }
 }
 
-/** Of all paths that match, the one that has a static segment where the others first have a parameter. */
+/**
+ * Of all paths that match, the one that has a static segment where the others first have a parameter. A static segment
+ * matches the bytes that a browser sends for it.
+ */
 function search(paths: readonly string[], request: string): string | undefined {
   if (!request.startsWith('/')) return undefined
-  const asked = request.slice(1).split('/').map(decode)
-  if (asked.includes(undefined)) return undefined
+  const asked = request.slice(1).split('/')
   const fitting = paths.filter((path) => {
     const segments = path.slice(1).split('/')
     if (segments.length !== asked.length) return false
     return segments.every((segment, index) =>
-      segment.startsWith(':') ? asked[index] !== '' : (decode(segment) ?? segment) === asked[index],
+      segment.startsWith(':')
+        ? asked[index] !== '' && decode(asked[index]!) !== undefined
+        : encodeURIComponent(decode(segment) ?? segment) === asked[index],
     )
   })
   const rank = (path: string): string =>

@@ -201,11 +201,13 @@ test('the URL of the handshake is there before and after the 101, with its query
   assert.deepEqual(seen, [href, href, '1, 2', href, href, '1, 2'])
 })
 
-test('a host that makes no URL harms nobody', async () => {
+test('a host that makes no URL is refused before a hook could see another path', async () => {
   const seen: string[] = []
-  const { url } = await start(defineModule('/x', { handshake: (ctx) => void seen.push(ctx.url.href, ctx.request.url) }))
-  await once(new Peer(`${url}/x`, [], { headers: { host: 'x:99999' } }).socket, 'open')
-  assert.deepEqual(seen, ['http://localhost/', 'http://localhost/'])
+  const { url } = await start(defineModule('/x', { handshake: (ctx) => void seen.push(ctx.url.href) }))
+  const { socket } = new Peer(`${url}/x`, [], { headers: { host: 'x:99999' } })
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
+  assert.equal(response.statusCode, 400)
+  assert.deepEqual(seen, [])
 })
 
 test("a handshake's signal aborts when the client goes before its 101", async () => {

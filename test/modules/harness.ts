@@ -5,7 +5,8 @@ import { silent } from '../../src/logger.ts'
 import { HandshakeContext } from '../../src/modules/contexts.ts'
 import { type CompileOptions, compileModules, type Module } from '../../src/modules/module.ts'
 import { partitionOf, connectionId, newProcessId } from '../../src/protocol/ids.ts'
-import { Connection, type UpgradeRequest } from '../../src/sockets/connection.ts'
+import { Connection } from '../../src/sockets/connection.ts'
+import type { UpgradeRequest } from '../../src/sockets/upgrade-request.ts'
 import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
 import { Flusher } from '../../src/sockets/flusher.ts'
 
@@ -21,7 +22,7 @@ export class Client {
 
   constructor(params: Record<string, string> = {}, request: Partial<UpgradeRequest> = {}) {
     const id = connectionId(newProcessId(), partitionOf('test'), 1)
-    const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
+    const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
     const upgrade = { url: '/', rawHeaders: [], ...request }
     this.connection = new Connection(id, { params, session: {}, meta, request: upgrade }, this.#flusher, rules)
     this.connection.opened({ readyState: 1, extensions: '', close() {} } as unknown as WebSocket, this.#wire)
@@ -91,6 +92,7 @@ export function compile(entry: object | object[], options: Partial<CompileOption
 export function handshake(headers: Record<string, string> = {}, url = '/'): HandshakeContext {
   return new HandshakeContext({
     request: { url, rawHeaders: Object.entries({ host: 'localhost', ...headers }).flat() },
+    path: '/',
     params: {},
     ip: '127.0.0.1',
     cluster: noCluster,

@@ -292,7 +292,7 @@ test('the option takes true, false or a threshold', () => {
 const process = newProcessId()
 
 function newConnection(flusher: Flusher, sequence: number): Connection {
-  const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
+  const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
   const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
   const rules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() } as const
   return new Connection(connectionId(process, 0, sequence), init, flusher, rules)

@@ -68,7 +68,7 @@ test('a bad upgrade is refused with a status and a sentence', async (t) => {
     ['no key', upgrade('/ws', { 'Sec-WebSocket-Key': undefined }), /^HTTP\/1.1 400 /],
     ['another protocol', upgrade('/ws', { Upgrade: 'h2c' }), /^HTTP\/1.1 400 /],
     ['HTTP/1.0', upgrade('/ws', {}, 'HTTP/1.0'), /^HTTP\/1.1 400 /],
-    ['a path that does not decode', upgrade('/%zz'), /^HTTP\/1.1 404 /],
+    ['a path that does not decode', upgrade('/%zz'), /^HTTP\/1.1 400 [\s\S]*FLT_BAD_HANDSHAKE/],
   ]
   for (const [name, request, expected] of cases) {
     await t.test(name, async () => assert.match(await raw(server.url, request), expected))

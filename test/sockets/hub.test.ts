@@ -16,7 +16,7 @@ const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters
 let sequence = 0
 
 function newConnection(): Connection {
-  const meta = { ip: '127.0.0.1', port: 1, path: '/', openedAt: 0 }
+  const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
   const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
   return new Connection(connectionId(process, 0, ++sequence), init, flusher, rules)
 }
