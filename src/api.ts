@@ -64,7 +64,7 @@ export interface ConnectionInfo {
   readonly connection: string
   readonly uid?: string
   readonly node: string
-  /** The path it connected to, without the query. */
+  /** The path it connected to, without the query; of a group's members, that of their module, such as `/chat/:room`. */
   readonly path: string
   readonly ip: string
   /** When it opened, in ms since 1970 by its node's clock. */

@@ -167,7 +167,7 @@ export class Bindings {
     }
     for (const { group, connection } of memberships.values()) {
       const present = this.#hub.ofGroup(group).has(connection)
-      changes.push({ type: 'member', group, connection: recordOf(connection), present })
+      changes.push({ type: 'member', group, connection: memberOf(connection), present })
       stampers.push((stamp) => {
         if (present) stampMember(group, connection, stamp)
         else this.#hub.stampDeparture(group, connection.id, stamp)
@@ -231,4 +231,9 @@ function closed(): FlotillaError {
 
 function recordOf({ id, uid, meta }: Connection): ConnectionRecord {
   return { connection: id, uid, path: meta.path, ip: meta.ip, since: meta.openedAt }
+}
+
+/** With its module's path: its own, which the client chose, is stored with its user once, not with each of a thousand groups. */
+function memberOf(connection: Connection): ConnectionRecord {
+  return { ...recordOf(connection), path: connection.meta.pattern }
 }
