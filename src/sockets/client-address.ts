@@ -1,29 +1,52 @@
-import { BlockList, isIP } from 'node:net'
 import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP, type Socket, SocketAddress } from 'node:net'
 import { FlotillaError } from '../errors.ts'
+import { type Logger, silent } from '../logger.ts'
 import { shown } from '../shown.ts'
+import { UnreadableHops } from './unreadable-hops.ts'
 
 /** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
 export class ClientAddress {
   readonly #trusted = new BlockList()
   readonly #trustsAny: boolean
+  readonly #unreadable: UnreadableHops
 
   /** @param trusted addresses and CIDR ranges. @throws FlotillaError `FLT_BAD_OPTION` */
-  constructor(trusted: readonly string[]) {
+  constructor(trusted: readonly string[], logger: Logger = silent) {
     this.#trustsAny = trusted.length > 0
+    this.#unreadable = new UnreadableHops(logger)
     for (const entry of trusted) this.#trust(entry)
   }
 
-  of(request: IncomingMessage): string {
-    const peer = plain(request.socket.remoteAddress ?? '')
-    if (!this.#isTrusted(peer)) return peer
-    const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',')
+  /**
+   * The furthest address that a trusted proxy tells of. A client whose address cannot be read counts as the proxy that sent
+   * it: whatever else were taken for its address could be chosen by somebody.
+   */
+  of({ socket, headers }: IncomingMessage): string {
+    let believed = peerOf(socket)
+    if (!this.#isTrusted(believed)) return believed
+    const forwarded = String(headers['x-forwarded-for'] ?? '').split(',')
     // From the right: each proxy appends whom it saw, and only trusted ones are believed.
-    for (const hop of forwarded.toReversed().map((part) => plain(part.trim()))) {
-      if (isIP(hop) === 0) return peer
-      if (!this.#isTrusted(hop)) return hop
+    for (const hop of forwarded.toReversed().map((part) => part.trim())) {
+      if (hop === '') continue
+      const address = readHop(hop)
+      if (address === undefined) {
+        this.#unreadable.add(believed, hop)
+        return believed
+      }
+      if (hop.includes('%') || !this.#isTrusted(address)) return address
+      believed = address
     }
-    return peer
+    return believed
+  }
+
+  /**
+   * The network by which a socket is counted. None for a Unix socket, which has no address, nor for a trusted proxy, which
+   * connects for many clients.
+   */
+  networkOf(socket: Socket): string | undefined {
+    const peer = peerOf(socket)
+    return peer === '' || this.#isTrusted(peer) ? undefined : networkOf(peer)
   }
 
   #trust(entry: string): void {
@@ -52,7 +75,7 @@ export class ClientAddress {
  */
 export function networkOf(ip: string): string {
   if (!ip.includes(':')) return ip
-  const [head = '', tail] = (ip.split('%', 1)[0] ?? '').split('::', 2)
+  const [head = '', tail] = withoutZone(ip).split('::', 2)
   const front = head === '' ? [] : head.split(':')
   const back = tail === undefined || tail === '' ? [] : tail.split(':')
   const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
@@ -73,7 +96,34 @@ function isPrefix(text: string, family: 'ipv4' | 'ipv6'): boolean {
   return /^\d{1,3}$/.test(text) && Number(text) <= (family === 'ipv4' ? 32 : 128)
 }
 
-/** An IPv4 address without the dress that a dual-stack socket puts on it. */
-function plain(address: string): string {
+/** The kernel writes an address in one way only. */
+function peerOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
+  return withoutMapping(remoteAddress)
+}
+
+/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each also in quotes. */
+const HOP = /^(?:\[(?<bracketed>[^\]]+)\](?::\d{1,5})?|(?<ipv4>[\d.]+):\d{1,5}|(?<bare>.+))$/
+
+/** The address in its one canonical spelling, without port and zone; nothing for `unknown` and the like. */
+function readHop(hop: string): string | undefined {
+  const unquoted = hop.startsWith('"') && hop.endsWith('"') ? hop.slice(1, -1).trim() : hop
+  const { bracketed, ipv4, bare } = HOP.exec(unquoted)?.groups ?? {}
+  const address = bracketed ?? ipv4 ?? bare ?? ''
+  switch (isIP(address)) {
+    case 4:
+      return address
+    case 6:
+      return withoutMapping(new SocketAddress({ address: withoutZone(address), family: 'ipv6' }).address)
+    default:
+      return undefined
+  }
+}
+
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? ''
+}
+
+/** An IPv4 address as itself: a dual-stack socket shows it as an IPv6 one (RFC 4291 §2.5.5.2). */
+function withoutMapping(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
 }

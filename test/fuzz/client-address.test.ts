@@ -1,41 +1,116 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
-import { BlockList, isIP } from 'node:net'
+import { BlockList, isIP, SocketAddress } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { isFlotillaError } from '../../src/errors.ts'
-import { ClientAddress } from '../../src/sockets/client-address.ts'
+import { ClientAddress, networkOf } from '../../src/sockets/client-address.ts'
 import { runs } from '../support/fuzz.ts'
 
-const anyAddress = fc.oneof(
+const anyIp = fc.oneof(
   fc.ipV4(),
   fc.ipV6(),
+  fc.constantFrom('10.1.2.3', '10.0.0.1', 'fd00::1', '::1', 'fe80::1', '::', '0.0.0.0'),
+)
+const anyAddress = fc.oneof(
+  anyIp,
   fc.ipV4().map((address) => `::ffff:${address}`),
-  fc.constantFrom('10.1.2.3', '10.0.0.1', 'fd00::1', '::1', 'fe80::1%eth0', '::', '0.0.0.0'),
+  fc.constant('fe80::1%eth0'),
 )
-const anyHop = fc.oneof(
-  anyAddress,
-  fc.string(),
-  fc.constantFrom('', ' ', 'unknown', '10.0.0.1:80', '[::1]:80', '"10.0.0.1"'),
+
+/** One way in which a proxy may write an address, and the address. */
+interface Hop {
+  readonly text: string
+  readonly address: string | undefined
+}
+
+const anySpelling = fc.constantFrom<((ip: string) => string)[]>(
+  (ip) => ip,
+  (ip) => ip.toUpperCase(),
+  (ip) => (isIP(ip) === 4 ? `::ffff:${ip}` : ip),
+  (ip) => (isIP(ip) === 4 ? `0:0:0:0:0:FFFF:${hexOf(ip)}` : groupsOf(ip).join(':')),
+  (ip) =>
+    isIP(ip) === 4
+      ? ip
+      : groupsOf(ip)
+          .map((group) => group.padStart(4, '0'))
+          .join(':'),
 )
-const anyHeader = fc.option(
-  fc.array(anyHop, { maxLength: 6 }).map((hops) => hops.join(', ')),
-  { nil: undefined },
+const anyDress = fc.constantFrom<((ip: string) => string)[]>(
+  (ip) => ip,
+  (ip) => (isIP(ip) === 4 ? `${ip}:5678` : `[${ip}]:443`),
+  (ip) => (isIP(ip) === 4 ? ip : `[${ip}]`),
+  (ip) => `"${ip}"`,
+  (ip) => (isIP(ip) === 4 ? `"${ip}:80"` : `"[${ip}]:443"`),
+  (ip) => `  ${ip}\t`,
+)
+const anyReadable: fc.Arbitrary<Hop> = fc
+  .tuple(anyIp, anySpelling, anyDress)
+  .map(([ip, spell, dress]) => ({ text: dress(spell(ip)), address: canonical(ip) }))
+const anyUnreadable: fc.Arbitrary<Hop> = fc
+  .oneof(
+    fc.string(),
+    fc.constantFrom(
+      'unknown',
+      '_hidden',
+      '[::1',
+      '10.0.0.1:',
+      '1.2.3',
+      '01.2.3.4',
+      '::1:',
+      '"',
+      '[]:80',
+      'for=1.2.3.4',
+    ),
+  )
+  .map((text) => text.replaceAll(',', ''))
+  .filter(
+    (text) => text.trim() !== '' && !/^"?\[?[\da-fA-F.:]+\]?(:\d+)?"?$/.test(text.trim().replace('01.2.3.4', 'x')),
+  )
+  .map((text) => ({ text, address: undefined }))
+const nothing = fc.constantFrom<Hop[]>({ text: '', address: undefined }, { text: ' ', address: undefined })
+const anyHops = fc.array(
+  fc.oneof({ weight: 4, arbitrary: anyReadable }, anyUnreadable, { weight: 2, arbitrary: nothing }),
+  { maxLength: 6 },
 )
 const TRUSTED = ['10.0.0.0/8', 'fd00::/8', '::1']
 
-test('only what trusted proxies saw is believed, whatever stands in X-Forwarded-For', () => {
-  const property = fc.property(anyAddress, anyHeader, fc.boolean(), (peer, header, trusts) => {
+test('only what trusted proxies saw is believed, however they write it in X-Forwarded-For', () => {
+  const property = fc.property(anyAddress, anyHops, fc.boolean(), (peer, hops, trusts) => {
+    const header = hops.map(({ text }) => text).join(',')
     const address = new ClientAddress(trusts ? TRUSTED : []).of(requestOf(peer, header))
-    const isBelieved = trusts && isTrusted(undressed(peer))
-    if (!isBelieved) return assert.equal(address, undressed(peer))
-    const hops = (header ?? '').split(',').map((hop) => undressed(hop.trim()))
-    // The last that is not trusted, if it is an address at all; everything to the left of it anyone could have written.
-    const last = hops.findLast((hop) => !isTrusted(hop))
-    const hasAllTrusted = last === undefined
-    assert.equal(address, hasAllTrusted || isIP(last) === 0 ? undressed(peer) : last)
+    let expected = undressed(peer)
+    if (trusts && isTrusted(expected)) {
+      // From the right, as far as each is trusted; everything to the left of it anyone could have written.
+      for (const hop of hops.toReversed()) {
+        if (hop.text.trim() === '') continue
+        if (hop.address === undefined) break
+        expected = hop.address
+        if (!isTrusted(expected)) break
+      }
+    }
+    assert.equal(address, expected)
+  })
+  fc.assert(property, runs(5_000))
+})
+
+test('every spelling of an address is the same address, and so counts as the same network', () => {
+  const property = fc.property(anyIp, anySpelling, anyDress, anySpelling, anyDress, (ip, ...ways) => {
+    const [one, oneDress, other, otherDress] = ways
+    const address = new ClientAddress(['10.0.0.1'])
+    const first = address.of(requestOf('10.0.0.1', oneDress(one(ip))))
+    const second = address.of(requestOf('10.0.0.1', otherDress(other(ip))))
+    assert.equal(first, second)
+    assert.equal(networkOf(first), networkOf(second))
   })
   fc.assert(property, runs(3_000))
+})
+
+test('a zone says something on one machine only: it is left out, and what had one is trusted by nobody', () => {
+  const address = new ClientAddress(['10.0.0.1', 'fe80::/10'])
+  for (const hop of ['fe80::1%eth0', '[FE80::1%3]:443', '"[fe80:0::1%eth1]"'])
+    assert.equal(address.of(requestOf('10.0.0.1', `9.9.9.9, ${hop}`)), 'fe80::1')
+  assert.equal(address.of(requestOf('fe80::1%eth0', '9.9.9.9')), 'fe80::1%eth0')
 })
 
 test('what is no address or range is refused; what is, trusts no more than it says', () => {
@@ -76,6 +151,29 @@ function requestOf(remoteAddress: string, header: string | undefined): IncomingM
 
 function undressed(address: string): string {
   return /^::ffff:[\d.]+$/.test(address) ? address.slice('::ffff:'.length) : address
+}
+
+/** As the kernel writes it. */
+function canonical(address: string): string {
+  return isIP(address) === 4 ? address : undressed(new SocketAddress({ address, family: 'ipv6' }).address)
+}
+
+function hexOf(ip: string): string {
+  const [a = 0, b = 0, c = 0, d = 0] = ip.split('.').map(Number)
+  return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
+}
+
+/** All eight of an IPv6 address. */
+function groupsOf(ip: string): string[] {
+  const dotted = /[\d.]+$/.exec(ip)?.[0] ?? ''
+  const plain = dotted.includes('.') ? ip.slice(0, -dotted.length) + hexOf(dotted) : ip
+  const [front = '', back = ''] = plain.split('::')
+  const [left, right] = [front, back].map((half) => half.split(':').filter((group) => group !== '')) as [
+    string[],
+    string[],
+  ]
+  const gap = plain.includes('::') ? 8 - left.length - right.length : 0
+  return [...left, ...Array.from({ length: gap }, () => '0'), ...right]
 }
 
 function isTrusted(address: string): boolean {
