@@ -81,6 +81,7 @@ export class Server implements AsyncDisposable {
   readonly #events: Events
   readonly #node: ClusterNode
   readonly #turnstile: Turnstile
+  readonly #address: ClientAddress
   readonly #gate: Gate
   readonly #conversations = new Map<Connection, Conversation>()
   readonly #conversationHooks: ConversationHooks
@@ -117,14 +118,14 @@ export class Server implements AsyncDisposable {
     }
     this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
     const turnstile = (this.#turnstile = new Turnstile(settings))
+    this.#address = new ClientAddress(settings.trustProxy, logger)
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
       {
-        address: new ClientAddress(settings.trustProxy),
+        address: this.#address,
         maxPayload: settings.maxPayload,
         compression: settings.compression !== undefined,
         timeout: settings.handshakeTimeout,
-        maxHandshakes: settings.maxHandshakes,
         turnstile,
       },
       {
@@ -186,8 +187,10 @@ export class Server implements AsyncDisposable {
       tls: this.#options.tls,
       http: this.#options.http,
       serves: (request) => this.#gate.serves(request),
+      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
+      networkOf: (socket) => this.#address.networkOf(socket),
+      turnedAway: () => void this.#turnstile.refusedCount++,
     }))
-    http.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     try {
       this.#url = await listenOn(http, options, this.#options.tls !== undefined)
       await this.ready()
@@ -206,7 +209,7 @@ export class Server implements AsyncDisposable {
   attach(server: HttpServer | HttpsServer, ...none: []): this {
     checkNone('attach(server)', none)
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (this.#gate.serves(request)) this.#upgrade(request, socket, head)
+      if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
       else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
     }
     server.on('upgrade', upgrade)
@@ -250,11 +253,14 @@ export class Server implements AsyncDisposable {
     clearTimeout(timer)
   }
 
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    this.#gate.upgrade(request, socket, head).catch((error: unknown) => {
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
+    try {
+      return await this.#gate.upgrade(request, socket, head)
+    } catch (error) {
       this.#settings.onError({ phase: 'handshake', error })
       socket.destroy()
-    })
+      return false
+    }
   }
 
   // ---- a connection's life

@@ -14,7 +14,7 @@ import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
 import { writeRefusal } from './refusal.ts'
 import { readTarget, type RequestTarget, targetFlawOf } from './request-target.ts'
-import type { Turnstile } from './turnstile.ts'
+import type { Turnstile, Visitor } from './turnstile.ts'
 import { flawOf } from './upgrade-check.ts'
 
 /** A client that was let in, before its 101. */
@@ -47,8 +47,6 @@ export interface GateSettings {
   readonly compression: boolean
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
-  /** Handshakes that may be under way at once. */
-  readonly maxHandshakes: number
   readonly turnstile: Turnstile
 }
 
@@ -57,11 +55,9 @@ export class Gate {
   readonly #router: Router<Module>
   readonly #address: ClientAddress
   readonly #timeout: number
-  readonly #maxHandshakes: number
   readonly #turnstile: Turnstile
   readonly #hooks: GateHooks
   readonly #acceptor: Acceptor
-  #handshakeCount = 0
   /** Whose 101 is being written. */
   #completing: HandshakeContext | undefined
 
@@ -70,7 +66,6 @@ export class Gate {
     this.#router = router
     this.#address = settings.address
     this.#timeout = settings.timeout
-    this.#maxHandshakes = settings.maxHandshakes
     this.#turnstile = settings.turnstile
     this.#hooks = hooks
     this.#acceptor = new Acceptor({
@@ -86,59 +81,72 @@ export class Gate {
     return this.#router.match(readTarget(request).path) !== undefined
   }
 
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  /** Resolves, once the handshake is over, to whether a connection came of it. */
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
     // Whatever happens to the socket before `ws` owns it must not end the process.
     socket.on('error', ignore)
-    if (this.#handshakeCount >= this.#maxHandshakes) return this.#turnAway(socket, BUSY)
-    this.#handshakeCount++
-    try {
-      await this.#letIn(request, socket, head)
-    } finally {
-      this.#handshakeCount--
-    }
-  }
-
-  async #letIn(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const target = readTarget(request)
     const flaw = targetFlawOf(target) ?? flawOf(request) ?? headerFlawOf(request)
-    if (flaw !== undefined) return this.refuse(socket, flaw)
+    if (flaw !== undefined) return this.#refuse(socket, flaw)
     const match = this.#router.match(target.path)
     if (match === undefined) return this.refuseUnknown(request, socket)
     const ip = ownText(this.#address.of(request))
-    const full = this.#turnstile.enter(ip, socket)
-    if (full !== undefined) return this.refuse(socket, full)
-    if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.refuse(socket, NOT_READY)
-    const admission = this.#admissionOf(match, target, ip, request, socket)
-    const outcome = this.#handshake(admission)
-    const refusal = outcome instanceof Promise ? await outcome : outcome
-    if (refusal !== undefined) return writeRefusal(socket, refusal, admission.context.headers)
-    if (socket.destroyed) return
-    const misfit = protocolFlawOf(admission)
-    if (misfit !== undefined) return this.#refuseMisfit(socket, misfit)
-    const connection = await this.#admit(admission, socket)
-    if (connection === undefined) return
-    socket.off('error', ignore)
-    this.#complete(connection, admission, socket, head)
+    const visitor = this.#turnstile.beginHandshake(ip)
+    if (visitor instanceof FlotillaError) return this.#refuse(socket, visitor)
+    try {
+      return await this.#letIn(visitor, this.#admissionOf(match, target, ip, request, socket), socket, head)
+    } finally {
+      this.#turnstile.endHandshake(visitor)
+    }
   }
 
-  refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<void> {
+  refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<false> {
     const target = readTarget(request)
     const unknown = new FlotillaError('FLT_NOT_FOUND', `no module lives at ${target.path}: connect to the path of one`)
-    return this.refuse(socket, targetFlawOf(target) ?? unknown)
+    return this.#refuse(socket, targetFlawOf(target) ?? unknown)
   }
 
-  refuse(socket: Duplex, error: FlotillaError): Promise<void> {
-    return writeRefusal(socket, refuse(error))
+  async #letIn(visitor: Visitor, admission: Admission, socket: Duplex, head: Buffer): Promise<boolean> {
+    const { headers } = admission.context
+    if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.#refuse(socket, NOT_READY)
+    const outcome = this.#handshake(admission)
+    const refusal = outcome instanceof Promise ? await outcome : outcome
+    if (refusal !== undefined) return this.#answer(socket, refusal, headers)
+    if (socket.destroyed) return false
+    const misfit = protocolFlawOf(admission)
+    if (misfit !== undefined) return this.#refuseMisfit(socket, misfit)
+    // Others may have been let in while this one's handshake took its time.
+    const full = this.#turnstile.enter(visitor)
+    if (full !== undefined) return this.#refuse(socket, full, headers)
+    let isIn = false
+    try {
+      isIn = await this.#seat(admission, socket, head)
+    } finally {
+      if (!isIn || socket.closed) this.#turnstile.leave(visitor)
+      else if (this.#turnstile.countsConnections) socket.once('close', () => this.#turnstile.leave(visitor))
+    }
+    return isIn
   }
 
-  #turnAway(socket: Duplex, error: FlotillaError): Promise<void> {
-    this.#turnstile.refusedCount++
-    return this.refuse(socket, error)
+  async #seat(admission: Admission, socket: Duplex, head: Buffer): Promise<boolean> {
+    const connection = await this.#admit(admission, socket)
+    if (connection === undefined) return false
+    socket.off('error', ignore)
+    return this.#complete(connection, admission, socket, head)
   }
 
-  #refuseMisfit(socket: Duplex, error: FlotillaError): Promise<void> {
+  async #answer(socket: Duplex, response: Response, headers?: Headers): Promise<false> {
+    await writeRefusal(socket, response, headers)
+    return false
+  }
+
+  #refuse(socket: Duplex, error: FlotillaError, headers?: Headers): Promise<false> {
+    return this.#answer(socket, refuse(error), headers)
+  }
+
+  #refuseMisfit(socket: Duplex, error: FlotillaError): Promise<false> {
     this.#hooks.onError({ phase: 'handshake', error })
-    return this.refuse(socket, FAILED)
+    return this.#refuse(socket, FAILED)
   }
 
   #admissionOf(
@@ -190,12 +198,12 @@ export class Gate {
     } catch (error) {
       const refusal = tellable(error, FAILED)
       if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
-      await writeRefusal(socket, refuse(refusal), admission.context.headers)
+      await this.#refuse(socket, refusal, admission.context.headers)
       return undefined
     }
   }
 
-  #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): void {
+  #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): boolean {
     let isOpen = false
     this.#completing = admission.context
     this.#acceptor.accept(admission.request, socket, head, (webSocket) => {
@@ -204,6 +212,7 @@ export class Gate {
     })
     this.#completing = undefined
     if (!isOpen) this.#hooks.lost(connection)
+    return isOpen
   }
 }
 
@@ -242,6 +251,5 @@ function protocolFlawOf({ context: { protocol }, request }: Admission): Flotilla
 const tooSlow = (): FlotillaError =>
   new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
 
-const BUSY = new FlotillaError('FLT_OVERLOADED', 'this node has too many handshakes under way: try again later')
 const NOT_READY = new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again')
 const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')

@@ -6,9 +6,10 @@ import {
 } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { FlotillaError } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
-import { HalfOpen, type HalfOpenLimits } from './half-open.ts'
+import { PlainSockets } from './plain-sockets.ts'
 
 /** How often Node looks for requests that take too long. */
 const CHECKING = 500
@@ -20,17 +21,21 @@ export interface HttpServerOptions {
   readonly handshakeTimeout: number
   /** ms that a request may take to arrive, body and all. */
   readonly requestTimeout: number
-  /** Clients that may be on their way to their first request head at once. */
+  /** Sockets that may be there at once without being WebSockets. */
   readonly maxHandshakes: number
-  /** WebSockets; 0 for no limit. */
-  readonly maxConnections: number
   /** Whether some module lives at a request's path. */
   readonly serves: (request: IncomingMessage) => boolean
+  /** Resolves to whether the socket is a WebSocket now. */
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<boolean>
+  /** What a socket is counted by, beside all of them together. */
+  readonly networkOf: (socket: Socket) => string | undefined
+  /** A socket was closed because there were too many. */
+  readonly turnedAway: () => void
 }
 
 /** The server that Flotilla makes where none is given: HTTP or HTTPS, strict about how long a handshake may take. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { tls, http, handshakeTimeout, requestTimeout, maxHandshakes, maxConnections } = options
+  const { tls, http, handshakeTimeout, requestTimeout } = options
   const timeouts = {
     headersTimeout: Math.min(handshakeTimeout, requestTimeout),
     requestTimeout,
@@ -41,34 +46,64 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     tls === undefined
       ? createHttp(timeouts, listener)
       : createHttps({ ...timeouts, ...tls, handshakeTimeout }, listener)
-  // What is no WebSocket, or not yet, has room of its own, so that a full node can still say that it is full.
-  if (maxConnections > 0) server.maxConnections = maxConnections + maxHandshakes
-  const limits = { patience: handshakeTimeout, max: maxHandshakes }
-  if (tls !== undefined) boundTls(server, limits)
-  boundHeads(server, tls === undefined ? 'connection' : 'secureConnection', limits)
+  boundSockets(server, options)
   return server
 }
 
-/** Node's own timeouts let a client that sends a byte now and then stay: here a whole request head has one deadline. */
-function boundHeads(server: HttpServer, event: string, limits: HalfOpenLimits): void {
-  const halfOpen = new HalfOpen<Socket>(limits)
-  server.on(event, (socket: Socket) => halfOpen.add(socket, socket))
-  server.on('request', ({ socket }) => halfOpen.delete(socket))
-  server.on('upgrade', (_request, socket) => halfOpen.delete(socket as Socket))
-  server.on('close', () => halfOpen.close())
+/**
+ * Node's own timeouts let a client that sends a byte now and then stay, and its `maxConnections` resets whoever comes last:
+ * here a whole request head has one deadline, and who is idle gives way. WebSockets are counted by the turnstile, and
+ * handshakes under way by the gate.
+ */
+function boundSockets(server: HttpServer, options: HttpServerOptions): void {
+  const { networkOf, upgrade, turnedAway } = options
+  const sockets = new PlainSockets({
+    patience: options.handshakeTimeout,
+    max: options.maxHandshakes,
+    gaveWay: turnedAway,
+  })
+  if (options.tls !== undefined) addTls(server, sockets, networkOf)
+  else server.on('connection', (socket: Socket) => sockets.add(socket, networkOf(socket)))
+  // Before the listener that may answer at once.
+  server.prependListener('request', ({ socket }, response) => {
+    sockets.requestBegins(socket)
+    response.once('close', () => sockets.requestEnds(socket))
+  })
+  server.on('upgrade', (request, socket, head) => {
+    sockets.delete(socket)
+    void upgrade(request, socket, head).then((isWebSocket) => {
+      // Who is refused may read why, as long as nobody needs the room.
+      if (!isWebSocket && !socket.destroyed) sockets.add(socket, networkOf(request.socket), { hasAsked: true })
+    })
+  })
+  server.on('close', () => sockets.close())
 }
 
-/** Node cuts off who does not finish its TLS handshake; this says how many may try at once. */
-function boundTls(server: HttpServer, limits: HalfOpenLimits): void {
-  const halfOpen = new HalfOpen<string>(limits)
-  server.on('connection', (socket: Socket) => halfOpen.add(endOf(socket), socket))
-  server.on('secureConnection', (socket: Socket) => halfOpen.delete(endOf(socket)))
-  server.on('close', () => halfOpen.close())
+/** A TLS handshake counts, too, for as long as it takes. */
+function addTls(server: HttpServer, sockets: PlainSockets, networkOf: HttpServerOptions['networkOf']): void {
+  const handshakes = new Map<string, Socket>()
+  server.on('connection', (socket: Socket) => {
+    const end = endOf(socket)
+    // A client of a Unix socket has the rights to it, and Node's deadline for its TLS handshake.
+    if (end === undefined) return
+    handshakes.set(end, socket)
+    socket.once('close', () => {
+      if (handshakes.get(end) === socket) handshakes.delete(end)
+    })
+    sockets.add(socket, networkOf(socket))
+  })
+  server.on('secureConnection', (socket: Socket) => {
+    const end = endOf(socket)
+    const before = end === undefined ? undefined : handshakes.get(end)
+    if (end === undefined || before === undefined) return sockets.add(socket, networkOf(socket))
+    handshakes.delete(end)
+    sockets.replace(before, socket)
+  })
 }
 
 /** A TLS socket does not say which socket it is made of, but both say whom they talk to. */
-function endOf({ remoteAddress, remotePort }: Socket): string {
-  return `${remoteAddress} ${remotePort}`
+function endOf({ remoteAddress, remotePort }: Socket): string | undefined {
+  return remotePort === undefined ? undefined : `${remoteAddress} ${remotePort}`
 }
 
 function answerPlain(serves: (request: IncomingMessage) => boolean): RequestListener {

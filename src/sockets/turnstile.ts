@@ -1,100 +1,131 @@
-import type { Duplex } from 'node:stream'
 import { FlotillaError } from '../errors.ts'
 import { networkOf } from './client-address.ts'
 import { TokenBucket } from './token-bucket.ts'
 
-/** Of all of them 0 is for no limit. */
 export interface TurnstileLimits {
+  /** Handshakes under way at once. */
+  readonly maxHandshakes: number
+  /** 0 for no limit, as of all that follow. */
   readonly maxConnections: number
   readonly maxConnectionsPerIp: number
   readonly maxMessagesPerSecond: number
   readonly maxMessagesPerSecondPerIp: number
 }
 
-/** What one client address does here. */
-interface Visitor {
-  count: number
+/** What the clients of one network do here. */
+export interface Visitor {
+  /** Empty for the clients of a Unix socket, which nothing tells apart. */
+  readonly network: string
+  handshakeCount: number
+  connectionCount: number
   readonly bucket: TokenBucket | undefined
 }
 
-/** Counts who is in, on the node and from each address. Where no limit is set it does nothing. */
+/**
+ * Counts handshakes and connections, on the node and from each network. A handshake holds a place of its own until it is
+ * over; a connection's place is taken once the handshake has let the client in, so a stranger never holds one.
+ */
 export class Turnstile {
   /** Clients that were turned away for one of these limits. */
   refusedCount = 0
+  /** Whether `enter` counts at all: else nobody needs to `leave`. */
+  readonly countsConnections: boolean
   readonly #limits: TurnstileLimits
-  readonly #tellsApart: boolean
   readonly #visitors = new Map<string, Visitor>()
-  #count = 0
+  #handshakeCount = 0
+  #connectionCount = 0
 
   constructor(limits: TurnstileLimits) {
     this.#limits = limits
-    this.#tellsApart = limits.maxConnectionsPerIp > 0 || limits.maxMessagesPerSecondPerIp > 0
+    const { maxConnections, maxConnectionsPerIp, maxMessagesPerSecondPerIp } = limits
+    this.countsConnections = maxConnections > 0 || maxConnectionsPerIp > 0 || maxMessagesPerSecondPerIp > 0
   }
 
-  /** Lets a client through until its socket closes, or says why not. */
-  enter(ip: string, socket: Duplex): FlotillaError | undefined {
-    if (this.#limits.maxConnections === 0 && !this.#tellsApart) return undefined
-    const flaw = this.#flawOf(ip)
-    if (flaw !== undefined) {
-      this.refusedCount++
-      return flaw
-    }
-    // One that is gone already tells so no more.
-    if (socket.destroyed) return undefined
-    this.#count++
-    const leave = this.#visit(ip)
-    socket.once('close', () => {
-      this.#count--
-      leave?.()
-    })
+  /** Begins a handshake, which `endHandshake` ends, or says why there is no room for it, or for what may come of it. */
+  beginHandshake(ip: string): Visitor | FlotillaError {
+    const network = ip === '' ? '' : networkOf(ip)
+    const visitor = this.#visitors.get(network) ?? this.#newVisitor(network)
+    const flaw = this.#handshakeFlawOf(visitor) ?? this.#connectionFlawOf(visitor)
+    if (flaw !== undefined) return this.#refuse(flaw)
+    this.#visitors.set(network, visitor)
+    this.#handshakeCount++
+    visitor.handshakeCount++
+    return visitor
+  }
+
+  endHandshake(visitor: Visitor): void {
+    this.#handshakeCount--
+    visitor.handshakeCount--
+    this.#forgetIfGone(visitor)
+  }
+
+  /** Takes a connection's place, which `leave` gives back, or says why there is none any more. */
+  enter(visitor: Visitor): FlotillaError | undefined {
+    if (!this.countsConnections) return undefined
+    const flaw = this.#connectionFlawOf(visitor)
+    if (flaw !== undefined) return this.#refuse(flaw)
+    this.#connectionCount++
+    visitor.connectionCount++
     return undefined
+  }
+
+  leave(visitor: Visitor): void {
+    if (!this.countsConnections) return
+    this.#connectionCount--
+    visitor.connectionCount--
+    this.#forgetIfGone(visitor)
   }
 
   /** What a connection's messages are counted against; nothing where they are not. */
   bucketsOf(ip: string): readonly TokenBucket[] | undefined {
-    const { maxMessagesPerSecond: rate } = this.#limits
-    const shared = this.#tellsApart ? this.#visitors.get(networkOf(ip))?.bucket : undefined
+    const { maxMessagesPerSecond: rate, maxMessagesPerSecondPerIp: sharedRate } = this.#limits
+    const shared = sharedRate === 0 ? undefined : this.#visitors.get(networkOf(ip))?.bucket
     if (rate === 0) return shared === undefined ? undefined : [shared]
     return shared === undefined ? [new TokenBucket(rate)] : [new TokenBucket(rate), shared]
   }
 
-  #flawOf(ip: string): FlotillaError | undefined {
-    const { maxConnections, maxConnectionsPerIp } = this.#limits
-    if (maxConnections > 0 && this.#count >= maxConnections) return FULL
-    if (maxConnectionsPerIp === 0 || ip === '') return undefined
-    const visitor = this.#visitors.get(networkOf(ip))
-    return visitor !== undefined && visitor.count >= maxConnectionsPerIp ? TOO_MANY : undefined
-  }
-
-  #visit(ip: string): (() => void) | undefined {
-    // A Unix socket's clients have no address to tell them apart by.
-    if (!this.#tellsApart || ip === '') return undefined
+  #newVisitor(network: string): Visitor {
     const { maxMessagesPerSecondPerIp: rate } = this.#limits
-    const network = networkOf(ip)
-    let visitor = this.#visitors.get(network)
-    if (visitor === undefined) {
-      visitor = { count: 0, bucket: rate === 0 ? undefined : new TokenBucket(rate) }
-      this.#visitors.set(network, visitor)
-    }
-    visitor.count++
-    return () => this.#leave(network, visitor)
+    const bucket = rate === 0 || network === '' ? undefined : new TokenBucket(rate)
+    return { network, handshakeCount: 0, connectionCount: 0, bucket }
   }
 
-  #leave(network: string, visitor: Visitor): void {
-    if (--visitor.count > 0) return
+  #refuse(flaw: FlotillaError): FlotillaError {
+    this.refusedCount++
+    return flaw
+  }
+
+  /** A network has at most as many handshakes under way as there is still room for, so that it leaves some to others. */
+  #handshakeFlawOf({ network, handshakeCount }: Visitor): FlotillaError | undefined {
+    const room = this.#limits.maxHandshakes - this.#handshakeCount
+    if (room <= 0) return BUSY
+    return network !== '' && handshakeCount >= room ? TOO_MANY_HANDSHAKES : undefined
+  }
+
+  #connectionFlawOf({ network, connectionCount }: Visitor): FlotillaError | undefined {
+    const { maxConnections, maxConnectionsPerIp } = this.#limits
+    if (maxConnections > 0 && this.#connectionCount >= maxConnections) return FULL
+    if (maxConnectionsPerIp === 0 || network === '') return undefined
+    return connectionCount >= maxConnectionsPerIp ? TOO_MANY_CONNECTIONS : undefined
+  }
+
+  #forgetIfGone(visitor: Visitor): void {
+    const { network, handshakeCount, connectionCount } = visitor
+    if (handshakeCount > 0 || connectionCount > 0 || this.#visitors.get(network) !== visitor) return
     const missing = visitor.bucket?.missing ?? 0
     if (missing === 0) this.#visitors.delete(network)
     // Who comes back at once does not begin with a full bucket.
-    else setTimeout(() => this.#forget(network, visitor), missing).unref()
-  }
-
-  #forget(network: string, visitor: Visitor): void {
-    if (visitor.count === 0 && this.#visitors.get(network) === visitor) this.#visitors.delete(network)
+    else setTimeout(() => this.#forgetIfGone(visitor), missing).unref()
   }
 }
 
 const FULL = new FlotillaError('FLT_OVERLOADED', 'this node has as many connections as it takes: try again later')
-const TOO_MANY = new FlotillaError(
+const TOO_MANY_CONNECTIONS = new FlotillaError(
   'FLT_TOO_MANY',
   'your address has as many connections to this node as it may have: close one first',
+)
+const BUSY = new FlotillaError('FLT_OVERLOADED', 'this node has too many handshakes under way: try again later')
+const TOO_MANY_HANDSHAKES = new FlotillaError(
+  'FLT_TOO_MANY',
+  'your address has too many handshakes with this node under way: try again later',
 )

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A connection to a server over which anything may be said. */
-export async function tcp(url: string): Promise<Socket> {
-  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+/** A connection to a server over which anything may be said, if need be from another address of this machine. */
+export async function tcp(url: string, localAddress?: string): Promise<Socket> {
+  const port = Number(new URL(url).port)
+  const socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) })
   // What is cut off is what the tests are about.
   socket.on('error', () => {})
   await once(socket, 'connect')

@@ -1,0 +1,148 @@
+import type { Duplex } from 'node:stream'
+
+const SWEEP = 500
+
+export interface PlainSocketsOptions {
+  /** ms from connecting to the end of the first request's head. */
+  readonly patience: number
+  readonly max: number
+  /** Told of each one that had to go for a newer one. */
+  readonly gaveWay: () => void
+}
+
+interface Entry {
+  socket: Duplex
+  readonly crowd: Crowd | undefined
+  readonly forget: () => void
+  /** When it began to wait for a request. */
+  since: number
+  hasAsked: boolean
+  requestCount: number
+}
+
+/** What one network has here. */
+interface Crowd {
+  readonly network: string
+  count: number
+  /** In the order of their `since`. */
+  readonly waiting: Set<Entry>
+}
+
+/**
+ * The sockets that are no WebSockets: those that have yet to say what they want, those that ask for something over HTTP,
+ * and those that are kept alive meanwhile. Beyond a limit the one goes that has waited longest for a request: one with a
+ * request under way never does. A network has at most as many as there is still room for, which is half of it all for
+ * one network alone, so that no network takes the room of the others.
+ */
+export class PlainSockets {
+  readonly #options: PlainSocketsOptions
+  readonly #entries = new Map<Duplex, Entry>()
+  readonly #crowds = new Map<string, Crowd>()
+  /** In the order of their `since`. */
+  readonly #waiting = new Set<Entry>()
+  readonly #sweep: NodeJS.Timeout
+
+  constructor(options: PlainSocketsOptions) {
+    this.#options = options
+    this.#sweep = setInterval(() => this.#dropLate(), SWEEP).unref()
+  }
+
+  /** @param network none for what is bounded only together with all others */
+  add(socket: Duplex, network: string | undefined, { hasAsked = false } = {}): void {
+    const crowd = network === undefined ? undefined : this.#crowdOf(network)
+    const forget = (): void => this.delete(entry.socket)
+    const entry: Entry = { socket, crowd, forget, since: 0, hasAsked, requestCount: 0 }
+    this.#entries.set(socket, entry)
+    socket.once('close', forget)
+    if (crowd !== undefined) crowd.count++
+    this.#wait(entry)
+    const excess = this.#excessOf(crowd)
+    if (excess !== undefined) this.#giveWay(excess)
+  }
+
+  /** TLS: from here on the other socket stands for the first one. */
+  replace(socket: Duplex, by: Duplex): void {
+    const entry = this.#entries.get(socket)
+    if (entry === undefined) return
+    this.#entries.delete(socket)
+    socket.off('close', entry.forget)
+    entry.socket = by
+    this.#entries.set(by, entry)
+    by.once('close', entry.forget)
+  }
+
+  requestBegins(socket: Duplex): void {
+    const entry = this.#entries.get(socket)
+    if (entry === undefined) return
+    entry.hasAsked = true
+    entry.requestCount++
+    this.#stopWaiting(entry)
+  }
+
+  requestEnds(socket: Duplex): void {
+    const entry = this.#entries.get(socket)
+    if (entry === undefined || entry.requestCount === 0) return
+    if (--entry.requestCount === 0) this.#wait(entry)
+  }
+
+  delete(socket: Duplex): void {
+    const entry = this.#entries.get(socket)
+    if (entry === undefined) return
+    const { crowd } = entry
+    this.#entries.delete(socket)
+    this.#stopWaiting(entry)
+    socket.off('close', entry.forget)
+    if (crowd !== undefined && --crowd.count === 0) this.#crowds.delete(crowd.network)
+  }
+
+  close(): void {
+    clearInterval(this.#sweep)
+  }
+
+  #crowdOf(network: string): Crowd {
+    const known = this.#crowds.get(network)
+    if (known !== undefined) return known
+    const crowd: Crowd = { network, count: 0, waiting: new Set() }
+    this.#crowds.set(network, crowd)
+    return crowd
+  }
+
+  #wait(entry: Entry): void {
+    entry.since = performance.now()
+    this.#waiting.add(entry)
+    entry.crowd?.waiting.add(entry)
+  }
+
+  #stopWaiting(entry: Entry): void {
+    this.#waiting.delete(entry)
+    entry.crowd?.waiting.delete(entry)
+  }
+
+  /** Who has to go now that one of this crowd has come; that one itself where all others have a request under way. */
+  #excessOf(crowd: Crowd | undefined): Entry | undefined {
+    const room = this.#options.max - this.#entries.size
+    if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return first(crowd.waiting)
+    return room < 0 ? first(this.#waiting) : undefined
+  }
+
+  #giveWay({ socket }: Entry): void {
+    this.delete(socket)
+    socket.destroy()
+    this.#options.gaveWay()
+  }
+
+  #dropLate(): void {
+    const latest = performance.now() - this.#options.patience
+    for (const { socket, since, hasAsked } of this.#waiting) {
+      if (since > latest) return
+      if (hasAsked) continue
+      this.delete(socket)
+      socket.destroy()
+    }
+  }
+}
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  for (const item of set) return item
+  return undefined
+}
