@@ -80,8 +80,11 @@ export interface ServerOptions {
    */
   maxConnectionsPerIp?: number
   /**
-   * Handshakes under way at once. Beyond them whoever has connected, and has taken longest to say what it wants, is
-   * dropped (on servers that Flotilla made), and who has said it is refused with 503. Default 10000.
+   * Handshakes under way at once; the next one is refused with 503. Also the sockets that are no WebSockets, on servers
+   * that Flotilla makes: those that have yet to send a request, and HTTP connections, which are kept alive. Beyond it the
+   * one that has waited longest for a request is closed. Of both, one client address or /64 network of IPv6 gets at most
+   * as many as are still free, so half of them if it is the only one; its next handshake is refused with 429. The sockets
+   * of a trusted proxy count only towards the total. Default 10000.
    */
   maxHandshakes?: number
   /**
@@ -108,7 +111,10 @@ export interface ServerOptions {
   handshakeTimeout?: number
   /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000. */
   requestTimeout?: number
-  /** Addresses (or CIDR ranges) of proxies whose `X-Forwarded-For` counts. */
+  /**
+   * Addresses (or CIDR ranges) of proxies whose `X-Forwarded-For` counts, with ports or without. A client whose address
+   * they leave out, or hide, counts as the proxy.
+   */
   trustProxy?: readonly string[]
   /** How envelopes are written: `binary` (default), `json` to read along, or your own; the same on every node. */
   codec?: 'binary' | 'json' | Codec

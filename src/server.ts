@@ -56,7 +56,7 @@ export interface ServerStats extends NodeStats {
   readonly tooSlowCount: number
   /** How often a connection lagged for more than 250 ms: what it is sent then is not waited for any more. */
   readonly laggedCount: number
-  /** Clients that were turned away: too many connections, of one address or at all, or handshakes. */
+  /** Clients refused because there were too many connections or handshakes, and sockets closed to make room for others. */
   readonly turnedAwayCount: number
   /** Connections that were closed with 1008, for they sent too much. */
   readonly floodedCount: number

@@ -19,8 +19,8 @@ export class ClientAddress {
   }
 
   /**
-   * The furthest address that a trusted proxy tells of. A client whose address cannot be read counts as the proxy that sent
-   * it: whatever else were taken for its address could be chosen by somebody.
+   * The furthest address that trusted proxies vouch for. If one of them writes something that is no address, the client
+   * counts as that proxy: to guess further left would let the client choose.
    */
   of({ socket, headers }: IncomingMessage): string {
     let believed = peerOf(socket)

@@ -27,7 +27,7 @@ export interface HttpServerOptions {
   readonly serves: (request: IncomingMessage) => boolean
   /** Resolves to whether the socket is a WebSocket now. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<boolean>
-  /** What a socket is counted by, beside all of them together. */
+  /** The network that a socket counts for; undefined if it counts only towards the total. */
   readonly networkOf: (socket: Socket) => string | undefined
   /** A socket was closed because there were too many. */
   readonly turnedAway: () => void
@@ -51,9 +51,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 /**
- * Node's own timeouts let a client that sends a byte now and then stay, and its `maxConnections` resets whoever comes last:
- * here a whole request head has one deadline, and who is idle gives way. WebSockets are counted by the turnstile, and
- * handshakes under way by the gate.
+ * Node's own timeouts never end a client that sends a byte now and then, and its `maxConnections` resets whoever comes last.
+ * Here the first request head has one deadline, and idle sockets give way. From its upgrade request on, a socket is counted
+ * by the turnstile instead.
  */
 function boundSockets(server: HttpServer, options: HttpServerOptions): void {
   const { networkOf, upgrade, turnedAway } = options
@@ -72,19 +72,19 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
   server.on('upgrade', (request, socket, head) => {
     sockets.delete(socket)
     void upgrade(request, socket, head).then((isWebSocket) => {
-      // Who is refused may read why, as long as nobody needs the room.
+      // A refused client may take its time to read why, unless somebody needs the room.
       if (!isWebSocket && !socket.destroyed) sockets.add(socket, networkOf(request.socket), { hasAsked: true })
     })
   })
   server.on('close', () => sockets.close())
 }
 
-/** A TLS handshake counts, too, for as long as it takes. */
+/** A TLS handshake counts from accept on, under the same deadline as the request head that follows. */
 function addTls(server: HttpServer, sockets: PlainSockets, networkOf: HttpServerOptions['networkOf']): void {
   const handshakes = new Map<string, Socket>()
   server.on('connection', (socket: Socket) => {
     const end = endOf(socket)
-    // A client of a Unix socket has the rights to it, and Node's deadline for its TLS handshake.
+    // Over a Unix socket nothing identifies a TLS handshake; Node's own deadline bounds it.
     if (end === undefined) return
     handshakes.set(end, socket)
     socket.once('close', () => {

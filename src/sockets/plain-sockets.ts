@@ -6,7 +6,7 @@ export interface PlainSocketsOptions {
   /** ms from connecting to the end of the first request's head. */
   readonly patience: number
   readonly max: number
-  /** Told of each one that had to go for a newer one. */
+  /** Called for each socket that was closed to make room for a newer one. */
   readonly gaveWay: () => void
 }
 
@@ -20,7 +20,7 @@ interface Entry {
   requestCount: number
 }
 
-/** What one network has here. */
+/** The sockets of one network. */
 interface Crowd {
   readonly network: string
   count: number
@@ -29,10 +29,10 @@ interface Crowd {
 }
 
 /**
- * The sockets that are no WebSockets: those that have yet to say what they want, those that ask for something over HTTP,
- * and those that are kept alive meanwhile. Beyond a limit the one goes that has waited longest for a request: one with a
- * request under way never does. A network has at most as many as there is still room for, which is half of it all for
- * one network alone, so that no network takes the room of the others.
+ * The sockets that are no WebSockets: those that have yet to send a request, those with a request under way, and those
+ * that are kept alive between requests. Beyond `max`, the one that has waited longest for a request is closed; one with a
+ * request under way never is. A network may have at most as many as are still free, so a single one gets half of them and
+ * always leaves room for others.
  */
 export class PlainSockets {
   readonly #options: PlainSocketsOptions
@@ -47,7 +47,7 @@ export class PlainSockets {
     this.#sweep = setInterval(() => this.#dropLate(), SWEEP).unref()
   }
 
-  /** @param network none for what is bounded only together with all others */
+  /** @param network undefined if the socket counts only towards the total */
   add(socket: Duplex, network: string | undefined, { hasAsked = false } = {}): void {
     const crowd = network === undefined ? undefined : this.#crowdOf(network)
     const forget = (): void => this.delete(entry.socket)
@@ -60,7 +60,7 @@ export class PlainSockets {
     if (excess !== undefined) this.#giveWay(excess)
   }
 
-  /** TLS: from here on the other socket stands for the first one. */
+  /** For TLS, whose socket takes the place of the TCP socket beneath it. */
   replace(socket: Duplex, by: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
@@ -118,7 +118,7 @@ export class PlainSockets {
     entry.crowd?.waiting.delete(entry)
   }
 
-  /** Who has to go now that one of this crowd has come; that one itself where all others have a request under way. */
+  /** The socket to close now that this crowd has one more: the new one itself if all others have a request under way. */
   #excessOf(crowd: Crowd | undefined): Entry | undefined {
     const room = this.#options.max - this.#entries.size
     if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return first(crowd.waiting)

@@ -12,9 +12,9 @@ export interface TurnstileLimits {
   readonly maxMessagesPerSecondPerIp: number
 }
 
-/** What the clients of one network do here. */
+/** The clients of one network. */
 export interface Visitor {
-  /** Empty for the clients of a Unix socket, which nothing tells apart. */
+  /** Empty for clients of a Unix socket, which have no address. */
   readonly network: string
   handshakeCount: number
   connectionCount: number
@@ -22,13 +22,13 @@ export interface Visitor {
 }
 
 /**
- * Counts handshakes and connections, on the node and from each network. A handshake holds a place of its own until it is
- * over; a connection's place is taken once the handshake has let the client in, so a stranger never holds one.
+ * Counts handshakes and connections, on the node and from each network. A client takes a connection's place only once its
+ * handshake has let it in, so that strangers never hold one.
  */
 export class Turnstile {
   /** Clients that were turned away for one of these limits. */
   refusedCount = 0
-  /** Whether `enter` counts at all: else nobody needs to `leave`. */
+  /** Whether `enter` counts anything; otherwise `leave` need not be called. */
   readonly countsConnections: boolean
   readonly #limits: TurnstileLimits
   readonly #visitors = new Map<string, Visitor>()
@@ -41,7 +41,7 @@ export class Turnstile {
     this.countsConnections = maxConnections > 0 || maxConnectionsPerIp > 0 || maxMessagesPerSecondPerIp > 0
   }
 
-  /** Begins a handshake, which `endHandshake` ends, or says why there is no room for it, or for what may come of it. */
+  /** Counts a handshake until `endHandshake`, or says why there is no room for it or for its connection. */
   beginHandshake(ip: string): Visitor | FlotillaError {
     const network = ip === '' ? '' : networkOf(ip)
     const visitor = this.#visitors.get(network) ?? this.#newVisitor(network)
@@ -59,7 +59,7 @@ export class Turnstile {
     this.#forgetIfGone(visitor)
   }
 
-  /** Takes a connection's place, which `leave` gives back, or says why there is none any more. */
+  /** Takes a connection's place until `leave`, or says why there is none left. */
   enter(visitor: Visitor): FlotillaError | undefined {
     if (!this.countsConnections) return undefined
     const flaw = this.#connectionFlawOf(visitor)
@@ -95,7 +95,7 @@ export class Turnstile {
     return flaw
   }
 
-  /** A network has at most as many handshakes under way as there is still room for, so that it leaves some to others. */
+  /** A network may have at most as many handshakes under way as are still free, so it always leaves room for others. */
   #handshakeFlawOf({ network, handshakeCount }: Visitor): FlotillaError | undefined {
     const room = this.#limits.maxHandshakes - this.#handshakeCount
     if (room <= 0) return BUSY

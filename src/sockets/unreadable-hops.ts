@@ -1,11 +1,11 @@
 import type { Logger } from '../logger.ts'
 
 const HOUR = 3_600_000
-/** A trusted range may hold any number of proxies: of more than these none is remembered, or logged. */
+/** A trusted range may hold any number of proxies: no more than these are remembered and logged. */
 const MAX_PROXIES = 100
 const MAX_SHOWN = 100
 
-/** Logs what trusted proxies write into `X-Forwarded-For` and is no address: once for each proxy and hour. */
+/** Logs once per proxy and hour that a trusted proxy wrote something other than an address into `X-Forwarded-For`. */
 export class UnreadableHops {
   readonly #logger: Logger
   readonly #logged = new Set<string>()
@@ -20,8 +20,8 @@ export class UnreadableHops {
     setTimeout(() => this.#logged.delete(proxy), HOUR).unref()
     this.#logger.warn(
       { proxy, hop: hop.slice(0, MAX_SHOWN) },
-      'a trusted proxy sends an X-Forwarded-For that does not end in an address, so its clients all count as the ' +
-        'proxy, also for the limits per address: let it send the address of its client',
+      'a trusted proxy writes something other than an address into X-Forwarded-For, so its clients count as the proxy ' +
+        'and share its limits per address: configure it to send the address of its client',
     )
   }
 }

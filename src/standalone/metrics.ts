@@ -37,7 +37,11 @@ export function createMetrics(server: Server): Registry {
   counter('flotilla_collapsed_total', 'Messages replaced by a newer one of their key', (stats) => stats.collapsedCount)
   counter('flotilla_too_slow_total', 'Connections closed as their client was too slow', (stats) => stats.tooSlowCount)
   counter('flotilla_lagged_total', 'Connections that lagged over 250 ms', (stats) => stats.laggedCount)
-  counter('flotilla_turned_away_total', 'Clients refused as there were too many', (stats) => stats.turnedAwayCount)
+  counter(
+    'flotilla_turned_away_total',
+    'Clients refused, or closed for others, as there were too many',
+    (stats) => stats.turnedAwayCount,
+  )
   counter('flotilla_flooded_total', 'Connections closed as their client sent too much', (stats) => stats.floodedCount)
   addClusterGauges(registry, server)
   return registry
