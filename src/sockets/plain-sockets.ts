@@ -53,7 +53,7 @@ export class PlainSockets {
     const forget = (): void => this.delete(entry.socket)
     const entry: Entry = { socket, crowd, forget, since: 0, hasAsked, requestCount: 0 }
     this.#entries.set(socket, entry)
-    socket.once('close', forget)
+    socket.on('close', forget)
     if (crowd !== undefined) crowd.count++
     this.#wait(entry)
     const excess = this.#excessOf(crowd)
@@ -68,7 +68,7 @@ export class PlainSockets {
     socket.off('close', entry.forget)
     entry.socket = by
     this.#entries.set(by, entry)
-    by.once('close', entry.forget)
+    by.on('close', entry.forget)
   }
 
   requestBegins(socket: Duplex): void {

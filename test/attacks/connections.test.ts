@@ -165,7 +165,7 @@ test('requestTimeout: a body that drips is cut off', async () => {
   assert.ok(performance.now() - started < LATE)
 })
 
-test('a refusal that its client does not read holds its socket for a while only, and no place at all', async (t) => {
+test('a refusal that its client does not read holds its socket for a while only', async (t) => {
   const large = 'x'.repeat(30_000_000)
   const no = defineModule('/no', { handshake: () => new Response(large, { status: 403 }) })
   await using server = await start({ modules: [quiet, no], maxConnections: 1 })
