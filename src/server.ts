@@ -12,7 +12,7 @@ import { compileModules, type Module } from './modules/module.ts'
 import { Router } from './modules/router.ts'
 import { ownText } from './own-text.ts'
 import { parseOptions, type ServerOptions, type Settings } from './options.ts'
-import { ClientAddress } from './sockets/client-address.ts'
+import { ClientAddress, networkOf } from './sockets/client-address.ts'
 import type { ClientSocket } from './sockets/client-socket.ts'
 import { Connection, type ConnectionHooks } from './sockets/connection.ts'
 import { Conversation, type ConversationHooks } from './sockets/conversation.ts'
@@ -146,6 +146,14 @@ export class Server implements AsyncDisposable {
   /** Where clients reach it, once it listens on a server of its own. */
   get url(): string | undefined {
     return this.#url
+  }
+
+  /**
+   * Whom a request counts for where limits are kept by address: the client's address by `trustProxy`, or its /64 network
+   * if it is IPv6; empty on a Unix socket. For limits of your own on what `http` serves.
+   */
+  networkOf(request: IncomingMessage): string {
+    return networkOf(this.#address.of(request))
   }
 
   stats(): ServerStats {

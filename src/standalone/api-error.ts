@@ -14,7 +14,7 @@ export function publicError(error: unknown, logger: Logger): FlotillaError {
 
 export function answerError(c: Context, error: FlotillaError): Response {
   if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
-  if (error.status === 503 && error.retry) c.header('Retry-After', '1')
+  if ([429, 503].includes(error.status) && error.retry) c.header('Retry-After', '1')
   return c.json(error, error.status as ContentfulStatusCode)
 }
 

@@ -1,22 +1,23 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
-import type { Context } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { FlotillaError } from '../index.ts'
-import { includesLoopback, isLoopback, isLoopbackHostHeader } from './loopback.ts'
+import type { ApiKey } from './api-key.ts'
+import { isFromThisMachine } from './loopback.ts'
 
 export interface Env {
   Bindings: HttpBindings
 }
 
 export interface Access {
-  readonly apiKey: string | undefined
+  readonly apiKey: ApiKey | undefined
   readonly dev: boolean
+  readonly networkOf: (request: IncomingMessage) => string
 }
 
-/** With --dev: a name that was made to resolve to 127.0.0.1 gets nothing. */
+/** With --dev nobody else is served. */
 export const onlyThisMachine = createMiddleware<Env>(async (c, next) => {
-  if (!isLoopbackHostHeader(c.req.header('host'))) {
+  if (!isFromThisMachine((name) => c.req.header(name))) {
     throw new FlotillaError('FLT_FORBIDDEN', 'with --dev only this machine is served: ask for localhost')
   }
   await next()
@@ -31,55 +32,23 @@ export const onlyOwnPages = createMiddleware<Env>(async (c, next) => {
   await next()
 })
 
-export function requireKey(access: Access) {
+/** @param off what a server without a key answers */
+export function requireKey({ apiKey, dev, networkOf }: Access, off: string) {
   return createMiddleware<Env>(async (c, next) => {
-    checkKey(access, c.req.header('authorization'))
+    const authorization = c.req.header('authorization')
+    const isOpen = dev && (apiKey === undefined || authorization === undefined)
+    if (!isOpen) {
+      if (apiKey === undefined) throw new FlotillaError('FLT_FORBIDDEN', off)
+      apiKey.check(keyIn(authorization), networkOf(c.env.incoming))
+    }
     await next()
   })
 }
 
-/**
- * A scraper on the same machine needs no key; one that comes through a proxy is not on the same machine. A proxy may say
- * nothing of whom it forwards, so where one on this machine is trusted, nobody is near.
- */
-export function requireKeyFromAfar(access: Access, trustProxy: readonly string[] = []) {
-  const hasProxyHere = includesLoopback(trustProxy)
-  return createMiddleware<Env>(async (c, next) => {
-    if (hasProxyHere || !isNear(c)) checkKey(access, c.req.header('authorization'))
-    await next()
-  })
-}
-
-function checkKey({ apiKey, dev }: Access, authorization: string | undefined): void {
-  if (dev && authorization === undefined) return
-  if (apiKey === undefined) {
-    if (dev) return
-    throw new FlotillaError('FLT_FORBIDDEN', 'the HTTP API is off: start the server with --api-key')
-  }
+function keyIn(authorization: string | undefined): string {
   const given = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1]
-  if (given === undefined) {
-    throw new FlotillaError('FLT_UNAUTHORIZED', 'the API key is missing: send "Authorization: Bearer <api key>"')
-  }
-  if (!isSame(given, apiKey)) throw new FlotillaError('FLT_UNAUTHORIZED', 'the API key is wrong')
-}
-
-/** Takes the same time wherever two texts differ. */
-function isSame(one: string, other: string): boolean {
-  return timingSafeEqual(digest(one), digest(other))
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest()
-}
-
-const FORWARDING_HEADERS = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-forwarded-proto', 'x-real-ip']
-
-function isNear(c: Context<Env>): boolean {
-  const address = c.env.incoming.socket.remoteAddress
-  if (address === undefined || !isLoopback(address)) return false
-  return (
-    isLoopbackHostHeader(c.req.header('host')) && FORWARDING_HEADERS.every((name) => c.req.header(name) === undefined)
-  )
+  if (given !== undefined) return given
+  throw new FlotillaError('FLT_UNAUTHORIZED', 'the API key is missing: send "Authorization: Bearer <api key>"')
 }
 
 /** Whether a page of this origin was served by this host; URL leaves out the default port of both. */

@@ -13,7 +13,9 @@ import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
 import { bodySizeOf, checkPath, queryOf, rawPath, readJson } from './api-read.ts'
 
-export interface ApiOptions extends Access {
+export interface ApiOptions {
+  readonly access: Access
+  readonly wrongKeyCount: () => number
   readonly server: Server
   readonly logger: Logger
   readonly maxPayload: number
@@ -32,15 +34,15 @@ export function createApp(logger: Logger): Hono<Env> {
 
 /** The HTTP API: what the library says of a cluster, in JSON, for every language. */
 export function addApi(app: Hono<Env>, options: ApiOptions): void {
-  app.use('/api/*', requireKey(options))
-  if (options.dev) app.use('/api/*', onlyOwnPages)
+  app.use('/api/*', requireKey(options.access, 'the HTTP API is off: start the server with --api-key'))
+  if (options.access.dev) app.use('/api/*', onlyOwnPages)
   app.use('/api/*', async (c, next) => {
     checkPath(c.req.path)
     c.header('Cache-Control', 'no-store')
     await next()
   })
   addPushes(app, options)
-  addDirectory(app, options.server)
+  addDirectory(app, options)
 }
 
 function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): void {
@@ -63,7 +65,7 @@ function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): 
   route(app, '/api/push/batch', { POST: batch })
 }
 
-function addDirectory(app: Hono<Env>, server: Server): void {
+function addDirectory(app: Hono<Env>, { server, wrongKeyCount }: ApiOptions): void {
   const { cluster } = server
   const close = (targetOf: (c: Context<Env>) => Target): Call => {
     return async (c) => {
@@ -85,7 +87,8 @@ function addDirectory(app: Hono<Env>, server: Server): void {
     DELETE: async (c) => ({ connectionCount: await cluster.leave({ uid: param(c, 'uid') }, param(c, 'group')) }),
   })
   route(app, '/api/nodes', { GET: async () => ({ self: cluster.self, nodes: await cluster.nodes() }) })
-  route(app, '/api/stats', { GET: async () => ({ cluster: await cluster.counts(), local: server.stats() }) })
+  const local = () => ({ ...server.stats(), wrongKeyCount: wrongKeyCount() })
+  route(app, '/api/stats', { GET: async () => ({ cluster: await cluster.counts(), local: local() }) })
 }
 
 /** One path with its methods; any other method is told which there are. */

@@ -29,6 +29,7 @@ export interface Config extends Omit<
   readonly connectTimeout: number
   readonly logLevel: NonNullable<Settings['logLevel']>
   readonly dev: boolean
+  readonly metricsOpen: boolean
   readonly echo: boolean
   readonly daemon: boolean
 }
@@ -47,6 +48,7 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
     connectTimeout: settings.connectTimeout ?? 10_000,
     logLevel: settings.logLevel ?? 'info',
     dev,
+    metricsOpen: settings.metricsOpen ?? false,
     echo: settings.echo ?? dev,
     daemon: settings.daemon ?? false,
   }

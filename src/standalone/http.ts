@@ -1,19 +1,24 @@
-import type { RequestListener } from 'node:http'
+import type { IncomingMessage, RequestListener } from 'node:http'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Context } from 'hono'
 import { FlotillaError, type Logger, type Server } from '../index.ts'
 import { addApi, createApp } from './api.ts'
 import { badRequest, publicError } from './api-error.ts'
-import { onlyThisMachine, requireKeyFromAfar } from './api-guard.ts'
+import { ApiKey } from './api-key.ts'
+import { onlyThisMachine, requireKey } from './api-guard.ts'
 import type { Config } from './config-check.ts'
 import { addDevPage } from './dev-page.ts'
 import { createMetrics } from './metrics.ts'
 
 const HEALTH_PATIENCE = 1000
+const METRICS_OFF = 'metrics ask for the API key, and this server has none: start it with --api-key, or --metrics-open'
 
 /** Everything that is plain HTTP: the API, health, metrics, and with --dev the page. */
 export function createHttp(server: Server, config: Config, logger: Logger): RequestListener {
-  const { dev, apiKey, maxPayload } = config
+  const { dev, maxPayload, metricsOpen } = config
+  const apiKey = config.apiKey === undefined ? undefined : new ApiKey(config.apiKey, logger)
+  const access = { apiKey, dev, networkOf: (request: IncomingMessage) => server.networkOf(request) }
+  const wrongKeyCount = (): number => apiKey?.wrongCount ?? 0
   const app = createApp(logger)
   if (dev) app.use(onlyThisMachine)
   app.get('/healthz', (c) => c.json({ status: 'ok' }))
@@ -22,11 +27,12 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
     await checkHealth()
     return c.json({ status: 'ok' })
   })
-  const metrics = createMetrics(server)
-  app.get('/metrics', requireKeyFromAfar({ apiKey, dev }, config.trustProxy), async (c) => {
+  const metrics = createMetrics(server, wrongKeyCount)
+  if (!metricsOpen) app.use('/metrics', requireKey(access, METRICS_OFF))
+  app.get('/metrics', async (c) => {
     return c.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType })
   })
-  addApi(app, { server, logger, maxPayload, apiKey, dev })
+  addApi(app, { server, logger, maxPayload, access, wrongKeyCount })
   for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.get(path, askForUpgrade)
   if (dev) addDevPage(app)
   // The globals belong to the user's modules.

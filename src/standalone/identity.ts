@@ -7,7 +7,7 @@ import {
   sameOrigin,
 } from '../index.ts'
 import type { Config, TokenSource } from './config-check.ts'
-import { isLoopbackHostHeader } from './loopback.ts'
+import { isFromThisMachine } from './loopback.ts'
 
 type Handshake = Middleware<HandshakeContext>
 
@@ -26,7 +26,7 @@ function tokenMiddleware(tokens: TokenSource, groupsClaim: string | undefined): 
 }
 
 const onlyThisMachine: Handshake = (ctx, next) => {
-  if (isLoopbackHostHeader(ctx.request.headers.get('host'))) return next()
+  if (isFromThisMachine((name) => ctx.request.headers.get(name))) return next()
   const refusal = new FlotillaError('FLT_FORBIDDEN', 'with --dev only this machine is served: connect to localhost')
   return Response.json(refusal, { status: refusal.status })
 }

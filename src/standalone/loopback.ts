@@ -11,22 +11,29 @@ export function isLoopback(host: string): boolean {
   return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
 }
 
-/** Whether some of these addresses and ranges is of this machine. */
-export function includesLoopback(ranges: readonly string[]): boolean {
-  const listed = new BlockList()
-  for (const range of ranges) {
-    const [address = '', bits] = range.split('/')
-    if (isLoopback(address)) return true
-    if (bits !== undefined) listed.addSubnet(address, Number(bits), isIP(address) === 4 ? 'ipv4' : 'ipv6')
-  }
-  return listed.check('127.0.0.1', 'ipv4') || listed.check('::1', 'ipv6')
+type HeaderOf = (name: string) => string | null | undefined
+
+/**
+ * Whether a request is from this machine, as far as its headers tell: it asks for a local name, and no proxy or tunnel
+ * here says that it forwards it for somebody elsewhere.
+ */
+export function isFromThisMachine(headerOf: HeaderOf): boolean {
+  if (!isLoopbackHostHeader(headerOf('host'))) return false
+  return forwardedFor(headerOf).every((address) => isLoopback(address) || isLoopbackHostHeader(address))
+}
+
+/** Every address, with or without a port, of `X-Forwarded-For`, `X-Real-IP` and `Forwarded` (RFC 7239). */
+function forwardedFor(headerOf: HeaderOf): string[] {
+  const lists = [headerOf('x-forwarded-for'), headerOf('x-real-ip')].map((header) => header?.split(',') ?? [])
+  const named = [...(headerOf('forwarded') ?? '').matchAll(/\bfor=([^;,]*)/gi)].map(([, address = '']) => address)
+  return [...lists.flat(), ...named].map((address) => address.trim().replaceAll('"', ''))
 }
 
 /**
  * Whether a `Host` header names this machine. A page that made its own name resolve to 127.0.0.1 (DNS rebinding) still
  * says its own name here.
  */
-export function isLoopbackHostHeader(header: string | null | undefined): boolean {
+function isLoopbackHostHeader(header: string | null | undefined): boolean {
   if (header === null || header === undefined || !/^[\w.\-:[\]]+$/.test(header)) return false
   const url = `http://${header}`
   if (!URL.canParse(url)) return false

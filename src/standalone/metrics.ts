@@ -5,7 +5,7 @@ import type { Server, ServerStats } from '../index.ts'
 const STORE_PATIENCE = 1000
 
 /** Prometheus metrics of one node: its own counts, what the cluster looks like from it, and the process. */
-export function createMetrics(server: Server): Registry {
+export function createMetrics(server: Server, wrongKeyCount: () => number): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const gauge = (name: string, help: string, read: (stats: ServerStats) => number): void => {
@@ -43,6 +43,7 @@ export function createMetrics(server: Server): Registry {
     (stats) => stats.turnedAwayCount,
   )
   counter('flotilla_flooded_total', 'Connections closed as their client sent too much', (stats) => stats.floodedCount)
+  counter('flotilla_wrong_keys_total', 'Requests with a wrong API key', wrongKeyCount)
   addClusterGauges(registry, server)
   return registry
 }

@@ -93,6 +93,7 @@ export const settingsSchema = z.strictObject({
   tokenAudience: text,
   groupsClaim: text,
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
+  metricsOpen: toggle,
   origins: list(z.string().refine(isOrigin)),
   maxPayload: whole(1, 2 ** 30),
   maxConnections: whole(0, MILLIONS),

@@ -174,14 +174,53 @@ test('the standalone server: Expect, 426, what it says of itself, and what is op
   })
 })
 
-test('metrics: with a trusted proxy on this machine nobody is near', async (t) => {
-  for (const proxy of ['127.0.0.1,10.0.0.1', '0.0.0.0/0']) {
-    const { url } = await startFlotilla(t, [...flags, '--log-level=silent', `--trust-proxy=${proxy}`])
-    assert.equal((await fetch(`${url}/metrics`)).status, 401, proxy)
-    assert.equal((await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${API_KEY}` } })).status, 200)
+test('wrong API keys are counted and slowed down by network, and an address that has the right one is not shut out', async (t) => {
+  const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=127.0.0.1'])
+  const ask = (key: string, ip: string) =>
+    fetch(`${url}/api/stats`, { headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': ip } })
+  const guess = async (ip: string, count: number): Promise<number[]> =>
+    Promise.all(Array.from({ length: count }, async (_, n) => (await ask(`guess-${n}`, ip)).status))
+  assert.equal((await ask(API_KEY, '10.0.0.1')).status, 200)
+  const startedAt = performance.now()
+  const fromStranger = [...(await guess('2001:db8::1', 50)), ...(await guess('2001:db8::2', 50))]
+  const compared = fromStranger.filter((status) => status === 401).length
+  const seconds = (performance.now() - startedAt) / 1_000
+  assert.equal(fromStranger.filter((status) => status === 429).length, 100 - compared)
+  assert(compared >= 10 && compared <= 11 + seconds, `${compared} in ${seconds} s`)
+  const fromOffice = await guess('10.0.0.1', 100)
+  assert.deepEqual(new Set(fromOffice), new Set([401]))
+  const right = await ask(API_KEY, '10.0.0.1')
+  assert.equal(right.status, 200, 'whoever guesses behind the same address')
+  assert.equal(((await right.json()) as { local: { wrongKeyCount: number } }).local.wrongKeyCount, 200)
+  const metrics = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${API_KEY}` } })
+  assert.match(await metrics.text(), /^flotilla_wrong_keys_total 200$/m)
+})
+
+test('who is told to wait for guessing is told how long, and somebody hears of it', async (t) => {
+  const server = await startFlotilla(t, [...flags, '--log-level=warn'])
+  const headers = { authorization: 'Bearer guess' }
+  const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(`${server.url}/api/stats`, { headers })))
+  const slowed = answers.find(({ status }) => status === 429)
+  assert.equal(slowed?.headers.get('retry-after'), '1')
+  assert.match(await slowed.text(), /"FLT_TOO_MANY"/)
+  server.child.kill('SIGTERM')
+  const { stderr } = await server.ended
+  assert.equal(stderr.match(/too many wrong API keys/g)?.length, 1, stderr)
+})
+
+test('an API key that can be guessed is warned of, loudly and once', async (t) => {
+  const quiet = ['--port=0', `--token-secret=${'s'.repeat(32)}`, '--log-level=silent']
+  for (const [key, times] of [
+    ['k'.repeat(31), 1],
+    ['k'.repeat(32), 0],
+  ] as const) {
+    const server = await startFlotilla(t, [...quiet, `--api-key=${key}`])
+    await fetch(`${server.url}/api/stats`, { headers: { authorization: `Bearer ${key}` } })
+    server.child.kill('SIGTERM')
+    const { stderr } = await server.ended
+    assert.equal(stderr.match(/FLT_WEAK_SECRET/g)?.length ?? 0, times, stderr)
+    assert.doesNotMatch(stderr, /kkk/)
   }
-  const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=10.0.0.0/8'])
-  assert.equal((await fetch(`${url}/metrics`)).status, 200)
 })
 
 test('forwarded headers count only from a trusted proxy, and Host for nothing but the same origin', async (t) => {

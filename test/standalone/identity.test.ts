@@ -59,6 +59,26 @@ test('with --dev only this machine is served, by whatever name it is called', as
   }
 })
 
+test('with --dev what a proxy or tunnel forwards for somebody elsewhere is refused', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, '--dev'])
+  const call = caller(url)
+  const elsewhere: Record<string, string>[] = [
+    { 'x-forwarded-for': '203.0.113.7' },
+    { 'x-forwarded-for': '127.0.0.1, 203.0.113.7:4000' },
+    { 'x-real-ip': '2001:db8::1' },
+    { forwarded: 'for=127.0.0.1, for="[2001:db8::1]:4711";proto=https' },
+  ]
+  for (const headers of elsewhere) {
+    assert.equal((await call('GET', '/api/stats', undefined, headers)).status, 403, JSON.stringify(headers))
+    assert.equal((await refusal(`${url}/ws?uid=a`, { headers })).status, 403, JSON.stringify(headers))
+  }
+  const here: Record<string, string>[] = [
+    { 'x-forwarded-for': '127.0.0.1, ::1' },
+    { 'x-forwarded-for': '127.0.0.1:50000', forwarded: 'for="[::1]:80";by=127.0.0.1' },
+  ]
+  for (const headers of here) assert.equal((await call('GET', '/api/stats', undefined, headers)).status, 200)
+})
+
 test('with --dev the API is open to this machine, and not to pages of other sites', async (t) => {
   const { url } = await startFlotilla(t, [...quiet, '--dev'])
   const call = caller(url)
