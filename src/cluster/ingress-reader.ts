@@ -1,10 +1,10 @@
-import type { Message, Pusher, PushOptions, Target } from '../api.ts'
 import type { Ingress, IngressEntry, Stop } from '../drivers/queue.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { JsonSource } from '../protocol/json-source.ts'
 import { parsePushBody } from '../protocol/push-body.ts'
+import type { Pusher } from '../push/pusher.ts'
 
 const RETRY_PAUSE = 100
 
@@ -58,8 +58,7 @@ export class IngressReader {
 
   async #push(entry: IngressEntry): Promise<'done' | 'again'> {
     try {
-      const { target, message, options } = parseEntry(entry)
-      await this.#pusher.push(target, message, options)
+      await this.#pusher.pushEntry(entry.position, parsePushBody(parseJson(entry.body)))
       return 'done'
     } catch (error) {
       if (isFlotillaError(error) && error.retry) return 'again'
@@ -83,11 +82,6 @@ export class IngressReader {
       this.#logger.warn({ error }, 'routed ingress entries could not be removed')
     })
   }
-}
-
-function parseEntry({ position, body }: IngressEntry): { target: Target; message: Message; options: PushOptions } {
-  const { target, message, options } = parsePushBody(parseJson(body))
-  return { target, message, options: { id: `ingress:${position}`, ...options } }
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -11,6 +11,29 @@ export type NodeId = Branded<'node'>
 export type ProcessId = Branded<'process'>
 export type PushId = Branded<'push'>
 
+/**
+ * Three kinds of push ids, which never meet, so that no caller can take one that is not its own: callers' (`c:…`), those of
+ * the ingress stream's entries (`i:…`), and those that publishers count up, whose names hold no colon.
+ */
+export function callersPushId(id: string): PushId {
+  return `${CALLERS}${id}` as PushId
+}
+
+export function entryPushId(position: string): PushId {
+  return `i:${position}` as PushId
+}
+
+export function countedPushId(publisher: string, count: number): PushId {
+  return `${publisher}-${count.toString(36)}` as PushId
+}
+
+/** As the caller knows it. */
+export function shownPushId(id: PushId): string {
+  return id.startsWith(CALLERS) ? id.slice(CALLERS.length) : id
+}
+
+const CALLERS = 'c:'
+
 /** State is cut into this many parts, by uid, group or connection; each is one hash slot of the store. */
 export const PARTITION_COUNT = 256
 

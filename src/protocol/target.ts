@@ -1,5 +1,5 @@
 import { FlotillaError } from '../errors.ts'
-import type { ConnectionId, Group, PushId, Uid } from './ids.ts'
+import type { ConnectionId, Group, Uid } from './ids.ts'
 
 /** A target that was checked at the edge: inside, nobody asks again. Lists hold each id once. */
 export type ParsedTarget =
@@ -94,8 +94,8 @@ export function parseGroups(values: readonly unknown[]): Group[] {
 }
 
 /** @throws FlotillaError `FLT_BAD_ID` */
-export function parsePushId(value: unknown): PushId {
-  return parseName(value, 'id') as PushId
+export function parsePushId(value: unknown): string {
+  return parseName(value, 'id')
 }
 
 /** @throws FlotillaError `FLT_BAD_ID` */

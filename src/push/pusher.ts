@@ -5,8 +5,9 @@ import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { Address, PushEnvelope } from '../protocol/envelope.ts'
-import type { NodeId, PushId } from '../protocol/ids.ts'
+import { callersPushId, countedPushId, entryPushId, type NodeId, type PushId, shownPushId } from '../protocol/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
+import type { PushCall } from '../protocol/push-body.ts'
 import {
   type Except,
   type ParsedTarget,
@@ -80,12 +81,22 @@ export class Pusher implements PusherApi {
   }
 
   push(target: Target, message: Message, options: PushOptions = NO_OPTIONS): Promise<Receipt> {
+    return this.#take(target, message, options, undefined)
+  }
+
+  /** However often an entry of the ingress stream is read, it is one push; under its caller's id if it bears one. */
+  pushEntry(position: string, { target, message, options }: PushCall): Promise<Receipt> {
+    return this.#take(target, message, options, entryPushId(position))
+  }
+
+  #take(target: Target, message: Message, options: PushOptions, otherwise: PushId | undefined): Promise<Receipt> {
     this.#count++
     try {
       // Else close would wait for ever where pushes keep coming.
       if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
       if (options !== NO_OPTIONS) checkNames('push', options, PUSH_OPTIONS)
-      const { except, id, key } = options
+      const { except, key } = options
+      const id = options.id === undefined ? otherwise : callersPushId(parsePushId(options.id))
       const push = {
         target: parseTarget(target),
         payload: this.#encode(message),
@@ -93,7 +104,7 @@ export class Pusher implements PusherApi {
         key: key === undefined ? undefined : parsePushKey(key),
       }
       if (id === undefined) return this.#pushNew(push)
-      return this.#told(this.#pushOnce(parsePushId(id), push))
+      return this.#told(this.#pushOnce(id, push))
     } catch (error) {
       return this.#told(Promise.reject(error))
     }
@@ -192,7 +203,7 @@ export class Pusher implements PusherApi {
       case 'pending':
         throw new FlotillaError(
           'FLT_PUSH_PENDING',
-          `another push with the id ${id} is under way: try again in a moment`,
+          `another push with the id ${shownPushId(id)} is under way: try again in a moment`,
         )
       case 'fresh':
         await turn.begun
@@ -230,7 +241,7 @@ export class Pusher implements PusherApi {
   }
 
   #newId(): PushId {
-    return `${this.#publisher}-${(this.#nextId++).toString(36)}` as PushId
+    return countedPushId(this.#publisher, this.#nextId++)
   }
 }
 
@@ -284,7 +295,7 @@ class PushOrder implements Order<ParsedTarget> {
 
   done(nodeCount: number, offline: readonly string[]): void {
     this.#backlog.leave(this.#held)
-    this.#resolve({ id: this.#id, nodeCount, offline })
+    this.#resolve({ id: this.#isNamed ? shownPushId(this.#id) : this.#id, nodeCount, offline })
   }
 
   failed(error: unknown): void {
@@ -323,6 +334,6 @@ function toText(data: string | Uint8Array): string {
 function idReused(id: PushId): FlotillaError {
   return new FlotillaError(
     'FLT_ID_REUSED',
-    `id ${id} was used for another push within 10 minutes: give each push its own`,
+    `id ${shownPushId(id)} was used for another push within 10 minutes: give each push its own`,
   )
 }

@@ -41,6 +41,33 @@ test('any language pushes through the ingress stream, and what is no push is set
   await until('the stream is empty', async () => (await redis.xlen('flotilla:ingress')) === 0)
 })
 
+test('no id that a caller gives silences an entry of the ingress stream, and an entry with an id shares it with callers', async (t) => {
+  const fleet = await startFleet(t)
+  const client = await fleet.connect(fleet.b, { uid: 'u' })
+  const redis = new Redis(fleet.redis.url)
+  t.after(() => redis.disconnect())
+  await using emitter = new Emitter({ driver: redisDriver({ url: fleet.redis.url }) })
+  const position = '99999999999999-7'
+  for (const id of [`ingress:${position}`, `i:${position}`, `c:${position}`, position]) {
+    assert.equal(
+      (await push(fleet.a, { uid: 'u', message: id, id })).id,
+      id,
+      'the receipt bears the id as it was given',
+    )
+    assert.equal((await emitter.push({ uid: 'u' }, id, { id })).id, id)
+    assert.equal(await client.next(), id)
+  }
+  await redis.xadd('flotilla:ingress', position, 'body', '{"uid":"u","message":"the entry"}')
+  assert.equal(await client.next(), 'the entry')
+  const order = { uid: 'u', message: 'order', id: 'order-42' }
+  await push(fleet.a, order)
+  await redis.xadd('flotilla:ingress', '*', 'body', JSON.stringify(order))
+  await redis.xadd('flotilla:ingress', '*', 'body', '{"uid":"u","message":"the last"}')
+  assert.deepEqual([await client.next(), await client.next()], ['order', 'the last'])
+  await until('nothing is left', async () => (await redis.xlen('flotilla:ingress')) === 0)
+  assert.equal(await redis.xlen('flotilla:ingress:bad'), 0)
+})
+
 test('an emitter pushes and asks without a server', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u', groups: ['g'] })
