@@ -13,6 +13,7 @@ const kinds = {
   FLT_BAD_ID: { status: 400, retry: false },
   FLT_BAD_REQUEST: { status: 400, retry: false },
   FLT_BAD_OPTION: { status: 500, retry: false },
+  FLT_NOT_SHARED: { status: 500, retry: false },
   FLT_BAD_MODULE: { status: 500, retry: false },
   FLT_BAD_ENVELOPE: { status: 500, retry: false },
   FLT_BAD_HANDSHAKE: { status: 400, retry: false },

@@ -15,7 +15,7 @@ export type {
   Target,
 } from './api.ts'
 export type { Driver, DriverSettings } from './drivers/driver.ts'
-export { memory } from './drivers/memory/memory.ts'
+export { memory, type MemoryOptions } from './drivers/memory/memory.ts'
 export { type ErrorCode, FlotillaError, isFlotillaError } from './errors.ts'
 export type { Logger } from './logger.ts'
 export { allowOrigins, sameOrigin } from './middleware/allow-origins.ts'

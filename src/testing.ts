@@ -22,7 +22,7 @@ export interface ConnectOptions {
 
 /** A server on a free port of 127.0.0.1, on the memory driver unless told otherwise. */
 export async function startTestServer(options: ServerOptions): Promise<TestServer> {
-  const server = createServer({ driver: memory(), ...options })
+  const server = createServer({ driver: memory({ isolated: true }), ...options })
   const url = await server.listen(0)
   const clients: TestClient[] = []
   const close = async (): Promise<void> => {

@@ -39,7 +39,7 @@ const calls: [what: string, call: () => unknown, message: RegExp][] = [
   ['Emitter without a driver', () => new Emitter({} as never), /driver/],
   ['redis', () => loose(redis)({ url: 'redis://h', durabilty: 'replicated' }), /did you mean 'durability'/],
   ['redis with a URL alone', () => loose(redis)('redis://h'), /redis takes an object with url, durability/],
-  ['memory', () => loose(memory)({ prefix: 'x' }), /memory\(\) takes nothing more/],
+  ['memory', () => loose(memory)({ prefix: 'x' }), /'prefix': memory has no such option/],
   ['authenticate', () => loose(authenticate)({ secret, audiences: ['a'] }), /did you mean 'audience'/],
   ['rateLimit', () => loose(rateLimit)({ perSecond, perMinute: 1 }), /'perMinute'/],
   ['allowOrigins', () => loose(allowOrigins)(['https://a.example'], { credentials: true }), /credentials/],

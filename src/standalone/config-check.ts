@@ -13,13 +13,13 @@ export type Listen =
   | { readonly type: 'unix'; readonly path: string }
 
 export type Store =
-  | { readonly type: 'memory' }
+  | { readonly type: 'memory'; readonly isolated: boolean }
   | { readonly type: 'redis'; readonly url: string; readonly durability?: 'memory' | 'replicated' }
 
 /** What was asked for, checked: everything fits together, and what was left out has its default. */
 export interface Config extends Omit<
   Settings,
-  'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'modules'
+  'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'isolated' | 'modules'
 > {
   readonly listen: Listen
   readonly store: Store
@@ -96,22 +96,25 @@ function rankOf(key: SettingKey, sourceOf: SourceOf): number {
 
 function storeOf(settings: Settings, sourceOf: SourceOf): Store {
   const store = placeOf(settings, sourceOf)
-  const { durability } = settings
+  const { durability, isolated } = settings
+  if (isolated === true && store.type !== 'memory') {
+    throw usageError('--isolated goes with the memory driver: on Redis all workers are one cluster')
+  }
   if (durability === undefined) return store
   if (store.type === 'redis') return { ...store, durability }
   throw usageError('--durability goes with --redis: the memory driver ends with its process')
 }
 
-function placeOf({ driver, redis }: Settings, sourceOf: SourceOf): Store {
+function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: SourceOf): Store {
   if (driver === 'nats') throw usageError('--driver takes memory or redis; nats comes later')
   const url = redis ?? 'redis://127.0.0.1:6379'
   if (driver === 'redis') return { type: 'redis', url }
-  if (redis === undefined) return { type: 'memory' }
+  if (redis === undefined) return { type: 'memory', isolated }
   if (driver === undefined) return { type: 'redis', url }
   const byDriver = rankOf('driver', sourceOf)
   const byUrl = rankOf('redis', sourceOf)
   if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
-  return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory' }
+  return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory', isolated }
 }
 
 function tokensOf(settings: Settings, dev: boolean): TokenSource {

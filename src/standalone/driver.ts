@@ -4,7 +4,7 @@ import type { Store } from './config-check.ts'
 export async function openDriver(store: Store): Promise<Driver> {
   switch (store.type) {
     case 'memory':
-      return memory()
+      return memory({ isolated: store.isolated })
     case 'redis': {
       const { redis } = await import('../drivers/redis/redis.ts')
       const { url, durability } = store

@@ -137,6 +137,12 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'memory or redis',
       },
       {
+        key: 'isolated',
+        name: 'isolated',
+        help: 'on the memory driver, let each worker of node:cluster or pm2 be a cluster of its own',
+        takes: 'true or false',
+      },
+      {
         key: 'redis',
         name: 'redis',
         argument: 'URL',

@@ -89,10 +89,14 @@ function makeServer(options: ServerOptions, config: Config, logger: Logger): Ser
     return server
   } catch (error) {
     if (!isFlotillaError(error)) throw error
+    if (error.code === 'FLT_NOT_SHARED') throw usageError(NOT_SHARED)
     const flag = flags.find(({ key }) => new RegExp(`\\b${key}\\b`).test(error.message))
     throw usageError(flag === undefined ? error.message : `--${flag.name}: ${error.message}`)
   }
 }
+
+const NOT_SHARED =
+  'this process is one of several workers (node:cluster or pm2), and a push would miss the clients of all others: --redis takes the URL of a Redis that they share, --isolated lets each be a cluster of its own'
 
 async function listen(server: Server, config: Config): Promise<string> {
   const { listen: at } = config

@@ -80,6 +80,7 @@ export const settingsSchema = z.strictObject({
   driver: z.enum(['memory', 'redis', 'nats']),
   // Several hosts make no URL in the strict sense; the driver says what is wrong behind the scheme.
   redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
+  isolated: toggle,
   durability: z.enum(['memory', 'replicated']),
   prefix: text,
   heartbeat: whole(20, HOUR),

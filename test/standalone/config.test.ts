@@ -30,7 +30,7 @@ test('a flag beats the environment, which beats the config file', async (t) => {
 test('every setting has the default that the help tells', async () => {
   const config = await loadConfig(secret, {})
   assert.deepEqual(config.listen, { type: 'tcp', host: '127.0.0.1', port: 18_308 })
-  assert.deepEqual(config.store, { type: 'memory' })
+  assert.deepEqual(config.store, { type: 'memory', isolated: false })
   assert.equal(config.maxPayload, 1_048_576)
   assert.equal(config.echo, false)
   assert.equal((await loadConfig({ dev: true }, {})).echo, true)
@@ -82,7 +82,7 @@ test('--redis gives --driver redis', async () => {
   const replicated = await loadConfig({ redis: url, ...secret }, { FLOTILLA_DURABILITY: 'replicated' })
   assert.deepEqual(replicated.store, { type: 'redis', url, durability: 'replicated' })
   const flagWins = await loadConfig({ driver: 'memory', ...secret }, { FLOTILLA_REDIS: 'redis://10.0.0.5' })
-  assert.deepEqual(flagWins.store, { type: 'memory' })
+  assert.deepEqual(flagWins.store, { type: 'memory', isolated: false })
 })
 
 const badFlags: [FlagValues, RegExp][] = [
@@ -94,6 +94,7 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ driver: 'nats' }, /^--driver takes memory or redis; nats comes later$/],
   [{ driver: 'memory', redis: 'redis://h' }, /--driver memory and --redis/],
   [{ durability: 'replicated' }, /^--durability goes with --redis/],
+  [{ redis: 'redis://h', isolated: true }, /^--isolated goes with the memory driver/],
   [{ redis: 'redis://h', durability: 'disk' }, /^--durability takes memory or replicated, not "disk"$/],
   [{ redis: 'redis+kluster://a,b' }, /^--redis takes a URL such as redis:/],
   [{ redis: '127.0.0.1:6379' }, /^--redis takes a URL such as redis:/],

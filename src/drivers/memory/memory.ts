@@ -1,17 +1,29 @@
-import { checkNone } from '../../checked-names.ts'
+import cluster from 'node:cluster'
+import { checkNames } from '../../checked-names.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { Driver } from '../driver.ts'
 import { MemoryQueue } from './memory-queue.ts'
 import { MemoryState } from './memory-state.ts'
 import { MemoryStore } from './memory-store.ts'
 
+export interface MemoryOptions {
+  /**
+   * Whether several workers of `node:cluster` or pm2 may each be a cluster of its own: a push made in one never reaches
+   * the clients of another. Not given, a server or emitter that is made in such a worker throws.
+   */
+  isolated?: boolean
+}
+
 /**
  * State and Queue in this process: nothing to install, nothing kept. Servers and emitters that share one `memory()`
  * form a cluster; two calls never see each other. It is also the shortest answer to what a driver has to do.
  */
-export function memory(...none: []): Driver {
-  checkNone('memory()', none)
+export function memory(options: MemoryOptions = {}): Driver {
+  checkNames('memory', options, ['isolated'])
+  const { isolated = false } = options
   const stores = new Map<string, MemoryStore>()
   const storeOf = (prefix: string): MemoryStore => {
+    if (!isolated && isOneOfSeveral()) throw notShared()
     const store = stores.get(prefix) ?? new MemoryStore()
     stores.set(prefix, store)
     return store
@@ -20,4 +32,19 @@ export function memory(...none: []): Driver {
     state: (settings) => new MemoryState(storeOf(settings.prefix), settings),
     queue: (settings) => new MemoryQueue(storeOf(settings.prefix), settings),
   }
+}
+
+/**
+ * A worker cannot know whether it is the only one. pm2 numbers its instances, also those that it starts without
+ * node:cluster. Test runners fork their workers by other means, and set neither.
+ */
+function isOneOfSeveral(): boolean {
+  return cluster.isWorker || /^[1-9]\d*$/.test(process.env['NODE_APP_INSTANCE'] ?? '')
+}
+
+function notShared(): FlotillaError {
+  return new FlotillaError(
+    'FLT_NOT_SHARED',
+    'this process is one of several workers (node:cluster or pm2), which do not share memory: a push would miss the clients of all others. Use redis({ url }), or memory({ isolated: true }) if each worker is to be a cluster of its own',
+  )
 }
