@@ -78,7 +78,7 @@ function isSettingKey(key: string): key is SettingKey {
 }
 
 function shown(value: unknown, flag: Flag | undefined): string {
-  if (flag?.secret === true) return ''
+  if (flag?.secret !== undefined) return ''
   return `, not ${typeof value === 'string' ? JSON.stringify(value) : inspect(value, { breakLength: Infinity })}`
 }
 

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { ANNOUNCE_VARIABLE, type Announcement } from './announce.ts'
 import { CliError, ExitCode, reasonOf } from './cli-error.ts'
-import { findRun } from './pid-file.ts'
+import { appendToOwn } from './own-file.ts'
+import { checkFree } from './pid-file.ts'
 
 const ANNOUNCE_FD = 3
 
@@ -14,12 +15,9 @@ export async function startInBackground(
   pidFile: string,
   folder = process.cwd(),
 ): Promise<number> {
-  const run = findRun(pidFile)
-  if (run.type === 'running') {
-    throw new CliError(`a server runs already (pid ${run.pid}, ${pidFile}): stop it, or give another --pid-file`)
-  }
+  checkFree(pidFile)
   const logFile = logFileOf(pidFile)
-  const log = openLog(logFile)
+  const log = appendToOwn(logFile)
   const child = spawn(process.execPath, [...process.execArgv, process.argv[1] ?? '', 'start', ...args], {
     cwd: folder,
     detached: true,
@@ -51,14 +49,6 @@ function report(announcement: Announcement): number {
   if (announcement.type === 'failed') throw new CliError(announcement.line, announcement.exitCode)
   process.stdout.write(`${announcement.line}\n`)
   return ExitCode.ok
-}
-
-function openLog(file: string): number {
-  try {
-    return openSync(file, 'a', 0o600)
-  } catch (error) {
-    throw new CliError(`--pid-file takes a file in a folder that can be written; ${reasonOf(error)}`)
-  }
 }
 
 function logFileOf(pidFile: string): string {

@@ -12,8 +12,8 @@ export interface Flag {
   readonly help: string
   /** Completes "--port takes …". */
   readonly takes: string
-  /** Never shown in a message. */
-  readonly secret?: true
+  /** Never shown in a message, nor kept on disk; a URL only where it may hold a password. */
+  readonly secret?: true | 'in-url'
   /** Relative to where it was written: the working directory, or the config file's folder. */
   readonly path?: true
 }
@@ -148,7 +148,7 @@ export const flagGroups: readonly FlagGroup[] = [
         argument: 'URL',
         help: 'Redis to use, or redis+sentinel://, redis+cluster://; gives --driver redis (default: redis://127.0.0.1:6379)',
         takes: 'a URL such as redis://127.0.0.1:6379, redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST',
-        secret: true,
+        secret: 'in-url',
       },
       {
         key: 'durability',
@@ -211,7 +211,7 @@ export const flagGroups: readonly FlagGroup[] = [
         argument: 'URL',
         help: 'accept tokens signed by the keys found there (https); needs the next two',
         takes: 'the https URL of a key set, without user and password; http from this machine alone',
-        secret: true,
+        secret: 'in-url',
       },
       {
         key: 'tokenIssuer',

@@ -1,127 +1,159 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { CliError, reasonOf, systemCode } from './cli-error.ts'
+import { randomUUID } from 'node:crypto'
+import { linkSync, renameSync, rmSync } from 'node:fs'
+import { CliError, systemCode } from './cli-error.ts'
+import { createOwn, readOwn, replaceOwn } from './own-file.ts'
+import { identityOf, type ProcessIdentity } from './process-identity.ts'
 
-/** What is noted beside the pid, for `status` to tell and for `restart` to repeat. */
-export interface RunRecord {
+/**
+ * Stands beside the pid file, in `FILE.json`, and is what counts: whoever creates it holds the place. The pid alone, as
+ * other tools expect it, is written after it and removed before it.
+ */
+export interface RunRecord extends ProcessIdentity {
   readonly pid: number
-  /** Tells the process from a later one with the same pid; unknown where there is no /proc. */
-  readonly started: string | undefined
   readonly ready?: string
+  /** For `restart` to repeat, in this folder. Without secrets: those stand in `secrets` by the names of their flags. */
   readonly args: readonly string[]
+  readonly secrets: readonly string[]
   readonly folder: string
 }
 
 export type Run =
-  | { readonly type: 'none'; readonly record?: RunRecord | undefined }
-  /** The file names a process that is no more, or another one by now. */
-  | { readonly type: 'stale'; readonly pid: number; readonly record: RunRecord | undefined }
-  | { readonly type: 'running'; readonly pid: number; readonly record: RunRecord | undefined }
+  | { readonly type: 'none' }
+  /** The process that was noted is no more, whoever has its pid by now. */
+  | { readonly type: 'stale'; readonly record: RunRecord }
+  | { readonly type: 'running'; readonly record: RunRecord }
 
 export const DEFAULT_PID_FILE = 'flotilla.pid'
 
+/** @throws CliError if somebody else may have written what is there */
 export function findRun(file: string): Run {
-  const record = readRecord(file)
-  const pid = readPid(file)
-  if (pid === undefined) return { type: 'none', record }
-  return isOurs(pid, record) ? { type: 'running', pid, record } : { type: 'stale', pid, record }
+  const record = readRecord(recordFile(file))
+  if (record !== undefined) return runOf(record)
+  const pid = readOwn(file)
+  if (pid === undefined) return { type: 'none' }
+  // It may have been noted between the two looks.
+  const late = readRecord(recordFile(file))
+  if (late !== undefined) return runOf(late)
+  throw new CliError(
+    /^[1-9]\d{0,9}\n?$/.test(pid)
+      ? `${file} was not written by flotilla, for there is no ${recordFile(file)}: remove it if nobody needs it`
+      : `${file} does not hold a process id: is it a pid file of flotilla? Remove it if nobody needs it`,
+  )
 }
 
-/** Notes this process. The pid stands alone in its file, as every tool expects; the rest is beside it. */
-export function claimPidFile(file: string, args: readonly string[]): void {
-  const run = findRun(file)
-  if (run.type === 'running' && run.pid !== process.pid) {
-    throw new CliError(`a server runs already (pid ${run.pid}, ${file}): stop it, or give another --pid-file`)
+/**
+ * Notes this process.
+ *
+ * @throws CliError if another server runs there
+ */
+export function claimPidFile(file: string, run: Pick<RunRecord, 'args' | 'secrets'>): void {
+  const identity = identityOf(process.pid)
+  if (identity === undefined) throw new CliError('--pid-file needs /proc or the command ps, to know this process again')
+  const record = { pid: process.pid, ...identity, ...run, folder: process.cwd() }
+  checkFree(file)
+  while (!createOwn(recordFile(file), textOf(record))) checkFree(file)
+  try {
+    replaceOwn(file, `${process.pid}\n`, 0o644)
+  } catch (error) {
+    removeRecord(file, record)
+    throw error
   }
-  const record = { pid: process.pid, started: startOf(process.pid)?.time, args, folder: process.cwd() }
-  write(file, `${process.pid}\n`)
-  writeRecord(file, record)
 }
 
+/** @throws CliError if a server runs there; what one has left is taken away */
+export function checkFree(file: string): void {
+  const run = findRun(file)
+  if (run.type === 'stale') removeRun(file, run.record)
+  if (run.type !== 'running') return
+  throw new CliError(`a server runs already (pid ${run.record.pid}, ${file}): stop it, or give another --pid-file`)
+}
+
+/** What a module does to `process.title` while it is loaded is noted as well. */
 export function noteReady(file: string, ready: string): void {
-  const record = readRecord(file)
-  if (record?.pid === process.pid) writeRecord(file, { ...record, ready })
+  const record = ownRecord(file)
+  if (record !== undefined) replaceOwn(recordFile(file), textOf({ ...record, ...identityOf(process.pid), ready }))
 }
 
 /** Removes what this process noted; another one's stays. */
 export function releasePidFile(file: string): void {
-  if (readPid(file) === process.pid) removeRun(file)
+  const record = ownRecord(file)
+  if (record !== undefined) removeRun(file, record)
 }
 
-export function removeRun(file: string): void {
-  rmSync(file, { force: true })
-  rmSync(recordFile(file), { force: true })
+/** Removes this record, and before it the pid; a newer one's stay. */
+export function removeRun(file: string, record: RunRecord): void {
+  takeAway(file, () => isOf(record, readRecord(recordFile(file))))
+  removeRecord(file, record)
+}
+
+function removeRecord(file: string, record: RunRecord): void {
+  takeAway(recordFile(file), (aside) => isOf(record, readRecord(aside)))
 }
 
 /** Whether the process is still there, and still the one that was noted. */
-export function isOurs(pid: number, record: RunRecord | undefined): boolean {
-  if (!isAlive(pid)) return false
-  const start = startOf(pid)
-  if (start === undefined) return true
-  if (start.isZombie) return false
-  if (record?.pid === pid && record.started !== undefined) return record.started === start.time
-  return /flotilla|standalone.cli/.test(commandOf(pid))
+export function isRunning({ pid, started }: RunRecord): boolean {
+  return identityOf(pid)?.started === started
 }
 
-function isAlive(pid: number): boolean {
+function runOf(record: RunRecord): Run {
+  return { type: isRunning(record) ? 'running' : 'stale', record }
+}
+
+function ownRecord(file: string): RunRecord | undefined {
+  const record = readRecord(recordFile(file))
+  return record?.pid === process.pid && isRunning(record) ? record : undefined
+}
+
+/** Others may do the same at this moment, and claim the place: what was taken too late is put back. */
+function takeAway(file: string, isExpected: (aside: string) => boolean): void {
+  if (readOwn(file) === undefined) return
+  const aside = `${file}.${randomUUID()}`
   try {
-    process.kill(pid, 0)
-    return true
+    renameSync(file, aside)
+    if (!isExpected(aside)) linkSync(aside, file)
   } catch (error) {
-    return systemCode(error) === 'EPERM'
+    if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'EEXIST') throw error
+  } finally {
+    rmSync(aside, { force: true })
   }
 }
 
-/** proc(5): the state and the start time are the 3rd and 22nd field, after a name that may hold spaces. */
-function startOf(pid: number): { time: string | undefined; isZombie: boolean } | undefined {
-  const stat = readIfThere(`/proc/${pid}/stat`)
-  if (stat === undefined) return undefined
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  return { time: fields[19], isZombie: fields[0] === 'Z' }
-}
-
-function commandOf(pid: number): string {
-  return (readIfThere(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ')
-}
-
-function readPid(file: string): number | undefined {
-  const text = readIfThere(file)?.trim()
-  if (text === undefined) return undefined
-  if (/^[1-9]\d{0,9}$/.test(text)) return Number(text)
-  throw new CliError(`${file} does not hold a process id: is it a pid file of flotilla? Remove it if nobody needs it`)
+function isOf({ pid, started }: RunRecord, other: RunRecord | undefined): boolean {
+  return other?.pid === pid && other.started === started
 }
 
 function readRecord(file: string): RunRecord | undefined {
-  const text = readIfThere(recordFile(file))
+  const text = readOwn(file)
   if (text === undefined) return undefined
+  const record = parse(text)
+  if (isRecord(record)) return record
+  throw new CliError(`${file} does not hold what flotilla notes beside a pid file: remove it if nobody needs it`)
+}
+
+function parse(text: string): unknown {
   try {
-    return JSON.parse(text) as RunRecord
+    return JSON.parse(text)
   } catch {
     return undefined
   }
 }
 
-/** Flags may hold secrets. */
-function writeRecord(file: string, record: RunRecord): void {
-  write(recordFile(file), `${JSON.stringify(record)}\n`, 0o600)
+function isRecord(value: unknown): value is RunRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { pid, started, command, args, secrets, folder } = value as Partial<Record<keyof RunRecord, unknown>>
+  const texts = [started, command, folder, ...listOf(args), ...listOf(secrets)]
+  // Other numbers stand for groups of processes, or for this one.
+  return Number.isSafeInteger(pid) && (pid as number) > 0 && texts.every((text) => typeof text === 'string')
+}
+
+function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [undefined]
+}
+
+function textOf(record: RunRecord): string {
+  return `${JSON.stringify(record)}\n`
 }
 
 function recordFile(file: string): string {
   return `${file}.json`
-}
-
-function write(file: string, text: string, mode = 0o644): void {
-  try {
-    writeFileSync(file, text, { mode })
-  } catch (error) {
-    throw new CliError(`--pid-file takes a file that can be written; ${reasonOf(error)}`)
-  }
-}
-
-function readIfThere(file: string): string | undefined {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    if (['ENOENT', 'ESRCH'].includes(systemCode(error) ?? '')) return undefined
-    throw new CliError(`cannot read ${file}: ${reasonOf(error)}`)
-  }
 }

@@ -1,7 +1,8 @@
 import { Command } from 'commander'
-import { CliError } from './cli-error.ts'
+import { CliError, usageError } from './cli-error.ts'
 import { loadConfig } from './config.ts'
 import { startInBackground } from './daemon.ts'
+import { environmentName } from './flags.ts'
 import { findRun } from './pid-file.ts'
 import { addStartFlags, flagValues } from './start-flags.ts'
 import { end } from './stop.ts'
@@ -9,15 +10,26 @@ import { end } from './stop.ts'
 /** `flotilla restart`: stops the server and starts it in the background, with these flags or with those it had. */
 export async function restart(pidFile: string, timeout: number, args: readonly string[]): Promise<number> {
   const run = findRun(pidFile)
-  if (args.length === 0 && run.record === undefined) {
+  const record = run.type === 'none' ? undefined : run.record
+  if (args.length === 0 && record === undefined) {
     throw new CliError(`nothing is known of a server at ${pidFile}: start one with "flotilla start --daemon"`)
   }
   const isAsBefore = args.length === 0
-  const again = inBackground(isAsBefore ? (run.record?.args ?? []) : args, pidFile)
-  const folder = isAsBefore ? run.record?.folder : undefined
+  if (isAsBefore) checkSecrets(record?.secrets ?? [])
+  const again = inBackground(isAsBefore ? (record?.args ?? []) : args, pidFile)
+  const folder = isAsBefore ? record?.folder : undefined
   await checkSettings(again, folder)
   await end(run, pidFile, timeout)
   return await startInBackground(again, pidFile, folder)
+}
+
+/** They are not kept on disk. Without them the server might start all the same, but with its API off, or on another store. */
+function checkSecrets(names: readonly string[]): void {
+  const missing = names.find((name) => !process.env[environmentName(name)])
+  if (missing === undefined) return
+  throw usageError(
+    `--${missing} was given to the server, and restart does not know it, for secrets are not kept: set ${environmentName(missing)}, or give all flags again`,
+  )
 }
 
 /** What would keep the server from starting again, such as a secret that this shell does not have, is said before it stops. */

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { FlagValues } from './config.ts'
-import { type Flag, flagGroups, flags } from './flags.ts'
+import type { Environment, FlagValues } from './config.ts'
+import { environmentName, type Flag, flagGroups, flags } from './flags.ts'
 
 /** Those of `start`; `restart` takes them too, and has them told in one place. */
 export function addStartFlags(command: Command, hidden = false): void {
@@ -34,6 +34,30 @@ export function flagValues(options: Readonly<Record<string, unknown>>): FlagValu
 
 function camelCase(name: string): string {
   return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** What may be kept on disk to repeat a command line: everything but secrets. */
+export function withoutSecrets(values: FlagValues): FlagValues {
+  return Object.fromEntries(
+    Object.entries(values).filter(([key, value]) => {
+      const flag = flags.find((known) => known.key === key)
+      return flag === undefined || !holdsSecret(flag, value)
+    }),
+  )
+}
+
+/** The names of the flags whose values must come from the environment where these flags are repeated without secrets. */
+export function secretsOf(values: FlagValues, environment: Environment): string[] {
+  const given = flags.filter((flag) => {
+    const value = values[flag.key]
+    if (value !== undefined) return holdsSecret(flag, value)
+    return flag.secret !== undefined && Boolean(environment[environmentName(flag.name)])
+  })
+  return given.map(({ name }) => name)
+}
+
+function holdsSecret({ secret }: Flag, value: unknown): boolean {
+  return secret === true || (secret === 'in-url' && /[@?]/.test(String(value)))
 }
 
 /** The same command line again. */

@@ -3,10 +3,11 @@ import { CliError, ExitCode, reasonOf } from './cli-error.ts'
 import type { Config } from './config-check.ts'
 import { type FlagValues, loadConfig } from './config.ts'
 import { startInBackground } from './daemon.ts'
-import { claimPidFile, DEFAULT_PID_FILE, noteReady, releasePidFile } from './pid-file.ts'
+import { claimPidFile, DEFAULT_PID_FILE, noteReady, releasePidFile, type RunRecord } from './pid-file.ts'
 import type { Serving } from './serve.ts'
+import { argsOf, secretsOf, withoutSecrets } from './start-flags.ts'
 
-/** `flotilla start`: resolves to the exit code once the server has stopped. `args` are what `restart` repeats. */
+/** `flotilla start`: resolves to the exit code once the server has stopped. `args` are the same flags, for the background. */
 export async function start(flagValues: FlagValues, args: readonly string[]): Promise<number> {
   const announcer = new Announcer(process.env[ANNOUNCE_VARIABLE])
   delete process.env[ANNOUNCE_VARIABLE]
@@ -14,7 +15,8 @@ export async function start(flagValues: FlagValues, args: readonly string[]): Pr
     const config = await loadConfig(flagValues, process.env)
     const pidFile = config.pidFile ?? (config.daemon ? DEFAULT_PID_FILE : undefined)
     if (config.daemon && !announcer.isBackground) return await startInBackground(args, pidFile ?? DEFAULT_PID_FILE)
-    return await run(config, pidFile, args, announcer)
+    const repeated = { args: argsOf(withoutSecrets(flagValues)), secrets: secretsOf(flagValues, process.env) }
+    return await run(config, pidFile, repeated, announcer)
   } catch (error) {
     const exitCode = error instanceof CliError ? error.exitCode : ExitCode.failed
     announcer.failed(reasonOf(error), exitCode)
@@ -25,11 +27,11 @@ export async function start(flagValues: FlagValues, args: readonly string[]): Pr
 async function run(
   config: Config,
   pidFile: string | undefined,
-  args: readonly string[],
+  repeated: Pick<RunRecord, 'args' | 'secrets'>,
   announcer: Announcer,
 ): Promise<number> {
   const stopped = stopSignal()
-  if (pidFile !== undefined) claimPidFile(pidFile, args)
+  if (pidFile !== undefined) claimPidFile(pidFile, repeated)
   try {
     const { serve } = await import('./serve.ts')
     const serving = await Promise.race([serve(config), stopped])

@@ -6,12 +6,12 @@ export function status(pidFile: string): number {
   const run = findRun(pidFile)
   switch (run.type) {
     case 'running': {
-      const more = run.record?.ready?.replace(/^ready /, '') ?? 'not ready yet'
-      process.stdout.write(`running pid=${run.pid} ${more}\n`)
+      const more = run.record.ready?.replace(/^ready /, '') ?? 'not ready yet'
+      process.stdout.write(`running pid=${run.record.pid} ${more}\n`)
       return ExitCode.ok
     }
     case 'stale':
-      process.stdout.write(`dead: ${pidFile} names pid ${run.pid}, which is gone\n`)
+      process.stdout.write(`dead: ${pidFile} names pid ${run.record.pid}, which is gone\n`)
       return ExitCode.failed
     case 'none':
       process.stdout.write(`not running (there is no ${pidFile})\n`)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CliError, ExitCode } from './cli-error.ts'
-import { findRun, isOurs, removeRun, type Run } from './pid-file.ts'
+import { findRun, isRunning, removeRun, type Run, type RunRecord } from './pid-file.ts'
+import { identityOf } from './process-identity.ts'
 
 const POLL = 50
 
@@ -18,25 +19,36 @@ export async function end(run: Run, pidFile: string, timeout: number): Promise<s
     case 'none':
       return `not running (there is no ${pidFile})`
     case 'stale':
-      removeRun(pidFile)
-      return `not running (removed ${pidFile}, left by pid ${run.pid})`
+      removeRun(pidFile, run.record)
+      return `not running (removed ${pidFile}, left by pid ${run.record.pid})`
     case 'running': {
-      process.kill(run.pid, 'SIGTERM')
-      await gone(run.pid, run, timeout)
-      removeRun(pidFile)
-      return `stopped pid=${run.pid}`
+      askToClose(run.record)
+      await gone(run.record, timeout)
+      removeRun(pidFile, run.record)
+      return `stopped pid=${run.record.pid}`
     }
     default:
       throw run satisfies never
   }
 }
 
+function askToClose({ pid, command }: RunRecord): void {
+  if (identityOf(pid)?.command !== command) {
+    throw new CliError(
+      `pid ${pid} has another command line than it had when it was ready, as a module that sets process.title brings about: make sure that it is the server, and end it with "kill ${pid}"`,
+    )
+  }
+  process.kill(pid, 'SIGTERM')
+}
+
 // Another process's end cannot be waited for, only looked for.
-async function gone(pid: number, { record }: Run, timeout: number): Promise<void> {
+async function gone(record: RunRecord, timeout: number): Promise<void> {
   const until = performance.now() + timeout
-  while (isOurs(pid, record)) {
+  while (isRunning(record)) {
     if (performance.now() > until) {
-      throw new CliError(`pid ${pid} is still closing after ${timeout} ms: wait, or end it with "kill -9 ${pid}"`)
+      throw new CliError(
+        `pid ${record.pid} is still closing after ${timeout} ms: wait, or end it with "kill -9 ${record.pid}"`,
+      )
     }
     await sleep(POLL)
   }
