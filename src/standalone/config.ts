@@ -4,7 +4,7 @@ import { usageError } from './cli-error.ts'
 import { checkConfig, type Config } from './config-check.ts'
 import { readConfigFile } from './config-file.ts'
 import { environmentName, type Flag, flags } from './flags.ts'
-import { type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
+import { isPem, type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
 
 /** A value as it was written. */
 interface Given {
@@ -77,10 +77,16 @@ function isSettingKey(key: string): key is SettingKey {
   return Object.hasOwn(settingsSchema.shape, key)
 }
 
+/** Never a secret: not in a flag that takes one, nor in a URL, nor in what holds settings that may be misplaced. */
 function shown(value: unknown, flag: Flag | undefined): string {
   if (flag?.secret !== undefined) return ''
-  return `, not ${typeof value === 'string' ? JSON.stringify(value) : inspect(value, { breakLength: Infinity })}`
+  if (typeof value === 'string')
+    return isPem(value) ? '' : `, not ${JSON.stringify(value.replaceAll(USER_INFO, '//***@'))}`
+  if (typeof value === 'object' && value !== null) return `, not this ${Array.isArray(value) ? 'list' : 'object'}`
+  return `, not ${inspect(value)}`
 }
+
+const USER_INFO = /\/\/[^/]*@/g
 
 function resolvePaths(value: unknown, folder: string): unknown {
   if (Array.isArray(value)) return value.map((item) => resolvePaths(item, folder))

@@ -1,4 +1,5 @@
 import { CliError, ExitCode, reasonOf, usageError } from './cli-error.ts'
+import { jsonFlaw } from './json-flaw.ts'
 
 export interface PushOptions {
   readonly uid?: string[]
@@ -42,12 +43,14 @@ function checkJson(text: string): string {
   try {
     JSON.parse(text)
     return text
-  } catch (error) {
-    throw usageError(`--json takes a message in JSON: ${reasonOf(error)}`)
+  } catch {
+    throw usageError(`--json takes a message in JSON; this is none at ${jsonFlaw(text)}`)
   }
 }
 
 function endpointOf(url: string): URL {
+  if (url.includes('@'))
+    throw usageError('--url takes a URL without a user and a password: the key goes into --api-key')
   if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
     return new URL('api/push', url.endsWith('/') ? url : `${url}/`)
   }

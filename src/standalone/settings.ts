@@ -69,6 +69,11 @@ function isKeysUrl(value: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isHere)
 }
 
+/** The content of a file where its path belongs: a private key, it may be. */
+export function isPem(value: string): boolean {
+  return value.includes('-----BEGIN')
+}
+
 /** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
 const moduleItself = z.custom<object>((value) => typeof value === 'function' || (typeof value === 'object' && !!value))
 
@@ -101,8 +106,8 @@ export const settingsSchema = z.strictObject({
   maxConnectionsPerIp: whole(0, MILLIONS),
   maxMessagesPerSecond: whole(0, MILLIONS),
   compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
-  tlsCert: text,
-  tlsKey: text,
+  tlsCert: text.refine((value) => !isPem(value)),
+  tlsKey: text.refine((value) => !isPem(value)),
   trustProxy: list(z.string().refine(isAddressRange)),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   echo: toggle,

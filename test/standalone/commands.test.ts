@@ -48,6 +48,25 @@ test('a command line that makes no sense ends with one line and exit code 2', as
   )
 })
 
+test('what may be a secret is in no help and in no message', async () => {
+  const env = { FLOTILLA_API_KEY: 'hunter2', FLOTILLA_TOKEN_SECRET: 'hunter2', FLOTILLA_REDIS: 'redis://:hunter2@h' }
+  const lines = [
+    ...['', 'start', 'restart', 'push', 'token'].map((command) => [...command.split(' ').filter(Boolean), '--help']),
+    ['start', '--tokn-secret=hunter2'],
+    ['start', '--dev', 'hunter2'],
+    ['push', '{"password":hunter2}', '--all', '--json'],
+    ['push', 'hello', '--all', '--url', 'http://ann:hunter2@127.0.0.1:1'],
+    ['push', 'hello', '--all', '--url', 'ann:hunter2@127.0.0.1'],
+  ]
+  await Promise.all(
+    lines.map(async (args) => {
+      const { stdout, stderr } = await flotilla(args, { env })
+      assert(stdout.length + stderr.length > 0)
+      assert.doesNotMatch(stdout + stderr, /hunter/, args.join(' '))
+    }),
+  )
+})
+
 test('token signs what the server will believe', async () => {
   const env = { FLOTILLA_TOKEN_SECRET: 'ö'.repeat(20) }
   const { code, stdout } = await flotilla(['token', '--uid', 'ann', '--groups', 'red, blue', '--expires', '15m'], {

@@ -160,6 +160,57 @@ test('a secret is never shown', async () => {
   assert(!(await flaw({ ...secret, apiKey: 'hunter 2' })).includes('hunter'))
 })
 
+test('what is wrong with a config file is told by its place, and never by what it holds', async (t) => {
+  const folder = await temporaryFolder(t)
+  const told = async (name: string, text: string): Promise<string> => {
+    const config = join(folder, name)
+    await writeFile(config, text)
+    const message = await flaw({ config })
+    assert.doesNotMatch(message, /hunter|apiKey/, text)
+    return message
+  }
+  const flaws: [string, string][] = [
+    ['', 'line 1, column 1'],
+    ['{"apiKey":"hunter2"', 'line 1, column 20'],
+    ['{\n  "apiKey": "hunter2",\n}', 'line 3, column 1'],
+    ['{\n  "apiKey": hunter2\n}', 'line 2, column 13'],
+    ['{"apiKey":"hunter2"} hunter2', 'line 1, column 22'],
+    ['{"apiKey":"hunter2\n"}', 'line 1, column 11'],
+    ["{'apiKey':'hunter2'}", 'line 1, column 2'],
+    ['{"a":[1,{"b":[]},"hunter2" "x"]}', 'line 1, column 28'],
+    ['{"a":{},"b":01}', 'line 1, column 14'],
+    ['['.repeat(200_000), 'line 1, column 200001'],
+  ]
+  for (const [text, place] of flaws) assert((await told('c.json', text)).endsWith(`is not JSON at ${place}`), text)
+  assert.match(
+    await told('a.ts', "export default {\n  apiKey: 'hunter2',,\n}"),
+    /a\.ts fails at line 2: it cannot be parsed$/,
+  )
+  assert.match(
+    await told('b.mjs', "\nthrow new TypeError('no hunter2')"),
+    /b\.mjs fails at line 2: it throws a TypeError/,
+  )
+  assert.match(await told('d.mjs', "throw 'hunter2'"), /d\.mjs fails: it throws something that is no error$/)
+  assert.match(
+    await told('e.mjs', '\nexport default JSON.parse(\'{"apiKey":hunter2}\')'),
+    /at line 2: it throws a SyntaxError/,
+  )
+  const read = "import { readFileSync } from 'node:fs'\nexport default { apiKey: readFileSync('/nowhere/key', 'utf8') }"
+  assert.match(await told('f.mjs', read), /f\.mjs fails at line 2: ENOENT.*\/nowhere\/key/)
+  assert.match(await told('g.mjs', "import 'not-there'\nexport default {}"), /Cannot find module 'not-there'$/)
+  const misplaced = { compression: { apiKey: 'hunter2' }, origins: ['x', { apiKey: 'hunter2' }], host: ['hunter2'] }
+  for (const [name, value] of Object.entries(misplaced)) await told('m.json', JSON.stringify({ [name]: value }))
+  assert.match(await told('u.json', '{"key":"hunter2"}'), /^"key" in .* is not a setting of Flotilla$/)
+  assert.match(
+    await told('o.json', '{"origins":"https://ann:hunter2@example.com"}'),
+    /not "https:\/\/\*\*\*@example\.com"$/,
+  )
+  assert.doesNotMatch(await flaw({ jwks: 'ftp://ann:hunter2@host' }), /hunter/)
+  for (const key of ['tlsCert', 'tlsKey'] as const) {
+    assert.match(await flaw({ ...secret, [key]: '-----BEGIN PRIVATE KEY-----hunter2' }), /takes the path of a file$/)
+  }
+})
+
 test('without --dev there is a token source, and only one', async () => {
   assert.match(await flaw({}), /--token-secret takes .*--jwks/)
   const jwks = 'https://id.example/keys'
