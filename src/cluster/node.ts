@@ -2,7 +2,7 @@ import type { Driver, DriverSettings } from '../drivers/driver.ts'
 import type { Queue } from '../drivers/queue.ts'
 import type { GoneNode, LiveNode, State } from '../drivers/state.ts'
 import { withDeadline } from '../deadline.ts'
-import { FlotillaError } from '../errors.ts'
+import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec } from '../protocol/envelope.ts'
@@ -81,6 +81,8 @@ export class ClusterNode {
   #started: Promise<void> | undefined
   #isStarted = false
   #startFailure: unknown
+  /** Calls back those who wait for the start once the store has refused it for good. */
+  readonly #waiting = new Set<(refusal: unknown) => void>()
   #closed = false
 
   constructor(driver: Driver, hub: Hub, events: Events, settings: NodeSettings, hooks: NodeHooks) {
@@ -160,13 +162,17 @@ export class ClusterNode {
   }
 
   /**
-   * Takes its place in the cluster. Rejects with `FLT_STORE_AWAY` when that takes longer than `connectTimeout`; it goes on
-   * trying all the same.
+   * Takes its place in the cluster. Rejects with `FLT_STORE_AWAY` when that takes longer than `connectTimeout`, and with
+   * `FLT_BAD_OPTION` as soon as the store says that waiting is in vain; it goes on trying all the same.
    */
   ready(): Promise<void> {
     const { connectTimeout } = this.#settings
-    this.#started ??= this.#start()
-    return withDeadline(this.#started, connectTimeout, () => {
+    const started = (this.#started ??= this.#start())
+    const done = new Promise<void>((resolve, reject) => {
+      this.#waiting.add(reject)
+      started.then(resolve, reject).finally(() => this.#waiting.delete(reject))
+    })
+    return withDeadline(done, connectTimeout, () => {
       const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
       return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
     })
@@ -209,12 +215,20 @@ export class ClusterNode {
         this.#isStarted = true
         return
       } catch (error) {
-        this.#startFailure = error
-        this.#logger.warn({ error }, 'the store does not answer yet')
+        this.#startFailed(error)
         await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
       }
     }
     throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
+  }
+
+  #startFailed(error: unknown): void {
+    const isNews = String(error) !== String(this.#startFailure)
+    this.#startFailure = error
+    if (isNews) this.#logger.warn({ error }, 'this node cannot take its place in the cluster yet')
+    if (!isFlotillaError(error) || error.code !== 'FLT_BAD_OPTION') return
+    for (const reject of this.#waiting) reject(error)
+    this.#waiting.clear()
   }
 
   async #leave(): Promise<void> {
@@ -229,7 +243,7 @@ export class ClusterNode {
       await this.#queue.flushAcks()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
-      this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
+      if (this.#isStarted) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
     }
     await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
   }

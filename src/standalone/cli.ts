@@ -42,8 +42,12 @@ function sentenceOf({ code, message }: CommanderError): string {
   if (code === 'commander.help') return 'a command is missing'
   const flag = flags.find(({ name }) => message.includes(`--${name} `))
   if (code === 'commander.optionMissingArgument' && flag !== undefined) return `--${flag.name} takes ${flag.takes}`
-  // What was meant for a flag may be a secret, also where the flag is misspelt.
-  return message.replace(/^error: /, '').replace(/^(unknown option '[^=]+)=.*$/m, "$1'")
+  return withoutValue(message).replace(/^error: /, '')
+}
+
+/** Of an option that is not known, commander repeats all that was typed: `--api-kye=…`, `-kSECRET`. */
+function withoutValue(message: string): string {
+  return message.replace(/'(--[^=\s']*|-[^-'])[^]*'/, "'$1'")
 }
 
 // What a user's module left running does not keep a stopped server alive.

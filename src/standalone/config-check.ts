@@ -1,4 +1,5 @@
-import { usageError } from './cli-error.ts'
+import { parseAddress } from '../drivers/redis/address.ts'
+import { reasonOf, usageError } from './cli-error.ts'
 import { isLoopback } from './loopback.ts'
 import type { SettingKey, Settings, Source } from './settings.ts'
 
@@ -108,6 +109,7 @@ function storeOf(settings: Settings, sourceOf: SourceOf): Store {
 function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: SourceOf): Store {
   if (driver === 'nats') throw usageError('--driver takes memory or redis; nats comes later')
   const url = redis ?? 'redis://127.0.0.1:6379'
+  checkAddress(url)
   if (driver === 'redis') return { type: 'redis', url }
   if (redis === undefined) return { type: 'memory', isolated }
   if (driver === undefined) return { type: 'redis', url }
@@ -115,6 +117,14 @@ function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: Source
   const byUrl = rankOf('redis', sourceOf)
   if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
   return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory', isolated }
+}
+
+function checkAddress(url: string): void {
+  try {
+    parseAddress(url)
+  } catch (error) {
+    throw usageError(`--redis: ${reasonOf(error).replace(/^url: /, '')}`)
+  }
 }
 
 function tokensOf(settings: Settings, dev: boolean): TokenSource {

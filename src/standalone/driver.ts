@@ -1,3 +1,4 @@
+import { describeAddress, parseAddress } from '../drivers/redis/address.ts'
 import { type Driver, memory } from '../index.ts'
 import type { Store } from './config-check.ts'
 
@@ -15,10 +16,7 @@ export async function openDriver(store: Store): Promise<Driver> {
   }
 }
 
-/** Names the store in a message, without its password. */
+/** Names the store in a message: nothing that lets one in. */
 export function addressOf(store: Store): string {
-  if (store.type === 'memory') return 'memory'
-  // With several hosts it is no URL in the strict sense.
-  const url = store.url.replace(/^([^:]+:\/\/[^/?#]*?:)[^/?#]*@/, '$1***@')
-  return url.replace(/([?&][^=&]*(?:pass|secret|token)[^=&]*=)[^&]*/gi, '$1***')
+  return store.type === 'memory' ? 'memory' : describeAddress(parseAddress(store.url))
 }

@@ -67,6 +67,7 @@ export const flagGroups: readonly FlagGroup[] = [
         argument: 'FILE',
         help: "the certificate's private key in PEM",
         takes: file,
+        secret: true,
         path: true,
       },
       {

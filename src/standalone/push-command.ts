@@ -22,9 +22,10 @@ export async function push(text: string, options: PushOptions): Promise<number> 
   const message = options.json === true ? checkJson(text) : JSON.stringify(text)
   // Put in as it was typed: read and written again it would lose digits of large numbers.
   const body = `${JSON.stringify(fields).slice(0, -1)},"message":${message}}`
-  const answer = await send(endpointOf(url), body, apiKey)
+  const endpoint = endpointOf(url)
+  const answer = await send(endpoint, body, checkKey(apiKey))
   const json = await answer.text()
-  if (!answer.ok) throw new CliError(errorOf(json, answer.status, url))
+  if (!answer.ok) throw new CliError(errorOf(json, answer.status, endpoint.origin))
   process.stdout.write(`${json}\n`)
   return ExitCode.ok
 }
@@ -49,12 +50,18 @@ function checkJson(text: string): string {
 }
 
 function endpointOf(url: string): URL {
-  if (url.includes('@'))
-    throw usageError('--url takes a URL without a user and a password: the key goes into --api-key')
-  if (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)) {
-    return new URL('api/push', url.endsWith('/') ? url : `${url}/`)
-  }
-  throw usageError(`--url takes the http(s) URL of a server, not "${url}"`)
+  const endpoint = URL.canParse(url) ? new URL('api/push', url.endsWith('/') ? url : `${url}/`) : undefined
+  const isClean = endpoint !== undefined && endpoint.username === '' && endpoint.password === ''
+  if (isClean && /^https?:$/.test(endpoint.protocol)) return endpoint
+  throw usageError(
+    '--url takes the http(s) URL of a server, such as http://127.0.0.1:18308, without a user and password',
+  )
+}
+
+/** A header that cannot be sent is repeated in the error of fetch. */
+function checkKey(apiKey: string | undefined): string | undefined {
+  if (apiKey === undefined || /^[\x21-\x7E]*$/.test(apiKey)) return apiKey
+  throw usageError('--api-key takes printable ASCII without spaces')
 }
 
 async function send(endpoint: URL, body: string, apiKey: string | undefined): Promise<Response> {
@@ -68,11 +75,11 @@ async function send(endpoint: URL, body: string, apiKey: string | undefined): Pr
   }
 }
 
-function errorOf(json: string, status: number, url: string): string {
+function errorOf(json: string, status: number, origin: string): string {
   try {
     const { error } = JSON.parse(json) as { error: { code: string; message: string } }
     return `${error.code}: ${error.message}`
   } catch {
-    return `${url} answered ${status}, and not as a Flotilla server does: is --url right?`
+    return `${origin} answered ${status}, and not as a Flotilla server does: is --url right?`
   }
 }

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createServer, isFlotillaError, type Logger, type Server, type ServerOptions } from '../index.ts'
+import {
+  createServer,
+  type FlotillaError,
+  isFlotillaError,
+  type Logger,
+  type Server,
+  type ServerOptions,
+} from '../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from './cli-error.ts'
 import type { Config, Listen } from './config-check.ts'
 import { addressOf, openDriver } from './driver.ts'
@@ -109,15 +116,17 @@ async function listen(server: Server, config: Config): Promise<string> {
   }
 }
 
-function storeFlaw(error: Error, { store, connectTimeout }: Config): string {
-  const reason = redact(reasonOf(error.cause ?? error))
-  const within = `cannot reach the store at ${addressOf(store)} within ${connectTimeout} ms (${reason})`
+function storeFlaw(error: FlotillaError, { store, connectTimeout }: Config): string {
+  const place = `the store at ${addressOf(store)}`
+  if (error.code === 'FLT_BAD_OPTION') return `cannot use ${place}, --redis: ${error.message.replace(/^url: /, '')}`
+  const reasons = reasonsOf(error.cause ?? error).join('; ')
+  const within = `cannot reach ${place} within ${connectTimeout} ms (${reasons})`
   return store.type === 'redis' ? `${within}: is it running, is --redis right?` : within
 }
 
-/** A driver may name the URL that it was given. */
-function redact(text: string): string {
-  return text.replaceAll(/\/\/([^\s:@/]*):[^\s@/]+@/g, '//$1:***@')
+function reasonsOf(error: unknown): string[] {
+  const causes = error instanceof Error && error.cause !== undefined ? reasonsOf(error.cause) : []
+  return [reasonOf(error), ...causes]
 }
 
 function listenFlaw(error: unknown, at: Listen): string {

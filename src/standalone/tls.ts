@@ -1,6 +1,6 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { reasonOf, usageError } from './cli-error.ts'
+import { systemCode, usageError } from './cli-error.ts'
 import type { Config } from './config-check.ts'
 
 export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buffer; key: Buffer } | undefined> {
@@ -16,7 +16,9 @@ export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buff
 
 async function read(flag: string, path: string): Promise<Buffer> {
   return await readFile(path).catch((error: unknown) => {
-    throw usageError(`${flag} takes the path of a file that can be read; ${reasonOf(error)}`)
+    // What was given may be the key itself.
+    const reason = systemCode(error) === 'ENOENT' ? 'there is no such file' : `this one cannot (${systemCode(error)})`
+    throw usageError(`${flag} takes the path of a file that can be read; ${reason}`)
   })
 }
 

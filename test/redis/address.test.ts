@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { parseAddress } from '../../src/drivers/redis/address.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { addressOf } from '../../src/standalone/driver.ts'
@@ -23,8 +24,25 @@ test('a URL with sentinels names them, the master and the database', () => {
   })
 })
 
+test('a URL of one server has its user, password and database', () => {
+  assert.deepEqual(parseAddress('rediss://me:p%40s%2Fs@[::1]:7000/12'), {
+    type: 'single',
+    endpoint: { host: '::1', port: 7_000 },
+    db: 12,
+    isTls: true,
+    credentials: { username: 'me', password: 'p@s/s' },
+  })
+  assert.deepEqual(parseAddress('redis://:a+b@redis.example/'), {
+    type: 'single',
+    endpoint: { host: 'redis.example', port: 6_379 },
+    db: 0,
+    isTls: false,
+    credentials: { password: 'a+b' },
+  })
+})
+
 test('a URL of a cluster names some of its members', () => {
-  assert.deepEqual(parseAddress('redis+cluster://:secret@a:7000,b/'), {
+  assert.deepEqual(parseAddress('redis+cluster://:secret@a:7000,b/0'), {
     type: 'cluster',
     members: [
       { host: 'a', port: 7_000 },
@@ -36,14 +54,33 @@ test('a URL of a cluster names some of its members', () => {
 })
 
 for (const [url, says] of [
-  ['127.0.0.1:6379', /give redis:\/\/host:6379, redis\+sentinel:.* or redis\+cluster:/],
+  ['127.0.0.1:6379', /give redis:\/\/.* redis\+sentinel:.* or redis\+cluster:/],
+  ['/run/redis.sock', /give redis:\/\//],
+  ['http://host', /give redis:\/\//],
+  ['redis://', /the host is not HOST/],
+  ['redis://host:port', /the host is not HOST/],
+  ['redis://host:0', /the host is not HOST/],
+  ['redis://[::g]', /the host is not HOST/],
+  ['redis://ho st', /the host is not HOST/],
+  ['redis://a,b', /one server has one host/],
+  ['redis://host/x', /the database is a whole number from 0 on/],
+  ['redis://host/-1', /the database is a whole number/],
+  ['redis://host/1.5', /the database is a whole number/],
+  ['redis://host/1/2', /the database is a whole number/],
+  ['redis://host/%31', /the database is a whole number/],
+  ['redis://host?db=1', /parameter 1 is not known here: there are none/],
+  ['redis://host?enableReadyCheck=true', /is not known here/],
+  ['redis://host/0#1', /write \/ \? # and @ .* as %2F/],
+  ['redis://user@host', /a password stands behind a colon/],
   ['redis+sentinel://host:26379', /name the master behind the hosts: redis\+sentinel:/],
-  ['redis+sentinel://host/main/x', /name the master/],
-  ['redis+sentinel://host/main?password=x', /\?password= is not known here: there are sentinelUsername and/],
-  ['redis+cluster://host/1', /a cluster has no databases/],
-  ['redis+cluster://host:port', /"host:port" is no host/],
-  ['redis+cluster://host:99999', /is no host/],
-  ['redis+cluster://user@host', /the password stands behind a colon/],
+  ['redis+sentinel://host/main/x', /the database is a whole number/],
+  ['redis+sentinel://host/main?password=x', /parameter 1 is not known here: there are sentinelUsername and/],
+  ['redis+sentinel://host/main?sentinelPassword=', /give \?sentinelPassword= once, with a value/],
+  ['redis+sentinel://host/main?sentinelPassword=a&sentinelPassword=b', /once/],
+  ['redis+cluster://host/1', /a cluster has database 0 only/],
+  ['redis+cluster://a,host:port', /host 2 of 2 is not HOST/],
+  ['redis+cluster://host:99999', /the host is not HOST/],
+  ['redis+cluster://user@host', /a password stands behind a colon/],
   ['redis+cluster://:50%@host', /write % as %25/],
 ] as const) {
   test(`${url} is refused with what to write`, () => {
@@ -51,23 +88,41 @@ for (const [url, says] of [
   })
 }
 
-test('a durability that there is none of is refused', () => {
+test('a durability that there is none of is refused, and an option that there is none of', () => {
   const durability = 'disk' as 'memory'
   assert.throws(() => redis({ url: 'redis://host', durability }), {
     code: 'FLT_BAD_OPTION',
     message: /memory or replicated/,
   })
+  const options = { url: 'redis://host', db: 1 }
+  assert.throws(() => redis(options), { code: 'FLT_BAD_OPTION', message: /'db': redis has no such option/ })
+  assert.throws(() => redis({} as { url: string }), { code: 'FLT_BAD_OPTION', message: /give redis:/ })
 })
 
-test('no password stands in a message', () => {
+test('whatever is wrong with a URL, no piece of a password stands in the message', () => {
+  const passwords = ['xyzzy', 'xyzzy/xyzzy', 'xyzzy?xyzzy=xyzzy', 'xyzzy#xyzzy', 'xyzzy@xyzzy', 'xyzzy:xyzzy', '%xyzzy']
+  const places = [':P@host', 'me:P@host', 'P@host', ':P', 'P', 'host/P', 'host?P', 'host#P', ':P@host:x', 'a,P', '/P']
+  for (const scheme of ['redis', 'rediss', 'redis+sentinel', 'redis+cluster', 'http'])
+    for (const place of places)
+      for (const password of passwords) {
+        const url = `${scheme}://${place.replace('P', password)}`
+        try {
+          redis({ url })
+        } catch (error) {
+          assert.doesNotMatch(inspect(error), /xyzzy/, url)
+        }
+      }
+})
+
+test('no password stands in what a message calls the store', () => {
   for (const [url, shown] of [
-    ['redis://:hunter2@host:6379/1', 'redis://:***@host:6379/1'],
-    ['redis+cluster://me:hunter2@a:1,b:2', 'redis+cluster://me:***@a:1,b:2'],
+    ['redis://:hunter2@host:6379/1', 'redis://host:6379/1'],
+    ['redis://:hunter%2F2@host', 'redis://host:6379/0'],
+    ['rediss+cluster://me:hunter2@a:1,[::1]', 'rediss+cluster://a:1,[::1]:6379'],
     [
       'redis+sentinel://me:hunter2@a,b/m?sentinelUsername=s&sentinelPassword=hunter2',
-      'redis+sentinel://me:***@a,b/m?sentinelUsername=s&sentinelPassword=***',
+      'redis+sentinel://a:26379,b:26379/m/0',
     ],
-    ['redis://a:b@host?password=hunter2', 'redis://a:***@host?password=***'],
   ] as const) {
     assert.equal(addressOf({ type: 'redis', url }), shown)
   }

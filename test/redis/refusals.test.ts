@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
-import { startReplicaPair } from '../support/redis-sentinel.ts'
+import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
+import { createServer, defineModule, isFlotillaError } from '../../src/index.ts'
+import { startReplicaPair, startSentinels } from '../support/redis-sentinel.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
-import { elapse } from '../support/until.ts'
-import { atEnd, client, startEmitter, startServer } from './stage.ts'
+import { elapse, until } from '../support/until.ts'
+import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 
 async function startStore(t: TestContext): Promise<{ redis: RedisServer; raw: Redis }> {
   const redis = await startRedis(['--save', '', '--enable-debug-command', 'yes'])
@@ -93,18 +97,130 @@ test('a Redis that is still loading is waited for, then named', async (t) => {
   assert.equal(await u.next(), 'after')
 })
 
-test('a Redis that does not let us in says what it wants', async (t) => {
+test('a Redis that does not let us in says what it wants, at once', async (t) => {
   const redis = await startRedis(['--save', '', '--requirepass', 'secret'])
   atEnd(t, () => redis.stop())
+  const open = await startRedis(['--save', ''])
+  atEnd(t, () => open.stop())
   for (const [url, says] of [
-    [redis.url, /asks for a password: put it into the URL/],
-    [redis.url.replace('//', '//:wrong@'), /does not know this user or password: correct the URL/],
+    [redis.url, /asks for a password: put it into the URL \(Redis said: NOAUTH /],
+    [`${redis.url}/1`, /asks for a password/],
+    [redis.url.replace('//', '//:wrong@'), /does not know this user or password: correct the URL.*WRONGPASS/],
+    [open.url.replace('//', '//:secret@'), /does not take this user and password.*ERR AUTH/],
   ] as const) {
-    await assert.rejects(startEmitter(t, { url }, 500).push({ all: true }, 'x'), {
-      code: 'FLT_STORE_AWAY',
-      message: says,
-    })
+    // Long enough that the test fails for its time where it waits.
+    const emitter = startEmitter(t, { url }, 60_000)
+    await assert.rejects(emitter.push({ all: true }, 'x'), { code: 'FLT_BAD_OPTION', message: says })
   }
   const receipt = await startEmitter(t, { url: redis.url.replace('//', '//:secret@') }).push({ all: true }, 'x')
   assert.equal(receipt.nodeCount, 0)
+})
+
+test('a database that Redis does not have is an error at start, and never another one', async (t) => {
+  const redis = await startRedis(['--save', '', '--databases', '1'])
+  atEnd(t, () => redis.stop())
+  const a = await startServer(t, { url: `${redis.url}/0` })
+  const u = await client(t, a, 'uid=u')
+  const b = startServer(t, { url: `${redis.url}/1` }, { connectTimeout: 60_000 })
+  await assert.rejects(b, {
+    code: 'FLT_BAD_OPTION',
+    message: /does not open this database: correct its number in the URL \(Redis said: ERR DB index is out of range\)/,
+  })
+  await assert.rejects(startEmitter(t, { url: `${redis.url}/1` }).push({ uid: 'u' }, 'x'), { code: 'FLT_BAD_OPTION' })
+  assert.equal((await a.cluster.nodes()).length, 1)
+  await a.cluster.push({ uid: 'u' }, 'mine')
+  assert.equal(await u.next(), 'mine')
+})
+
+test('a database that is taken away while a server runs fails its pushes with what Redis says, until it is back', async (t) => {
+  const redis = await startRedis(['--save', ''])
+  atEnd(t, () => redis.stop())
+  const raw = new Redis(redis.url)
+  raw.on('error', () => {})
+  atEnd(t, () => raw.disconnect())
+  const emitter = startEmitter(t, { url: `${redis.url}/1` }, 1_000)
+  await emitter.push({ all: true }, 'x')
+  await redis.restart({ args: ['--save', '', '--databases', '1'] })
+  await until('it says what Redis says', () =>
+    emitter.push({ uid: 'u' }, 'x').then(
+      () => false,
+      (error: unknown) => {
+        assert.ok(isFlotillaError(error) && error.code === 'FLT_STORE_AWAY')
+        return /Redis said: ERR DB index is out of range/.test(error.message)
+      },
+    ),
+  )
+  assert.equal(await raw.dbsize(), 0, 'nothing was written elsewhere')
+  await redis.restart({ args: ['--save', ''] })
+  await until('pushes go on', () =>
+    emitter.push({ all: true }, 'x').then(
+      () => true,
+      () => false,
+    ),
+  )
+})
+
+test('a password that changes while a server runs fails its pushes with what Redis says, until it is back', async (t) => {
+  const { redis, raw } = await startStore(t)
+  await raw.call('ACL', 'SETUSER', 'flotilla', 'on', '>one', '~*', '+@all')
+  const url = redis.url.replace('//', '//flotilla:one@')
+  const server = await startServer(t, { url }, { storeWait: 1_000 })
+  const u = await client(t, server, 'uid=u')
+  await raw.call('ACL', 'SETUSER', 'flotilla', 'resetpass', '>two')
+  await raw.call('CLIENT', 'KILL', 'USER', 'flotilla')
+  await until('it says what Redis says', () =>
+    server.cluster.push({ all: true }, 'x').then(
+      () => false,
+      (error: unknown) => isFlotillaError(error) && /Redis said: WRONGPASS/.test(error.message),
+    ),
+  )
+  await raw.call('ACL', 'SETUSER', 'flotilla', '>one')
+  await until('pushes go on', () =>
+    server.cluster.push({ uid: 'u' }, 'after').then(
+      ({ offline }) => offline.length === 0,
+      () => false,
+    ),
+  )
+  await until('they arrive', () => u.received.includes('after'))
+})
+
+test('an attached server whose Redis did not let it in takes its place once Redis does', async (t) => {
+  const { redis, raw } = await startStore(t)
+  const http = createHttpServer().listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  atEnd(t, () => http.close())
+  const server = createServer({
+    modules: [defineModule('/ws', {})],
+    driver: redisDriver({ url: redis.url.replace('//', '//flotilla:one@') }),
+    ...TIMES,
+  })
+  atEnd(t, () => server.close({ timeout: 100 }))
+  server.attach(http)
+  await assert.rejects(server.ready(), { code: 'FLT_BAD_OPTION', message: /WRONGPASS/ })
+  await raw.call('ACL', 'SETUSER', 'flotilla', 'on', '>one', '~*', '+@all')
+  await until('it is in the cluster', () =>
+    server.ready().then(
+      () => true,
+      () => false,
+    ),
+  )
+  assert.equal((await server.cluster.nodes()).length, 1)
+})
+
+test('a master or a sentinel that does not let us in, or does not know the name, says so at start', async (t) => {
+  const trio = await startSentinels()
+  atEnd(t, () => trio.stop())
+  for (const [url, says] of [
+    [trio.url.replace('/flotilla', '/nobody'), /know no master of this name/],
+    [trio.url.replace('/flotilla', '/flotilla/99'), /does not open this database.*ERR DB index/],
+    [trio.url.replace('//', '//:wrong@'), /does not take this user and password.*ERR AUTH/],
+    [`${trio.url}?sentinelPassword=wrong`, /a sentinel does not let us in/],
+    [trio.pair.master.url.replace('redis:', 'redis+sentinel:').concat('/flotilla'), /there is no sentinel/],
+    [trio.pair.master.url.replace('redis:', 'redis+cluster:'), /this Redis is no cluster/],
+  ] as const) {
+    await assert.rejects(startServer(t, { url }, { connectTimeout: 60_000 }), {
+      code: 'FLT_BAD_OPTION',
+      message: says,
+    })
+  }
 })

@@ -7,7 +7,7 @@ import { freePort } from './free-port.ts'
 /** A redis-server of the test's own, on 127.0.0.1. It keeps nothing on disk unless it is told to. */
 export class RedisServer {
   readonly port: number
-  readonly #args: readonly string[]
+  #args: readonly string[]
   readonly #directory: string
   #child: Child
 
@@ -51,9 +51,10 @@ export class RedisServer {
     await this.#child.kill9()
   }
 
-  /** Starts again on the same port: with what it had written to disk, or `empty`. */
-  async restart({ empty = false }: { empty?: boolean } = {}): Promise<void> {
+  /** Starts again on the same port: with what it had written to disk, or `empty`; with the settings that it had, or `args`. */
+  async restart({ empty = false, args }: { empty?: boolean; args?: readonly string[] } = {}): Promise<void> {
     await this.kill9()
+    this.#args = args ?? this.#args
     if (empty) await rm(join(this.#directory, 'dump.rdb'), { force: true })
     if (empty) await rm(join(this.#directory, 'appendonlydir'), { recursive: true, force: true })
     this.#child = await launch(this.port, this.#args, this.#directory)

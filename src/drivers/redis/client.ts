@@ -3,11 +3,11 @@ import type { Redis } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Address } from './address.ts'
+import type { Address, Store } from './address.ts'
 import { ClusterRouter } from './cluster-router.ts'
 import { type Commands, connect } from './connect.ts'
 import { Histories } from './histories.ts'
-import { adviceOn, isFromReplica, isPassingRefusal } from './refusal.ts'
+import { adviceOn, isFromReplica, isLasting, isPassingRefusal, isRedirection, ReplyError } from './refusal.ts'
 import type { HotScript, ScriptCall } from './script-call.ts'
 
 export type { Commands } from './connect.ts'
@@ -31,24 +31,34 @@ export class RedisClient {
   readonly #redis: Commands
   /** The same, where it is a cluster. */
   readonly #router: ClusterRouter | undefined
+  readonly #store: Store
   readonly #settings: DriverSettings
   #closed = false
   #lastError: Error | undefined
   #failedAt = Number.NEGATIVE_INFINITY
+  /** Why Redis does not let us in, until it does. */
+  #refusal: Error | undefined
   #leftAt = Number.NEGATIVE_INFINITY
   #return: Promise<void> | undefined
   #wake: (() => void) | undefined
   #waiting = 0
 
-  constructor(address: Address, settings: DriverSettings, role: string) {
-    this.address = address
+  constructor(store: Store, settings: DriverSettings, role: string) {
+    this.address = store.address
+    this.#store = store
     this.#settings = settings
-    this.#redis = connect(address, settings, role, settings.storeWait)
+    this.#redis = connect(store.address, settings, role, settings.storeWait)
     const redis: Redis = this.#redis
     this.#router = redis instanceof ClusterRouter ? redis : undefined
     this.histories = new Histories(redis)
-    // Without a listener ioredis prints to the console; what matters reaches the caller as the cause of FLT_STORE_AWAY.
-    this.#redis.on('error', (error: Error) => this.#remember(error))
+    // What matters of it reaches the caller of a command.
+    this.#redis.on('error', (error: Error) => {
+      this.#remember(error)
+      if (isLasting(error)) this.#refusal = error
+    })
+    this.#redis.on('ready', () => {
+      this.#refusal = undefined
+    })
   }
 
   /** Where the store is a cluster: who has which slot. */
@@ -61,7 +71,10 @@ export class RedisClient {
     return this.#router === undefined ? this.#redis : this.#router.masterFor(key)
   }
 
-  /** @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`, `FLT_CLOSED` after `close`. */
+  /**
+   * @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`; `FLT_BAD_OPTION` at once where Redis has never served us,
+   * and says what waiting does not help against; `FLT_CLOSED` after `close`
+   */
   async run<T>(command: (redis: Commands) => Promise<T>, wait = this.#settings.storeWait): Promise<T> {
     if (this.#waiting >= MAX_WAITING) throw this.#away()
     this.#waiting++
@@ -156,13 +169,20 @@ export class RedisClient {
     for (;;) {
       if (this.#closed) throw closed()
       try {
-        if (this.#redis.status === 'wait') await this.#redis.connect()
-        if (this.#redis.status === 'ready') return await command(this.#redis)
+        if (this.#redis.status === 'wait') this.#redis.connect().catch(ignore)
+        if (this.#redis.status === 'ready') {
+          const reply = await command(this.#redis)
+          this.#store.hasServed = true
+          return reply
+        }
       } catch (error) {
         if (!this.#isPassing(error)) throw error
         this.#remember(error as Error)
         if (isFromReplica(error as Error)) this.#leaveReplica()
+        if (!this.#store.hasServed && (isLasting(error as Error) || this.#isMisled(error)))
+          throw refused(error as Error)
       }
+      if (!this.#store.hasServed && this.#refusal !== undefined) throw refused(this.#refusal)
       const left = deadline - performance.now()
       if (left <= 0) throw this.#away()
       await this.#nextChance(left)
@@ -171,7 +191,12 @@ export class RedisClient {
 
   #isPassing(error: unknown): boolean {
     if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return false
-    return this.#closed || this.#redis.status !== 'ready' || error.name !== 'ReplyError' || isPassingRefusal(error)
+    return this.#closed || this.#redis.status !== 'ready' || !(error instanceof ReplyError) || isPassingRefusal(error)
+  }
+
+  /** A member of a cluster was taken for a Redis that stands alone. */
+  #isMisled(error: unknown): boolean {
+    return this.#router === undefined && isRedirection(error)
   }
 
   /** Waits for the connection, or a moment where it stands and Redis itself is not ready. */
@@ -186,12 +211,15 @@ export class RedisClient {
       const done = (): void => {
         this.#redis.off('ready', done)
         this.#redis.off('end', done)
+        this.#redis.off('error', done)
         this.#return = undefined
         resolve()
       }
       this.#wake = done
       this.#redis.on('ready', done)
       this.#redis.on('end', done)
+      // It may say that waiting is in vain.
+      if (!this.#store.hasServed) this.#redis.on('error', done)
     })
     return this.#return
   }
@@ -231,6 +259,15 @@ async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>
   await Promise.allSettled(sent)
   return Promise.all(sent)
 }
+
+function refused(cause: Error): FlotillaError {
+  const advice = isRedirection(cause)
+    ? `this Redis is a member of a cluster: write redis+cluster:// into the URL (Redis said: ${cause.message})`
+    : adviceOn(cause)
+  return new FlotillaError('FLT_BAD_OPTION', `url: ${advice}`, { cause })
+}
+
+function ignore(): void {}
 
 function closed(): FlotillaError {
   return new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')

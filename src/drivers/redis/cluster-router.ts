@@ -2,6 +2,7 @@ import slotOf from 'cluster-key-slot'
 import { type Command, Redis, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import type { Endpoint } from './address.ts'
+import { Link } from './link.ts'
 import { isTryAgain } from './refusal.ts'
 import { SlotMap } from './slot-map.ts'
 
@@ -152,7 +153,7 @@ export class ClusterRouter extends Redis {
   #open(address: string): Redis {
     const known = this.#masters.get(address)
     if (known !== undefined) return known
-    const master = new Redis({ ...this.#options, ...endpointOf(address) })
+    const master = new Link({ ...this.#options, ...endpointOf(address) })
     this.#masters.set(address, master)
     const isFromStart = this.status === 'connecting'
     master.on('error', (error: Error) => this.emit('error', error))
@@ -179,30 +180,39 @@ export class ClusterRouter extends Redis {
     return this.#refreshing
   }
 
+  /** What one member says against it need not be what the others say: only where all have failed it is told. */
   async #askAround(): Promise<void> {
+    let failure: Error | undefined
+    const failed = (error: Error): void => {
+      failure = error
+    }
     const ready = shuffled(this.masters.filter(({ status }) => status === 'ready'))
-    for (const master of ready) if (await this.#ask(master)) return
+    for (const master of ready) if (await this.#ask(master, failed)) return
     for (const member of shuffled(this.#members)) {
       if (this.status === 'end') return
-      const redis = new Redis({ ...this.#options, ...member, retryStrategy: () => null })
-      redis.on('error', (error: Error) => this.emit('error', error))
-      const isAnswered = await withDeadline(redis.connect(), ANSWER_WITHIN, late)
-        .then(() => this.#ask(redis))
-        .catch(() => false)
+      const redis = new Link({ ...this.#options, ...member, retryStrategy: () => null })
+      redis.on('error', failed)
+      // The listener has heard why.
+      const isConnected = await withDeadline(redis.connect(), ANSWER_WITHIN, late).then(
+        () => true,
+        () => false,
+      )
+      const isAnswered = isConnected && (await this.#ask(redis, failed))
       redis.disconnect()
       if (isAnswered) return
     }
+    this.emit('error', failure ?? late())
     // Who asks for nothing but news does so at its own pace.
     await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE))
   }
 
-  async #ask(redis: Redis): Promise<boolean> {
+  async #ask(redis: Redis, failed: (error: Error) => void): Promise<boolean> {
     try {
       const lines = await withDeadline(redis.cluster('NODES') as Promise<string>, ANSWER_WITHIN, late)
       if (this.status !== 'end') this.#apply(lines, redis.options.host ?? '127.0.0.1')
       return true
     } catch (error) {
-      this.emit('error', error)
+      failed(error as Error)
       return false
     }
   }

@@ -1,7 +1,8 @@
-import { Redis, type RedisOptions } from 'ioredis'
+import type { Redis, RedisOptions } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
-import type { Address } from './address.ts'
+import type { Address, Endpoint } from './address.ts'
 import { ClusterRouter } from './cluster-router.ts'
+import { Link } from './link.ts'
 import { scripts, type ScriptCommands } from './scripts.ts'
 
 export type Commands = Redis & ScriptCommands
@@ -18,11 +19,13 @@ export function connect(address: Address, settings: DriverSettings, role: string
   switch (address.type) {
     case 'single':
       // Commands say better than silence that it is still loading.
-      return new Redis(address.url, { ...options, enableReadyCheck: false }) as Commands
+      return new Link({ ...options, ...toServer(address), enableReadyCheck: false }) as unknown as Commands
     case 'sentinel':
-      return new Redis({ ...options, ...throughSentinels(address) }) as Commands
+      return new Link({ ...options, ...throughSentinels(address) }, (sentinel, more) =>
+        connectToSentinel(address, sentinel, more),
+      ) as unknown as Commands
     case 'cluster':
-      return new ClusterRouter(address.members, { ...options, ...inCluster(address) }) as unknown as Commands
+      return new ClusterRouter(address.members, { ...options, ...lettingIn(address) }) as unknown as Commands
     default:
       throw address satisfies never
   }
@@ -31,12 +34,12 @@ export function connect(address: Address, settings: DriverSettings, role: string
 /** To one member of a cluster, for a reader that follows a slot itself. */
 export function connectMember(
   address: Extract<Address, { type: 'cluster' }>,
-  { host, port }: { host: string; port: number },
+  { host, port }: Endpoint,
   settings: DriverSettings,
   role: string,
   socketTimeout: number,
 ): Redis {
-  return new Redis({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...inCluster(address), host, port })
+  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...lettingIn(address), host, port })
 }
 
 function optionsOf(connectionName: string, socketTimeout: number): RedisOptions {
@@ -58,23 +61,38 @@ function optionsOf(connectionName: string, socketTimeout: number): RedisOptions 
   }
 }
 
-function throughSentinels(address: Extract<Address, { type: 'sentinel' }>): RedisOptions {
-  const { sentinels, name, db, isTls, credentials, sentinelCredentials } = address
-  const { username, password } = sentinelCredentials
+type AddressOf<Type> = Extract<Address, { type: Type }>
+
+function toServer({ endpoint, db, ...address }: AddressOf<'single'>): RedisOptions {
+  return { ...endpoint, db, ...lettingIn(address) }
+}
+
+function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentinel'>): RedisOptions {
   return {
     sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
     name,
     db,
-    ...credentials,
-    ...(username !== undefined && { sentinelUsername: username }),
-    ...(password !== undefined && { sentinelPassword: password }),
-    ...(isTls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+    ...lettingIn(address),
+    ...(address.isTls && { enableTLSForSentinelMode: true }),
     // A master that stood still and was replaced says nothing: the sentinels do.
     failoverDetector: true,
-    sentinelCommandTimeout: ASK_SENTINEL_WITHIN,
   }
 }
 
-function inCluster({ credentials, isTls }: Extract<Address, { type: 'cluster' }>): RedisOptions {
+function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, more: RedisOptions): Redis {
+  return new Link({
+    ...sentinel,
+    ...lettingIn({ isTls: address.isTls, credentials: address.sentinelCredentials }),
+    protocol: 2,
+    enableReadyCheck: false,
+    retryStrategy: () => null,
+    connectTimeout: CONNECT_WITHIN,
+    disconnectTimeout: GOODBYE_WITHIN,
+    commandTimeout: ASK_SENTINEL_WITHIN,
+    ...more,
+  })
+}
+
+function lettingIn({ credentials, isTls }: Pick<Address, 'credentials' | 'isTls'>): RedisOptions {
   return { ...credentials, ...(isTls && { tls: {} }) }
 }

@@ -3,7 +3,7 @@ import { newProcessId, type NodeId, type PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
-import type { Address } from './address.ts'
+import type { Store } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
@@ -48,11 +48,11 @@ export class RedisQueue implements Queue {
   #knownEpoch = ''
   #closed = false
 
-  constructor(address: Address, settings: DriverSettings, durability: Durability) {
+  constructor(store: Store, settings: DriverSettings, durability: Durability) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
-    this.#client = new RedisClient(address, settings, 'queue')
-    this.#appends = durability === 'replicated' ? new ReplicatedAppends(address, settings) : this.#client
+    this.#client = new RedisClient(store, settings, 'queue')
+    this.#appends = durability === 'replicated' ? new ReplicatedAppends(store, settings) : this.#client
     this.ingress = new RedisIngress(this.#client, this.#keys, (stream, handler) => this.#follow(stream, handler))
     const { logger } = settings
     this.#acks = new AckGatherer(ACK_EVERY, logger, (node, position) => this.#ackNow(node, position))

@@ -26,7 +26,7 @@ import {
   type Route,
   type State,
 } from '../state.ts'
-import type { Address } from './address.ts'
+import type { Store } from './address.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
@@ -63,10 +63,10 @@ export class RedisState implements State {
   /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
   #clockOffset: number | undefined
 
-  constructor(address: Address, settings: DriverSettings) {
+  constructor(store: Store, settings: DriverSettings) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
-    this.#client = new RedisClient(address, settings, 'state')
+    this.#client = new RedisClient(store, settings, 'state')
     this.#cleaner = new RedisCleaner(this.#client, this.#keys)
     this.#epochs = new Epochs(this.#grace)
     this.onLoss(() => {

@@ -16,15 +16,19 @@ export interface RedisDriverOptions {
   durability?: 'memory' | 'replicated'
 }
 
-/** State and Queue on Redis 6.2 or newer, with Sentinel, or Redis Cluster. Connects when a server or emitter first needs it. */
+/**
+ * State and Queue on Redis 6.2 or newer, with Sentinel, or Redis Cluster. Connects when a server or emitter first needs it.
+ *
+ * @throws FlotillaError `FLT_BAD_OPTION`
+ */
 export function redis(options: RedisDriverOptions): Driver {
   checkNames('redis', options, ['url', 'durability'])
   const { url, durability = 'memory' } = options
-  const address = parseAddress(url)
+  const store = { address: parseAddress(url), hasServed: false }
   checkDurability(durability)
   return {
-    state: (settings) => new RedisState(address, settings),
-    queue: (settings) => new RedisQueue(address, settings, durability),
+    state: (settings) => new RedisState(store, settings),
+    queue: (settings) => new RedisQueue(store, settings, durability),
   }
 }
 

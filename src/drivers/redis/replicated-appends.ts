@@ -1,6 +1,6 @@
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Address } from './address.ts'
+import type { Store } from './address.ts'
 import { RedisClient } from './client.ts'
 import type { HotScript } from './script-call.ts'
 
@@ -20,8 +20,8 @@ export class ReplicatedAppends {
   readonly #client: RedisClient
   readonly #patience: number
 
-  constructor(address: Address, settings: DriverSettings) {
-    this.#client = new RedisClient(address, settings, 'append')
+  constructor(store: Store, settings: DriverSettings) {
+    this.#client = new RedisClient(store, settings, 'append')
     this.#patience = Math.ceil(settings.storeWait * SHARE_OF_REPLICA)
   }
 
