@@ -145,7 +145,7 @@ export class RedisClient {
       try {
         return await call()
       } catch (error) {
-        if (!(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error
+        if (!isUnknownScript(error)) throw error
       }
       await this.run((redis) => this.#load(redis, script))
     }
@@ -176,7 +176,7 @@ export class RedisClient {
           return reply
         }
       } catch (error) {
-        if (!this.#isPassing(error)) throw error
+        if (!this.#isPassing(error)) throw this.#final(error)
         this.#remember(error as Error)
         if (isFromReplica(error as Error)) this.#leaveReplica()
         if (!this.#store.hasServed && (isLasting(error as Error) || this.#isMisled(error)))
@@ -192,6 +192,14 @@ export class RedisClient {
   #isPassing(error: unknown): boolean {
     if (!(error instanceof Error) || error instanceof TypeError || error instanceof RangeError) return false
     return this.#closed || this.#redis.status !== 'ready' || !(error instanceof ReplyError) || isPassingRefusal(error)
+  }
+
+  /** What Redis will not do at all; a script that it lacks is handed to it. */
+  #final(error: unknown): unknown {
+    if (!(error instanceof ReplyError) || isUnknownScript(error)) return error
+    if (!this.#store.hasServed) return refused(error)
+    const message = `Redis cannot do what was asked of it: see its settings, and what else writes there (Redis said: ${error.message})`
+    return new FlotillaError('FLT_INTERNAL', message, { cause: error })
   }
 
   /** A member of a cluster was taken for a Redis that stands alone. */
@@ -261,10 +269,15 @@ async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>
 }
 
 function refused(cause: Error): FlotillaError {
-  const advice = isRedirection(cause)
-    ? `this Redis is a member of a cluster: write redis+cluster:// into the URL (Redis said: ${cause.message})`
-    : adviceOn(cause)
+  const what = isRedirection(cause)
+    ? 'this Redis is a member of a cluster: write redis+cluster:// into the URL'
+    : 'this Redis cannot do what Flotilla needs: take Redis 6.2 or newer, with all its commands'
+  const advice = (isLasting(cause) && adviceOn(cause)) || `${what} (Redis said: ${cause.message})`
   return new FlotillaError('FLT_BAD_OPTION', `url: ${advice}`, { cause })
+}
+
+function isUnknownScript(error: unknown): boolean {
+  return error instanceof ReplyError && error.message.startsWith('NOSCRIPT')
 }
 
 function ignore(): void {}
