@@ -240,17 +240,22 @@ export class RedisClient {
     this.#redis.disconnect(true)
   }
 
+  /** What says why is not forgotten for what only says that it failed. */
   #remember(error: Error): void {
+    if (adviceOn(error) === undefined && this.#advice !== undefined) return
     this.#lastError = error
     this.#failedAt = performance.now()
   }
 
+  /** What it said long ago need not be what it lacks now. */
+  get #advice(): string | undefined {
+    const isFresh = performance.now() - this.#failedAt < 2 * this.#settings.storeWait
+    return isFresh ? adviceOn(this.#lastError) : undefined
+  }
+
   #away(): FlotillaError {
     if (this.#closed) return closed()
-    // What it said long ago need not be what it lacks now.
-    const isFresh = performance.now() - this.#failedAt < 2 * this.#settings.storeWait
-    const advice = isFresh ? adviceOn(this.#lastError) : undefined
-    const message = advice ?? 'the store does not answer: try again, and check that Redis runs'
+    const message = this.#advice ?? 'the store does not answer: try again, and check that Redis runs'
     return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#lastError })
   }
 }
