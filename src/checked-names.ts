@@ -1,5 +1,4 @@
 import { FlotillaError } from './errors.ts'
-import { shown } from './shown.ts'
 
 /**
  * Sees to it that every option which was given is one that is used: a misspelt or misplaced one would be ignored in
@@ -9,7 +8,7 @@ import { shown } from './shown.ts'
  */
 export function checkNames(owner: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw badOption(`${owner} takes an object with ${known.join(', ')}, not ${shown(options)}`)
+    throw badOption(`${owner} takes an object with ${known.join(', ')}, not ${kindOf(options)}`)
   }
   const strange = strangeNames(options, known)
   if (strange !== undefined) throw badOption(`${strange}: ${owner} has no such option`)
@@ -17,7 +16,7 @@ export function checkNames(owner: string, options: unknown, known: readonly stri
 
 /** For what takes no options at all: what somebody gives all the same would be ignored. */
 export function checkNone(owner: string, args: readonly unknown[]): void {
-  if (args.length > 0) throw badOption(`${owner} takes nothing more than that: ${shown(args[0])} would be ignored`)
+  if (args.length > 0) throw badOption(`${owner} takes nothing more than that: ${kindOf(args[0])} would be ignored`)
 }
 
 /** The names that are not known, with what was probably meant; undefined if there are none. */
@@ -50,6 +49,13 @@ function distanceOf(one: string, other: string): number {
     row = next
   }
   return row.at(-1)!
+}
+
+/** Never the value itself: where options belong, somebody may give a URL with its password, or a secret. */
+function kindOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? `an object with ${Object.keys(value).join(', ')}` : `a ${typeof value}`
 }
 
 function badOption(message: string): FlotillaError {
