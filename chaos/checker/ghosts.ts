@@ -30,8 +30,8 @@ export function checkGhosts(evidence: Evidence): Finding {
 }
 
 /**
- * Whoever may evict has had no gap in its own renewals for `deadAfter`: faults of the store, or of the survivors, put
- * that off. The bound counts from when they were all well again, and steady.
+ * Leases do not run while nobody is heard, and those of the living start anew after that: faults of the store, or of all
+ * the survivors, put an eviction off. The bound counts from when they were all well again.
  */
 function hindranceOf(evidence: Evidence, diedAt: number, lastSeenAt: number, bound: number): FaultWindow | undefined {
   const { history, times } = evidence

@@ -102,8 +102,8 @@ export class Membership implements NodeBook {
   async start(): Promise<void> {
     await this.#enter()
     await this.refresh()
-    this.#hooks.beat()
-    this.#schedule(this.#settings.heartbeat)
+    // At once, because a lease may have run out before, or be about to.
+    this.#schedule(0)
   }
 
   /** Resolves once it keeps the id that it has. */

@@ -13,6 +13,8 @@ export interface LiveNode extends NodeRecord {
   readonly node: NodeId
   /** ms since 1970 by the store's clock. */
   readonly lastSeen: number
+  /** ms that its lease lasts; 0 if that is not known. */
+  readonly deadAfter: number
   readonly connectionCount: number
 }
 
@@ -37,9 +39,9 @@ export type Renewal =
       readonly type: 'renewed'
       /** The version of the node list: ask for `nodes` when it has grown. */
       readonly version: number
-      /** Nodes whose lease has run out. Empty unless this node's own renewals have been steady. */
+      /** Nodes whose lease has run out. */
       readonly overdue: readonly NodeId[]
-      /** ms until the next lease of another node runs out, if it is not renewed. */
+      /** ms until the next lease of another node runs out, if it is not renewed and somebody is heard until then. */
       readonly nextExpiry: number | undefined
     }
 
@@ -127,9 +129,14 @@ export interface State {
   join(node: NodeRecord): Promise<void>
 
   /**
-   * Renews the lease, which lasts `deadAfter`, by the store's clock alone. MUST answer `evicted` for ever once the lease
-   * was taken away. MUST NOT name an overdue node unless every renewal of the asking node within the last `deadAfter`
-   * came within two heartbeats: else the first node back after an outage would evict all the others.
+   * Renews the lease, which lasts `deadAfter`. MUST answer `evicted` for ever once the lease was taken away.
+   *
+   * A lease MUST run by the store's clock alone, and only while some node is heard, by `join` or `renew`. If nobody is
+   * heard for longer than half of `deadAfter`, that is a gap: all may have died, or the store was away, and nobody can
+   * tell. A gap MUST count as one heartbeat, however long it was; if the clock was set back, that MUST be a gap that counts
+   * as nothing. A node that was heard since the gap before MUST have a whole lease after it, otherwise the first node back
+   * would evict all the others. The time of one that was not MUST run on, otherwise a single node that keeps crashing
+   * would list its dead for ever.
    */
   renew(node: NodeId, connectionCount: number): Promise<Renewal>
 
@@ -141,7 +148,7 @@ export interface State {
 
   /**
    * Takes a node's lease away and its markers, in this order, so that nothing it writes later has an effect. With `dead`
-   * as the reason it MUST do nothing and answer false where `by` is not entitled (see `renew`) or the lease runs again.
+   * as the reason it MUST do nothing and answer false if the lease has not run out (see `renew`), or if `by` has none itself.
    * MUST be safe twice.
    */
   evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean>
@@ -182,11 +189,15 @@ export interface State {
 
   connections(uid: Uid): Promise<ConnectionInfo[]>
 
-  /** MUST return every member that stays, once, over the pages; at most `limit` a page. */
+  /**
+   * MUST return every member that stays, once, over the pages; at most `limit` a page. MUST neither list nor count those
+   * on an `ignored` node.
+   */
   members(
     group: Group,
     limit: number,
     cursor?: string,
+    ignored?: ReadonlySet<NodeId>,
   ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
 
   /**

@@ -48,13 +48,13 @@ test('a route, whatever it was made of, can be written into a batch', () => {
 
 test('nodes are listed although what they say of themselves cannot be read', () => {
   const pairs = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), anyValue), { maxLength: 4 }).map((all) => all.flat())
-  const property = fc.property(pairs, pairs, pairs, pairs, (leases, infos, counts, gone) => {
-    const { list } = readNodeList([1_700_000_000_000, 1, leases, infos, counts, gone])
-    assert.equal(list.live.length, leases.length / 2)
+  const property = fc.property(pairs, pairs, pairs, pairs, (seen, infos, counts, gone) => {
+    const { list } = readNodeList([1_700_000_000_000, 1, seen, infos, counts, gone])
+    assert.equal(list.live.length, seen.length / 2)
     for (const node of list.live) {
       assert.equal(typeof node.name, 'string')
       assert.ok(node.url === undefined || typeof node.url === 'string')
-      assert.ok(Number.isFinite(node.startedAt) && Number.isFinite(node.connectionCount))
+      assert.ok(Number.isFinite(node.startedAt) && Number.isFinite(node.lastSeen) && Number.isFinite(node.connectionCount))
     }
     for (const { reason } of list.gone) assert.ok(['dead', 'closed', 'evicted'].includes(reason))
   })

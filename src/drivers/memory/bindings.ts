@@ -96,16 +96,16 @@ export class Bindings {
     return [...byNode].flatMap(([node, records]) => records.map((record) => ({ ...infoOf(record, node), uid })))
   }
 
-  membersOf(group: Group, limit: number, cursor = '-1'): Members {
-    const all = [...(this.#groups.get(group)?.members.values() ?? [])]
+  membersOf(group: Group, limit: number, cursor = '-1', ignored: ReadonlySet<NodeId> = new Set()): Members {
+    const members = [...(this.#groups.get(group)?.members.values() ?? [])]
+    const all = members.filter(({ node }) => !ignored.has(node))
     if (!/^-?\d+$/.test(cursor)) {
       throw new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
     }
     const rest = all.filter(({ order }) => order > Number(cursor))
     const page = rest.slice(0, limit)
-    const members = page.map(({ record, node }) => infoOf(record, node))
     const more = rest.length > page.length ? { cursor: String(page.at(-1)?.order ?? cursor) } : {}
-    return { members, memberCount: all.length, ...more }
+    return { members: page.map(({ record, node }) => infoOf(record, node)), memberCount: all.length, ...more }
   }
 
   #setUser(node: NodeId, uid: Uid, connections: readonly ConnectionRecord[], stamp: number): void {

@@ -3,7 +3,7 @@ import { FlotillaError } from '../../errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { NodeList, NodeRecord, Renewal } from '../state.ts'
-import type { Membership, MemoryStore } from './memory-store.ts'
+import type { MemoryStore } from './memory-store.ts'
 
 /** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
 const KEEP_GONE = 60_000
@@ -25,31 +25,26 @@ export class Leases {
     if (gone.has(record.node)) {
       throw new FlotillaError('FLT_INTERNAL', `${record.node} was evicted: join again under a new id`)
     }
-    const now = this.#store.now()
-    const steadySince = nodes.get(record.node)?.steadySince ?? now
-    nodes.set(record.node, {
-      record,
-      connectionCount: 0,
-      lastSeen: now,
-      steadySince,
-      leaseUntil: now + this.#deadAfter,
-    })
+    const at = this.#listen()
+    const { heard: lastSeen, gaps: seenInGap } = this.#store.hearing
+    const deadAfter = this.#deadAfter
+    const leaseUntil = at + deadAfter
+    nodes.set(record.node, { record, deadAfter, connectionCount: 0, lastSeen, seenInGap, leaseUntil })
     this.#store.nodesVersion++
   }
 
   renew(node: NodeId, connectionCount: number): Renewal {
     const membership = this.#store.nodes.get(node)
     if (membership === undefined) return { type: 'evicted' }
-    const now = this.#store.now()
-    // After a gap this node was away itself, so it cannot tell who else was.
-    if (!this.#isFresh(membership, now)) membership.steadySince = now
-    Object.assign(membership, { connectionCount, lastSeen: now, leaseUntil: now + this.#deadAfter })
+    const at = this.#listen()
+    const { heard: lastSeen, gaps: seenInGap } = this.#store.hearing
+    Object.assign(membership, { connectionCount, lastSeen, seenInGap, leaseUntil: at + this.#deadAfter })
     const others = [...this.#store.nodes].filter(([other]) => other !== node)
-    const left = others.map(([, { leaseUntil }]) => leaseUntil - now).filter((ms) => ms >= 0)
+    const left = others.map(([, { leaseUntil }]) => leaseUntil - at).filter((ms) => ms >= 0)
     return {
       type: 'renewed',
       version: this.#store.nodesVersion,
-      overdue: this.#mayEvict(node, now) ? others.filter(([, other]) => other.leaseUntil < now).map(([id]) => id) : [],
+      overdue: others.filter(([, { leaseUntil }]) => leaseUntil < at).map(([id]) => id),
       nextExpiry: left.length === 0 ? undefined : Math.min(...left),
     }
   }
@@ -62,9 +57,10 @@ export class Leases {
     }
     return {
       version: nodesVersion,
-      live: [...nodes.values()].map(({ record, lastSeen, connectionCount }) => ({
+      live: [...nodes.values()].map(({ record, lastSeen, deadAfter, connectionCount }) => ({
         ...record,
         lastSeen: Math.round(lastSeen),
+        deadAfter,
         connectionCount,
       })),
       gone: [...gone].map(([node, { reason, cleanedAt }]) => ({ node, reason, cleaned: cleanedAt !== undefined })),
@@ -73,11 +69,10 @@ export class Leases {
 
   /** The lease is also the marker: without it no change is taken. */
   evict(node: NodeId, reason: ShutdownReason, by: NodeId): boolean {
-    const { nodes, gone } = this.#store
+    const { nodes, gone, hearing } = this.#store
     const membership = nodes.get(node)
     if (membership === undefined) return gone.has(node)
-    const now = this.#store.now()
-    if (reason === 'dead' && (membership.leaseUntil >= now || !this.#mayEvict(by, now))) return false
+    if (reason === 'dead' && (membership.leaseUntil >= hearing.at || !nodes.has(by))) return false
     nodes.delete(node)
     gone.set(node, { reason })
     this.#store.nodesVersion++
@@ -100,13 +95,17 @@ export class Leases {
     this.#store.nodesVersion++
   }
 
-  #mayEvict(node: NodeId, now: number): boolean {
-    const membership = this.#store.nodes.get(node)
-    if (membership === undefined || !this.#isFresh(membership, now)) return false
-    return now - membership.steadySince >= this.#deadAfter
-  }
-
-  #isFresh({ lastSeen }: Membership, now: number): boolean {
-    return now - lastSeen <= 2 * this.#heartbeat
+  /** A node is heard: counts the time since the last one was. Why, and what a gap is: `renew` in drivers/state.ts. */
+  #listen(): number {
+    const { nodes, hearing } = this.#store
+    const now = this.#store.now()
+    const passed = now - hearing.heard
+    hearing.heard = now
+    if (passed <= this.#deadAfter / 2) return (hearing.at += passed)
+    hearing.at += this.#heartbeat
+    const heardSince = [...nodes.values()].filter(({ seenInGap }) => seenInGap === hearing.gaps)
+    for (const membership of heardSince) membership.leaseUntil = hearing.at + this.#deadAfter
+    hearing.gaps++
+    return hearing.at
   }
 }

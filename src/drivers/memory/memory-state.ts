@@ -127,9 +127,10 @@ export class MemoryState implements State {
     group: Group,
     limit: number,
     cursor?: string,
+    ignored?: ReadonlySet<NodeId>,
   ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }> {
     this.#assertOpen()
-    return this.#store.bindings.membersOf(group, limit, cursor)
+    return this.#store.bindings.membersOf(group, limit, cursor, ignored)
   }
 
   async ping(): Promise<void> {

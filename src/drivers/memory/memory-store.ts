@@ -8,14 +8,26 @@ import { ExpiringMap } from './expiring-map.ts'
 import { Parking } from './parking.ts'
 import { Stream } from './stream.ts'
 
-/** A node that holds a lease. Times in ms by the store's clock. */
+/** A node that holds a lease. */
 export interface Membership {
   readonly record: NodeRecord
+  readonly deadAfter: number
   connectionCount: number
+  /** ms by the store's clock. */
   lastSeen: number
-  /** Since when it has renewed without a gap. */
-  steadySince: number
+  /** How many gaps there had been then. */
+  seenInGap: number
+  /** By the time counted in `Hearing`. */
   leaseUntil: number
+}
+
+/** The time that nodes were heard in: leases run by it. */
+export interface Hearing {
+  /** ms counted so far. */
+  at: number
+  /** When a node was last heard, in ms by the store's clock. */
+  heard: number
+  gaps: number
 }
 
 export interface Departure {
@@ -39,6 +51,7 @@ export class MemoryStore {
   readonly nodes = new Map<NodeId, Membership>()
   readonly gone = new Map<NodeId, Departure>()
   readonly claims = new ExpiringMap<NodeId, NodeId>()
+  readonly hearing: Hearing = { at: 0, heard: this.now(), gaps: 0 }
   nodesVersion = 0
 
   readonly bindings = new Bindings(() => this.#nextStamp())

@@ -33,7 +33,8 @@ export class Keys {
   readonly lease = (): string => `${this.#prefix}:{m}:lease`
   readonly nodes = (): string => `${this.#prefix}:{m}:nodes`
   readonly version = (): string => `${this.#prefix}:{m}:v`
-  readonly steady = (): string => `${this.#prefix}:{m}:steady`
+  readonly clock = (): string => `${this.#prefix}:{m}:clock`
+  readonly seen = (): string => `${this.#prefix}:{m}:seen`
   readonly counts = (): string => `${this.#prefix}:{m}:counts`
   readonly gone = (): string => `${this.#prefix}:{m}:gone`
   readonly ingressLease = (): string => `${this.#prefix}:{m}:ingress`

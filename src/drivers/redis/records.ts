@@ -70,27 +70,27 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-type NodesReply = [now: number, version: number, leases: string[], infos: string[], counts: string[], gone: string[]]
+type NodesReply = [now: number, version: number, seen: string[], infos: string[], counts: string[], gone: string[]]
 
 export function readNodeList(reply: unknown): { now: number; list: NodeList } {
-  const [now, version, leases, infos, counts, gone] = reply as NodesReply
+  const [now, version, seen, infos, counts, gone] = reply as NodesReply
   const countOf = new Map(pairs(counts))
   const infoOf = new Map(pairs(infos))
-  const live = pairs(leases).map(([node, expiry]) =>
-    liveNode(node as NodeId, Number(expiry), infoOf.get(node), countOf.get(node)),
-  )
+  const live = pairs(seen).map(([node, value]) => liveNode(node as NodeId, value, infoOf.get(node), countOf.get(node)))
   const known = pairs(gone).flatMap(([node, value]) => goneNode(node as NodeId, value, now) ?? [])
   return { now, list: { version, live, gone: known } }
 }
 
-function liveNode(node: NodeId, expiry: number, json: string | undefined, count: string | undefined): LiveNode {
+/** @param seen "lastSeen gaps" */
+function liveNode(node: NodeId, seen: string, json: string | undefined, count: string | undefined): LiveNode {
   const { name, url, startedAt, deadAfter } = (parse(json) ?? {}) as Readonly<Record<string, unknown>>
   return {
     node,
     name: typeof name === 'string' ? name : node,
     url: typeof url === 'string' ? url : undefined,
     startedAt: numberOf(startedAt),
-    lastSeen: expiry - numberOf(deadAfter),
+    lastSeen: numberOf(Number.parseInt(seen, 10)),
+    deadAfter: numberOf(deadAfter),
     connectionCount: numberOf(Number(count)),
   }
 }

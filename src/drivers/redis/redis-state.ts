@@ -78,11 +78,14 @@ export class RedisState implements State {
 
   async join(record: NodeRecord): Promise<void> {
     const { node } = record
-    const { deadAfter } = this.#settings
+    const { deadAfter, heartbeat } = this.#settings
     const keys = this.#keys
     const info = JSON.stringify({ name: record.name, url: record.url, startedAt: record.startedAt, deadAfter })
     await this.#client.run((redis) =>
-      redis.fltJoin(keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), node, info, deadAfter),
+      redis.fltJoin(
+        [keys.clock(), keys.lease(), keys.seen(), keys.nodes(), keys.version(), keys.counts()],
+        [node, deadAfter, heartbeat, info],
+      ),
     )
     const salt = newProcessId()
     const epochs = await forAllPartitions(this.#client, (redis, partition) =>
@@ -99,14 +102,8 @@ export class RedisState implements State {
     const keys = this.#keys
     const reply = (await this.#client.run((redis) =>
       redis.fltRenew(
-        keys.lease(),
-        keys.version(),
-        keys.steady(),
-        keys.counts(),
-        node,
-        deadAfter,
-        heartbeat,
-        connectionCount,
+        [keys.clock(), keys.lease(), keys.seen(), keys.version(), keys.counts()],
+        [node, deadAfter, heartbeat, connectionCount],
       ),
     )) as [0] | [1, number, number, number, NodeId[]]
     if (reply[0] === 0) return { type: 'evicted' }
@@ -139,7 +136,7 @@ export class RedisState implements State {
   async nodes(): Promise<NodeList> {
     const keys = this.#keys
     const reply = await this.#client.run((redis) =>
-      redis.fltNodes(keys.lease(), keys.nodes(), keys.version(), keys.counts(), keys.gone()),
+      redis.fltNodes(keys.seen(), keys.nodes(), keys.version(), keys.counts(), keys.gone()),
     )
     const { now, list } = readNodeList(reply)
     this.#setClock(now)
@@ -154,11 +151,10 @@ export class RedisState implements State {
 
   async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
     const keys = this.#keys
-    const { deadAfter } = this.#settings
     const evicted = await this.#client.run((redis) =>
       redis.fltEvict(
-        [keys.lease(), keys.nodes(), keys.version(), keys.steady(), keys.counts(), keys.gone()],
-        [node, reason, by, deadAfter],
+        [keys.clock(), keys.lease(), keys.seen(), keys.nodes(), keys.version(), keys.counts(), keys.gone()],
+        [node, reason, by],
       ),
     )
     if (evicted !== 1) return false
@@ -321,10 +317,12 @@ export class RedisState implements State {
     return values.flatMap((value, index) => readRecords(value, nodes[index]!, uid))
   }
 
-  async members(group: Group, limit: number, cursor?: string): Promise<MemberPageOf> {
+  async members(group: Group, limit: number, cursor?: string, ignored?: ReadonlySet<NodeId>): Promise<MemberPageOf> {
     const partition = partitionOf(group)
     const hash = await this.#client.run((redis) => redis.hgetall(this.#keys.groupRoute(partition, group)))
-    const nodes = [...groupRouteOf(hash, true).nodes].sort()
+    const nodes = groupRouteOf(hash, true)
+      .nodes.filter((node) => !ignored?.has(node))
+      .sort()
     const counts = (await this.#client.batch((redis) =>
       nodes.map((node) => redis.hlen(this.#keys.groupMembers(partition, group, node))),
     )) as number[]

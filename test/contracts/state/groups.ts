@@ -26,6 +26,17 @@ export function groups(candidate: () => Candidate): void {
       assert.deepEqual(byId.get(other.connection), { ...other, node: b })
     })
 
+    it('neither list nor count members on a node that is to be ignored', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const [a, b] = [await joined(one), await joined(one)]
+      const [here, there] = [newConnection('u1'), newConnection('u2')]
+      await one.apply(a, [memberHere('g1', here)])
+      await one.apply(b, [memberHere('g1', there)])
+      const page = await one.members(asGroup('g1'), 1, undefined, new Set([a]))
+      assert.deepEqual(page, { members: [{ ...there, node: b }], memberCount: 1 })
+    })
+
     it('keep a node as long as one of its members stays', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()

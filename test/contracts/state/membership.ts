@@ -7,7 +7,7 @@ import { calm, userHere, liveNodes, asRenewed } from './words.ts'
 export function membership(candidate: () => Candidate): void {
   describe('membership', { concurrency: CONCURRENCY }, () => {
     it('lists a node that joined with what it said of itself, and as seen now', async (t) => {
-      const { state } = stage(t, candidate())
+      const { state, settings } = stage(t, candidate())
       const node = newNode('web')
       const before = Date.now()
       await state().join({ node, name: 'web', url: 'http://10.0.0.1:18308', startedAt: 1_700_000_000_123 })
@@ -18,6 +18,7 @@ export function membership(candidate: () => Candidate): void {
       assert.ok(Math.abs(lastSeen - before) < 60_000, `${lastSeen} is not the time`)
       assert.deepEqual(rest, {
         node,
+        deadAfter: settings.deadAfter,
         name: 'web',
         url: 'http://10.0.0.1:18308',
         startedAt: 1_700_000_000_123,

@@ -1,16 +1,50 @@
 import { INT, NOW } from './lua.ts'
 
-/** Leases, and who was put out. KEYS lease nodes v steady counts gone. */
+/**
+ * Leases run by the time that nodes were heard in, not by the clock alone: while everybody is silent, nobody can tell
+ * whether they died or the store was away. So a silence of all nodes that is longer than half of `deadAfter` is a gap,
+ * which counts as one heartbeat, however long it was. A clock that was set back is a gap, too, and counts as nothing.
+ * Whoever was heard since the gap before has a whole lease after it. Whoever was not has missed a turn that others took,
+ * so its time runs on: otherwise a single node that keeps crashing would list its dead for ever.
+ *
+ * `clock` holds the time counted so far (`at`, in ms), when a node was last heard by the store's clock (`heard`), and the
+ * number of gaps so far. `seen` holds "lastSeen gaps" for each node: by the store's clock, and the number of gaps then.
+ */
+const LISTEN = `
+local function listen(clock, lease, seen, heartbeat, deadAfter)
+  local saved = redis.call('HMGET', clock, 'at', 'heard', 'gaps')
+  local at, heard, gaps = tonumber(saved[1]), tonumber(saved[2]), tonumber(saved[3])
+  local isLost = not (at and heard and gaps)
+  if not isLost and now >= heard and now - heard <= deadAfter / 2 then
+    at = at + now - heard
+  else
+    at = isLost and now or at + (now < heard and 0 or heartbeat)
+    local flat = redis.call('HGETALL', seen)
+    for index = 1, #flat, 2 do
+      if isLost or tonumber(string.match(flat[index + 1], '%d+$')) == gaps then
+        redis.call('ZADD', lease, 'XX', int(at + deadAfter), flat[index])
+      end
+    end
+    gaps = (gaps or 0) + 1
+  end
+  redis.call('HSET', clock, 'at', int(at), 'heard', int(now), 'gaps', gaps)
+  return at, int(now) .. ' ' .. gaps
+end
+`
+
+/** Leases, and who was put out. KEYS clock lease seen nodes v counts gone. */
 export const membershipScripts = {
   fltJoin: {
-    numberOfKeys: 5,
-    lua: `${NOW}${INT}
--- KEYS lease nodes v steady counts; ARGV node info deadAfter
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('HSET', KEYS[4], ARGV[1], int(now))
-redis.call('HSET', KEYS[5], ARGV[1], 0)
-return redis.call('INCR', KEYS[3])`,
+    numberOfKeys: 6,
+    lua: `${NOW}${INT}${LISTEN}
+-- KEYS clock lease seen nodes v counts; ARGV node deadAfter heartbeat info
+local node, deadAfter = ARGV[1], tonumber(ARGV[2])
+local at, seen = listen(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3]), deadAfter)
+redis.call('ZADD', KEYS[2], int(at + deadAfter), node)
+redis.call('HSET', KEYS[3], node, seen)
+redis.call('HSET', KEYS[4], node, ARGV[4])
+redis.call('HSET', KEYS[6], node, 0)
+return redis.call('INCR', KEYS[5])`,
   },
 
   // A marker expires until its node has made sure that it was not evicted meanwhile: then \`PERSIST\`.
@@ -25,37 +59,33 @@ return redis.call('GET', KEYS[2])`,
   },
 
   fltRenew: {
-    numberOfKeys: 4,
-    lua: `${NOW}${INT}
--- KEYS lease v steady counts; ARGV node deadAfter heartbeat count
+    numberOfKeys: 5,
+    lua: `${NOW}${INT}${LISTEN}
+-- KEYS clock lease seen v counts; ARGV node deadAfter heartbeat count
 local node, deadAfter = ARGV[1], tonumber(ARGV[2])
-local expiry = redis.call('ZSCORE', KEYS[1], node)
-if not expiry then return {0} end
--- A gap over two heartbeats: this node was away, so it cannot tell who else was.
-if now - (expiry - deadAfter) > 2 * ARGV[3] then redis.call('HSET', KEYS[3], node, int(now)) end
-redis.call('ZADD', KEYS[1], now + deadAfter, node)
-redis.call('HSET', KEYS[4], node, ARGV[4])
+if not redis.call('ZSCORE', KEYS[2], node) then return {0} end
+local at, seen = listen(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3]), deadAfter)
+redis.call('ZADD', KEYS[2], int(at + deadAfter), node)
+redis.call('HSET', KEYS[3], node, seen)
+redis.call('HSET', KEYS[5], node, ARGV[4])
 local next = -1
-local coming = redis.call('ZRANGEBYSCORE', KEYS[1], int(now), '+inf', 'WITHSCORES', 'LIMIT', 0, 2)
-for at = 1, #coming, 2 do
-  if coming[at] ~= node and next < 0 then next = coming[at + 1] - now end
+local coming = redis.call('ZRANGEBYSCORE', KEYS[2], int(at), '+inf', 'WITHSCORES', 'LIMIT', 0, 2)
+for index = 1, #coming, 2 do
+  if coming[index] ~= node and next < 0 then next = coming[index + 1] - at end
 end
-local overdue = {}
-if now - (tonumber(redis.call('HGET', KEYS[3], node)) or now) >= deadAfter then
-  overdue = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. int(now), 'LIMIT', 0, 64)
-end
-return {1, now, tonumber(redis.call('GET', KEYS[2])) or 0, next, overdue}`,
+local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. int(at), 'LIMIT', 0, 64)
+return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue}`,
   },
 
   fltNodes: {
     numberOfKeys: 5,
     readOnly: true,
     lua: `${NOW}
--- KEYS lease nodes v counts gone
+-- KEYS seen nodes v counts gone
 return {
   now,
   tonumber(redis.call('GET', KEYS[3])) or 0,
-  redis.call('ZRANGE', KEYS[1], 0, -1, 'WITHSCORES'),
+  redis.call('HGETALL', KEYS[1]),
   redis.call('HGETALL', KEYS[2]),
   redis.call('HGETALL', KEYS[4]),
   redis.call('HGETALL', KEYS[5])
@@ -72,23 +102,23 @@ return 1`,
 
   // Gone: "reason at cleaned".
   fltEvict: {
-    numberOfKeys: 6,
+    numberOfKeys: 7,
     lua: `${NOW}${INT}
--- KEYS lease nodes v steady counts gone; ARGV node reason by deadAfter
+-- KEYS clock lease seen nodes v counts gone; ARGV node reason by
 local node, reason = ARGV[1], ARGV[2]
-if redis.call('HEXISTS', KEYS[6], node) == 1 then return 1 end
-local expiry = redis.call('ZSCORE', KEYS[1], node)
+if redis.call('HEXISTS', KEYS[7], node) == 1 then return 1 end
+local expiry = redis.call('ZSCORE', KEYS[2], node)
 if not expiry then return 0 end
 if reason == 'dead' then
-  local steady = redis.call('HGET', KEYS[4], ARGV[3])
-  if not steady or now - steady < tonumber(ARGV[4]) or tonumber(expiry) >= now then return 0 end
+  local at = tonumber(redis.call('HGET', KEYS[1], 'at'))
+  if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], ARGV[3]) then return 0 end
 end
-redis.call('ZREM', KEYS[1], node)
-redis.call('HDEL', KEYS[2], node)
+redis.call('ZREM', KEYS[2], node)
+redis.call('HDEL', KEYS[3], node)
 redis.call('HDEL', KEYS[4], node)
-redis.call('HDEL', KEYS[5], node)
-redis.call('HSET', KEYS[6], node, reason .. ' ' .. int(now) .. ' 0')
-redis.call('INCR', KEYS[3])
+redis.call('HDEL', KEYS[6], node)
+redis.call('HSET', KEYS[7], node, reason .. ' ' .. int(now) .. ' 0')
+redis.call('INCR', KEYS[5])
 return 1`,
   },
 
