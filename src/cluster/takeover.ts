@@ -25,9 +25,9 @@ export class Takeover {
 
   constructor(
     { state, queue, codec, hub, dispatcher }: TakeoverRooms,
-    { logger, deadAfter }: { logger: Logger; deadAfter: number },
+    { logger, heartbeat }: { logger: Logger; heartbeat: number },
   ) {
-    this.#claimFor = deadAfter
+    this.#claimFor = 2 * heartbeat
     this.#state = state
     this.#queue = queue
     this.#codec = codec
