@@ -12,6 +12,7 @@ import type {
 } from './api.ts'
 import { checkNames } from './checked-names.ts'
 import { Directory } from './cluster/directory.ts'
+import { Onlooker } from './cluster/onlooker.ts'
 import type { Driver } from './drivers/driver.ts'
 import type { Queue } from './drivers/queue.ts'
 import type { State } from './drivers/state.ts'
@@ -59,6 +60,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
   readonly #queue: Queue
   readonly #pusher: Pusher
+  readonly #onlooker: Onlooker
   readonly #directory: Directory
 
   constructor(options: EmitterOptions) {
@@ -81,7 +83,8 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     })
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })
     this.#pusher = new Pusher(dispatcher, queue, publisher, { ...settings, onFailure })
-    this.#directory = new Directory(state)
+    this.#onlooker = new Onlooker(state, settings)
+    this.#directory = new Directory(this.#onlooker)
   }
 
   push(target: Target, message: Message, options?: PushOptions): Promise<Receipt> {
@@ -126,6 +129,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
 
   /** Waits for what is under way. Safe twice. */
   async close(): Promise<void> {
+    this.#onlooker.close()
     await this.#pusher.close()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }

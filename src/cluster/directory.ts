@@ -1,19 +1,20 @@
 import type { ConnectionInfo, Directory as DirectoryApi, MemberPage, NodeInfo } from '../api.ts'
 import { checkNames } from '../checked-names.ts'
-import type { LiveNode, State } from '../drivers/state.ts'
+import type { LiveNode } from '../drivers/state.ts'
 import { FlotillaError } from '../errors.ts'
 import { parseGroup, parseUid } from '../protocol/target.ts'
+import type { Sight } from './onlooker.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
 /** Answers who is where, from State alone. */
 export class Directory implements DirectoryApi {
-  readonly #state: State
+  readonly #state: Sight
   /** What this node knows of itself is newer than what it last told the store. */
   readonly #refine: (node: LiveNode) => LiveNode
 
-  constructor(state: State, refine: (node: LiveNode) => LiveNode = (node) => node) {
+  constructor(state: Sight, refine: (node: LiveNode) => LiveNode = (node) => node) {
     this.#state = state
     this.#refine = refine
   }

@@ -1,0 +1,107 @@
+import type { ConnectionInfo } from '../api.ts'
+import type { Located, Lookup, NodeList, Route, State } from '../drivers/state.ts'
+import type { Group, NodeId, Uid } from '../protocol/ids.ts'
+
+/** How long it goes on looking after the last question, in ms. */
+const WATCH_FOR = 60_000
+
+/** What can be asked about who is where. */
+export type Sight = Pick<State, 'locate' | 'connections' | 'nodes' | 'members'>
+
+interface Sighting {
+  readonly lastSeen: number
+  /** By our monotonic clock. */
+  since: number
+  isSilent: boolean
+}
+
+/**
+ * State as an emitter sees it, which has no lease and so may not evict. As long as a server lives, that one does; when
+ * the last of them has died, nobody does, so the emitter looks at the list once a heartbeat and leaves out whoever shows
+ * no sign of life for as long as its lease lasts, by the emitter's own clock. It changes nothing in the store.
+ */
+export class Onlooker implements Sight {
+  readonly #state: State
+  readonly #heartbeat: number
+  readonly #deadAfter: number
+  readonly #sightings = new Map<NodeId, Sighting>()
+  #silent: ReadonlySet<NodeId> = new Set()
+  #timer: NodeJS.Timeout | undefined
+  /** When the last look that was answered had been asked for. */
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #askedAt = 0
+
+  constructor(state: State, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
+    this.#state = state
+    this.#heartbeat = heartbeat
+    this.#deadAfter = deadAfter
+  }
+
+  async nodes(): Promise<NodeList> {
+    await this.#watch()
+    const list = await this.#look()
+    return { ...list, live: list.live.filter(({ node }) => !this.#silent.has(node)) }
+  }
+
+  async locate(lookup: Lookup): Promise<Located> {
+    await this.#watch()
+    const { uids, groups, connections } = await this.#state.locate(lookup)
+    const seen = (route: Route): Route => ({ ...route, nodes: route.nodes.filter((node) => !this.#silent.has(node)) })
+    return { uids: uids.map(seen), groups: groups.map(seen), connections: connections.map(seen) }
+  }
+
+  async connections(uid: Uid): Promise<ConnectionInfo[]> {
+    await this.#watch()
+    const found = await this.#state.connections(uid)
+    return found.filter(({ node }) => !this.#silent.has(node as NodeId))
+  }
+
+  async members(group: Group, limit: number, cursor?: string): ReturnType<State['members']> {
+    await this.#watch()
+    return this.#state.members(group, limit, cursor, this.#silent)
+  }
+
+  /** Safe twice. */
+  close(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Somebody asks: from now on the nodes are watched. What was known before may be old. */
+  async #watch(): Promise<void> {
+    this.#askedAt = performance.now()
+    if (this.#timer !== undefined) return
+    await this.#look()
+    this.#timer ??= setInterval(() => this.#lookAgain(), this.#heartbeat).unref()
+  }
+
+  #lookAgain(): void {
+    if (performance.now() - this.#askedAt > WATCH_FOR) return this.close()
+    // Whoever asks next hears that the store is away.
+    this.#look().catch(() => {})
+  }
+
+  async #look(): Promise<NodeList> {
+    const askedAt = performance.now()
+    const list = await this.#state.nodes()
+    this.#note(list, askedAt)
+    return list
+  }
+
+  #note({ live }: NodeList, askedAt: number): void {
+    const now = performance.now()
+    // While nothing was seen, because the store or this process was away, no node could show that it lives.
+    const isGap = now - this.#lookedAt > this.#deadAfter / 2
+    this.#lookedAt = askedAt
+    const before = new Map(this.#sightings)
+    this.#sightings.clear()
+    for (const { node, lastSeen, deadAfter } of live) {
+      const known = before.get(node)
+      const isSame = known?.lastSeen === lastSeen
+      const since = isSame && !isGap ? known.since : now
+      const isSilent = isSame && (known.isSilent || askedAt - since > (deadAfter || this.#deadAfter))
+      this.#sightings.set(node, { lastSeen, since, isSilent })
+    }
+    this.#silent = new Set([...this.#sightings].flatMap(([node, { isSilent }]) => (isSilent ? node : [])))
+  }
+}
