@@ -90,6 +90,15 @@ export const attacks: readonly Attack[] = [
       }),
   },
   {
+    name: 'huge tokens',
+    outcomes: ['401', '429'],
+    run: (hostile) =>
+      hostile.crowd(20, async () => {
+        const headers = { Authorization: `Bearer ${'e30'.repeat(4_000)}.e30.AA` }
+        hostile.noteStatus(await exchange(hostile.url, upgrade('/echo', headers)))
+      }),
+  },
+  {
     name: 'wrong keys',
     outcomes: ['401'],
     run: (hostile) =>

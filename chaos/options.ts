@@ -20,6 +20,7 @@ export const usage = `npm run chaos -- [options]
   --fault NAME       only this one; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
   --heartbeat MS     of the nodes (1000)
   --dead-after MS    of the nodes (4000)
+  --slack MS         how much later than promised counts as in time, for a machine with other work (0)
   --plant BUG        a bug on the clients' side, which the checker must find: ${plants.join(', ')}
   --out DIR          for the report (chaos/last)
   --write            write the table of --runs to chaos/results.md
@@ -35,6 +36,8 @@ export interface Settings {
   readonly faults: readonly Fault[]
   readonly heartbeat: number
   readonly deadAfter: number
+  /** ms */
+  readonly slack: number
   readonly plant: PlantedBug | undefined
 }
 
@@ -74,6 +77,7 @@ function parse(args: string[]) {
         fault: { type: 'string', multiple: true },
         heartbeat: { type: 'string' },
         'dead-after': { type: 'string' },
+        slack: { type: 'string' },
         plant: { type: 'string' },
         out: { type: 'string' },
         write: { type: 'boolean' },
@@ -111,6 +115,7 @@ function settingsOf(seed: number, values: Values): Settings {
     faults: usable,
     heartbeat,
     deadAfter,
+    slack: number('--slack', values.slack, 0, 0),
     plant: values.plant === undefined ? undefined : choice('--plant', values.plant, plants),
   }
 }

@@ -14,6 +14,8 @@ const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
 /** For what is on its way when the last push has settled. */
 const LAST_RECEIPTS = 3_000
+/** Of the slack that is given, this much is waited for in the end: more than a busy machine takes. */
+const MOST_SLACK = 10_000
 
 export interface Result {
   readonly settings: Settings
@@ -37,15 +39,15 @@ export async function run(settings: Settings, folder: string, progress: Progress
   progress.begin({ settings, history, clock: stage.clock, received: () => traffic.receiver.count })
   try {
     await traffic.connect()
-    await untilOr(CONNECT_PATIENCE, () => traffic.clients.every(({ isConnected }) => isConnected))
+    await untilOr(CONNECT_PATIENCE + settings.slack, () => traffic.clients.every(({ isConnected }) => isConnected))
     traffic.start()
     const startedAt = stage.clock.now
     await breakThings(settings, stage, history, progress)
     traffic.calm()
     await sleep(startedAt + settings.seconds * 1_000 - stage.clock.now)
     traffic.stop()
-    await untilOr(SETTLE_PATIENCE, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
-    await sleep(LAST_RECEIPTS)
+    await untilOr(SETTLE_PATIENCE + settings.slack, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
+    await sleep(LAST_RECEIPTS + Math.min(settings.slack, MOST_SLACK))
     history.until = stage.clock.now
   } finally {
     watch.stop()

@@ -15,7 +15,7 @@ const HEAP_BOUND = MIB
 /** The kernel gives memory by the page, V8 by the quarter of a MiB, and both take their time to give it back. */
 const SIZE_BOUND = 4 * MIB
 const FIRST_BEATS = 3_000
-const CLEANED_UP = 20_000
+const CLEANED_UP = 60_000
 /** docs/guarantees.md: how long broadcasts wait for a node that fell silent. */
 const HELD_FOR = 60_000
 /** What README.md says stays when the last node has closed. */

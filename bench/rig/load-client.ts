@@ -56,7 +56,7 @@ export interface Arrivals extends Fleet {
 }
 
 const POLL = 100
-const STALLED_AFTER = 2_000
+const STALLED_AFTER = 10_000
 
 /** Many WebSocket connections in one process, which times what they receive. */
 export class LoadClient {

@@ -6,6 +6,8 @@ const AFTERMATH = 2_000
 export interface Times {
   readonly heartbeat: number
   readonly deadAfter: number
+  /** How much later than promised counts as in time. */
+  readonly slack: number
 }
 
 /** A node that had lost its place in the cluster, until it had joined again and bound its connections. */

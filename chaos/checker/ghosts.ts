@@ -15,7 +15,7 @@ export function checkGhosts(evidence: Evidence): Finding {
   for (const { node, by, diedAt, lastSeenAt, where } of history.sightings) {
     const took = lastSeenAt - diedAt
     longest = Math.max(longest, took)
-    const bound = times.deadAfter + times.heartbeat + LOOK
+    const bound = times.deadAfter + times.heartbeat + LOOK + times.slack
     if (took <= bound) continue
     const hindrance = hindranceOf(evidence, diedAt, lastSeenAt, bound)
     if (hindrance !== undefined) {

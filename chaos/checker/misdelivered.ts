@@ -74,5 +74,5 @@ function noticedAt(evidence: Evidence, { slot, closedAt }: Connection): number {
   const faults = evidence.history.faults.filter((fault) => {
     return fault.slots.includes(slot) && fault.from <= closedAt && fault.to >= closedAt
   })
-  return Math.max(closedAt, ...faults.map(({ to }) => to)) + NOTICED
+  return Math.max(closedAt, ...faults.map(({ to }) => to)) + NOTICED + evidence.times.slack
 }

@@ -7,23 +7,24 @@ const RECOVERY = 15_000
 /** How long pushes failed and clients were refused, and that it ends. */
 export function checkService(evidence: Evidence): Finding {
   const book = new FindingBook()
-  const { history } = evidence
+  const { history, times } = evidence
+  const recovery = RECOVERY + times.slack
   const lastFault = Math.max(0, ...history.faults.map(({ to }) => to))
-  const well = lastFault + RECOVERY
+  const well = lastFault + recovery
   for (const push of history.pushes) {
     book.checkedCount++
     if (push.outcome === 'resolved') continue
     const isLate = push.firstCalledAt > well
-    const isQuiet = evidence.faultsIn(push.firstCalledAt - RECOVERY, push.settledAt).length === 0
+    const isQuiet = evidence.faultsIn(push.firstCalledAt - recovery, push.settledAt).length === 0
     if (isLate || isQuiet) {
-      const when = isLate ? `${RECOVERY / 1_000} s after the last fault` : 'though nothing had failed'
+      const when = isLate ? `${recovery / 1_000} s after the last fault` : 'though nothing had failed'
       const what = `it ended as ${push.outcome} (${push.error ?? 'no answer'}), ${when}`
       book.violate({ at: push.firstCalledAt, what, push: push.number, connections: [], uids: [] })
     } else book.exempted(`push ${push.outcome}: ${push.error?.slice(0, 60) ?? 'no answer'}`)
   }
   for (const { at, slot, reason } of history.refusals) {
     if (at > well) {
-      const what = `n${slot} refused a client (${reason}), ${RECOVERY / 1_000} s after the last fault`
+      const what = `n${slot} refused a client (${reason}), ${recovery / 1_000} s after the last fault`
       book.violate({ at, what, push: undefined, connections: [], uids: [] })
     } else book.exempted(`client refused: ${reason}`)
   }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 
-const PATIENCE = 15_000
+const PATIENCE = 60_000
 
 interface Answer {
   readonly id?: number

@@ -114,9 +114,8 @@ test('maxHandshakes: TLS handshakes that nobody finishes count as well', async (
   for (const idler of idlers) idler.destroy()
 })
 
+/** ms. Without the deadline those who drip would never be cut off, and the test would not end. */
 const TIMEOUT = 300
-/** A sweep, Node's own check, and a loaded machine. */
-const LATE = 6_000
 
 const drips: [what: string, first: string][] = [
   ['nothing', ''],
@@ -128,26 +127,23 @@ for (const [what, first] of drips)
   test(`handshakeTimeout: who sends ${what} and then a byte now and then is cut off`, async () => {
     await using server = await start({ handshakeTimeout: TIMEOUT })
     const socket = await tcp(server.url)
-    const started = performance.now()
     socket.write(first)
     const drip = setInterval(() => socket.write(first === '' ? '' : 'x'), 100)
     await answerOf(socket)
     clearInterval(drip)
-    assert.ok(performance.now() - started < LATE)
   })
 
 test('requestTimeout: a second request that drips on a connection that is kept alive is cut off', async () => {
-  await using server = await start({ handshakeTimeout: TIMEOUT, requestTimeout: TIMEOUT })
+  // The first request has to be whole in time.
+  await using server = await start({ handshakeTimeout: 10 * TIMEOUT, requestTimeout: 10 * TIMEOUT })
   const socket = await tcp(server.url)
   const answered = once(socket, 'data')
   socket.write(head('GET /', { Host: 'x' }))
   await answered
-  const started = performance.now()
   socket.write('GET / HTTP/1.1\r\nA: ')
   const drip = setInterval(() => socket.write('x'), 100)
   await answerOf(socket)
   clearInterval(drip)
-  assert.ok(performance.now() - started < LATE)
 })
 
 test('requestTimeout: a body that drips is cut off', async () => {
@@ -157,12 +153,10 @@ test('requestTimeout: a body that drips is cut off', async () => {
     http: (request) => void request.resume(),
   })
   const socket = await tcp(server.url)
-  const started = performance.now()
   socket.write(head('POST /api/push', { Host: 'x', 'Content-Length': '100000' }, '{"uid":'))
   const drip = setInterval(() => socket.write(' '), 100)
   await answerOf(socket)
   clearInterval(drip)
-  assert.ok(performance.now() - started < LATE)
 })
 
 test('a refusal that its client does not read holds its socket for a while only', async (t) => {

@@ -15,7 +15,8 @@ export async function tcp(url: string, localAddress?: string): Promise<Socket> {
 export async function answerOf(socket: Socket): Promise<string> {
   let answer = ''
   socket.on('data', (data) => (answer += data.toString('latin1')))
-  if (!socket.closed) await once(socket, 'close')
+  // Not with once(): a reset is an end as well, and that would reject.
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
   return answer
 }
 

@@ -4,7 +4,7 @@ import { check } from '../../chaos/checker/check.ts'
 import type { Finding, PromiseName } from '../../chaos/checker/verdict.ts'
 import { HandMade, member, receive } from './histories.ts'
 
-const TIMES = { heartbeat: 1_000, deadAfter: 4_000 }
+const TIMES = { heartbeat: 1_000, deadAfter: 4_000, slack: 0 }
 
 function findingOf(made: HandMade, promise: PromiseName): Finding {
   return check(made.history, TIMES).findings.find((finding) => finding.promise === promise)!

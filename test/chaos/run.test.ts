@@ -9,7 +9,20 @@ import { Child } from '../support/child.ts'
 import { until } from '../support/until.ts'
 
 const command = fileURLToPath(new URL('../../chaos/run.mjs', import.meta.url))
-const SMALL = ['--seed', '7', '--nodes', '3', '--clients', '60', '--rate', '150', '--store', 'single']
+const SMALL = [
+  '--seed',
+  '7',
+  '--nodes',
+  '3',
+  '--clients',
+  '40',
+  '--rate',
+  '80',
+  '--store',
+  'single',
+  '--slack',
+  '60000',
+]
 
 describe('npm run chaos', () => {
   let folder: string
@@ -23,7 +36,7 @@ describe('npm run chaos', () => {
     new Child(process.execPath, [command, ...SMALL, '--out', join(folder, 'last'), ...args])
 
   it('every promise is kept while a node is killed, one is paused and lines are cut', async () => {
-    const times = ['--heartbeat', '300', '--dead-after', '1200']
+    const times = ['--heartbeat', '500', '--dead-after', '3000']
     const child = chaos('--seconds', '30', '--fault', 'kill', '--fault', 'pause', '--fault', 'cut', ...times)
     deepEqual(await child.exited, { code: 0, signal: null }, child.stdout + child.stderr)
     const report = await readFile(join(folder, 'last', 'report.md'), 'utf8')

@@ -4,10 +4,11 @@ import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
 import { until } from '../support/until.ts'
 
-export const HEARTBEAT = 300
-export const DEAD_AFTER = 1_500
+/** ms. Short, so that a death is noticed soon, but longer than a living node waits for its turn on a busy machine. */
+export const HEARTBEAT = 500
+export const DEAD_AFTER = 4_000
 
-/** Three nodes and a Redis: real processes, with short leases so that a death is noticed soon. */
+/** Three nodes and a Redis: real processes. */
 export interface Fleet {
   readonly redis: RedisServer
   readonly a: TestNode

@@ -72,13 +72,13 @@ test('a node that sleeps past its takeover with clients at its door leaves no gh
   await elapse(DEAD_AFTER)
   a.resume()
   await coming
-  await until('it is back', async () => (await connectionsOf(b, 'staying')).length === 1, { every: 50 })
+  const uids = ['staying', 'leaving', 'new0', 'new1', 'new2', 'new3', 'new4']
+  const counts = (): Promise<number[]> => Promise.all(uids.map(async (uid) => (await connectionsOf(b, uid)).length))
+  await until('it is back', async () => (await counts()).join() === '1,0,1,1,1,1,1', { every: 50 })
   await elapse(HEARTBEAT)
+  assert.deepEqual(await counts(), [1, 0, 1, 1, 1, 1, 1])
   const nodes = await nodesSeenBy(b)
-  for (const uid of ['staying', 'leaving', 'new0', 'new1', 'new2', 'new3', 'new4']) {
-    const found = await connectionsOf(b, uid)
-    assert.equal(found.length, uid === 'leaving' ? 0 : 1, uid)
-    for (const { node } of found) assert.ok(nodes.includes(node), `${uid} is listed on ${node}`)
-  }
+  for (const uid of uids)
+    for (const { node } of await connectionsOf(b, uid)) assert.ok(nodes.includes(node), `${uid} is listed on ${node}`)
   staying.socket.terminate()
 })

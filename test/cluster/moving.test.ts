@@ -7,7 +7,7 @@ import { createServer, defineModule } from '../../src/index.ts'
 import { Host } from '../fuzz/cluster/host.ts'
 import { connect } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { elapse, until } from '../support/until.ts'
+import { until } from '../support/until.ts'
 
 /** ms, and long: with a heartbeat some of the bindings are written again, and what is parked is found. */
 const HEARTBEAT = 30_000
@@ -23,20 +23,48 @@ async function twoHosts(
   const store = memory()
   const driver: Driver = { ...store, state: (settings) => withState(store.state(settings)) }
   const hosts = await Promise.all(['a', 'b'].map((name) => Host.start(driver, 'p', name, heartbeat)))
-  t.after(() => Promise.all(hosts.map(({ server }) => server.close({ timeout: 100 }))))
+  t.after(() => {
+    for (const { plug } of hosts) plug.letGo()
+    return Promise.all(hosts.map(({ server }) => server.close({ timeout: 100 })))
+  })
   return [hosts[0]!, hosts[1]!]
+}
+
+/** Counts what was parked. */
+class Parked {
+  count = 0
+
+  readonly watch = (state: State): State => {
+    const park = state.park.bind(state)
+    const counting = async (...given: Parameters<State['park']>): ReturnType<State['park']> => {
+      const outcomes = await park(...given)
+      this.count += outcomes.filter((outcome) => outcome === 'parked').length
+      return outcomes
+    }
+    return Object.assign(state, { park: counting })
+  }
+}
+
+/** It says that it goes, and leaves its end of the socket open: for the server it is still there. */
+async function goAway(phone: RawClient, host: Host): Promise<void> {
+  phone.pause()
+  phone.send(GOING_AWAY, CLOSE)
+  await until('its node has heard it', () => [...host.server.local].every(({ isGoing }) => isGoing))
+}
+
+async function untilNowhere({ server }: Host, uid: string): Promise<void> {
+  await until(`${uid} is nowhere`, async () => (await server.cluster.connections(uid)).length === 0)
 }
 
 test('a push that meets a connection whose client is just closing it goes after the user to another node', async (t) => {
   const [a, b] = await twoHosts(t)
   using phone = await RawClient.connect(a.url, '/ws?uid=u')
   // What is pushed to a now is still on its way when the user has moved.
-  a.plug.lag(300)
+  a.plug.hold()
   await b.server.cluster.push({ uid: 'u' }, 'on its way')
   const laptop = await connect(b.url, { uid: 'u' })
-  // It says that it goes, and leaves its end of the socket open: for the server it is still there.
-  phone.pause()
-  phone.send(GOING_AWAY, CLOSE)
+  await goAway(phone, a)
+  a.plug.letGo()
   await laptop.waitFor(1)
   assert.deepEqual(laptop.texts, ['on its way'])
   laptop.socket.terminate()
@@ -56,10 +84,10 @@ test('where such a user is nowhere else, the push waits for them, and finds them
     return Object.assign(state, { park: late })
   })
   using phone = await RawClient.connect(a.url, '/ws?uid=u')
-  phone.pause()
-  phone.send(GOING_AWAY, CLOSE)
-  a.plug.lag(100)
+  a.plug.hold()
   await b.server.cluster.push({ uid: 'u' }, 'not too late')
+  await goAway(phone, a)
+  a.plug.letGo()
   await until('it is about to be parked', () => isParking)
   // Bound before it is parked, and so told of nothing.
   const laptop = await connect(a.url, { uid: 'u' })
@@ -72,6 +100,8 @@ test('where such a user is nowhere else, the push waits for them, and finds them
 
 test('what reached somebody who was not let in after all waits for them', async (t) => {
   let isStored = true
+  let lose!: () => void
+  const lost = new Promise<void>((resolve) => (lose = resolve))
   const store = memory()
   const driver: Driver = {
     ...store,
@@ -80,8 +110,9 @@ test('what reached somebody who was not let in after all waits for them', async 
       const apply = state.apply.bind(state)
       const unsure = async (...given: Parameters<State['apply']>): ReturnType<State['apply']> => {
         const applied = await apply(...given)
-        if (!isStored) throw new Error('the answer was lost')
-        return applied
+        if (isStored) return applied
+        await lost
+        throw new Error('the answer was lost')
       }
       return Object.assign(state, { apply: unsure })
     },
@@ -100,6 +131,7 @@ test('what reached somebody who was not let in after all waits for them', async 
   const refused = assert.rejects(connect(url))
   await until('the user is listed', async () => (await server.cluster.connections('u')).length === 1)
   assert.deepEqual((await server.cluster.push({ uid: 'u' }, 'early')).offline, [])
+  lose()
   await refused
   isStored = true
   const client = await connect(url)
@@ -111,13 +143,13 @@ test('a message for a group that meets its members as they move reaches them, on
   const [a, b] = await twoHosts(t)
   const before = await connect(a.url, { uid: 'u', groups: ['g'] })
   const staying = await connect(a.url, { uid: 'v', groups: ['g'] })
-  a.plug.lag(300)
+  a.plug.hold()
   await b.server.cluster.push({ group: 'g' }, 'on its way')
   before.socket.terminate()
-  await elapse(100)
+  await untilNowhere(a, 'u')
   const back = await connect(b.url, { uid: 'u', groups: ['g'] })
+  a.plug.letGo()
   await Promise.all([back.waitFor(1), staying.waitFor(1)])
-  a.plug.lag(0)
   await b.server.cluster.push({ group: 'g' }, 'after')
   await Promise.all([back.waitFor(2), staying.waitFor(2)])
   for (const client of [back, staying]) {
@@ -127,15 +159,17 @@ test('a message for a group that meets its members as they move reaches them, on
 })
 
 test('a message for a group waits for a member who is nowhere, but not one that was pushed after the leave', async (t) => {
-  const [a, b] = await twoHosts(t)
+  const parked = new Parked()
+  const [a, b] = await twoHosts(t, parked.watch)
   const before = await connect(a.url, { uid: 'u', groups: ['g'] })
   const staying = await connect(a.url, { uid: 'v', groups: ['g'] })
-  a.plug.lag(300)
+  a.plug.hold()
   await b.server.cluster.push({ group: 'g' }, 'on its way')
   before.socket.terminate()
+  await untilNowhere(a, 'u')
+  a.plug.letGo()
   await staying.waitFor(1)
-  a.plug.lag(0)
-  await elapse(500)
+  await until('it is parked', () => parked.count === 1)
   await b.server.cluster.push({ group: 'g' }, 'while away')
   await staying.waitFor(2)
   const back = await connect(a.url, { uid: 'u' })
@@ -148,24 +182,28 @@ test('a message for a group waits for a member who is nowhere, but not one that 
 
 test('a node that joins again counts everybody as new from its first write on, and hands them what was parked', async (t) => {
   let isSlow = false
+  let goOn!: () => void
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
   const withState = (state: State): State => {
     const nodes = state.nodes.bind(state)
     const late = async (): ReturnType<State['nodes']> => {
-      if (isSlow) await elapse(500)
+      if (isSlow) await gate
       return nodes()
     }
     return Object.assign(state, { nodes: late })
   }
   const [a, b] = await twoHosts(t, withState, 300)
   const phone = await connect(a.url, { uid: 'u' })
-  a.plug.lag(2_000)
+  a.plug.hold()
   await b.server.cluster.push({ uid: 'u' }, 'parked')
   const { id } = a
-  isSlow = true
   await b.server.cluster.evict(id)
+  isSlow = true
   await until('it has a new id', () => a.id !== id)
   // It has not written everybody again yet, but this user.
   const laptop = await connect(a.url, { uid: 'u' })
+  goOn()
+  a.plug.letGo()
   await Promise.all([phone.waitFor(1), laptop.waitFor(1)])
   assert.deepEqual([phone.texts, laptop.texts], [['parked'], ['parked']])
   for (const client of [phone, laptop]) client.socket.terminate()
@@ -174,30 +212,35 @@ test('a node that joins again counts everybody as new from its first write on, a
 test('a node that sleeps while it reads what is parked does not hand out what was parked since', async (t) => {
   let goOn!: () => void
   const gate = new Promise<void>((resolve) => (goOn = resolve))
-  let isReading = false
+  let [isReading, hasRead] = [false, false]
+  const parked = new Parked()
   const withState = (state: State): State => {
     const parkedFor = state.parkedFor.bind(state)
     const late = async (...given: Parameters<State['parkedFor']>): ReturnType<State['parkedFor']> => {
       isReading = true
       await gate
-      return parkedFor(...given)
+      const found = await parkedFor(...given)
+      hasRead = true
+      return found
     }
-    return Object.assign(state, { parkedFor: late })
+    return Object.assign(parked.watch(state), { parkedFor: late })
   }
   const [a, b] = await twoHosts(t, withState, 300)
   const before = await connect(a.url, { uid: 'u' })
-  a.plug.lag(200)
+  a.plug.hold()
   await b.server.cluster.push({ uid: 'u' }, 'one')
   before.socket.terminate()
-  await elapse(500)
+  await untilNowhere(a, 'u')
+  a.plug.letGo()
+  await until('it is parked', () => parked.count === 1)
   const phone = await connect(a.url, { uid: 'u' })
   await until('it reads what is parked', () => isReading)
   a.pause()
   assert.deepEqual((await b.server.cluster.push({ uid: 'u' }, 'two')).offline, [])
   await until('it was taken over', async () => (await b.server.cluster.nodes()).length === 1)
-  await elapse(200)
+  await until('the other is parked', () => parked.count === 2)
   goOn()
-  await elapse(50)
+  await until('it has read', () => hasRead)
   a.resume()
   await phone.waitFor(2)
   assert.deepEqual(phone.texts.toSorted(), ['one', 'two'])

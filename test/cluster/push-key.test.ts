@@ -13,8 +13,8 @@ import { startNode } from '../support/start-node.ts'
 import { until } from '../support/until.ts'
 import { flotilla } from '../standalone/flotilla.ts'
 
-const TIMES = { heartbeat: 300, deadAfter: 1_500 }
-const FLAGS = ['--dev', '--heartbeat=300', '--dead-after=1500']
+const TIMES = { heartbeat: 500, deadAfter: 4_000 }
+const FLAGS = ['--dev', '--heartbeat=500', '--dead-after=4000']
 const ws = defineModule('/ws', {
   handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid') ?? 'nobody'),
 })

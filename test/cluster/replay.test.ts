@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
+import type { TestNode } from '../support/start-node.ts'
 import { elapse, until } from '../support/until.ts'
 import { DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
 
+const keys = new Keys('flotilla')
+
 test('broadcasts that a dead node had not delivered reach those who are connected elsewhere by then, once', async (t) => {
-  const { a, b, c, connect } = await startFleet(t)
+  const { a, b, c, connect, redis: store } = await startFleet(t)
+  const redis = new Redis(store.url)
+  t.after(() => redis.disconnect())
   const [lost, staying] = [await connect(a, { uid: 'u' }), await connect(b, { uid: 'v' })]
   await push(b, { all: true, message: 'before' })
   await Promise.all([lost.waitFor(1), staying.waitFor(1)])
-  // The ack of what has come is gathered for a moment.
-  await elapse(300)
+  await until('a has acked it', () => hasReadAll(redis, a))
   a.pause()
   for (let index = 0; index < 40; index++) await push(b, { all: true, message: `m${index}` })
   await a.kill9()
@@ -53,3 +59,9 @@ test('also where they are more than it reads at once', async (t) => {
   await client.waitFor(all.length)
   assert.deepEqual(client.texts, all)
 })
+
+/** Whether a node has acked the last broadcast. */
+async function hasReadAll(redis: Redis, { id }: TestNode): Promise<boolean> {
+  const [cursor, last] = [await redis.hget(keys.allCursors(), id), await redis.hget(keys.allMeta(), 'last')]
+  return cursor?.startsWith(`${last} `) === true
+}

@@ -31,10 +31,10 @@ const leaving = defineModule('/leaving', {
   },
 })
 
-/** Answers only when the client's close frame is long here. */
+/** Answers only when the client's close frame is here. */
 const late = defineModule('/late', {
   async message({ connection }) {
-    await pause(50)
+    await until('the client closes', () => !connection.isOpen)
     connection.send('too late')
   },
 })
@@ -226,10 +226,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     using client = await RawClient.connect(strict.url, '/leaving')
     client.send('1')
     assert.equal(await client.closeCode(), 4001)
-    const since = performance.now()
     await client.ended()
-    const duration = performance.now() - since
-    assert.ok(duration < 5_000, `${duration} ms`)
     await until('it is forgotten', () => strict.server.local.size === 0)
   })
 
@@ -247,7 +244,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
 
 describe('2.15 the server pings', { concurrency: true }, () => {
   it('2.15 who answers with a pong or with messages stays, who does not is cut off without a close frame', async () => {
-    const pinging = await start({ pingInterval: 250 })
+    const pinging = await start({ pingInterval: 500 })
     const [ponging, talking, silent] = await Promise.all(
       ['ponging', 'talking', 'silent'].map((name) => RawClient.connect(pinging.url, `/observed/${name}`)),
     )
@@ -265,7 +262,7 @@ describe('2.15 the server pings', { concurrency: true }, () => {
   })
 
   it('2.15 its pings are empty, final and not masked, and come between messages', async () => {
-    const pinging = await start({ pingInterval: 50 })
+    const pinging = await start({ pingInterval: 1_000 })
     using client = await RawClient.connect(pinging.url, '/observed/pinged')
     client.send('before')
     await client.waitFor(2)

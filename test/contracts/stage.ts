@@ -35,7 +35,7 @@ export interface Stage {
 /** Short leases, so that tests of dead nodes are quick. */
 export function stage(t: TestContext, { driver }: Candidate, overrides: Overrides = {}): Stage {
   const prefix = `test-${newProcessId()}`
-  const times = { heartbeat: 50, deadAfter: 200, storeWait: 5_000 }
+  const times = { heartbeat: 50, deadAfter: 200, storeWait: 60_000 }
   const settings = { prefix, ...times, maxInboxBytes: 8 * 1024 * 1024, logger: silent, ...overrides }
   const opened: { close(): Promise<void> }[] = []
   t.after(() => Promise.all(opened.map((handle) => handle.close())))

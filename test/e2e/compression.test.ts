@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startNode } from '../support/start-node.ts'
-import { launch } from './browser.ts'
+import { launch, newPage } from './browser.ts'
 
 /** Runs in the page: sends a text to `/echo`, and some bytes, and shows what came back. */
 const talk = `new Promise((resolve, reject) => {
@@ -27,7 +27,7 @@ test('a browser sends and gets messages compressed where the server offers it, a
   for (const flags of [['--compression'], []]) {
     const node = await startNode(['--dev', '--log-level', 'warn', ...flags])
     t.after(() => node.stop())
-    const page = await (await browser.newContext()).newPage()
+    const page = await newPage(browser)
     await page.goto(node.url)
     const { extensions, ...echoed } = (await page.evaluate(talk)) as { extensions: string }
     assert.match(extensions, flags.length > 0 ? /^permessage-deflate/ : /^$/)

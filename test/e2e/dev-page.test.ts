@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import type { Browser, Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
-import { launch } from './browser.ts'
+import { launch, newPage } from './browser.ts'
 
 interface Window {
   readonly page: Page
@@ -14,7 +14,7 @@ interface Window {
 
 /** A window of its own, as a second person opens it. */
 async function open(browser: Browser, url: string, query = ''): Promise<Window> {
-  const page = await (await browser.newContext()).newPage()
+  const page = await newPage(browser)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => {

@@ -9,9 +9,6 @@ import { TlvReader, TlvWriter } from '../../src/protocol/tlv.ts'
 import { anyBatch } from '../support/arbitraries.ts'
 import { runs } from '../support/fuzz.ts'
 
-/** ms. A batch of a few KiB takes microseconds. */
-const PATIENCE = 1_000
-
 const anyBytes = fc.uint8Array({ maxLength: 2_000 })
 
 describe('binary: whatever stands in an inbox', () => {
@@ -197,11 +194,9 @@ function utf8(text: string): Uint8Array {
   return Buffer.from(text)
 }
 
-/** No other error, in no time, and nothing larger than what it was made of. */
+/** No other error, and nothing larger than what it was made of. */
 function assertRefusedOrWhole(codec: Codec, bytes: Uint8Array): void {
-  const startedAt = performance.now()
   const batch = decoded(codec, bytes)
-  assert.ok(performance.now() - startedAt < PATIENCE, 'it takes no time')
   if (batch === undefined) return
   assert.ok(sizeOf(batch) <= 16 * bytes.length + 64, `${bytes.length} bytes became ${sizeOf(batch)}`)
   assert.deepEqual(codec.decode(codec.encode(batch)), batch)

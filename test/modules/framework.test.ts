@@ -13,6 +13,7 @@ import {
   type Server,
   type ServerOptions,
 } from '../../src/index.ts'
+import { withShortLife } from '../support/short-life.ts'
 import { until } from '../support/until.ts'
 
 const servers: Server[] = []
@@ -111,18 +112,21 @@ test('handshake, open, messages in order, close: one after another on one connec
 })
 
 test('concurrency lets a quick message pass a slow one', async () => {
+  const gate = withResolvers<void>()
   const { url } = await start(
     defineModule('/two', {
       concurrency: 2,
       async message({ data }) {
-        if (data === 'slow') await delay(50)
+        if (data === 'slow') await gate.promise
         return data as string
       },
     }),
   )
   const peer = await new Peer(`${url}/two`).opened()
   for (const message of ['slow', 'quick']) peer.socket.send(message)
-  assert.deepEqual(await peer.take(2), ['quick', 'slow'])
+  assert.deepEqual(await peer.take(1), ['quick'])
+  gate.resolve()
+  assert.deepEqual(await peer.take(1), ['slow'])
 })
 
 test('commands get path parameters and what the handshake left in the session', async () => {
@@ -277,7 +281,7 @@ const middleware = { handshake: [authenticate({ secret })] }
 
 test('authenticate binds the user before the 101 and answers only the subprotocol flotilla', async () => {
   const { url, server } = await start(defineModule('/x', {}), { middleware })
-  const token = await sign(Math.floor(Date.now() / 1000) + 60)
+  const token = await sign(Math.floor(Date.now() / 1000) + 3_600)
   const peer = await new Peer(`${url}/x`, ['flotilla', `token.${token}`]).opened()
   assert.equal(peer.socket.protocol, 'flotilla')
   await server.cluster.transportToUid('hello', 'u1')
@@ -294,7 +298,9 @@ test('authenticate answers 401 with a JSON body before the upgrade', async () =>
 
 test('a connection closes with 4401 when its token expires', async () => {
   const { url } = await start(defineModule('/x', {}), { middleware })
-  const peer = new Peer(`${url}/x?token=${await sign(Math.ceil(Date.now() / 1000) + 1)}`)
+  const peer = await withShortLife(async (seconds) =>
+    new Peer(`${url}/x?token=${await sign(Math.floor(Date.now() / 1000) + seconds)}`).opened(),
+  )
   assert.equal((await peer.closed()).code, 4401)
 })
 

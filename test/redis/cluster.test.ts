@@ -47,7 +47,7 @@ describe('on a Redis Cluster', () => {
     await until('the broadcast has come', () =>
       [...clients.values()].every(({ received }) => received.includes('to all')),
     )
-    await until('all have come', () => load.faults(clients).lost.length === 0).catch(() => {})
+    await until('all have come', () => load.faults(clients).lost.length === 0)
     assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
     assert.deepEqual(load.faults(clients), { lost: [], doubled: [], disordered: [] })
   })
@@ -117,9 +117,8 @@ async function underLoad(
 /** Everything was stored, once and in order; of what a master had answered last, some may be gone with it. */
 async function endedWell(load: Load, clients: Clients): Promise<void> {
   await load.stop()
-  await until('all have come', () => load.faults(clients).lost.length === 0, { timeout: 5_000 }).catch(() => {})
+  await until('all but a round have come', () => load.faults(clients).lost.length <= USERS.length)
   assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
-  const { lost, doubled, disordered } = load.faults(clients)
-  assert.ok(lost.length <= USERS.length, String(lost))
+  const { doubled, disordered } = load.faults(clients)
   assert.deepEqual({ doubled, disordered }, { doubled: [], disordered: [] })
 }

@@ -5,7 +5,7 @@ import { redis } from '../../src/drivers/redis/redis.ts'
 import { silent } from '../../src/logger.ts'
 import type { NodeId } from '../../src/protocol/ids.ts'
 import { startReplicaPair } from '../support/redis-sentinel.ts'
-import { atEnd, client, startEmitter, startServer } from './stage.ts'
+import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 
 test('a replicated push is stored once the replica has it, and fails where none has it in time', async (t) => {
   const pair = await startReplicaPair()
@@ -13,7 +13,7 @@ test('a replicated push is stored once the replica has it, and fails where none 
   const store = { url: pair.master.url, durability: 'replicated' } as const
   const server = await startServer(t, store)
   const u = await client(t, server, 'uid=u')
-  const emitter = startEmitter(t, store, 1_000)
+  const emitter = startEmitter(t, store, 3_000)
   const raw = new Redis(pair.master.url)
   atEnd(t, () => raw.disconnect())
   await raw.config('RESETSTAT')
@@ -24,20 +24,18 @@ test('a replicated push is stored once the replica has it, and fails where none 
   assert.equal((await emitter.push({ all: true }, 'all')).nodeCount, 1)
 
   pair.replica.pause()
-  const started = performance.now()
   await assert.rejects(emitter.push({ all: true }, 'unsure'), {
     code: 'FLT_STORE_AWAY',
-    message: /no replica had the push within 800 ms/,
+    message: /no replica had the push within 2400 ms/,
   })
-  assert.ok(performance.now() - started < 1_500)
   await assert.rejects(emitter.push({ uid: 'u' }, 'unsure', { id: 'named' }), { code: 'FLT_STORE_AWAY' })
   // What no inbox took needs no replica, and is no fault of the store's.
-  const settings = { prefix: 'flotilla', heartbeat: 300, deadAfter: 1_500, storeWait: 1_000 }
+  const settings = { prefix: 'flotilla', ...TIMES, storeWait: 3_000 }
   const queue = redis(store).queue({ ...settings, maxInboxBytes: 1e6, logger: silent })
   atEnd(t, () => queue.close())
   assert.equal(await queue.publish('gone-abcdefghij' as NodeId, Buffer.from('x')), 'closed')
   // Who does not ask for it does not wait for it.
-  const careless = startEmitter(t, { url: pair.master.url }, 1_000)
+  const careless = startEmitter(t, { url: pair.master.url })
   await careless.push({ uid: 'u' }, 'quick')
   pair.replica.resume()
   await emitter.push({ uid: 'u' }, 'sure', { id: 'named-2' })

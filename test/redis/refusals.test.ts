@@ -22,12 +22,12 @@ test('a Redis that is out of memory is waited for, then named', async (t) => {
   const { redis, raw } = await startStore(t)
   const server = await startServer(t, { url: redis.url })
   const u = await client(t, server, 'uid=u')
-  const emitter = startEmitter(t, { url: redis.url }, 700)
+  const [emitter, impatient] = [startEmitter(t, { url: redis.url }), startEmitter(t, { url: redis.url }, 2_000)]
   await emitter.push({ uid: 'u' }, 'before')
   assert.equal(await u.next(), 'before')
   await raw.config('SET', 'maxmemory', '1')
   for (const target of [{ all: true }, { uid: 'u' }] as const) {
-    await assert.rejects(emitter.push(target, 'x'), {
+    await assert.rejects(impatient.push(target, 'x'), {
       code: 'FLT_STORE_AWAY',
       message: /out of memory: raise maxmemory/,
     })
@@ -42,7 +42,7 @@ test('a Redis that is out of memory is waited for, then named', async (t) => {
 test('a replica that takes no writes is left, and named where there is nothing better', async (t) => {
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())
-  const emitter = startEmitter(t, { url: pair.replica.url }, 600)
+  const emitter = startEmitter(t, { url: pair.replica.url }, 3_000)
   const server = await startServer(t, { url: pair.master.url })
   await client(t, server, 'uid=u')
   await assert.rejects(emitter.push({ all: true }, 'x'), {
@@ -74,20 +74,29 @@ test('connections that Redis kills, and a Redis that hangs for a moment, cost no
 })
 
 test('a Redis that is still loading is waited for, then named', async (t) => {
-  const slowly = ['--key-load-delay', '2000', '--loading-process-events-interval-bytes', '1024']
+  const slowly = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024']
   const redis = await startRedis(['--save', '', ...slowly])
   atEnd(t, () => redis.stop())
   const raw = new Redis(redis.url)
   atEnd(t, () => raw.disconnect())
   const server = await startServer(t, { url: redis.url })
   const u = await client(t, server, 'uid=u')
-  const emitter = startEmitter(t, { url: redis.url }, 1_500)
+  const emitter = startEmitter(t, { url: redis.url }, 3_000)
   await emitter.push({ uid: 'u' }, 'before')
   assert.equal(await u.next(), 'before')
-  await raw.eval("for n = 1, 1500 do redis.call('SET', 'k' .. n, string.rep('x', 100)) end", 0)
+  await raw.eval("for n = 1, 1000 do redis.call('SET', 'k' .. n, string.rep('x', 100)) end", 0)
   await raw.save()
   const restarted = redis.restart()
-  await elapse(300)
+  // Asks at once, and not when it is loaded.
+  const asker = new Redis(redis.url, { enableReadyCheck: false })
+  atEnd(t, () => asker.disconnect())
+  asker.on('error', () => {})
+  await until('it is loading', () =>
+    asker.ping().then(
+      () => false,
+      (error: Error) => /LOADING/.test(error.message),
+    ),
+  )
   await assert.rejects(emitter.push({ all: true }, 'x'), {
     code: 'FLT_STORE_AWAY',
     message: /is still loading its data/,

@@ -120,11 +120,8 @@ test('a store that is away is named without its password, in one line, after --c
     `redis://user:hunter2@127.0.0.1:${port}`,
     '--connect-timeout=600',
   ]
-  const startedAt = performance.now()
   const { code, stdout, stderr } = await flotilla(args)
   assert.deepEqual([code, stdout], [1, ''])
-  const took = performance.now() - startedAt
-  assert(took > 600 && took < 5000, `${took} ms`)
   assert.match(
     stderr,
     new RegExp(`^cannot reach the store at redis://user:\\*\\*\\*@127\\.0\\.0\\.1:${port} within 600 ms .*\\n$`),

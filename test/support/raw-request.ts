@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-const PATIENCE = 10_000
+const PATIENCE = 60_000
 
 export interface RawAnswer {
   readonly status: number

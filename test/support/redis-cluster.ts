@@ -7,6 +7,8 @@ import { until } from './until.ts'
 const MASTERS = 3
 const SLOTS = 16_384
 const MIGRATE_COUNT = 100
+/** ms. Whoever is silent for so long is replaced: a process that only waits for its turn on a busy machine must not be. */
+const NODE_TIMEOUT = '5000'
 
 interface Member {
   readonly server: RedisServer
@@ -16,7 +18,7 @@ interface Member {
   readonly admin: Redis
 }
 
-/** A Redis Cluster of three masters, each with a replica that takes over a second after its master fell silent. */
+/** A Redis Cluster of three masters, each with a replica that takes over some seconds after its master fell silent. */
 export class RedisCluster {
   readonly #members: readonly Member[]
 
@@ -81,7 +83,7 @@ export class RedisCluster {
     const source = await this.#masterOf(slotNumber(slotOrKey))
     const keys = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slotNumber(slotOrKey), count)) as string[]
     if (keys.length === 0) return false
-    await source.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 5_000, 'REPLACE', 'KEYS', ...keys)
+    await source.admin.call('MIGRATE', '127.0.0.1', to.port, '', 0, 60_000, 'REPLACE', 'KEYS', ...keys)
     return true
   }
 
@@ -140,8 +142,7 @@ export class RedisCluster {
   }
 
   async #isWell(): Promise<boolean> {
-    const ready = this.#members.filter(({ admin }) => admin.status === 'ready')
-    const infos = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'INFO'))))
+    const infos = await this.#ask('INFO')
     return infos.filter((info) => String(info).includes('cluster_state:ok')).length >= this.#members.length - 1
   }
 
@@ -151,10 +152,10 @@ export class RedisCluster {
   }
 
   async #slots(): Promise<readonly { from: number; to: number; port: number }[]> {
-    const ready = this.#members.filter(({ admin }) => admin.status === 'ready')
-    // One that stands still does not answer, and one that has just woken up does not know of its successor.
-    const replies = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'SLOTS'))))
-    const epochs = await Promise.all(ready.map(({ admin }) => inTime(admin.call('CLUSTER', 'INFO'))))
+    // One that has just woken up does not know of its successor.
+    const answering = this.#answering
+    const replies = await this.#ask('SLOTS', answering)
+    const epochs = await this.#ask('INFO', answering)
     const newest = epochs
       .map((info, index) => ({ index, epoch: Number(/cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? -1) }))
       .filter(({ index }) => replies[index] !== undefined)
@@ -163,8 +164,18 @@ export class RedisCluster {
     return ranges.map(([from, to, [, port]]) => ({ from, to, port }))
   }
 
+  /** Those that neither have ended nor stand still. */
+  get #answering(): readonly Member[] {
+    return this.#members.filter(({ server, admin }) => admin.status === 'ready' && !server.isPaused)
+  }
+
+  /** What each of them says; nothing if it ends meanwhile. */
+  #ask(what: 'INFO' | 'SLOTS', members = this.#answering): Promise<unknown[]> {
+    return Promise.all(members.map(({ admin }) => admin.call('CLUSTER', what).catch(() => undefined)))
+  }
+
   #someAdmin(): Redis {
-    return this.#members.find(({ admin }) => admin.status === 'ready')!.admin
+    return this.#answering[0]!.admin
   }
 
   #memberOf(server: RedisServer): Member {
@@ -182,7 +193,14 @@ export function startCluster(
 
 async function startMember(args: readonly string[]): Promise<Member> {
   const busPort = await freePort()
-  const clustered = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', '1000']
+  const clustered = [
+    '--cluster-enabled',
+    'yes',
+    '--cluster-port',
+    String(busPort),
+    '--cluster-node-timeout',
+    NODE_TIMEOUT,
+  ]
   const eager = [
     '--cluster-replica-validity-factor',
     '0',
@@ -200,12 +218,4 @@ async function startMember(args: readonly string[]): Promise<Member> {
 
 function slotNumber(slotOrKey: number | string): number {
   return typeof slotOrKey === 'number' ? slotOrKey : slotOf(slotOrKey)
-}
-
-/** What a member answers within half a second, or nothing. */
-function inTime(answer: Promise<unknown>): Promise<unknown> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(undefined), 500)
-    answer.then(resolve, () => resolve(undefined)).finally(() => clearTimeout(timer))
-  })
 }

@@ -53,7 +53,7 @@ export function startReplicaPair(args: readonly string[] = []): Promise<ReplicaP
   return ReplicaPair.start(args)
 }
 
-/** A replica pair that three sentinels watch: the replica takes over a second after the master fell silent. */
+/** A replica pair that three sentinels watch: the replica takes over some seconds after the master fell silent. */
 export class SentinelTrio {
   readonly pair: ReplicaPair
   readonly #ports: readonly number[]
@@ -133,8 +133,9 @@ async function launch(file: string, port: number, masterPort: number): Promise<C
     `port ${port}`,
     'bind 127.0.0.1',
     `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${masterPort} 2`,
-    `sentinel down-after-milliseconds ${MASTER_NAME} 1000`,
-    `sentinel failover-timeout ${MASTER_NAME} 5000`,
+    // A process that only waits for its turn on a busy machine must not be replaced.
+    `sentinel down-after-milliseconds ${MASTER_NAME} 5000`,
+    `sentinel failover-timeout ${MASTER_NAME} 10000`,
   ]
   // A sentinel keeps what it learns in its own configuration file.
   await writeFile(file, lines.join('\n'))

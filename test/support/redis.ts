@@ -10,6 +10,7 @@ export class RedisServer {
   #args: readonly string[]
   readonly #directory: string
   #child: Child
+  #isPaused = false
 
   private constructor(port: number, args: readonly string[], directory: string, child: Child) {
     this.port = port
@@ -39,15 +40,23 @@ export class RedisServer {
     return this.#child.pid
   }
 
+  /** It stands still: whoever asks it something waits. */
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   pause(): void {
+    this.#isPaused = true
     this.#child.pause()
   }
 
   resume(): void {
+    this.#isPaused = false
     this.#child.resume()
   }
 
   async kill9(): Promise<void> {
+    this.#isPaused = false
     await this.#child.kill9()
   }
 

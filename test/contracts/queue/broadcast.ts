@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
-import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened, textOf } from './words.ts'
+import { broadcastAllOf, bytesOf, calm, dormant, Inbox, numbered, opened, textOf } from './words.ts'
 
 export function broadcasts(candidate: () => Candidate): void {
   describe('a broadcast', { concurrency: CONCURRENCY }, () => {
@@ -54,22 +54,17 @@ export function broadcasts(candidate: () => Candidate): void {
     })
 
     it('wakes its readers at once', async (t) => {
-      const { queue } = stage(t, candidate(), calm)
+      const { queue } = stage(t, candidate(), dormant)
       const [writer, reader] = [queue(), queue()]
       const node = await opened(reader)
       const inbox = new Inbox()
       reader.consumeAll(node, inbox.handler)
       await broadcastAllOf(writer, ['the reader is up'])
       await inbox.received(1)
-      const delays: number[] = []
       for (let round = 0; round < 15; round++) {
-        const start = performance.now()
         await broadcastAllOf(writer, ['x'])
-        await until('it arrives', () => inbox.entries.length >= round + 2, { every: 1 })
-        delays.push(performance.now() - start)
+        await inbox.received(round + 2)
       }
-      const median = delays.toSorted((a, b) => a - b)[7]!
-      assert.ok(median < 50, `half of them took over ${median} ms`)
     })
 
     it('that was not acked is read again by a new reader of the node, and one that was is not', async (t) => {

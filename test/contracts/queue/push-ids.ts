@@ -24,13 +24,13 @@ export function pushIds(candidate: () => Candidate): void {
       const [one, two] = [queue(), queue()]
       const id = asPushId('order-1')
       const receipt = { id: 'order-1', nodeCount: 2, offline: ['u2', 'ü#"\n'] }
-      assert.deepEqual(await one.claimId(id, 'body', 5_000), fresh)
+      assert.deepEqual(await one.claimId(id, 'body', LONG), fresh)
       await one.settleId(id, 'body', receipt, LONG)
       for (const handle of [one, two]) {
         assert.deepEqual(await handle.claimId(id, 'body', LONG), { type: 'done', receipt })
       }
       const short = asPushId('order-2')
-      await one.claimId(short, 'body', 50)
+      await one.claimId(short, 'body', LONG)
       await one.settleId(short, 'body', receipt, 100)
       await until('it lapses', async () => (await two.claimId(short, 'body', 50)).type === 'fresh')
     })
@@ -68,15 +68,16 @@ export function pushIds(candidate: () => Candidate): void {
     it('lapses if its claim is never settled, and still names the nodes that were reached before', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
+      await one.claimId(asPushId('held'), 'body', LONG)
+      assert.deepEqual(await two.claimId(asPushId('held'), 'body', LONG), { type: 'pending' })
       await one.claimId(asPushId('a'), 'body', 100)
-      assert.deepEqual(await two.claimId(asPushId('a'), 'body', LONG), { type: 'pending' })
-      await until('it lapses', async () => (await two.claimId(asPushId('a'), 'body', 60_000)).type === 'fresh')
+      await until('it lapses', async () => (await two.claimId(asPushId('a'), 'body', LONG)).type === 'fresh')
       const node = newNode()
-      await one.claimId(asPushId('b'), 'body', 100)
+      await one.claimId(asPushId('b'), 'body', LONG)
       await one.releaseId(asPushId('b'), 'body', [node], LONG)
       await one.claimId(asPushId('b'), 'body', 100)
       await until('it lapses', async () => {
-        const claimed = await two.claimId(asPushId('b'), 'body', 60_000)
+        const claimed = await two.claimId(asPushId('b'), 'body', LONG)
         if (claimed.type === 'fresh') assert.deepEqual(claimed.stored, [node])
         return claimed.type === 'fresh'
       })
@@ -87,7 +88,7 @@ export function pushIds(candidate: () => Candidate): void {
       const id = asPushId('late')
       const receipt = { id: 'late', nodeCount: 1, offline: [] }
       await queue.claimId(id, 'body', 30)
-      await until('it lapses', async () => (await queue.claimId(id, 'body', 60_000)).type === 'fresh')
+      await until('it lapses', async () => (await queue.claimId(id, 'body', LONG)).type === 'fresh')
       await queue.settleId(id, 'body', receipt, LONG)
       await queue.releaseId(id, 'body', [], LONG)
       await queue.settleId(id, 'body', { ...receipt, nodeCount: 9 }, LONG)

@@ -5,8 +5,10 @@ import type { NodeId } from '../../../src/protocol/ids.ts'
 import { until } from '../../support/until.ts'
 import { newNode } from '../stage.ts'
 
-/** Long enough that whatever arrives quickly was woken for, and did not come with the next look. */
-export const calm = { heartbeat: 3_000, deadAfter: 60_000 }
+/** For tests in which no lease may run out. */
+export const calm = { heartbeat: 3_000, deadAfter: 600_000 }
+/** A reader that is not woken looks again once a heartbeat: so late that the test would fail before. */
+export const dormant = { heartbeat: 3_600_000, deadAfter: 14_400_000 }
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const textOf = ({ bytes }: Entry): string => Buffer.from(bytes).toString()

@@ -134,7 +134,7 @@ export function eviction(candidate: () => Candidate): void {
 
     it('does not evict as dead whose lease runs again', async (t) => {
       // Long enough that no pause of a busy machine makes the living look dead.
-      const { state } = stage(t, candidate(), { heartbeat: 500, deadAfter: 2_000 })
+      const { state } = stage(t, candidate(), { heartbeat: 1_000, deadAfter: 5_000 })
       const one = state()
       const [node, living, silent] = [await joined(one), await joined(one), await joined(one)]
       await until('the silent one is overdue', async () => {

@@ -4,7 +4,7 @@ import type { Group, NodeId, Uid } from '../../../src/protocol/ids.ts'
 import { asGroup, asUid, newConnection } from '../stage.ts'
 
 /** For tests in which no lease may run out. */
-export const calm = { heartbeat: 3_000, deadAfter: 60_000 }
+export const calm = { heartbeat: 3_000, deadAfter: 600_000 }
 
 export function userHere(uid: string, connections = [newConnection(uid)]): Change {
   return { type: 'user', uid: asUid(uid), connections }

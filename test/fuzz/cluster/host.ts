@@ -5,7 +5,7 @@ import { Plug } from './plug.ts'
 export const HEARTBEAT = 100
 export const DEAD_AFTER = 4 * HEARTBEAT
 /** ms: how long one may wait for the store, or for an answer of a node that is gone. */
-const STORE_WAIT = 4_000
+const STORE_WAIT = 15_000
 
 const ws = defineModule('/ws', {
   handshake(ctx) {

@@ -20,6 +20,8 @@ export class Plug {
   readonly driver: Driver
   #gate: Gate = { type: 'open' }
   #lag = 0
+  #held: Promise<void> | undefined
+  #letGo = (): void => {}
   #halt: { readonly step: TakeoverStep; readonly ms: number } | undefined
 
   constructor(driver: Driver) {
@@ -48,6 +50,15 @@ export class Plug {
   /** From now on what comes is handed over so much later. */
   lag(ms: number): void {
     this.#lag = ms
+  }
+
+  /** From now on what comes is handed over only once it is let go. */
+  hold(): void {
+    this.#held = new Promise((resolve) => (this.#letGo = resolve))
+  }
+
+  letGo(): void {
+    this.#letGo()
   }
 
   /** The next takeover stands still for so long once it has done that. */
@@ -98,6 +109,7 @@ export class Plug {
 
   async #hand(entries: readonly Entry[], handler: (entries: readonly Entry[]) => unknown): Promise<void> {
     if (this.#lag > 0) await pause(this.#lag)
+    await this.#held
     if (await this.#passes()) await handler(entries)
   }
 

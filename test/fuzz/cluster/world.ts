@@ -17,8 +17,6 @@ const LAGS = [0, 20, 50]
 const ARRIVED = 30
 /** ms. Well within what is left of a lease when its node stands still. */
 const IN_TIME = (DEAD_AFTER - HEARTBEAT) / 2
-/** ms from the last disturbance to the end of every takeover, on a busy machine. */
-const SETTLED = 6_000
 /** ms. What must not come has had its time. */
 const LATE = 50
 
@@ -347,7 +345,7 @@ export class World {
         return false
       }
     }
-    await until(what, holds, { timeout: SETTLED + DEAD_AFTER, every: 20 }).catch((cause: unknown) => {
+    await until(what, holds, { every: 20 }).catch((cause: unknown) => {
       throw new Error(`${what}: ${String(last)}`, { cause })
     })
   }
