@@ -18,7 +18,7 @@ export const usualConfig = {
 }
 
 /** Short deadlines, so that an attack by slowness does not have to last. Honest clients could miss them on a busy machine. */
-const impatient = { handshakeTimeout: 2_000, requestTimeout: 2_000 }
+const impatient = { handshakeTimeout: 5_000, requestTimeout: 5_000 }
 
 export interface Attack {
   readonly name: string
