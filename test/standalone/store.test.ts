@@ -41,7 +41,7 @@ test('while the store is away the API says so with 503, and comes back with it',
   const env = { FLOTILLA_REDIS: redis.url }
   const { url } = await startFlotilla(t, ['--dev', '--log-level=silent', '--port=0'], { env })
   const call = caller(url)
-  assert.equal((await call('GET', '/readyz')).status, 200)
+  await until('it is ready', async () => (await call('GET', '/readyz')).status === 200)
   await redis.kill9()
   await until('it is noticed', async () => (await call('GET', '/readyz')).status === 503)
   assert.equal((await call('GET', '/healthz')).status, 200, 'the process lives')
@@ -53,5 +53,8 @@ test('while the store is away the API says so with 503, and comes back with it',
   assert.doesNotMatch(await metrics.text(), /^flotilla_nodes /m, 'what nobody knows is left out')
   await redis.restart({ empty: true })
   await until('it is ready again', async () => (await call('GET', '/readyz')).status === 200)
-  assert.equal((await call('POST', '/api/push', { uid: 'ann', message: 'x' })).status, 200)
+  await until(
+    'it takes pushes again',
+    async () => (await call('POST', '/api/push', { uid: 'ann', message: 'x' })).status === 200,
+  )
 })
