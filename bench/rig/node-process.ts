@@ -4,7 +4,7 @@ import { Child } from './child.ts'
 import type { Core } from './cores.ts'
 
 const script = fileURLToPath(new URL('../nodes/node.mjs', import.meta.url))
-const START_PATIENCE = 60_000
+const START_PATIENCE = 120_000
 
 export interface NodePlan {
   readonly name: string

@@ -9,7 +9,7 @@ import { type ClockSkew, skewedEnvironment } from './clock-skew.ts'
 
 const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
 const chaosModule = fileURLToPath(new URL('../nodes/module.mjs', import.meta.url))
-const START_PATIENCE = 60_000
+const START_PATIENCE = 120_000
 const STOP_PATIENCE = 20_000
 const RETRY_PAUSE = 250
 

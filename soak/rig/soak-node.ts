@@ -7,7 +7,7 @@ import { SoakError } from '../soak-error.ts'
 /** ms. Short, so that a guest that was killed is cleaned up well before the end. */
 const HEARTBEAT = 1_000
 export const DEAD_AFTER = 4_000
-const PATIENCE = 60_000
+const PATIENCE = 120_000
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const cli = file('../../dist/standalone/cli.js')

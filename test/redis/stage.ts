@@ -88,7 +88,7 @@ export class Load {
   /** Waits until so many more were answered. */
   async more(count: number): Promise<void> {
     const goal = this.#sent.length + count
-    await until(`${count} more pushes`, () => this.#sent.length >= goal, { timeout: 120_000 })
+    await until(`${count} more pushes`, () => this.#sent.length >= goal, { timeout: 300_000 })
   }
 
   async stop(): Promise<void> {

@@ -45,7 +45,7 @@ export class Child {
   /** The first match in what it prints; rejects when it ends, or says nothing of the kind in time. */
   async said(
     pattern: RegExp,
-    { on = 'stdout', timeout = 60_000 }: { on?: 'stdout' | 'stderr'; timeout?: number } = {},
+    { on = 'stdout', timeout = 180_000 }: { on?: 'stdout' | 'stderr'; timeout?: number } = {},
   ): Promise<RegExpExecArray> {
     const deadline = performance.now() + timeout
     for (;;) {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  { timeout = 60_000, every = 5 }: { timeout?: number; every?: number } = {},
+  { timeout = 120_000, every = 5 }: { timeout?: number; every?: number } = {},
 ): Promise<void> {
   const deadline = performance.now() + timeout
   while (!(await condition())) {
