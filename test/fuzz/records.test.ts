@@ -54,7 +54,9 @@ test('nodes are listed although what they say of themselves cannot be read', () 
     for (const node of list.live) {
       assert.equal(typeof node.name, 'string')
       assert.ok(node.url === undefined || typeof node.url === 'string')
-      assert.ok(Number.isFinite(node.startedAt) && Number.isFinite(node.lastSeen) && Number.isFinite(node.connectionCount))
+      assert.ok(
+        Number.isFinite(node.startedAt) && Number.isFinite(node.lastSeen) && Number.isFinite(node.connectionCount),
+      )
     }
     for (const { reason } of list.gone) assert.ok(['dead', 'closed', 'evicted'].includes(reason))
   })
