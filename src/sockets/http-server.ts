@@ -65,9 +65,18 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
   if (options.tls !== undefined) addTls(server, sockets, networkOf)
   else server.on('connection', (socket: Socket) => sockets.add(socket, networkOf(socket)))
   // Before the listener that may answer at once.
-  server.prependListener('request', ({ socket }, response) => {
-    sockets.requestBegins(socket)
-    response.once('close', () => sockets.requestEnds(socket))
+  server.prependListener('request', (request, response) => {
+    const { socket } = request
+    const arrived = (): void => sockets.requestArrives(socket)
+    if (hasBody(request)) {
+      sockets.headArrives(socket)
+      request.once('end', arrived)
+    } else arrived()
+    response.once('close', () => {
+      // It may be answered before it has come whole.
+      request.off('end', arrived)
+      sockets.requestEnds(socket)
+    })
   })
   server.on('upgrade', (request, socket, head) => {
     sockets.delete(socket)
@@ -77,6 +86,11 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
     })
   })
   server.on('close', () => sockets.close())
+}
+
+/** RFC 9112 §6.3 */
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }
 
 /** A TLS handshake counts from accept on, under the same deadline as the request head that follows. */

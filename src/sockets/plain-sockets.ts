@@ -14,9 +14,10 @@ interface Entry {
   socket: Duplex
   readonly crowd: Crowd | undefined
   readonly forget: () => void
-  /** When it began to wait for a request. */
+  /** Since when it has been waited for: for its next request, or for the body of one. */
   since: number
   hasAsked: boolean
+  /** Those that have come whole and are not answered yet. */
   requestCount: number
 }
 
@@ -30,9 +31,9 @@ interface Crowd {
 
 /**
  * The sockets that are no WebSockets: those that have yet to send a request, those with a request under way, and those
- * that are kept alive between requests. Beyond `max`, the one that has waited longest for a request is closed; one with a
- * request under way never is. A network may have at most as many as are still free, so a single one gets half of them and
- * always leaves room for others.
+ * that are kept alive between requests. Beyond `max`, the one is closed that has been waited for longest, for a request or
+ * the rest of one; while a request is answered, its socket never is. A network may have at most as many as are still free,
+ * so a single one gets half of them and always leaves room for others.
  */
 export class PlainSockets {
   readonly #options: PlainSocketsOptions
@@ -71,7 +72,18 @@ export class PlainSockets {
     by.on('close', entry.forget)
   }
 
-  requestBegins(socket: Duplex): void {
+  /** A request has begun, and its body is yet to come: from here on it is this that the socket is waited for. */
+  headArrives(socket: Duplex): void {
+    const entry = this.#entries.get(socket)
+    if (entry === undefined) return
+    entry.hasAsked = true
+    if (entry.requestCount > 0) return
+    this.#stopWaiting(entry)
+    this.#wait(entry)
+  }
+
+  /** A request has come whole: until `requestEnds` the socket waits for its answer. */
+  requestArrives(socket: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
     entry.hasAsked = true
@@ -118,7 +130,7 @@ export class PlainSockets {
     entry.crowd?.waiting.delete(entry)
   }
 
-  /** The socket to close now that this crowd has one more: the new one itself if all others have a request under way. */
+  /** The socket to close now that this crowd has one more: the new one itself if all others are being answered. */
   #excessOf(crowd: Crowd | undefined): Entry | undefined {
     const room = this.#options.max - this.#entries.size
     if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return first(crowd.waiting)

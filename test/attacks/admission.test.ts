@@ -113,6 +113,26 @@ test('requests that never end, all of one address, leave room for others', async
   destroyAll(busy)
 })
 
+test('bodies that never come whole take the room of nobody, not even all together: the longest gives way', async () => {
+  const reading: RequestListener = (request, response) => {
+    request.resume().once('end', () => response.end('read'))
+  }
+  await using server = await start({ http: reading, maxHandshakes: 10, trustProxy: ['127.0.0.1'] })
+  const dripping = await severally(10, async () => {
+    const socket = await tcp(server.url)
+    const goesOn = once(socket, 'data')
+    // The server says so as soon as it has read the head.
+    socket.write(head('POST /', { Host: 'x', 'Content-Length': '100', Expect: '100-continue' }, 'x'))
+    assert.match(String(await goesOn), /100 Continue/)
+    return socket
+  })
+  const upload = head('POST /', { Host: 'x', 'Content-Length': '4', Connection: 'close' }, 'body')
+  for (let n = 0; n < 3; n++) assert.match(await exchange(server.url, upload), /read/)
+  await until('one has gone', () => dripping[0]!.closed)
+  assert.equal(dripping.filter(({ closed }) => closed).length, 1)
+  destroyAll(dripping)
+})
+
 test('the sockets that a trusted proxy keeps alive are bounded only together with all others', async () => {
   await using server = await start({ maxHandshakes: 20, maxConnectionsPerIp: 2, trustProxy: ['127.0.0.1'] })
   const pool = await severally(20, () => keptAlive(server.url))
