@@ -23,13 +23,14 @@ const ws = defineModule('/ws', {
 class Stage {
   readonly redis: RedisServer
   readonly raw: Redis
-  readonly #t: TestContext
+  /** What is begun last ends first: who uses Redis does not have to wait for it at the end. */
+  readonly #closers: (() => unknown)[] = []
 
   private constructor(t: TestContext, redis: RedisServer) {
-    this.#t = t
     this.redis = redis
     this.raw = new Redis(redis.url)
     t.after(async () => {
+      for (const close of this.#closers.toReversed()) await close()
       this.raw.disconnect()
       await redis.stop()
     })
@@ -41,20 +42,20 @@ class Stage {
 
   async node(options: Partial<ServerOptions> = {}): Promise<Server> {
     const server = createServer({ modules: [ws], driver: redisDriver({ url: this.redis.url }), ...TIMES, ...options })
-    this.#t.after(() => server.close({ timeout: 100 }))
+    this.#closers.push(() => server.close({ timeout: 100 }))
     await server.listen(0)
     return server
   }
 
   emitter(): Emitter {
     const emitter = new Emitter({ driver: redisDriver({ url: this.redis.url }), ...TIMES })
-    this.#t.after(() => emitter.close())
+    this.#closers.push(() => emitter.close())
     return emitter
   }
 
   async client(server: Server, query: string): Promise<TestClient> {
     const client = await connect(`${server.url}/ws?${query}`)
-    this.#t.after(() => client.socket.terminate())
+    this.#closers.push(() => client.socket.terminate())
     return client
   }
 }
