@@ -147,6 +147,10 @@ test('no command line makes a secret known, whatever is wrong with it', async (t
   const nowhere = await freePort()
   const config = join(cwd, 'flotilla.json')
   await writeFile(config, JSON.stringify({ apiKey: `two ${MARK}`, tokenSecret: MARK, tlsKey: { pem: MARK } }))
+  const broken = join(cwd, 'broken.json')
+  await writeFile(broken, `{ "tokenSecret": "${MARK}" "apiKey": "${MARK}" }`)
+  const throwing = join(cwd, 'throwing.ts')
+  await writeFile(throwing, `export default { tokenSecret: '${MARK}', apiKey: new URL('${MARK}').href }`)
   const { privateKey } = generateKeyPairSync('ed25519')
   const pem = `${String(privateKey.export({ type: 'pkcs8', format: 'pem' }))}${MARK}`
   const enough = ['start', '--port=0', `--token-secret=${MARK}`, '--connect-timeout=300']
@@ -166,6 +170,8 @@ test('no command line makes a secret known, whatever is wrong with it', async (t
     [['start', `-k${MARK}`]],
     [['start', '--api-key', `two ${MARK}`]],
     [['start', '--config', config]],
+    [['start', '--config', broken]],
+    [['start', '--config', throwing]],
     [['start', `--jwks=https://me:${MARK}@host/keys`, '--token-issuer=i', '--token-audience=a']],
     [['start', `--jwks=ftp://host/keys?key=${MARK}`, '--token-issuer=i', '--token-audience=a']],
     [[...enough, '--tls-cert', pem, '--tls-key', pem]],

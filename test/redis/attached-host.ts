@@ -1,7 +1,7 @@
 // Somebody's web server, with a Flotilla attached for each URL that it is given. It says what became of each, and ends
 // when its input does. Whatever Flotilla throws where nobody catches it would end it before.
 import { once } from 'node:events'
-import { createServer as createHttpServer } from 'node:http'
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { createServer, defineModule, isFlotillaError } from '../../src/index.ts'
@@ -16,6 +16,15 @@ function codeOf(error: unknown): string {
 async function attach(url: string): Promise<string[]> {
   const http = createHttpServer((_, response) => response.end('alive')).listen(0, '127.0.0.1')
   await once(http, 'listening')
+  const said = await outcomeOf(http, url)
+  const { port } = http.address() as AddressInfo
+  const answer = await fetch(`http://127.0.0.1:${port}`)
+  http.close()
+  if ((await answer.text()) !== 'alive') throw new Error('the host has changed')
+  return said
+}
+
+async function outcomeOf(http: HttpServer, url: string): Promise<string[]> {
   try {
     const server = createServer({ modules: [defineModule('/ws', {})], driver: redis({ url }), ...times }).attach(http)
     const ready = await server.ready().then(() => 'ready', codeOf)
@@ -27,11 +36,6 @@ async function attach(url: string): Promise<string[]> {
     return said
   } catch (error) {
     return [codeOf(error)]
-  } finally {
-    const { port } = http.address() as AddressInfo
-    const answer = await fetch(`http://127.0.0.1:${port}`)
-    if ((await answer.text()) !== 'alive') throw new Error('the host has changed')
-    http.close()
   }
 }
 

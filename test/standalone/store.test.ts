@@ -58,3 +58,21 @@ test('while the store is away the API says so with 503, and comes back with it',
     async () => (await call('POST', '/api/push', { uid: 'ann', message: 'x' })).status === 200,
   )
 })
+
+test('a server that Redis refuses ends with 1 and one line that says what Redis said, however long it might wait', async (t) => {
+  const redis = await startRedis(['--save', '', '--databases', '1'])
+  t.after(() => redis.stop())
+  const flags = ['--dev', '--port=0', '--connect-timeout=600000']
+  const first = await startFlotilla(t, [...flags, '--redis', `${redis.url}/0`])
+  const { code, stdout, stderr } = await flotilla(['start', ...flags, '--redis', `${redis.url}/1`])
+  assert.deepEqual([code, stdout], [1, ''])
+  assert.match(
+    stderr,
+    /^cannot use the store at redis:.*\/1, --redis: .*\(Redis said: ERR DB index is out of range\)\n$/,
+  )
+  const { body } = await caller(first.url)('GET', '/api/nodes')
+  assert.equal((body as { nodes: unknown[] }).nodes.length, 1)
+  const misspelt = await flotilla(['start', ...flags, '--redis', `${redis.url}/one`])
+  assert.equal(misspelt.code, 2)
+  assert.match(misspelt.stderr, /^--redis: the database is a whole number from 0 on.*\n$/)
+})

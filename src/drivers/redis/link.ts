@@ -24,10 +24,11 @@ export class Link extends Redis {
   #sentinelError: Error | undefined
 
   constructor(options: RedisOptions, openSentinel?: OpenSentinel) {
-    let link: Link | undefined
-    const Connector = connectorOf((stream) => link!.#screen(stream), openSentinel)
+    // The connector is made before there is a `this`, and opens nothing until then.
+    const made: { link?: Link } = {}
+    const Connector = connectorOf((stream) => made.link!.#screen(stream), openSentinel)
     super({ ...options, replyMapping: 'legacy', Connector })
-    link = this
+    made.link = this
     this.on('connecting', () => {
       this.#isTold = false
     })
