@@ -45,9 +45,9 @@ function sentenceOf({ code, message }: CommanderError): string {
   return withoutValue(message).replace(/^error: /, '')
 }
 
-/** Of an option that is not known, commander repeats all that was typed: `--api-kye=…`, `-kSECRET`. */
+/** What was meant for a flag may be a secret, also if the flag is misspelt: `--api-kye=…`, `-kSECRET`. */
 function withoutValue(message: string): string {
-  return message.replace(/'(--[^=\s']*|-[^-'])[^]*'/, "'$1'")
+  return message.replace(/^(error: unknown option '(?:--[^=\s']*|-[^-'])).*'/s, "$1'")
 }
 
 // What a user's module left running does not keep a stopped server alive.
