@@ -68,7 +68,7 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
     .command('restart')
     .summary('stop a server and start it again')
     .description(
-      'Stops the server that a pid file names, and starts it in the background with the flags that it had; or with those given here, any of "flotilla start".',
+      'Stops the server that a pid file names, and starts it in the background with the flags that it had; or with those given here, any of "flotilla start".\nSecrets are not kept: they come from the environment, such as FLOTILLA_TOKEN_SECRET.',
     )
     .addOption(timeoutOption())
   addStartFlags(restart, true)
