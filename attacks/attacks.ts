@@ -28,11 +28,15 @@ export interface Attack {
   readonly counts?: Readonly<Record<string, number>>
   /** What its node is told beside `usualConfig`. */
   readonly config?: Readonly<Record<string, unknown>>
+  /** Tokens are checked with published keys, whose endpoint fails from now on; its own token names one that nobody knows. */
+  readonly failsKeys?: true
   /** Runs in a process of its own, until `hostile.isOver`. */
   run(hostile: Hostile): Promise<void>
 }
 
 const message = Buffer.alloc(100, 'x')
+/** A megabyte of JSON that once took a parser ten times as long, because of a key that must not be copied. */
+const dearCommand = `{"data":[${'0,'.repeat(524_000)}0],"cmd":"__proto__"}`
 
 export const attacks: readonly Attack[] = [
   {
@@ -100,10 +104,11 @@ export const attacks: readonly Attack[] = [
   },
   {
     name: 'wrong keys',
-    outcomes: ['401'],
+    outcomes: ['401', '429'],
     run: (hostile) =>
       hostile.crowd(10, async () => {
-        const headers = { Host: 'x', Authorization: 'Bearer wrong', Connection: 'close', 'Content-Length': '2' }
+        const stranger = { Host: 'x', 'X-Forwarded-For': '7.7.7.7', Authorization: 'Bearer wrong' }
+        const headers = { ...stranger, Connection: 'close', 'Content-Length': '2' }
         hostile.noteStatus(await exchange(hostile.url, head('POST /api/push', headers, '{}')))
       }),
   },
@@ -190,6 +195,82 @@ export const attacks: readonly Attack[] = [
         }
         await hostile.noteEnd(client)
       })
+    },
+  },
+  {
+    name: 'dear JSON',
+    outcomes: ['answered'],
+    run: (hostile) => hostile.crowd(5, () => hostile.ask('/talk/room', dearCommand)),
+  },
+  {
+    name: 'dear JSON compressed',
+    outcomes: ['answered'],
+    async run(hostile) {
+      const small = deflateRawSync(dearCommand)
+      await hostile.crowd(5, () => hostile.ask('/talk/room', small, { rsv1: true }))
+    },
+  },
+  {
+    name: 'kept alive',
+    outcomes: ['cut off', 'left alone'],
+    run: (hostile) =>
+      hostile.crowd(400, async () => {
+        const socket = await tcp(hostile.url)
+        socket.resume()
+        while (!socket.closed && !hostile.isOver) {
+          socket.write(head('GET /healthz', { Host: 'x' }))
+          await pause(100)
+        }
+        hostile.note(socket.closed ? 'cut off' : 'left alone')
+        socket.destroy()
+      }),
+  },
+  {
+    name: 'strangers in the places of guests',
+    outcomes: ['401', '429', 'let in'],
+    config: { maxConnections: 20 },
+    async run(hostile) {
+      const bad = upgrade('/echo', { Authorization: 'Bearer bad' })
+      await Promise.all([
+        hostile.crowd(20, async () => hostile.noteStatus(await exchange(hostile.url, bad))),
+        hostile.crowd(1, async () => {
+          using guest = await hostile.open('/echo', { 'X-Forwarded-For': '7.7.7.7' })
+          hostile.note(guest.answer.startsWith('HTTP/1.1 101') ? 'let in' : 'shut out')
+        }),
+      ])
+    },
+  },
+  {
+    name: 'keys that are away',
+    outcomes: ['401', '429', '503'],
+    failsKeys: true,
+    run: (hostile) =>
+      hostile.crowd(20, async () => hostile.noteStatus(await exchange(hostile.url, upgrade('/echo', hostile.headers)))),
+  },
+  {
+    name: 'other spellings of a path',
+    outcomes: ['400', '429'],
+    run: (hostile) =>
+      hostile.crowd(20, async () => {
+        for (const path of ['/%65cho', '/talk/../echo', '/talk/%2e%2e', '//x/echo', '/talk/a%2Fb', '/talk/%FF'])
+          hostile.noteStatus(await exchange(hostile.url, upgrade(path, hostile.headers)))
+      }),
+  },
+  {
+    name: 'large handshakes',
+    outcomes: ['101'],
+    config: { maxConnections: 2_000, maxConnectionsPerIp: 0, maxConnectionsPerUid: 2_000 },
+    async run(hostile) {
+      const large = { ...hostile.headers, 'X-Large': 'x'.repeat(11_000) }
+      const held: Socket[] = []
+      for (let n = 0; n < 1_000; n++) {
+        const socket = await tcp(hostile.url)
+        socket.write(upgrade(`/talk/${'r'.repeat(2_000)}`, large))
+        const [answer] = (await once(socket, 'data')) as [Buffer]
+        hostile.noteStatus(answer.toString('latin1'))
+        held.push(socket)
+      }
+      for (const socket of held) socket.destroy()
     },
   },
 ]

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { RawClient } from '../test/support/raw-client.ts'
+import type { RawFrameInit } from '../test/support/raw-frame.ts'
 import { until } from '../test/support/until.ts'
 
 /** What an attack has to work with, and what became of its attempts. */
@@ -58,6 +59,17 @@ export class Hostile {
 
   open(path = '/echo', headers: Readonly<Record<string, string>> = {}): Promise<RawClient> {
     return RawClient.connect(this.url, path, { ...this.headers, ...headers })
+  }
+
+  /** Sends the same message twenty times a second, or as fast as it is answered. */
+  async ask(path: string, message: string | Uint8Array, init?: RawFrameInit): Promise<void> {
+    using client = await this.open(path, { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
+    for (let asked = 1; !this.isOver && !hasEnded(client); asked++) {
+      client.send(message, init)
+      await Promise.all([pause(50), until('it is answered', () => hasEnded(client) || client.frames.length >= asked)])
+      if (!hasEnded(client)) this.note('answered')
+    }
+    if (hasEnded(client)) await this.noteEnd(client)
   }
 
   /** Sends as fast as the node takes it, until it is cut off; notes the code. */

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { API_KEY, tokenFor } from '../test/standalone/api-call.ts'
+import { API_KEY } from '../test/standalone/api-call.ts'
 import { connect, type TestClient } from '../test/support/connect.ts'
 import { until } from '../test/support/until.ts'
 
@@ -16,7 +16,7 @@ export class People {
   #next = 0
   #lastId = 0
 
-  static async connect(url: string): Promise<People> {
+  static async connect(url: string, tokenFor: (uid: string) => Promise<string>): Promise<People> {
     const clients = await Promise.all(
       Array.from({ length: COUNT }, async (_, n) => {
         const headers = { 'x-forwarded-for': `10.0.0.${n}` }

@@ -7,11 +7,13 @@ import { API_KEY, SECRET, tokenFor } from '../test/standalone/api-call.ts'
 import { Child } from '../test/support/child.ts'
 import { AttackError } from './attack-error.ts'
 import { type Attack, usualConfig } from './attacks.ts'
+import { KeyEndpoint } from './key-endpoint.ts'
 import { People } from './people.ts'
 
 const cli = fileURLToPath(new URL('../dist/standalone/cli.js', import.meta.url))
 const attacker = fileURLToPath(new URL('attacker.ts', import.meta.url))
-const flags = ['--port=0', '--log-level=silent', '--echo', `--token-secret=${SECRET}`, `--api-key=${API_KEY}`]
+const talk = fileURLToPath(new URL('nodes/talk.mjs', import.meta.url))
+const flags = ['--port=0', '--log-level=silent', '--echo', `--module=${talk}`, `--api-key=${API_KEY}`]
 const MIB = 2 ** 20
 const MAX_MIB = 384
 /** ms in which a node compiles what it runs. */
@@ -35,18 +37,29 @@ export async function attempt(attack: Attack, seconds: number): Promise<Findings
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-attack-'))
   const config = join(folder, 'flotilla.json')
   await writeFile(config, JSON.stringify({ ...usualConfig, ...attack.config }))
-  const node = new Child(process.execPath, [cli, 'start', ...flags, '--config', config])
+  const keys = attack.failsKeys === true ? await KeyEndpoint.start() : undefined
+  const source = keys?.flags ?? [`--token-secret=${SECRET}`]
+  const node = new Child(process.execPath, [cli, 'start', ...flags, ...source, '--config', config])
   try {
     const [, url = ''] = await node.said(/^ready node=\S+ url=(\S+)$/m)
-    return await findingsOn(node, url, attack, seconds)
+    return await findingsOn(node, url, attack, seconds, keys)
   } finally {
+    keys?.close()
     await node.kill9()
     await rm(folder, { recursive: true })
   }
 }
 
-async function findingsOn(node: Child, url: string, attack: Attack, seconds: number): Promise<Findings> {
-  const people = await People.connect(url)
+async function findingsOn(
+  node: Child,
+  url: string,
+  attack: Attack,
+  seconds: number,
+  keys?: KeyEndpoint,
+): Promise<Findings> {
+  const people = await People.connect(url, keys?.tokenFor ?? tokenFor)
+  keys?.fail()
+  const token = await (keys?.forged() ?? tokenFor('eve'))
   await people.live(WARM_UP)
   const before = new Memory(node.pid)
   people.forget()
@@ -55,7 +68,7 @@ async function findingsOn(node: Child, url: string, attack: Attack, seconds: num
   const usual = before.stop()
   const during = new Memory(node.pid)
   people.forget()
-  const outcomes = await attacked(people, [attack.name, url, await tokenFor('eve'), String(seconds)])
+  const outcomes = await attacked(people, [attack.name, url, token, String(seconds)])
   const { latency } = people
   const mibMore = (during.stop() - usual) / MIB
   await people.settle()
