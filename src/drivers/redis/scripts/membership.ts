@@ -114,6 +114,8 @@ if reason == 'dead' then
   if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], ARGV[3]) then return 0 end
 end
 redis.call('ZREM', KEYS[2], node)
+-- Nobody is left whose lease could run by it.
+if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
 redis.call('HDEL', KEYS[3], node)
 redis.call('HDEL', KEYS[4], node)
 redis.call('HDEL', KEYS[6], node)
