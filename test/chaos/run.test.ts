@@ -36,8 +36,8 @@ describe('npm run chaos', () => {
     new Child(process.execPath, [command, ...SMALL, '--out', join(folder, 'last'), ...args])
 
   it('every promise is kept while a node is killed, one is paused and lines are cut', async () => {
-    const times = ['--heartbeat', '500', '--dead-after', '3000']
-    const child = chaos('--seconds', '30', '--fault', 'kill', '--fault', 'pause', '--fault', 'cut', ...times)
+    const times = ['--heartbeat', '1000', '--dead-after', '6000']
+    const child = chaos('--seconds', '40', '--fault', 'kill', '--fault', 'pause', '--fault', 'cut', ...times)
     deepEqual(await child.exited, { code: 0, signal: null }, child.stdout + child.stderr)
     const report = await readFile(join(folder, 'last', 'report.md'), 'utf8')
     for (const fault of ['kill', 'pause', 'cut']) match(report, new RegExp(`\\| \\d+ \\| ${fault} \\|`))
