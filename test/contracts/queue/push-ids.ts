@@ -30,7 +30,7 @@ export function pushIds(candidate: () => Candidate): void {
         assert.deepEqual(await handle.claimId(id, 'body', LONG), { type: 'done', receipt })
       }
       const short = asPushId('order-2')
-      await one.claimId(short, 'body', LONG)
+      await one.claimId(short, 'body', 50)
       await one.settleId(short, 'body', receipt, 100)
       await until('it lapses', async () => (await two.claimId(short, 'body', 50)).type === 'fresh')
     })
