@@ -14,7 +14,7 @@ const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
 /** For what is on its way when the last push has settled. */
 const LAST_RECEIPTS = 3_000
-/** Of the slack that is given, this much is waited for in the end: more than a busy machine takes. */
+/** Of the slack, nothing may come for so long in the end before it counts as quiet. */
 const MOST_SLACK = 10_000
 
 export interface Result {
@@ -47,7 +47,7 @@ export async function run(settings: Settings, folder: string, progress: Progress
     await sleep(startedAt + settings.seconds * 1_000 - stage.clock.now)
     traffic.stop()
     await untilOr(SETTLE_PATIENCE + settings.slack, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
-    await sleep(LAST_RECEIPTS + Math.min(settings.slack, MOST_SLACK))
+    await untilQuiet(settings, traffic)
     history.until = stage.clock.now
   } finally {
     watch.stop()
@@ -96,6 +96,16 @@ async function happen(
   progress.note(`${name}: ${detail}`)
   await fault.run(stage, window)
   window.to = clock.now
+}
+
+/** Whatever is on its way has come, if it comes at all. */
+async function untilQuiet({ slack }: Settings, { receiver }: Traffic): Promise<void> {
+  const deadline = performance.now() + slack
+  let count: number
+  do {
+    count = receiver.count
+    await sleep(LAST_RECEIPTS + Math.min(slack, MOST_SLACK))
+  } while (receiver.count !== count && performance.now() < deadline)
 }
 
 async function untilOr(patience: number, condition: () => boolean): Promise<void> {
