@@ -50,9 +50,8 @@ function checkJson(text: string): string {
 }
 
 function endpointOf(url: string): URL {
-  const endpoint = URL.canParse(url) ? new URL('api/push', url.endsWith('/') ? url : `${url}/`) : undefined
-  const isClean = endpoint !== undefined && endpoint.username === '' && endpoint.password === ''
-  if (isClean && /^https?:$/.test(endpoint.protocol)) return endpoint
+  const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
+  if (isHttp && !url.includes('@')) return new URL('api/push', url.endsWith('/') ? url : `${url}/`)
   throw usageError(
     '--url takes the http(s) URL of a server, such as http://127.0.0.1:18308, without a user and password',
   )

@@ -35,6 +35,7 @@ test('a command line that makes no sense ends with one line and exit code 2', as
     [['push', 'hello', '--all', '--uid', 'u'], /exactly one kind of target/],
     [['push', '{', '--all', '--json'], /^--json takes/],
     [['push', 'hello', '--all', '--url', 'localhost'], /^--url takes/],
+    [['push', 'hello', '--all', '--url', 'data:,hello'], /^--url takes/],
     [['new', 'module', 'Chat!'], /^NAME takes/],
     [['stop', '--timeout', 'x'], /^--timeout takes/],
   ]
