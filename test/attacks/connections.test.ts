@@ -163,13 +163,17 @@ test('a refusal that its client does not read holds its socket for a while only'
   const large = 'x'.repeat(30_000_000)
   const no = defineModule('/no', { handshake: () => new Response(large, { status: 403 }) })
   await using server = await start({ modules: [quiet, no], maxConnections: 1 })
-  t.mock.timers.enable({ apis: ['setTimeout'] })
   const socket = await tcp(server.url)
-  socket.write(upgrade('/no'))
-  await once(socket, 'readable')
+  t.mock.timers.enable({ apis: ['setTimeout'] })
+  try {
+    socket.write(upgrade('/no'))
+    await once(socket, 'readable')
+    t.mock.timers.tick(10_000)
+  } finally {
+    // Otherwise the server could not close.
+    t.mock.timers.reset()
+  }
   const client = await server.connect('/ws')
-  t.mock.timers.tick(10_000)
-  t.mock.timers.reset()
   const answer = await answerOf(socket)
   assert.match(answer, /^HTTP\/1.1 403/)
   assert.ok(answer.length < large.length, 'it is cut off')
