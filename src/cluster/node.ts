@@ -81,8 +81,8 @@ export class ClusterNode {
   #started: Promise<void> | undefined
   #isStarted = false
   #startFailure: unknown
-  /** Calls back those who wait for the start once the store has refused it for good. */
-  readonly #waiting = new Set<(refusal: unknown) => void>()
+  /** Who waits for the start is told here, and forgotten once it has given up: the start itself may take for ever. */
+  readonly #waiting = new Set<(failure?: unknown) => void>()
   #closed = false
 
   constructor(driver: Driver, hub: Hub, events: Events, settings: NodeSettings, hooks: NodeHooks) {
@@ -166,16 +166,18 @@ export class ClusterNode {
    * `FLT_BAD_OPTION` as soon as the store says that waiting is in vain; it goes on trying all the same.
    */
   ready(): Promise<void> {
+    this.#started ??= this.#begin()
+    if (this.#isStarted || this.#closed) return this.#started
     const { connectTimeout } = this.#settings
-    const started = (this.#started ??= this.#start())
-    const done = new Promise<void>((resolve, reject) => {
-      this.#waiting.add(reject)
-      started.then(resolve, reject).finally(() => this.#waiting.delete(reject))
+    let settle!: (failure?: unknown) => void
+    const told = new Promise<void>((resolve, reject) => {
+      settle = (failure) => (failure === undefined ? resolve() : reject(failure))
     })
-    return withDeadline(done, connectTimeout, () => {
+    this.#waiting.add(settle)
+    return withDeadline(told, connectTimeout, () => {
       const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
       return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
-    })
+    }).finally(() => this.#waiting.delete(settle))
   }
 
   /** Whether it has taken its place: then nobody needs to wait for `ready`. */
@@ -207,6 +209,15 @@ export class ClusterNode {
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
 
+  #begin(): Promise<void> {
+    const started = this.#start()
+    started.then(
+      () => this.#tellWaiting(),
+      (error: unknown) => this.#tellWaiting(error),
+    )
+    return started
+  }
+
   async #start(): Promise<void> {
     while (!this.#closed) {
       try {
@@ -226,8 +237,11 @@ export class ClusterNode {
     const isNews = String(error) !== String(this.#startFailure)
     this.#startFailure = error
     if (isNews) this.#logger.warn({ error }, 'this node cannot take its place in the cluster yet')
-    if (!isFlotillaError(error) || error.code !== 'FLT_BAD_OPTION') return
-    for (const reject of this.#waiting) reject(error)
+    if (isFlotillaError(error) && error.code === 'FLT_BAD_OPTION') this.#tellWaiting(error)
+  }
+
+  #tellWaiting(failure?: unknown): void {
+    for (const settle of this.#waiting) settle(failure)
     this.#waiting.clear()
   }
 

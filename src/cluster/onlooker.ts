@@ -30,6 +30,7 @@ export class Onlooker implements Sight {
   /** When the last look that was answered had been asked for. */
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = 0
+  #isClosed = false
 
   constructor(state: State, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
     this.#state = state
@@ -63,8 +64,8 @@ export class Onlooker implements Sight {
 
   /** Safe twice. */
   close(): void {
-    clearInterval(this.#timer)
-    this.#timer = undefined
+    this.#isClosed = true
+    this.#rest()
   }
 
   /** Somebody asks: from now on the nodes are watched. What was known before may be old. */
@@ -72,11 +73,16 @@ export class Onlooker implements Sight {
     this.#askedAt = performance.now()
     if (this.#timer !== undefined) return
     await this.#look()
-    this.#timer ??= setInterval(() => this.#lookAgain(), this.#heartbeat).unref()
+    if (!this.#isClosed) this.#timer ??= setInterval(() => this.#lookAgain(), this.#heartbeat).unref()
+  }
+
+  #rest(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   #lookAgain(): void {
-    if (performance.now() - this.#askedAt > WATCH_FOR) return this.close()
+    if (performance.now() - this.#askedAt > WATCH_FOR) return this.#rest()
     // Whoever asks next hears that the store is away.
     this.#look().catch(() => {})
   }
