@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { FlotillaError } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
 import { PlainSockets } from './plain-sockets.ts'
+import { hasBody } from './upgrade-check.ts'
 
 /** How often Node looks for requests that take too long. */
 const CHECKING = 500
@@ -86,11 +87,6 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
     })
   })
   server.on('close', () => sockets.close())
-}
-
-/** RFC 9112 §6.3 */
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || (headers['content-length'] ?? '0') !== '0'
 }
 
 /** A TLS handshake counts from accept on, under the same deadline as the request head that follows. */

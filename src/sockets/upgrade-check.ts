@@ -37,7 +37,8 @@ function isHost(host: string): boolean {
   return HOST.test(host) && URL.canParse(`http://${host}`)
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
+/** RFC 9112 §6.3 */
+export function hasBody({ headers }: IncomingMessage): boolean {
   const { 'transfer-encoding': encoding, 'content-length': length = '0' } = headers
   return encoding !== undefined || Number(length) !== 0
 }
