@@ -82,9 +82,9 @@ export interface ServerOptions {
   /**
    * Handshakes under way at once; the next one is refused with 503. Also the sockets that are no WebSockets, on servers
    * that Flotilla makes: those that have yet to send a request, and HTTP connections, which are kept alive. Beyond it
-   * the one is closed that has been waited for longest, for a request or the rest of one. Of both, one client address or /64 network of IPv6 gets at most
-   * as many as are still free, so half of them if it is the only one; its next handshake is refused with 429. The sockets
-   * of a trusted proxy count only towards the total. Default 10000.
+   * the one is closed that has been waited for longest, for a request or the rest of one. Of both, one client address or
+   * /64 network of IPv6 gets at most as many as are still free, so half of them if it is the only one; its next handshake
+   * is refused with 429. The sockets of a trusted proxy count only towards the total. Default 10000.
    */
   maxHandshakes?: number
   /**

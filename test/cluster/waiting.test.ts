@@ -42,10 +42,7 @@ test('whoever waits while a server that has no store is closed is told', async (
   const server = createServer({ modules: [], driver, connectTimeout: 60_000, storeWait: 100 })
   t.after(() => server.close())
   const [one, other] = [server.ready(), server.ready()]
-  const told = Promise.all([
-    assert.rejects(one, { code: 'FLT_CLOSED' }),
-    assert.rejects(other, { code: 'FLT_CLOSED' }),
-  ])
+  const told = Promise.all([assert.rejects(one, { code: 'FLT_CLOSED' }), assert.rejects(other, { code: 'FLT_CLOSED' })])
   await server.close()
   await told
   await assert.rejects(server.ready(), { code: 'FLT_CLOSED' })
