@@ -39,8 +39,8 @@ export class RedisClient {
   /** Why Redis does not let us in, until it does. */
   #refusal: Error | undefined
   #leftAt = Number.NEGATIVE_INFINITY
-  #return: Promise<void> | undefined
-  #wake: (() => void) | undefined
+  /** Wakes those who wait for the connection; they leave when their time is over, however long Redis is away. */
+  readonly #sleepers = new Set<() => void>()
   #waiting = 0
 
   constructor(store: Store, settings: DriverSettings, role: string) {
@@ -55,10 +55,14 @@ export class RedisClient {
     this.#redis.on('error', (error: Error) => {
       this.#remember(error)
       if (isLasting(error)) this.#refusal = error
+      // It may say that waiting is in vain.
+      if (!store.hasServed) this.#wake()
     })
     this.#redis.on('ready', () => {
       this.#refusal = undefined
+      this.#wake()
     })
+    this.#redis.on('end', () => this.#wake())
   }
 
   /** Where the store is a cluster: who has which slot. */
@@ -162,7 +166,7 @@ export class RedisClient {
     this.#closed = true
     this.#redis.disconnect()
     // A client that was just about to reconnect says nothing more.
-    this.#wake?.()
+    this.#wake()
   }
 
   async #attempt<T>(command: (redis: Commands) => Promise<T>, deadline: number): Promise<T> {
@@ -210,26 +214,23 @@ export class RedisClient {
   /** Waits for the connection, or a moment where it stands and Redis itself is not ready. */
   async #nextChance(left: number): Promise<void> {
     if (this.#redis.status === 'ready') await sleep(Math.min(RETRY_PAUSE, left))
-    else await Promise.race([this.#comesBack(), sleep(left, undefined, { ref: false })])
+    else await this.#comesBack(left)
   }
 
-  /** One listener for everyone who waits. */
-  #comesBack(): Promise<void> {
-    this.#return ??= new Promise((resolve) => {
-      const done = (): void => {
-        this.#redis.off('ready', done)
-        this.#redis.off('end', done)
-        this.#redis.off('error', done)
-        this.#return = undefined
+  #comesBack(left: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        this.#sleepers.delete(wake)
         resolve()
       }
-      this.#wake = done
-      this.#redis.on('ready', done)
-      this.#redis.on('end', done)
-      // It may say that waiting is in vain.
-      if (!this.#store.hasServed) this.#redis.on('error', done)
+      const timer = setTimeout(wake, left).unref()
+      this.#sleepers.add(wake)
     })
-    return this.#return
+  }
+
+  #wake(): void {
+    for (const wake of this.#sleepers) wake()
   }
 
   /** A server that is no master any more will not be one soon: a new connection may lead to the one that is. */
