@@ -74,7 +74,7 @@ export const flagGroups: readonly FlagGroup[] = [
         key: 'trustProxy',
         name: 'trust-proxy',
         argument: 'LIST',
-        help: 'addresses or ranges of proxies whose forwarded headers count, with commas',
+        help: 'addresses or ranges of proxies whose X-Forwarded-For counts, with commas',
         takes: 'addresses or ranges with commas, such as 127.0.0.1,10.0.0.0/8',
       },
       {
