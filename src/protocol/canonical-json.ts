@@ -40,9 +40,9 @@ function respellString(text: string): string | undefined {
 
 function respellNumber(text: string): string | undefined {
   const value = Number(text)
-  if (!Number.isFinite(value)) return undefined
   const shortest = String(value)
-  return shortest !== text && isExact(text, value, shortest) ? shortest : undefined
+  if (shortest === text) return undefined
+  return isExact(text, value, shortest) ? shortest : decimalOf(text)
 }
 
 /** So many significant digits of a decimal a double always holds, where it is not about to become zero. */
@@ -51,14 +51,19 @@ const SAFE_MIN = 1e-300
 
 /** Whether the double is what the text says. */
 function isExact(text: string, value: number, shortest: string): boolean {
+  if (!Number.isFinite(value)) return false
   if (value === 0) return /^-?[0.]+(?:e|$)/i.test(text)
   if (text.length <= SAFE_DIGITS && Math.abs(value) >= SAFE_MIN) return true
   return decimalOf(text) === decimalOf(shortest)
 }
 
+/** Digits of an exponent that can be counted with; what has more keeps its spelling. */
+const MAX_EXPONENT_LENGTH = 15
+
 /** `-1.50e3` is `-15e2`: one text for each value but zero, however long it is. */
 function decimalOf(number: string): string {
   const [mantissa = '', exponent = '0'] = number.toLowerCase().split('e')
+  if (exponent.length > MAX_EXPONENT_LENGTH) return number
   const sign = mantissa.startsWith('-') ? '-' : ''
   const [whole = '', fraction = ''] = mantissa.slice(sign.length).split('.')
   const digits = whole + fraction

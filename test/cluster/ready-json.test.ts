@@ -112,6 +112,18 @@ test('an ingress entry that is no UTF-8 is set aside with the bytes that it came
   assert.deepEqual(fields[3], body)
 })
 
+/** Numbers that a double cannot hold have several spellings, too. */
+const BEYOND_DOUBLES = [
+  {
+    id: '64 bits',
+    same: ['1285704473650888702', '1285704473650888702.0', '1285704473650888702E0', '1.285704473650888702e+18'],
+    others: ['1285704473650888702.1', '1285704473650888703'],
+  },
+  { id: 'too large', same: ['1E400', '1e+400', '10.0e399'], others: ['1e401', '-1e400', '1e9007199254740993'] },
+  { id: 'too small', same: ['1e-400', '1.0E-400', '0.1e-399'], others: ['1e-401', '0'] },
+  { id: 'beyond counting', same: ['1e9007199254740993'], others: ['1e9007199254740992'] },
+]
+
 test('an id is one push, however its JSON is spelled and whoever sends it; another digit is another push', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })
@@ -130,11 +142,19 @@ test('an id is one push, however its JSON is spelled and whoever sends it; anoth
   for (const other of ['{"price":10.1,"name":"ж","list":[0.5]}', '{"name":"ж","price":10,"list":[0.5]}']) {
     assert.equal(await pushed(other), 409, other)
   }
-  const large = (digits: string): Promise<{ status: number }> =>
-    post(fleet.a, '/api/push', `{"uid":"u","message":${digits},"id":"large"}`)
+  const large = (digits: string, id = 'large'): Promise<{ status: number }> =>
+    post(fleet.a, '/api/push', `{"uid":"u","message":${digits},"id":"${id}"}`)
   assert.equal((await large('1285704473650888702')).status, 200)
   assert.equal((await large('1285704473650888700')).status, 409)
   assert.equal((await large('1285704473650888702')).status, 200)
-  await client.waitFor(2)
-  assert.deepEqual(client.received, ['{"price":10,"name":"ж","list":[0.5]}', '1285704473650888702'])
+  for (const { id, same, others } of BEYOND_DOUBLES) {
+    for (const spelling of same) assert.equal((await large(spelling, id)).status, 200, spelling)
+    for (const other of others) assert.equal((await large(other, id)).status, 409, other)
+  }
+  await client.waitFor(2 + BEYOND_DOUBLES.length)
+  assert.deepEqual(client.received, [
+    '{"price":10,"name":"ж","list":[0.5]}',
+    '1285704473650888702',
+    ...BEYOND_DOUBLES.map(({ same }) => same[0]),
+  ])
 })
