@@ -3,6 +3,7 @@ import { compose, type Handler, type Middleware } from '../middleware/compose.ts
 import type { MessageContext } from './contexts.ts'
 import { RequestError } from './request-error.ts'
 import { type Schema, validate } from './schema.ts'
+import { unlessExpelled } from './unless-expelled.ts'
 
 export interface Command {
   /** With its prefix. */
@@ -37,10 +38,11 @@ export class CommandTable {
 }
 
 function toHandler({ data: schema, run }: Command): Handler<MessageContext> {
-  if (schema === undefined) return run
+  const begin = unlessExpelled(run)
+  if (schema === undefined) return begin
   return async (ctx) => {
     ctx.setData(await validate(schema, ctx.data))
-    return run(ctx)
+    return begin(ctx)
   }
 }
 

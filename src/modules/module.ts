@@ -13,6 +13,7 @@ import { Responder } from './responder.ts'
 import { composeHandshake } from './handshake.ts'
 import { draftOfPlain } from './plain-draft.ts'
 import { Router } from './router.ts'
+import { unlessExpelled } from './unless-expelled.ts'
 
 export type { Middlewares } from '../middleware/middlewares.ts'
 export type { ModuleDefinition } from './define-module.ts'
@@ -97,7 +98,7 @@ function responderOf(blueprint: Blueprint, options: CompileOptions): Responder {
   const { path, parser, message, commands, middleware } = blueprint
   const { cluster, log, onError } = options
   const onion = [...(options.middleware?.message ?? []), ...(middleware.message ?? [])]
-  const hook: Handler<MessageContext> | undefined = message && compose(onion, message)
+  const hook: Handler<MessageContext> | undefined = message && compose(onion, unlessExpelled(message))
   return new Responder({
     parser,
     find: hook === undefined ? new CommandTable(path, commands ?? [], onion).find : () => hook,

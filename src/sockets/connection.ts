@@ -62,6 +62,7 @@ export class Connection<P extends string = string> {
   #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #isOver = false
+  #isExpelled = false
   #closing: { readonly code: number; readonly reason: string } | undefined
   #uid: Uid | undefined
   #uidStamp = UNSTAMPED
@@ -142,6 +143,7 @@ export class Connection<P extends string = string> {
   disconnect(code: number = CloseCode.kicked, reason = ''): void {
     checkClose(code, reason)
     this.#close(code, reason)
+    this.#isExpelled = true
     this.#hooks?.expelled(this)
     this.#end()
   }
@@ -163,6 +165,11 @@ export class Connection<P extends string = string> {
   #end(): void {
     this.#isOver = true
     this.#abort?.abort()
+  }
+
+  /** @internal The server put its client out: none of its handlers begins any more. */
+  get isExpelled(): boolean {
+    return this.#isExpelled
   }
 
   /** @internal Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */

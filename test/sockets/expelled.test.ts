@@ -3,7 +3,9 @@ import { test } from 'node:test'
 import {
   type CloseContext,
   defineModule,
+  type FlotillaError,
   type MessageContext,
+  type Middleware,
   type OpenContext,
   type ServerOptions,
 } from '../../src/index.ts'
@@ -205,4 +207,45 @@ test('a server that closes still handles what it has received', async () => {
   await stage.settle()
   await closed
   assert.equal(stage.begun.length, SENT)
+})
+
+test('no handler begins for a client that was put out while a middleware or a schema was awaited', async () => {
+  let letGo = (): void => {}
+  const held = new Promise<void>((resolve) => (letGo = resolve))
+  const [waiting, begun, refused]: [string[], string[], string[]] = [[], [], []]
+  const wait = async (name: string): Promise<void> => {
+    waiting.push(name)
+    await held
+  }
+  const run = ({ command, raw }: MessageContext): void => void begun.push(command || String(raw))
+  const slowly: Middleware<MessageContext> = async (_ctx, next) => {
+    await wait('middleware')
+    await next().catch((error: unknown) => refused.push((error as FlotillaError).code))
+  }
+  const validate = async (value: unknown): Promise<{ value: unknown }> => {
+    await wait('schema')
+    return { value }
+  }
+  const modules = [
+    defineModule('/commands', {
+      concurrency: 2,
+      commands: {
+        guarded: { middleware: [slowly], run },
+        checked: { data: { '~standard': { version: 1, vendor: 'test', validate } }, run },
+      },
+    }),
+    defineModule('/messages', { middleware: { message: [slowly] }, message: run }),
+  ]
+  await using server = await startTestServer({ modules })
+  const commands = await server.connect('/commands')
+  for (const cmd of ['guarded', 'checked']) commands.send({ cmd })
+  const messages = await server.connect('/messages')
+  messages.send('hi')
+  await until('all of them wait', () => waiting.length === 3, PATIENCE)
+  assert.equal(await server.server.cluster.disconnect({ all: true }), 2)
+  letGo()
+  await Promise.all([commands.closed, messages.closed])
+  await server.close()
+  assert.deepEqual(begun, [])
+  assert.deepEqual(refused, ['FLT_CLOSED', 'FLT_CLOSED'])
 })
