@@ -47,6 +47,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     tls === undefined
       ? createHttp(timeouts, listener)
       : createHttps({ ...timeouts, ...tls, handshakeTimeout }, listener)
+  // Otherwise Node leaves out, without a word, all headers after the first 1,000, and a proxy adds its own behind them.
+  server.maxHeadersCount = 0
   boundSockets(server, options)
   return server
 }

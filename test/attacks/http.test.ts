@@ -233,6 +233,20 @@ test('forwarded headers count only from a trusted proxy, and Host for nothing bu
   assert.equal((body as { connections: { ip: string }[] }).connections[0]!.ip, '127.0.0.1')
 })
 
+test('no header is lost behind a thousand others: an address that a proxy adds counts', async (t) => {
+  const many = Array.from({ length: 1_100 }, () => '')
+  const behind = { A: many, 'X-Forwarded-For': '203.0.113.9', Connection: 'close' }
+  const dev = await startFlotilla(t, ['--port=0', '--dev', '--log-level=silent'])
+  assert.match(await exchange(dev.url, head('GET /api/stats', { Host: 'localhost', ...behind })), /^HTTP\/1\.1 403 /)
+  const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=127.0.0.1'])
+  const guess = (n: number): Promise<string> => {
+    const claimed = { Host: 'x', Authorization: 'Bearer wrong', 'x-forwarded-for': `198.51.100.${n}` }
+    return exchange(url, head('GET /api/stats', { ...claimed, ...behind }))
+  }
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, n) => guess(n)))
+  assert.ok(answers.some((answer) => answer.startsWith('HTTP/1.1 429 ')))
+})
+
 test('errors tell a client nothing of the inside: no stack, no cause, no path', async () => {
   const secret = 'postgres://admin:hunter2@10.0.0.7'
   const fails = (): never => {
