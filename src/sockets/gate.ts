@@ -12,7 +12,7 @@ import { Acceptor } from './acceptor.ts'
 import type { ClientAddress } from './client-address.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
-import { writeRefusal } from './refusal.ts'
+import { bodyOf, writeRefusal } from './refusal.ts'
 import { readTarget, type RequestTarget, targetFlawOf } from './request-target.ts'
 import type { Turnstile, Visitor } from './turnstile.ts'
 import { flawOf } from './upgrade-check.ts'
@@ -136,8 +136,13 @@ export class Gate {
   }
 
   async #answer(socket: Duplex, response: Response, headers?: Headers): Promise<false> {
-    await writeRefusal(socket, response, headers)
-    return false
+    try {
+      writeRefusal(socket, response, await bodyOf(response, this.#timeout, tooSlow), headers)
+      return false
+    } catch (error) {
+      this.#hooks.onError({ phase: 'handshake', error })
+      return this.#refuse(socket, tellable(error, FAILED), headers)
+    }
   }
 
   #refuse(socket: Duplex, error: FlotillaError, headers?: Headers): Promise<false> {
@@ -226,7 +231,7 @@ function signalOf(socket: Duplex): AbortSignal {
 
 function ignore(): void {}
 
-/** Node's parser leaves out, without a word, what comes after its 2,000th header, which might be the `Origin`. */
+/** The parser of a server that is attached to leaves out, without a word, what follows its 1,000th header: maybe `Origin`. */
 const MAX_HEADERS = 100
 
 function headerFlawOf({ headers, rawHeaders }: IncomingMessage): FlotillaError | undefined {

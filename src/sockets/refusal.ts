@@ -1,17 +1,17 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { withDeadline } from '../deadline.ts'
 
 /** Ours to say: a length beside a transfer coding lets what is in between read two answers as one, or one as two. */
 const FRAMING = new Set(['connection', 'keep-alive', 'content-length', 'transfer-encoding', 'upgrade', 'trailer'])
 
 /**
  * Writes a `Response` to a socket that was to be upgraded, and ends it. What middleware put on the answer goes out with
- * it; the response's own headers win. The response itself stays whole: a handshake may return the same one every time.
+ * it; the response's own headers win.
  */
-export async function writeRefusal(socket: Duplex, response: Response, headers?: Headers): Promise<void> {
+export function writeRefusal(socket: Duplex, response: Response, body: Buffer, headers?: Headers): void {
   // The client may be gone before the answer is: nobody has to know.
-  socket.on('error', () => {})
-  const body = Buffer.from(await response.clone().arrayBuffer())
+  socket.on('error', ignore)
   if (!socket.writable) return
   // A network error (`Response.error()`) has the status 0, which no answer can bear.
   const status = response.status < 200 ? 500 : response.status
@@ -22,6 +22,26 @@ export async function writeRefusal(socket: Duplex, response: Response, headers?:
   lines.push(`content-length: ${body.length}`)
   linger(socket)
   socket.end(Buffer.concat([Buffer.from(`${lines.join('\r\n')}\r\n\r\n`, 'latin1'), body]))
+}
+
+/**
+ * The body of a response, which stays whole: a handshake may return the same one every time. Rejects if the body is a
+ * stream that fails, or has not ended after `wait` ms; then it is not read any further.
+ */
+export async function bodyOf(response: Response, wait: number, tooSlow: () => Error): Promise<Buffer> {
+  const reader = response.clone().body?.getReader()
+  if (reader === undefined) return Buffer.alloc(0)
+  try {
+    return await withDeadline(readAll(reader), wait, tooSlow)
+  } finally {
+    void reader.cancel().catch(ignore)
+  }
+}
+
+async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for (let read = await reader.read(); !read.done; read = await reader.read()) chunks.push(read.value)
+  return Buffer.concat(chunks)
 }
 
 /** ms that a refused client has to read why. */
@@ -45,3 +65,5 @@ function merge(outer: Headers | undefined, own: Headers): Headers {
   }
   return merged
 }
+
+function ignore(): void {}

@@ -282,6 +282,20 @@ test('handshakes that take long hold no place, and of those that end together on
   assert.equal(server.server.stats().turnedAwayCount, 4)
 })
 
+test('a refusal whose body never ends, or fails, is told as a failure and holds no place', async () => {
+  const refusal = (body: ReadableStream) => new Response(body, { status: 401 })
+  const endless = defineModule('/endless', { handshake: () => refusal(new ReadableStream()) })
+  const fail = (body: ReadableStreamDefaultController): void => body.error(new Error('gone'))
+  const failing = defineModule('/failing', { handshake: () => refusal(new ReadableStream({ start: fail })) })
+  const modules = [quiet, endless, failing]
+  await using server = await start({ modules, maxHandshakes: 4, handshakeTimeout: 500, onError: () => {} })
+  for (const path of ['/endless', '/failing']) {
+    const answers = await severally(2, () => exchange(server.url, upgrade(path)))
+    for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 50[03] .*FLT_(?:TIMEOUT|INTERNAL)/s)
+  }
+  await severally(2, () => server.connect('/ws'))
+})
+
 test('handshakes of one address that never end leave room for those of others', async () => {
   const hanging = defineModule('/hangs', { handshake: () => new Promise<void>(() => {}) })
   await using server = await start({ modules: [quiet, hanging], maxHandshakes: 8, trustProxy: ['127.0.0.1'] })
