@@ -3,6 +3,7 @@ import {
   type IncomingMessage,
   type RequestListener,
   type Server as HttpServer,
+  type ServerResponse,
 } from 'node:http'
 import { createServer as createHttps } from 'node:https'
 import type { Socket } from 'node:net'
@@ -67,9 +68,11 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
   })
   if (options.tls !== undefined) addTls(server, sockets, networkOf)
   else server.on('connection', (socket: Socket) => sockets.add(socket, networkOf(socket)))
+  const latest = new WeakMap<Duplex, ServerResponse>()
   // Before the listener that may answer at once.
   server.prependListener('request', (request, response) => {
     const { socket } = request
+    latest.set(socket, response)
     const arrived = (): void => sockets.requestArrives(socket)
     if (hasBody(request)) {
       sockets.headArrives(socket)
@@ -83,12 +86,20 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
   })
   server.on('upgrade', (request, socket, head) => {
     sockets.delete(socket)
+    const before = latest.get(socket)
+    // The answer that is still to come would stand among the frames.
+    if (before !== undefined && !isWritten(before)) return void socket.destroy()
     void upgrade(request, socket, head).then((isWebSocket) => {
       // A refused client may take its time to read why, unless somebody needs the room.
       if (!isWebSocket && !socket.destroyed) sockets.add(socket, networkOf(request.socket), { hasAsked: true })
     })
   })
   server.on('close', () => sockets.close())
+}
+
+/** Whether all of an answer was handed to its socket. One that waits for those before it has no socket yet. */
+function isWritten({ writableEnded, writableFinished, socket }: ServerResponse): boolean {
+  return writableEnded && (writableFinished || socket !== null)
 }
 
 /** A TLS handshake counts from accept on, under the same deadline as the request head that follows. */

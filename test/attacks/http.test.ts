@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { RequestListener, ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { defineModule, type ServerOptions } from '../../src/index.ts'
 import type { ErrorReport } from '../../src/options.ts'
@@ -6,6 +7,7 @@ import { startTestServer, type TestServer } from '../../src/testing.ts'
 import { connect } from '../support/connect.ts'
 import { API_KEY, caller, errorOf, SECRET, tokenFor } from '../standalone/api-call.ts'
 import { startFlotilla } from '../standalone/flotilla.ts'
+import { until } from '../support/until.ts'
 import { answerOf, exchange, head, tcp, upgrade } from './wire.ts'
 
 const flags = ['--port=0', `--token-secret=${SECRET}`, `--api-key=${API_KEY}`]
@@ -53,6 +55,26 @@ test('request smuggling: a handshake with a body is refused', async () => {
     await exchange(server.url, upgrade('/ws', { 'Content-Length': String(smuggled.length) }, smuggled)),
     /^HTTP\/1\.1 400 /,
   )
+})
+
+test('a handshake behind a request that is not answered yet ends the connection: no answer gets among its frames', async () => {
+  const waiting: ServerResponse[] = []
+  const http: RequestListener = (request, response) => {
+    if (request.url === '/slow') waiting.push(response)
+    else response.end('at once')
+  }
+  await using server = await start({ http })
+  const ask = (path: string): string => head(`GET ${path}`, { Host: 'x' })
+  assert.equal(await exchange(server.url, ask('/slow') + upgrade('/ws')), '')
+  assert.equal(waiting.length, 1)
+  assert.equal(server.server.stats().connectionCount, 0)
+  const socket = await tcp(server.url)
+  socket.write(ask('/') + upgrade('/ws'))
+  const said: string[] = []
+  socket.on('data', (data) => said.push(String(data)))
+  await until('both are answered', () => said.join('').includes(' 101 '))
+  assert.match(said.join(''), /^HTTP\/1\.1 200 .*at once.*HTTP\/1\.1 101 /s)
+  socket.destroy()
 })
 
 test('headers of more than 16 KiB in all get 431, in one piece or in many', async () => {
