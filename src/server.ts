@@ -19,6 +19,7 @@ import { Conversation, type ConversationHooks } from './sockets/conversation.ts'
 import { Expiry } from './sockets/expiry.ts'
 import { type Admission, Gate } from './sockets/gate.ts'
 import { createHttpServer } from './sockets/http-server.ts'
+import { isIgnorable, putBack } from './sockets/ignored-upgrade.ts'
 import { Hub } from './sockets/hub.ts'
 import { Local } from './sockets/local.ts'
 import { newCounters, type OverflowRules } from './sockets/backlog.ts'
@@ -212,13 +213,16 @@ export class Server implements AsyncDisposable {
 
   /**
    * Serves its modules' paths on somebody else's server, and leaves every other path alone while another listener for
-   * `upgrade` is there to take it; else the answer is 404. It never closes that server.
+   * `upgrade` is there to take it; otherwise an upgrade to WebSocket gets 404, and one to anything else is ignored. It never
+   * closes that server.
    */
   attach(server: HttpServer | HttpsServer, ...none: []): this {
     checkNone('attach(server)', none)
     const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
       if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
-      else if (server.listenerCount('upgrade') === 1) void this.#gate.refuseUnknown(request, socket)
+      else if (server.listenerCount('upgrade') > 1) return
+      else if (isIgnorable(request)) putBack(server, request, socket, head)
+      else void this.#gate.refuseUnknown(request, socket)
     }
     server.on('upgrade', upgrade)
     this.#detach.push(() => server.off('upgrade', upgrade))

@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FlotillaError } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
+import { isIgnorable, putBack } from './ignored-upgrade.ts'
 import { PlainSockets } from './plain-sockets.ts'
 import { hasBody } from './upgrade-check.ts'
 
@@ -89,6 +90,8 @@ function boundSockets(server: HttpServer, options: HttpServerOptions): void {
     const before = latest.get(socket)
     // The answer that is still to come would stand among the frames.
     if (before !== undefined && !isWritten(before)) return void socket.destroy()
+    if (options.http !== undefined && !options.serves(request) && isIgnorable(request))
+      return putBack(server, request, socket, head)
     void upgrade(request, socket, head).then((isWebSocket) => {
       // A refused client may take its time to read why, unless somebody needs the room.
       if (!isWebSocket && !socket.destroyed) sockets.add(socket, networkOf(request.socket), { hasAsked: true })
