@@ -2,7 +2,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 
-/** Node leaves out headers beyond its 2,000th without a word, and a request must be put back whole. */
+/** A request must be put back whole, and a host's server may leave out headers beyond a number without a word. */
 const MAX_HEADERS = 100
 
 /**
