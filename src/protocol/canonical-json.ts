@@ -71,5 +71,6 @@ function decimalOf(number: string): string {
   while (digits[start] === '0') start++
   let end = digits.length
   while (digits[end - 1] === '0') end--
-  return `${sign}${digits.slice(start, end)}e${Number(exponent) - fraction.length + digits.length - end}`
+  const power = Number(exponent) - fraction.length + digits.length - end
+  return `${sign}${digits.slice(start, end)}${power === 0 ? '' : `e${power}`}`
 }
