@@ -91,12 +91,7 @@ test('nodes that a restart of the store had cut off for long live on, beside one
 })
 
 test('an emitter that only looks leaves out who is dead, although no server lives to evict them', async (t) => {
-  const { redis, start } = await startAlone(t)
-  const node = await start()
-  await join(t, node, 'u')
-  const driver = redisDriver({ url: redis.url })
-  const emitter = new Emitter({ driver, heartbeat: HEARTBEAT, deadAfter: DEAD_AFTER })
-  t.after(() => emitter.close())
+  const { node, emitter } = await startLooking(t)
   assert.deepEqual(await emitter.counts(), { nodeCount: 1, connectionCount: 1 })
   assert.equal((await emitter.members('g')).memberCount, 1)
   await node.kill9()
@@ -107,12 +102,7 @@ test('an emitter that only looks leaves out who is dead, although no server live
 })
 
 test('an emitter goes on listing a node that it could not see, for the store was away', async (t) => {
-  const { redis, start } = await startAlone(t)
-  const node = await start()
-  await join(t, node, 'u')
-  const driver = redisDriver({ url: redis.url })
-  const emitter = new Emitter({ driver, heartbeat: HEARTBEAT, deadAfter: DEAD_AFTER })
-  t.after(() => emitter.close())
+  const { redis, node, emitter } = await startLooking(t)
   assert.equal(await emitter.isOnline('u'), true)
   // It stands still, as the store does: what the store knows of it stays as it is.
   node.pause()
@@ -122,3 +112,14 @@ test('an emitter goes on listing a node that it could not see, for the store was
   assert.equal(await emitter.isOnline('u'), true)
   assert.equal((await emitter.nodes()).length, 1)
 })
+
+/** A single node with a user, and somebody who only looks. */
+async function startLooking(t: TestContext) {
+  const { redis, start } = await startAlone(t)
+  const node = await start()
+  await join(t, node, 'u')
+  const driver = redisDriver({ url: redis.url })
+  const emitter = new Emitter({ driver, heartbeat: HEARTBEAT, deadAfter: DEAD_AFTER })
+  t.after(() => emitter.close())
+  return { redis, node, emitter }
+}
