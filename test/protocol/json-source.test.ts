@@ -113,7 +113,14 @@ describe('JSON in one spelling', () => {
     const same = ['10', '10.0', '1e1', '1E+1', '100e-1', '0.10e2']
     for (const number of same) assert.equal(canonicalJson(number), '10', number)
     for (const zero of ['0', '-0', '0.0', '-0e9', '0E-999']) assert.equal(canonicalJson(zero), '0', zero)
-    const kept = ['1285704473650888702', '1000000000000000055e-19', '1e999', '1e-999', '4e-324', '123456789012345678e-5']
+    const kept = [
+      '1285704473650888702',
+      '1000000000000000055e-19',
+      '1e999',
+      '1e-999',
+      '4e-324',
+      '123456789012345678e-5',
+    ]
     for (const number of kept) assert.equal(canonicalJson(number), number)
     assert.equal(canonicalJson('0.1000000000000000055'), '1000000000000000055e-19')
     assert.equal(canonicalJson('9007199254740993.0'), '9007199254740993')
