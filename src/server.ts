@@ -21,6 +21,7 @@ import { type Admission, Gate } from './sockets/gate.ts'
 import { createHttpServer } from './sockets/http-server.ts'
 import { isIgnorable, putBack } from './sockets/ignored-upgrade.ts'
 import { Hub } from './sockets/hub.ts'
+import { LargeMessages } from './sockets/large-messages.ts'
 import { Local } from './sockets/local.ts'
 import { newCounters, type OverflowRules } from './sockets/backlog.ts'
 import { Flusher } from './sockets/flusher.ts'
@@ -111,6 +112,7 @@ export class Server implements AsyncDisposable {
       services: { cluster, log: logger },
       maxPayload: settings.maxPayload,
       maxPending: settings.maxPending,
+      largeMessages: new LargeMessages(),
       onError,
       received: (connection, data) => this.#received(connection, data),
       bucketsOf: ({ meta }) => this.#turnstile.bucketsOf(meta.ip),

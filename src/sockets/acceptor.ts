@@ -24,9 +24,9 @@ export interface AcceptorOptions {
 const DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true }
 
 /** Bytes: a message of any allowed size may come in fragments that are no smaller. */
-const SMALLEST_FRAGMENT = 64
+const SMALLEST_FRAGMENT = 256
 /** Fragments that are always allowed, however small the messages must be. */
-const MIN_FRAGMENTS = 16_384
+const MIN_FRAGMENTS = 4_096
 
 /** What the 101 says of itself, or must not say (RFC 9110 §8.6, RFC 9112 §6.1): nobody else sets them. */
 const OWN_HEADERS = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i

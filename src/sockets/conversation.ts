@@ -5,6 +5,7 @@ import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts
 import type { ErrorReport } from '../options.ts'
 import type { ClientSocket } from './client-socket.ts'
 import type { Connection } from './connection.ts'
+import type { LargeMessages } from './large-messages.ts'
 import { TokenBucket } from './token-bucket.ts'
 
 /** Pings, pongs that nobody asked for and messages after the close: more than anyone needs, less than does harm. */
@@ -20,6 +21,7 @@ export interface ConversationHooks {
   readonly maxPayload: number
   /** Messages that may wait for the handlers before reading pauses. */
   readonly maxPending: number
+  readonly largeMessages: LargeMessages
   readonly onError: (report: ErrorReport) => void
   readonly received: (connection: Connection, data: string | Uint8Array) => void
   /** What the connection's messages are counted against, if anything. */
@@ -42,6 +44,7 @@ export class Conversation {
   #pendingBytes = 0
   #isFlooded = false
   #running = 0
+  #waitsForTurn = false
   #isOpened = false
   #closed: { code: number; reason: string } | undefined
   #unansweredPings = 0
@@ -178,7 +181,7 @@ export class Conversation {
   // ---- one message after another
 
   #next(): void {
-    while (this.#isOpened && this.#pending.length > 0 && this.#running < this.#module.concurrency) {
+    while (this.#mayBegin && this.#begins(this.#pending[0]!)) {
       const raw = this.#pending.shift()!
       this.#pendingBytes -= raw.length
       this.#running++
@@ -186,6 +189,20 @@ export class Conversation {
     }
     if (this.#socket.isPaused && this.#hasRoom && !this.#isFlooded) this.#socket.resume()
     if (this.#closed !== undefined) void this.#end(this.#closed)
+  }
+
+  get #mayBegin(): boolean {
+    const isFree = this.#running < this.#module.concurrency && !this.#waitsForTurn
+    return isFree && this.#isOpened && this.#pending.length > 0
+  }
+
+  #begins({ length }: string | Uint8Array): boolean {
+    const begins = this.#hooks.largeMessages.begin(length, () => {
+      this.#waitsForTurn = false
+      this.#next()
+    })
+    this.#waitsForTurn = !begins
+    return begins
   }
 
   #handled(): void {

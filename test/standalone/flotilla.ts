@@ -8,8 +8,7 @@ import { text } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-const cli = fileURLToPath(new URL('../../src/standalone/cli.ts', import.meta.url))
-const tsx = import.meta.resolve('tsx')
+const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
 
 export interface Place {
   readonly env?: Record<string, string>
@@ -57,7 +56,7 @@ async function firstLine(child: ChildProcess): Promise<string> {
 
 function spawnCli(args: readonly string[], { env = {}, cwd }: Place): ChildProcess {
   const inherited = Object.entries(process.env).filter(([name]) => !/^(FLOTILLA|NODE)_/.test(name))
-  return spawn(process.execPath, ['--import', tsx, cli, ...args], {
+  return spawn(process.execPath, [cli, ...args], {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
