@@ -12,6 +12,7 @@ import { FlotillaError } from '../errors.ts'
 import { refuse } from '../middleware/refuse.ts'
 import { isIgnorable, putBack } from './ignored-upgrade.ts'
 import { PlainSockets } from './plain-sockets.ts'
+import { paceRequests } from './request-pace.ts'
 import { hasBody } from './upgrade-check.ts'
 
 /** How often Node looks for requests that take too long. */
@@ -38,20 +39,21 @@ export interface HttpServerOptions {
 
 /** The server that Flotilla makes where none is given: HTTP or HTTPS, strict about how long a handshake may take. */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { tls, http, handshakeTimeout, requestTimeout } = options
+  const { tls, http, handshakeTimeout, requestTimeout, turnedAway } = options
   const timeouts = {
     headersTimeout: Math.min(handshakeTimeout, requestTimeout),
     requestTimeout,
     connectionsCheckingInterval: CHECKING,
   }
-  const listener = http ?? answerPlain(options.serves)
+  const sockets = new PlainSockets({ patience: handshakeTimeout, max: options.maxHandshakes, gaveWay: turnedAway })
+  const listener = paceRequests(http ?? answerPlain(options.serves), () => sockets.isCrowded)
   const server =
     tls === undefined
       ? createHttp(timeouts, listener)
       : createHttps({ ...timeouts, ...tls, handshakeTimeout }, listener)
   // Otherwise Node leaves out, without a word, all headers after the first 1,000, and a proxy adds its own behind them.
   server.maxHeadersCount = 0
-  boundSockets(server, options)
+  boundSockets(server, sockets, options)
   return server
 }
 
@@ -60,13 +62,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
  * Here the first request head has one deadline, and idle sockets give way. From its upgrade request on, a socket is counted
  * by the turnstile instead.
  */
-function boundSockets(server: HttpServer, options: HttpServerOptions): void {
-  const { networkOf, upgrade, turnedAway } = options
-  const sockets = new PlainSockets({
-    patience: options.handshakeTimeout,
-    max: options.maxHandshakes,
-    gaveWay: turnedAway,
-  })
+function boundSockets(server: HttpServer, sockets: PlainSockets, options: HttpServerOptions): void {
+  const { networkOf, upgrade } = options
   if (options.tls !== undefined) addTls(server, sockets, networkOf)
   else server.on('connection', (socket: Socket) => sockets.add(socket, networkOf(socket)))
   const latest = new WeakMap<Duplex, ServerResponse>()

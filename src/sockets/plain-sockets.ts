@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream'
 
 const SWEEP = 500
+/** ms that a socket has for its first request before it gives way like one that is kept alive for its next. */
+const HEAD_START = 1_000
 
 export interface PlainSocketsOptions {
   /** ms from connecting to the end of the first request's head. */
@@ -14,7 +16,7 @@ interface Entry {
   socket: Duplex
   readonly crowd: Crowd | undefined
   readonly forget: () => void
-  /** Since when it has been waited for: for its next request, or for the body of one. */
+  /** Since when it has been waited for: for its first request, its next one, or the body of one. */
   since: number
   hasAsked: boolean
   /** Those that have come whole and are not answered yet. */
@@ -25,27 +27,55 @@ interface Entry {
 interface Crowd {
   readonly network: string
   count: number
-  /** In the order of their `since`. */
-  readonly waiting: Set<Entry>
+  readonly waiting: Waiting
+}
+
+/** Those that are waited for. */
+class Waiting {
+  /** That have yet to send their first request, in the order of their `since`; likewise the others. */
+  readonly newcomers = new Set<Entry>()
+  readonly #others = new Set<Entry>()
+
+  add(entry: Entry): void {
+    if (entry.hasAsked) this.#others.add(entry)
+    else this.newcomers.add(entry)
+  }
+
+  delete(entry: Entry): void {
+    this.newcomers.delete(entry)
+    this.#others.delete(entry)
+  }
+
+  /** Where many come at once, a newcomer must not give way before its request was read. */
+  get longest(): Entry | undefined {
+    const newcomer = first(this.newcomers)
+    const other = first(this.#others)
+    if (newcomer === undefined || other === undefined) return newcomer ?? other
+    return newcomer.since + HEAD_START < other.since ? newcomer : other
+  }
 }
 
 /**
  * The sockets that are no WebSockets: those that have yet to send a request, those with a request under way, and those
  * that are kept alive between requests. Beyond `max`, the one is closed that has been waited for longest, for a request or
- * the rest of one; while a request is answered, its socket never is. A network may have at most as many as are still free,
+ * the rest of one, with a head start for the first; while a request is answered, its socket never is. A network may have at most as many as are still free,
  * so a single one gets half of them and always leaves room for others.
  */
 export class PlainSockets {
   readonly #options: PlainSocketsOptions
   readonly #entries = new Map<Duplex, Entry>()
   readonly #crowds = new Map<string, Crowd>()
-  /** In the order of their `since`. */
-  readonly #waiting = new Set<Entry>()
+  readonly #waiting = new Waiting()
   readonly #sweep: NodeJS.Timeout
 
   constructor(options: PlainSocketsOptions) {
     this.#options = options
     this.#sweep = setInterval(() => this.#dropLate(), SWEEP).unref()
+  }
+
+  /** Whether more than half of the room is taken. */
+  get isCrowded(): boolean {
+    return 2 * this.#entries.size > this.#options.max
   }
 
   /** @param network undefined if the socket counts only towards the total */
@@ -76,10 +106,9 @@ export class PlainSockets {
   headArrives(socket: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
-    entry.hasAsked = true
-    if (entry.requestCount > 0) return
     this.#stopWaiting(entry)
-    this.#wait(entry)
+    entry.hasAsked = true
+    if (entry.requestCount === 0) this.#wait(entry)
   }
 
   /** A request has come whole: until `requestEnds` the socket waits for its answer. */
@@ -114,7 +143,7 @@ export class PlainSockets {
   #crowdOf(network: string): Crowd {
     const known = this.#crowds.get(network)
     if (known !== undefined) return known
-    const crowd: Crowd = { network, count: 0, waiting: new Set() }
+    const crowd: Crowd = { network, count: 0, waiting: new Waiting() }
     this.#crowds.set(network, crowd)
     return crowd
   }
@@ -133,8 +162,8 @@ export class PlainSockets {
   /** The socket to close now that this crowd has one more: the new one itself if all others are being answered. */
   #excessOf(crowd: Crowd | undefined): Entry | undefined {
     const room = this.#options.max - this.#entries.size
-    if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return first(crowd.waiting)
-    return room < 0 ? first(this.#waiting) : undefined
+    if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return crowd.waiting.longest
+    return room < 0 ? this.#waiting.longest : undefined
   }
 
   #giveWay({ socket }: Entry): void {
@@ -145,9 +174,8 @@ export class PlainSockets {
 
   #dropLate(): void {
     const latest = performance.now() - this.#options.patience
-    for (const { socket, since, hasAsked } of this.#waiting) {
+    for (const { socket, since } of this.#waiting.newcomers) {
       if (since > latest) return
-      if (hasAsked) continue
       this.delete(socket)
       socket.destroy()
     }
