@@ -48,7 +48,7 @@ export interface ServerOptions {
   deadAfter?: number
   /** Between two WebSocket pings to a client; two unanswered close with 1006. Default 25000; 0 never pings. */
   pingInterval?: number
-  /** Lanes in which the inbox is worked off; a user's messages keep to one. Default 1. */
+  /** Has no effect any more: what waits for one user in the inbox holds nobody else up. Default 1. */
   consumers?: number
   /** Bytes of one message, from a client or pushed, not compressed. Default 1048576. */
   maxPayload?: number

@@ -1,10 +1,9 @@
 import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
-import { hashOf, type NodeId } from '../protocol/ids.ts'
+import type { NodeId } from '../protocol/ids.ts'
 import { Handover } from '../sockets/handover.ts'
 import { Recent } from '../sockets/recent.ts'
-import type { Afterwork } from './deliverer.ts'
 import type { Sequences } from './sequences.ts'
 
 const RETRY_PAUSE = 100
@@ -14,7 +13,8 @@ const MAX_POSITIONS = 10_000
 
 /** What a node does with what it is sent. */
 export interface Receiver {
-  deliver(push: PushEnvelope, handover: Handover): Afterwork
+  /** A promise where something is left to do before the entry is acked. */
+  deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined
   /** Calls back once the connections have taken it, or are not waited for any more. */
   whenTaken(handover: Handover, done: () => void): void
   obey(control: ControlEnvelope): Promise<void>
@@ -52,8 +52,7 @@ export function broadcastsTo(queue: Queue, node: NodeId): Source {
 }
 
 /**
- * Works off one stream of entries: in order, each batch once. It is split into lanes by user, so that a wait for one
- * user holds back only those who share the lane. An entry is acked when everything in it, and before it, is done, and the
+ * Works off one stream of entries: in order, each batch once, and without waiting for anybody. An entry is acked when everything in it, and before it, is done, and the
  * kernel has it. A source may read again what was not acked: that is neither delivered nor counted on twice.
  */
 export class Inbox {
@@ -62,7 +61,6 @@ export class Inbox {
   readonly #receiver: Receiver
   readonly #logger: Logger
   readonly #sequences: Sequences
-  readonly #lanes: (Promise<void> | undefined)[]
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
@@ -72,13 +70,12 @@ export class Inbox {
   #isLost = false
   #closed = false
 
-  constructor(source: Source, sequences: Sequences, { codec, consumers, receiver, logger }: InboxSettings) {
+  constructor(source: Source, sequences: Sequences, { codec, receiver, logger }: InboxSettings) {
     this.#source = source
     this.#sequences = sequences
     this.#codec = codec
     this.#receiver = receiver
     this.#logger = logger
-    this.#lanes = Array.from({ length: consumers }, () => undefined)
     this.#stop = source.consume((entries) => this.#workOff(entries))
   }
 
@@ -99,7 +96,6 @@ export class Inbox {
       return
     }
     for (const entry of entries) this.#take(entry)
-    for (const lane of this.#lanes) await lane
   }
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
@@ -180,9 +176,11 @@ export class Inbox {
   /** Adds to `works` what has to end before the entry is acked; usually nothing. */
   #handle(envelope: Envelope, handover: Handover, works: Promise<void>[]): void {
     switch (envelope.type) {
-      case 'push':
-        this.#hand(envelope, handover, works)
+      case 'push': {
+        const work = this.#receiver.deliver(envelope, handover)
+        if (work !== undefined) works.push(this.#guard(work))
         return
+      }
       case 'control':
         works.push(this.#guard(this.#receiver.obey(envelope)))
         return
@@ -192,47 +190,6 @@ export class Inbox {
       default:
         throw envelope satisfies never
     }
-  }
-
-  /** A push for several users goes through the lane of each. */
-  #hand(push: PushEnvelope, handover: Handover, works: Promise<void>[]): void {
-    const { to } = push
-    const laneCount = this.#lanes.length
-    // What is not for users keeps to one lane: two lists of groups may share one.
-    if (laneCount === 1 || to.type !== 'users') return this.#run(0, push, handover, works)
-    for (let lane = 0; lane < laneCount; lane++) {
-      const users = to.users.filter(({ uid }) => hashOf(uid) % laneCount === lane)
-      if (users.length > 0) this.#run(lane, { ...push, to: { type: 'users', users } }, handover, works)
-    }
-  }
-
-  /** Delivers once the lane is free. */
-  #run(lane: number, push: PushEnvelope, handover: Handover, works: Promise<void>[]): void {
-    const before = this.#lanes[lane]
-    if (before !== undefined) {
-      const late = before.then(() => this.#receiver.deliver(push, handover))
-      works.push(
-        this.#occupy(
-          lane,
-          late.then(({ absent }) => absent),
-        ),
-      )
-      // That it could not be delivered is told by the one above.
-      works.push(this.#guard(late.then(({ left }) => left, ignore)))
-      return
-    }
-    const { absent, left } = this.#receiver.deliver(push, handover)
-    if (absent !== undefined) works.push(this.#occupy(lane, absent))
-    if (left !== undefined) works.push(this.#guard(left))
-  }
-
-  #occupy(lane: number, work: Promise<void>): Promise<void> {
-    const guarded = this.#guard(work)
-    this.#lanes[lane] = guarded
-    void guarded.then(() => {
-      if (this.#lanes[lane] === guarded) this.#lanes[lane] = undefined
-    })
-    return guarded
   }
 
   async #guard(work: Promise<void>): Promise<void> {
@@ -250,11 +207,8 @@ export class Inbox {
   }
 }
 
-function ignore(): void {}
-
 export interface InboxSettings {
   readonly codec: Codec
-  readonly consumers: number
   readonly receiver: Receiver
   readonly logger: Logger
 }

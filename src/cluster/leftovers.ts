@@ -1,22 +1,22 @@
 import { isFlotillaError } from '../errors.ts'
-import type { PushEnvelope } from '../protocol/envelope.ts'
+import type { PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { Connection } from '../sockets/connection.ts'
 import type { Frame, PushHead } from '../sockets/frame.ts'
 
 /** Messages that are sent on at a time: a flood of them must not hold back what is pushed meanwhile. */
-const AT_ONCE = 32
+const AT_ONCE = 1_000
 /** Bytes that may wait to be sent on: many slow clients closed at once must not fill the memory. */
 const MAX_BYTES = 64 * 1024 * 1024
 
 interface LeftoversHooks {
-  readonly sendOn: (push: PushEnvelope) => Promise<void>
+  readonly sendOn: (push: PushEnvelope, users: readonly UserRef[]) => Promise<void>
   readonly onUndelivered: (push: PushHead) => void
   readonly onError: (error: unknown) => void
 }
 
 /**
- * What connections had not taken when they closed: it is sent after their users and groups. Not to whom a connection or a
- * broadcast was: that is for who is connected.
+ * What connections had not taken when they closed: it is sent after their users. Not what was for a connection or for
+ * everyone, which is for who is connected, nor what was for a member of a group without a user: nobody knows who that is.
  */
 export class Leftovers {
   readonly #hooks: LeftoversHooks
@@ -32,8 +32,8 @@ export class Leftovers {
 
   add(connection: Connection, frames: readonly Frame[]): void {
     for (const frame of frames) {
-      const head = headOf(connection, frame)
-      if (head !== undefined) this.#add({ frame, head })
+      const leftover = leftoverOf(connection, frame)
+      if (leftover !== undefined) this.#add(leftover)
     }
     // In the next turn: by then nobody finds the connection here any more.
     if (this.#waiting.length > 0) this.#work ??= nextTurn().then(() => this.#workOff())
@@ -59,7 +59,7 @@ export class Leftovers {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting
       this.#waiting = []
-      await this.#sendOnAll(onceForEachTarget(waiting))
+      await this.#sendOnAll(onceForEachUser(waiting))
       for (const { frame } of waiting) this.#byteCount -= frame.bytes.length
     }
     this.#work = undefined
@@ -71,11 +71,11 @@ export class Leftovers {
     }
   }
 
-  async #sendOn({ frame, head }: Leftover): Promise<void> {
+  async #sendOn({ frame, head, user }: Leftover): Promise<void> {
     if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
     try {
       // Made only now: compressed ones may be large.
-      await this.#hooks.sendOn({ ...head, payload: frame.payload })
+      await this.#hooks.sendOn({ ...head, payload: frame.payload }, [user])
       this.#isStoreAway = false
     } catch (error) {
       this.#isStoreAway = isFlotillaError(error) && error.code === 'FLT_STORE_AWAY'
@@ -87,27 +87,24 @@ export class Leftovers {
 
 interface Leftover {
   readonly frame: Frame
-  /** The push that is left of it. */
   readonly head: PushHead
+  /** Whom it was for. */
+  readonly user: UserRef
 }
 
-/**
- * What is left of a push is for the connection's own user, who may be in no group for a moment; of one to groups, where
- * nobody is known, for whoever is in them by now.
- */
-function headOf({ uid }: Connection, { push }: Frame): PushHead | undefined {
-  if (push === undefined || push.to.type === 'connections' || push.to.type === 'all') return undefined
-  if (uid === undefined) return push.to.type === 'groups' ? push : undefined
-  const { to } = push
-  const found = to.type === 'users' ? to.users.find((user) => user.uid === uid) : to.groups[0]
-  return found && { ...push, to: { type: 'users', users: [{ uid, stamp: found.stamp }] } }
+function leftoverOf({ uid }: Connection, frame: Frame): Leftover | undefined {
+  const { push: head } = frame
+  if (uid === undefined || head === undefined || head.to.type === 'connections' || head.to.type === 'all')
+    return undefined
+  const found = head.to.type === 'users' ? head.to.users.find((user) => user.uid === uid) : head.to.groups[0]
+  return found && { frame, head, user: { uid, stamp: found.stamp } }
 }
 
-/** Several of a user's connections, or of a group's members, may leave the same message behind. */
-function onceForEachTarget(leftovers: readonly Leftover[]): readonly Leftover[] {
+/** Several of a user's connections may leave the same message behind. */
+function onceForEachUser(leftovers: readonly Leftover[]): readonly Leftover[] {
   const seen = new Set<string>()
-  return leftovers.filter(({ head: { id, to } }) => {
-    const key = to.type === 'users' ? `${id} ${to.users[0]?.uid}` : id
+  return leftovers.filter(({ head: { id }, user: { uid } }) => {
+    const key = `${id} ${uid}`
     const isNew = !seen.has(key)
     seen.add(key)
     return isNew

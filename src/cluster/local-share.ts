@@ -44,8 +44,8 @@ export class LocalShare {
     if (envelope.type === 'control') return controls.obey(envelope)
     if (envelope.type === 'reply') return undefined
     const handover = new Handover()
-    const { absent, left } = deliverer.deliver(envelope, handover)
+    const work = deliverer.deliver(envelope, handover)
     const taken = new Promise<void>((resolve) => whenTaken(handover, resolve))
-    return absent === undefined && left === undefined ? taken : Promise.all([taken, absent, left])
+    return work === undefined ? taken : Promise.all([taken, work])
   }
 }

@@ -19,6 +19,7 @@ import { Cluster } from './cluster.ts'
 import { Controls } from './controls.ts'
 import { Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
+import { Forwarder } from './forwarder.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Leftovers } from './leftovers.ts'
@@ -34,7 +35,6 @@ const RETRY_PAUSE = 250
 
 export interface NodeSettings extends DriverSettings {
   readonly name: string
-  readonly consumers: number
   readonly maxPayload: number
   readonly maxWaitingBytes: number
   readonly maxConnectionsPerUid: number
@@ -103,7 +103,8 @@ export class ClusterNode {
     }))
     this.#reassertion = new Reassertion(hub, bindings)
     state.onLoss?.(() => this.#recover())
-    const deliverer = (this.#deliverer = new Deliverer(hub, state, membership, dispatcher, logger))
+    const forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node })
+    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, logger))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
     const parking = (this.#parking = new Parking({
       state,
@@ -116,7 +117,7 @@ export class ClusterNode {
       onUndelivered,
     }))
     this.#leftovers = new Leftovers({
-      sendOn: (push) => deliverer.sendOn(push),
+      sendOn: (push, users) => deliverer.sendOn(push, users),
       onUndelivered,
       onError: (error) => hooks.onError('consume', error),
     })
@@ -129,7 +130,7 @@ export class ClusterNode {
       publisher: membership.process,
       locator: new Locator(state, membership, storeWait),
       local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => local.deliver(envelope) },
-      park: (push, uids, ignored) => parking.park(push, uids, ignored),
+      park: (push, users, ignored) => parking.park(push, users, ignored),
       onUndelivered,
     })
     const onFailure = (error: unknown): void => hooks.onError('push', error)

@@ -1,19 +1,19 @@
 import type { Parked, ParkedMessage, State } from '../drivers/state.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, PushEnvelope } from '../protocol/envelope.ts'
+import type { Codec, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import { Handover } from '../sockets/handover.ts'
-import type { Afterwork } from './deliverer.ts'
 
 const RETRY_PAUSE = 200
-/** Copies that are made at a time: what was for a large group has as many as it had members. */
-const PARCELS = 256
+/** Users for whom something is parked at a time, or those of one push. */
+const PORTION = 4_096
 
 interface ParkingInit {
   readonly state: State
   readonly codec: Codec
   readonly logger: Logger
-  readonly deliver: (push: PushEnvelope, handover: Handover) => Afterwork
+  /** A promise where it has to be sent on. */
+  readonly deliver: (push: PushEnvelope, handover: Handover) => Promise<void> | undefined
   /** Calls back once the connections have taken it, or are not waited for any more. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
   /** Whether a user has a connection here that takes messages. */
@@ -33,33 +33,51 @@ export class Parking {
   readonly #init: ParkingInit
   /** Users who are being handed what is parked, with whether more may have been parked since that was read. */
   readonly #collecting = new Map<Uid, boolean>()
+  /** What is parked at the end of this turn, by the node that is ignored. */
+  readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
 
   constructor(init: ParkingInit) {
     this.#init = init
   }
 
-  /** Keeps a copy for each of a push's users who are nowhere but perhaps on `ignored`; returns those who are somewhere. */
-  async park(push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined): Promise<readonly Uid[]> {
-    const stamps = new Map(push.to.type === 'users' ? push.to.users.map(({ uid, stamp }) => [uid, stamp]) : [])
-    const found: Uid[] = []
-    for (let start = 0; start < uids.length; start += PARCELS) {
-      const part = uids.slice(start, start + PARCELS)
-      const parcels = part.map((uid) => ({ uid, id: push.id, bytes: this.#write(push, uid, stamps.get(uid) ?? 0) }))
-      const answers = await this.#init.state.park(parcels, ignored)
-      for (const [index, uid] of part.entries()) {
-        if (answers[index] === 'found') found.push(uid)
-        else this.#parked(push, uid, answers[index])
-      }
+  /**
+   * Keeps a push for those of its users who are nowhere but perhaps on `ignored`; returns those who are somewhere. What is
+   * to be kept at the same time goes together.
+   */
+  park(push: PushEnvelope, users: readonly UserRef[], ignored: NodeId | undefined): Promise<readonly UserRef[]> {
+    const known = this.#gathering.get(ignored)
+    const gathered = known ?? []
+    if (known === undefined) {
+      this.#gathering.set(ignored, gathered)
+      setImmediate(() => {
+        this.#gathering.delete(ignored)
+        void this.#parkAll(gathered, ignored)
+      })
     }
-    return found
+    return new Promise((resolve, reject) => void gathered.push({ push, users, resolve, reject }))
   }
 
-  #parked(push: PushEnvelope, uid: Uid, answer: Parked | undefined): void {
+  async #parkAll(gathered: readonly Waiting[], ignored: NodeId | undefined): Promise<void> {
+    for (const portion of portionsOf(gathered)) {
+      const parcels = portion.map(({ push, users }) => ({ id: push.id, bytes: this.#write(push), users }))
+      try {
+        const answers = await this.#init.state.park(parcels, ignored)
+        for (const [index, { push, users, resolve }] of portion.entries()) {
+          resolve(users.filter((user, at) => this.#isFound(push, user, answers[index]?.[at])))
+        }
+      } catch (error) {
+        for (const { reject } of portion) reject(error)
+      }
+    }
+  }
+
+  #isFound(push: PushEnvelope, { uid }: UserRef, answer: Parked | undefined): boolean {
     const { isHere, onUndelivered } = this.#init
     if (answer === 'full') onUndelivered(push)
     // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
-    else if (isHere(uid)) void this.collect(uid)
+    else if (answer === 'parked' && isHere(uid)) void this.collect(uid)
+    return answer === 'found'
   }
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
@@ -90,11 +108,8 @@ export class Parking {
     // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
     if (!(await this.#init.confirm())) return
     const handover = new Handover()
-    const works = messages.flatMap((message) => this.#read(message).map((push) => deliver(push, handover)))
-    for (const { absent, left } of works) {
-      await absent
-      await left
-    }
+    const works = messages.flatMap((message) => this.#read(uid, message).map((push) => deliver(push, handover)))
+    await Promise.all(works)
     await new Promise<void>((resolve) => whenTaken(handover, resolve))
     await state.unpark(
       uid,
@@ -102,17 +117,43 @@ export class Parking {
     )
   }
 
-  #write(push: PushEnvelope, uid: Uid, stamp: number): Uint8Array {
-    const copy = { ...push, to: { type: 'users' as const, users: [{ uid, stamp }] }, resent: true }
+  /** Its users stand beside it, each with a stamp: many may wait for the same bytes. */
+  #write(push: PushEnvelope): Uint8Array {
+    const copy = { ...push, to: { type: 'users' as const, users: [] }, resent: true }
     return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
   }
 
-  #read({ bytes }: ParkedMessage): PushEnvelope[] {
+  #read(uid: Uid, { bytes, stamp }: ParkedMessage): PushEnvelope[] {
+    const to = { type: 'users' as const, users: [{ uid, stamp }] }
     try {
-      return this.#init.codec.decode(bytes).envelopes.filter((envelope) => envelope.type === 'push')
+      const { envelopes } = this.#init.codec.decode(bytes)
+      return envelopes.flatMap((envelope) => (envelope.type === 'push' ? { ...envelope, to } : []))
     } catch (error) {
       this.#init.logger.error({ error }, 'a parked message is not ours and was dropped')
       return []
     }
   }
+}
+
+interface Waiting {
+  readonly push: PushEnvelope
+  readonly users: readonly UserRef[]
+  readonly resolve: (found: readonly UserRef[]) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** So many users at a time: what was for a large group is for as many as it had members. */
+function* portionsOf(gathered: readonly Waiting[]): Generator<readonly Waiting[]> {
+  let portion: Waiting[] = []
+  let count = 0
+  for (const waiting of gathered) {
+    if (portion.length > 0 && count + waiting.users.length > PORTION) {
+      yield portion
+      portion = []
+      count = 0
+    }
+    portion.push(waiting)
+    count += waiting.users.length
+  }
+  if (portion.length > 0) yield portion
 }

@@ -82,7 +82,9 @@ export class Takeover {
   }
 
   #departedFrom({ to, except }: PushEnvelope): Address | undefined {
-    return to.type === 'groups' ? this.#hub.departedFrom(to.groups, except) : undefined
+    if (to.type !== 'groups') return undefined
+    const users = this.#hub.departedFrom(to.groups, except)
+    return users.length === 0 ? undefined : { type: 'users', users }
   }
 
   #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {

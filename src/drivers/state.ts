@@ -1,5 +1,6 @@
 // The contract of State: who is where. MUST and MUST NOT are promises that test/contracts/state.ts asks of every driver.
 import type { ConnectionInfo, ShutdownReason } from '../api.ts'
+import type { UserRef } from '../protocol/envelope.ts'
 import type { ConnectionId, Group, NodeId, PushId, Uid } from '../protocol/ids.ts'
 
 export interface NodeRecord {
@@ -80,22 +81,25 @@ export type Applied =
   /** The node's marker is gone, for it was evicted or the store lost it: nothing more was written; it MUST join again. */
   | { readonly type: 'fenced' }
 
-/** A message whose user was nowhere. */
+/** A message whose users were nowhere. */
 export interface Parcel {
-  readonly uid: Uid
   readonly id: PushId
   readonly bytes: Uint8Array
+  readonly users: readonly UserRef[]
 }
 
-/** How many messages wait for one user at most, and how long, in ms. */
+/** How many messages wait for one user at most, of how many bytes (or a single larger one), and how long, in ms. */
 export const MAX_PARKED = 100
+export const MAX_PARKED_BYTES = 2 ** 20
 export const PARK_FOR = 60_000
 
-/** `found`: the user is somewhere by now, so look up again. `full`: as many wait for that user as may. */
+/** `found`: the user is somewhere by now, so look up again. `full`: as much waits for that user as may. */
 export type Parked = 'parked' | 'found' | 'full'
 
 export interface ParkedMessage {
   readonly position: string
+  /** The user's in the parcel. */
+  readonly stamp: number
   readonly bytes: Uint8Array
 }
 
@@ -168,15 +172,16 @@ export interface State {
   /** MUST cost one round trip, however much is asked. */
   locate(lookup: Lookup): Promise<Located>
 
-  /** Takes a node out of a user's route if that node has no connection of it: the repair of a stale route. */
-  unroute(node: NodeId, uid: Uid): Promise<void>
+  /** Takes a node out of the routes of users of whom it has no connection: the repair of stale routes. */
+  unroute(node: NodeId, uids: readonly Uid[]): Promise<void>
 
   /**
-   * Keeps messages for a minute, at most 100 for each user, and each push once: several nodes may have held a copy that
-   * died with them. MUST be one step with what `apply` does: either the user is
-   * on a node, which is not `ignored`, and the answer is `found`; or the next `apply` that puts the user on one names it.
+   * Keeps messages for a minute, at most 100 and a MiB for each user, and each push once: several nodes may have held a
+   * copy that died with them. Answers for each parcel and each of its users. MUST be one step with what `apply` does:
+   * either the user is on a node, which is not `ignored`, and the answer is `found`; or the next `apply` that puts the
+   * user on one names it. However many users a message waits for, it SHOULD be stored a bounded number of times.
    */
-  park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]>
+  park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]>
 
   /** What is parked for a user, oldest first. It stays there. */
   parkedFor(uid: Uid): Promise<readonly ParkedMessage[]>

@@ -1,6 +1,6 @@
 import type { Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
-import type { Address, Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, Codec, Envelope, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
 import { type Courier, Job, type Order } from './job.ts'
@@ -29,7 +29,11 @@ export interface DispatcherInit {
   readonly locator: Locator
   readonly local?: LocalNode
   /** Keeps a copy for users who are nowhere; returns those who are somewhere by now. An emitter has no need of it. */
-  readonly park?: (push: PushEnvelope, uids: readonly Uid[], ignored: NodeId | undefined) => Promise<readonly Uid[]>
+  readonly park?: (
+    push: PushEnvelope,
+    users: readonly UserRef[],
+    ignored: NodeId | undefined,
+  ) => Promise<readonly UserRef[]>
   /** Told of a push that found nobody any more. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -72,11 +76,14 @@ export class Dispatcher implements Courier {
       return
     }
     if (missed.length === 0) return
-    const found = new Set(await park(push, missed as Uid[], ignoring))
-    if (found.size === 0) return
+    const nowhere = new Set(missed)
+    const users = await park(
+      push,
+      push.to.users.filter(({ uid }) => nowhere.has(uid)),
+      ignoring,
+    )
     // They came between the lookup and now.
-    const users = push.to.users.filter(({ uid }) => found.has(uid))
-    await this.resend({ ...push, to: { type: 'users', users }, hops: push.hops + 1 }, ignoring)
+    if (users.length > 0) await this.resend({ ...push, to: { type: 'users', users }, hops: push.hops + 1 }, ignoring)
   }
 
   /** The same for those who have just left others of the target behind, and may have gone for good. */

@@ -23,6 +23,10 @@ export class Departed {
   readonly #departures = new Map<Group, Departure[]>()
   #count = 0
 
+  get isEmpty(): boolean {
+    return this.#count === 0
+  }
+
   add(group: Group, { id, uid }: Connection): void {
     if (uid === undefined || this.#count >= MAX_REMEMBERED) return
     const departure = { uid, connection: id, at: performance.now(), stamp: UNSTAMPED }
@@ -41,7 +45,6 @@ export class Departed {
 
   /** Those who have left since a lookup. */
   since({ group, stamp }: GroupRef): readonly UserRef[] {
-    if (this.#count === 0) return NOBODY
     const departures = this.#departures.get(group)
     if (departures === undefined) return NOBODY
     const found: UserRef[] = []

@@ -9,10 +9,7 @@ import { Recent } from './recent.ts'
 
 /** How long a re-sent message can still meet a connection that has it. */
 const REMEMBER_DELIVERIES = 60_000
-/**
- * How long a push is usually on its way to a node that somebody has just left. Not longer: meanwhile each push to a
- * group that somebody left is also sent after them.
- */
+/** How long a push is usually on its way to a node that a user has just left. */
 const REMEMBER_DEPARTURES = 2_000
 /** How long after a failure somebody sends a push again with the same id. */
 const REMEMBER_NAMED = 60_000
@@ -21,12 +18,10 @@ const MAX_REMEMBERED = 100_000
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
 export interface Delivery {
   readonly deliveredCount: number
-  /** Users and groups that are not here (any more). */
-  readonly absent: Address | undefined
-  /** Users and groups that are here, but that somebody has just left. */
-  readonly left: Address | undefined
-  /** Users who were in the groups here until after the push was located. */
-  readonly departed: Address | undefined
+  /** Users who are not here, or not any more: for them it is sent on, or parked. */
+  readonly gone: readonly UserRef[] | undefined
+  /** Users who are here, but whom another connection has just left: it may be elsewhere by now. */
+  readonly left: readonly UserRef[] | undefined
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
@@ -85,9 +80,8 @@ export class Hub implements Iterable<Connection> {
   /** Forgets a connection that went; what is on its way to it will be sent after it. */
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return
-    if (connection.uid !== undefined) this.#departures.add(userKey(connection.uid))
+    if (connection.uid !== undefined) this.#departures.add(connection.uid)
     for (const group of connection.memberships.keys()) {
-      this.#departures.add(groupKey(group))
       this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
     }
@@ -117,14 +111,20 @@ export class Hub implements Iterable<Connection> {
     this.#departed.stamp(group, connection, stamp)
   }
 
+  /** Whether a connection of the user has left so lately that a push may have been on its way to it. */
+  hasJustLeft(uid: Uid): boolean {
+    return !this.#departures.isEmpty && this.#departures.has(uid)
+  }
+
   /** Who was in some of the groups here when they were looked up, and no longer is. */
-  departedFrom(groups: readonly GroupRef[], except: Except | undefined): Address | undefined {
+  departedFrom(groups: readonly GroupRef[], except: Except | undefined): readonly UserRef[] {
+    if (this.#departed.isEmpty) return NO_USERS
     const found = new Map<Uid, UserRef>()
     for (const ref of groups) {
       for (const user of this.#departed.since(ref)) if (!this.#isIn(user.uid, ref.group)) found.set(user.uid, user)
     }
     for (const uid of except?.uids ?? []) found.delete(uid)
-    return found.size === 0 ? undefined : { type: 'users', users: [...found.values()] }
+    return [...found.values()]
   }
 
   #isIn(uid: Uid, group: Group): boolean {
@@ -150,18 +150,12 @@ export class Hub implements Iterable<Connection> {
     const frame = Frame.of(push, handover)
     switch (to.type) {
       case 'users': {
-        const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.users, this.#users)
-        return { deliveredCount, absent: usersOf(absent), left: usersOf(left), departed: undefined }
+        const { deliveredCount, going } = this.#deliverTo(push, frame, to.users, this.#users)
+        return { deliveredCount, ...this.#usersToFollow(push, to.users, going) }
       }
       case 'groups': {
-        const { deliveredCount, absent, left } = this.#deliverTo(push, frame, to.groups, this.#groups)
-        const departed = push.resent ? undefined : this.departedFrom(to.groups, push.except)
-        if (absent?.length === to.groups.length) {
-          return { deliveredCount, absent: groupsOf(absent), left: undefined, departed }
-        }
-        // Who is in several of the groups had it by any of them: a copy that is sent after must know them all.
-        const isSomebodyAway = absent !== undefined || left !== undefined
-        return { deliveredCount, absent: undefined, left: isSomebodyAway ? to : undefined, departed }
+        const { deliveredCount, going } = this.#deliverTo(push, frame, to.groups, this.#groups)
+        return { deliveredCount, gone: this.#membersToFollow(push, to.groups, going), left: undefined }
       }
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
@@ -172,38 +166,60 @@ export class Hub implements Iterable<Connection> {
     }
   }
 
+  /** Also tells which connections it was for are only just going, and so did not get it. */
   #deliverTo<Ref extends Stamped>(
     push: PushEnvelope,
     frame: Frame,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
-  ): { deliveredCount: number; absent: readonly Ref[] | undefined; left: readonly Ref[] | undefined } {
+  ): { deliveredCount: number; going: readonly (readonly [Connection, Ref])[] } {
     // Somebody who is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
     const ages = index.overlaps && refs.length > 1 ? agesOf(refs, index) : undefined
     const isExcepted = exceptionOf(push.except)
-    let absent: Ref[] | undefined
-    let left: Ref[] | undefined
+    let going: (readonly [Connection, Ref])[] | undefined
     let deliveredCount = 0
     for (const ref of refs) {
-      const connections = index.find(ref)
-      let goingCount = 0
-      for (const connection of connections) {
+      for (const connection of index.find(ref)) {
         if (reached?.has(connection) === true || isExcepted(connection)) continue
         reached?.add(connection)
         const age = ages?.get(connection) ?? ageOf(connection, ref, index)
         if (!this.#isDue(push, connection, age) || this.#isRepeated(push, connection)) continue
         if (connection.write(frame)) deliveredCount++
-        else if (connection.isGoing) goingCount++
+        else if (connection.isGoing) (going ??= []).push([connection, ref])
       }
-      if (goingCount === connections.size) (absent ??= []).push(ref)
-      else if (!push.resent && (goingCount > 0 || this.#haveLeft(index.keyOf(ref)))) (left ??= []).push(ref)
     }
-    return { deliveredCount, absent, left }
+    return { deliveredCount, going: going ?? NOBODY_GOING }
   }
 
-  #haveLeft(key: string): boolean {
-    return !this.#departures.isEmpty && this.#departures.has(key)
+  #usersToFollow(
+    push: PushEnvelope,
+    users: readonly UserRef[],
+    going: readonly (readonly [Connection, UserRef])[],
+  ): Pick<Delivery, 'gone' | 'left'> {
+    const goingCounts = new Map<UserRef, number>()
+    for (const [, user] of going) goingCounts.set(user, (goingCounts.get(user) ?? 0) + 1)
+    let gone: UserRef[] | undefined
+    let left: UserRef[] | undefined
+    for (const user of users) {
+      const goingCount = goingCounts.get(user) ?? 0
+      if (goingCount === this.ofUser(user.uid).size) (gone ??= []).push(user)
+      else if (!push.resent && (goingCount > 0 || this.hasJustLeft(user.uid))) (left ??= []).push(user)
+    }
+    return { gone, left }
+  }
+
+  /** Who left the groups after the lookup, or is just going. Nobody knows whom to look for if no user was bound. */
+  #membersToFollow(
+    push: PushEnvelope,
+    groups: readonly GroupRef[],
+    going: readonly (readonly [Connection, GroupRef])[],
+  ): readonly UserRef[] | undefined {
+    const found = new Map<Uid, UserRef>()
+    for (const [{ uid }, { stamp }] of going) if (uid !== undefined) found.set(uid, { uid, stamp })
+    // A copy that is sent again comes to each host of the groups: those who left have had theirs by the first.
+    if (!push.resent) for (const user of this.departedFrom(groups, push.except)) found.set(user.uid, user)
+    return found.size === 0 ? undefined : [...found.values()]
   }
 
   /**
@@ -304,7 +320,6 @@ interface RefIndex<Ref> {
   readonly find: (ref: Ref) => ReadonlySet<Connection>
   /** Since when; `undefined` where it is not. */
   readonly stampOf: (connection: Connection, ref: Ref) => number | undefined
-  readonly keyOf: (ref: Ref) => string
   /** Whether one connection may be found by several refs. */
   readonly overlaps: boolean
 }
@@ -312,25 +327,19 @@ interface RefIndex<Ref> {
 const byUser = (hub: Hub): RefIndex<UserRef> => ({
   find: ({ uid }) => hub.ofUser(uid),
   stampOf: (connection, { uid }) => (connection.uid === uid ? connection.uidStamp : undefined),
-  keyOf: ({ uid }) => userKey(uid),
   overlaps: false,
 })
 
 const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   find: ({ group }) => hub.ofGroup(group),
   stampOf: (connection, { group }) => connection.memberships.get(group),
-  keyOf: ({ group }) => groupKey(group),
   overlaps: true,
 })
 
 const NONE: ReadonlySet<Connection> = new Set()
-const NOBODY_AWAY = { absent: undefined, left: undefined, departed: undefined }
-
-const usersOf = (users: readonly UserRef[] | undefined): Address | undefined => users && { type: 'users', users }
-const groupsOf = (groups: readonly GroupRef[]): Address => ({ type: 'groups', groups })
-
-const userKey = (uid: Uid): string => `u${uid}`
-const groupKey = (group: Group): string => `g${group}`
+const NOBODY_AWAY = { gone: undefined, left: undefined }
+const NO_USERS: readonly UserRef[] = Object.freeze([])
+const NOBODY_GOING: readonly never[] = Object.freeze([])
 
 // Bits: a connection may be in several of the target's groups.
 const OLDER = 1

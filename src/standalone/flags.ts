@@ -183,7 +183,7 @@ export const flagGroups: readonly FlagGroup[] = [
         key: 'consumers',
         name: 'consumers',
         argument: 'N',
-        help: "lanes in which this node's inbox is worked off (default: 1)",
+        help: 'has no effect any more: no push in the inbox waits for another user (default: 1)',
         takes: 'a whole number from 1 to 256',
       },
       {

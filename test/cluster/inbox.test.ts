@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Afterwork } from '../../src/cluster/deliverer.ts'
 import { Inbox } from '../../src/cluster/inbox.ts'
 import { Sequences } from '../../src/cluster/sequences.ts'
 import type { Entry } from '../../src/drivers/queue.ts'
@@ -29,7 +28,7 @@ class Stage {
   readonly acked: string[] = []
   readonly delivered: string[] = []
   /** By push: what is still to be done once it was handed out. */
-  readonly afterwork = new Map<string, Afterwork>()
+  readonly afterwork = new Map<string, Promise<void>>()
   readonly asideCount = (): number => this.#inbox.poisonedCount
   /** By push: what its connections have yet to take. */
   readonly #lagging = new Map<string, Handover>()
@@ -54,14 +53,14 @@ class Stage {
           handover.hold()
           this.#lagging.set(id, handover)
         }
-        return this.afterwork.get(id) ?? { absent: undefined, left: undefined }
+        return this.afterwork.get(id)
       },
       whenTaken: (handover: Handover, done: () => void) => handover.whenFree(done),
       obey: async () => {},
       answered: () => {},
       onError: () => {},
     }
-    this.#inbox = new Inbox(source, new Sequences(), { codec: binaryCodec, consumers: 1, receiver, logger: silent })
+    this.#inbox = new Inbox(source, new Sequences(), { codec: binaryCodec, receiver, logger: silent })
   }
 
   read(...entries: readonly Entry[]): Promise<void> {
@@ -119,7 +118,7 @@ test('a poisoned entry that is read again is counted once', async () => {
 test('what the store does not take for now holds back its ack, and nothing that is read behind it', async () => {
   const stage = new Stage()
   const never = new Promise<void>(() => {})
-  for (const id of ['p1', 'p2']) stage.afterwork.set(id, { absent: Promise.resolve(), left: never })
+  for (const id of ['p1', 'p2']) stage.afterwork.set(id, never)
   await stage.read(entry(1, 1), entry(2, 2), entry(3, 3))
   await stage.read(entry(4, 4))
   assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2', 'p3', 'p4'], []])

@@ -38,7 +38,7 @@ class Parked {
     const park = state.park.bind(state)
     const counting = async (...given: Parameters<State['park']>): ReturnType<State['park']> => {
       const outcomes = await park(...given)
-      this.count += outcomes.filter((outcome) => outcome === 'parked').length
+      this.count += outcomes.flat().filter((outcome) => outcome === 'parked').length
       return outcomes
     }
     return Object.assign(state, { park: counting })

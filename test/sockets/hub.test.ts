@@ -50,9 +50,8 @@ test('a first copy reaches every connection of the user, young or old', () => {
   const young = bound(hub, 'u', 30)
   assert.deepEqual(hub.deliver(pushTo('u', 20)), {
     deliveredCount: 2,
-    absent: undefined,
+    gone: undefined,
     left: undefined,
-    departed: undefined,
   })
   assert.deepEqual([got(old), got(young)], [true, true])
 })
@@ -87,18 +86,18 @@ test('a binding that the store has not stamped yet counts as younger than any lo
   assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
 })
 
-test('who is not here is absent; and a device that has just left is, for a moment, sent after', () => {
+test('who is not here is gone; and a device that has just left is, for a moment, sent after', () => {
   const hub = new Hub()
   const away = (uid: string): unknown[] => {
-    const { absent, left } = hub.deliver(pushTo(uid, 20))
-    return [absent, left]
+    const { gone, left } = hub.deliver(pushTo(uid, 20))
+    return [gone, left]
   }
-  assert.deepEqual(away('nobody'), [{ type: 'users', users: [{ uid: 'nobody', stamp: 20 }] }, undefined])
+  assert.deepEqual(away('nobody'), [[{ uid: 'nobody', stamp: 20 }], undefined])
   bound(hub, 'u', 10)
   const leaving = bound(hub, 'u', 10)
   assert.deepEqual(away('u'), [undefined, undefined])
   hub.remove(leaving)
-  assert.deepEqual(away('u'), [undefined, { type: 'users', users: [{ uid: 'u', stamp: 20 }] }])
+  assert.deepEqual(away('u'), [undefined, [{ uid: 'u', stamp: 20 }]])
 })
 
 test('who had the first copy by one group does not get a re-sent one by another that it joined since', () => {

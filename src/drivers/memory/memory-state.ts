@@ -95,12 +95,15 @@ export class MemoryState implements State {
     this.#assertOpen()
   }
 
-  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
+  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]> {
     this.#assertOpen()
     const { bindings, parking } = this.#store
-    return parcels.map(({ uid, id, bytes }) =>
-      bindings.nodesOf(uid).some((node) => node !== ignored) ? 'found' : parking.add(uid, id, bytes),
-    )
+    return parcels.map(({ id, bytes: given, users }) => {
+      const bytes = given.slice()
+      return users.map(({ uid, stamp }) =>
+        bindings.nodesOf(uid).some((node) => node !== ignored) ? 'found' : parking.add(uid, id, { stamp, bytes }),
+      )
+    })
   }
 
   async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {

@@ -1,5 +1,5 @@
 import type { PushId, Uid } from '../../protocol/ids.ts'
-import { MAX_PARKED, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
+import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
 import { ExpiringMap } from './expiring-map.ts'
 
 /** Messages of users who are nowhere, for a minute. */
@@ -11,12 +11,12 @@ export class Parking {
     this.#now = now
   }
 
-  add(uid: Uid, id: PushId, bytes: Uint8Array): Parked {
+  add(uid: Uid, id: PushId, message: Omit<ParkedMessage, 'position'>): Parked {
     const messages = this.of(uid)
     if (messages.some(({ position }) => position === id)) return 'parked'
-    if (messages.length >= MAX_PARKED) return 'full'
-    const message = { position: id, bytes: bytes.slice() }
-    this.#messages.set(uid, [...messages, message], this.#now(), PARK_FOR)
+    const byteCount = messages.reduce((sum, { bytes }) => sum + bytes.length, message.bytes.length)
+    if (messages.length >= MAX_PARKED || (messages.length > 0 && byteCount > MAX_PARKED_BYTES)) return 'full'
+    this.#messages.set(uid, [...messages, { position: id, ...message }], this.#now(), PARK_FOR)
     return 'parked'
   }
 

@@ -43,6 +43,7 @@ export class Keys {
   readonly epoch = (partition: number): string => this.#in(partition, 'e')
   readonly route = (partition: number, uid: Uid): string => this.#in(partition, `r:${uid}`)
   readonly parked = (partition: number, uid: Uid): string => this.#in(partition, `park:${uid}`)
+  readonly parkedMessage = (partition: number, id: PushId | string): string => this.#in(partition, `pm:${id}`)
   readonly holdings = (partition: number, node: NodeId): string => this.#in(partition, `c:${node}`)
   readonly groupRoute = (partition: number, group: Group): string => this.#in(partition, `gr:${group}`)
   readonly groupMembers = (partition: number, group: Group, node: NodeId): string =>

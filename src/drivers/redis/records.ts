@@ -2,7 +2,7 @@
 // has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { NodeId, Uid } from '../../protocol/ids.ts'
-import type { ConnectionRecord, GoneNode, LiveNode, NodeList, ParkedMessage, Route } from '../state.ts'
+import type { ConnectionRecord, GoneNode, LiveNode, NodeList, Route } from '../state.ts'
 import { MARKER } from './keys.ts'
 
 /** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
@@ -56,13 +56,13 @@ export function groupRouteOf(hash: Readonly<Record<string, string>>, settled: bo
   return { nodes: Object.keys(nodes) as NodeId[], stamp, settled }
 }
 
-/** What is parked for a user, by push: "µs bytes", oldest first. */
-export function readParked(hash: Readonly<Record<string, Buffer>>): ParkedMessage[] {
-  const rows = Object.entries(hash).map(([position, value]) => {
-    const end = value.indexOf(' ')
-    return { position, at: Number(value.toString('latin1', 0, end)), bytes: value.subarray(end + 1) }
+/** What is parked for a user, by push: "µs order stamp bytes", oldest first. */
+export function parkedRows(hash: Readonly<Record<string, string>>): { position: string; stamp: number }[] {
+  const rows = Object.entries(hash).flatMap(([position, value]) => {
+    const [, micros, order, stamp] = /^(\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
+    return stamp === undefined ? [] : { position, at: Number(micros), order: Number(order), stamp: Number(stamp) }
   })
-  return rows.sort((a, b) => a.at - b.at).map(({ position, bytes }) => ({ position, bytes }))
+  return rows.sort((a, b) => a.at - b.at || a.order - b.order)
 }
 
 /** The same bytes, as ioredis takes them. */

@@ -15,10 +15,8 @@ import {
   type Change,
   type Located,
   type Lookup,
-  MAX_PARKED,
   type NodeList,
   type NodeRecord,
-  PARK_FOR,
   type Parcel,
   type Parked,
   type ParkedMessage,
@@ -34,13 +32,12 @@ import { HotScript, type ScriptCall } from './script-call.ts'
 import { bindLua } from './scripts/bindings.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
+import { RedisParking } from './redis-parking.ts'
 import {
-  asBuffer,
   KEEP_GONE,
   readNodeList,
   readRoute,
   groupRouteOf,
-  readParked,
   readRecords,
   writeMember,
   writeRecords,
@@ -57,6 +54,7 @@ export class RedisState implements State {
   readonly #keys: Keys
   readonly #settings: DriverSettings
   readonly #cleaner: RedisCleaner
+  readonly #parking: RedisParking
   readonly #epochs: Epochs
   /** Until when what is found nowhere may be what the store has forgotten, by our monotonic clock. */
   #doubtUntil = Number.NEGATIVE_INFINITY
@@ -68,6 +66,7 @@ export class RedisState implements State {
     this.#keys = new Keys(settings.prefix)
     this.#client = new RedisClient(store, settings, 'state')
     this.#cleaner = new RedisCleaner(this.#client, this.#keys)
+    this.#parking = new RedisParking(this.#client, this.#keys)
     this.#epochs = new Epochs(this.#grace)
     this.onLoss(() => {
       this.#doubtUntil = performance.now() + this.#grace
@@ -223,37 +222,32 @@ export class RedisState implements State {
     )
   }
 
-  async unroute(node: NodeId, uid: Uid): Promise<void> {
-    const partition = partitionOf(uid)
-    const holdings = this.#keys.holdings(partition, node)
-    await this.#client.run((redis) =>
-      redis.fltUnroute(holdings, this.#keys.route(partition, uid), node, userField(uid)),
+  async unroute(node: NodeId, uids: readonly Uid[]): Promise<void> {
+    const byPartition = new Map<number, Uid[]>()
+    for (const uid of uids) {
+      const partition = partitionOf(uid)
+      byPartition.set(partition, [...(byPartition.get(partition) ?? []), uid])
+    }
+    await this.#client.batch((redis) =>
+      [...byPartition].map(([partition, here]) => {
+        const keys = [this.#keys.holdings(partition, node), ...here.map((uid) => this.#keys.route(partition, uid))]
+        return redis.fltUnroute(keys.length, ...keys, node, ...here.map(userField))
+      }),
     )
   }
 
   // ---- parking
 
-  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly Parked[]> {
-    const answers = await this.#client.batch((redis) =>
-      parcels.map(({ uid, id, bytes }) => {
-        const partition = partitionOf(uid)
-        const keys = [this.#keys.route(partition, uid), this.#keys.parked(partition, uid)]
-        return redis.fltPark(keys, [ignored ?? '', id, asBuffer(bytes), MAX_PARKED, PARK_FOR])
-      }),
-    )
-    return answers as Parked[]
+  park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]> {
+    return this.#parking.park(parcels, ignored)
   }
 
-  async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
-    return readParked(await this.#client.run((redis) => redis.hgetallBuffer(this.#parkedKey(uid))))
+  parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
+    return this.#parking.parkedFor(uid)
   }
 
-  async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
-    if (positions.length > 0) await this.#client.run((redis) => redis.hdel(this.#parkedKey(uid), ...positions))
-  }
-
-  #parkedKey(uid: Uid): string {
-    return this.#keys.parked(partitionOf(uid), uid)
+  unpark(uid: Uid, positions: readonly string[]): Promise<void> {
+    return this.#parking.unpark(uid, positions)
   }
 
   groupsOn(node: NodeId): Promise<ReadonlyMap<Group, readonly Uid[]>> {

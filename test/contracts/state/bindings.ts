@@ -219,9 +219,9 @@ export function bindings(candidate: () => Candidate): void {
       const one = state()
       const [a, b] = [await joined(one), await joined(one)]
       await one.apply(a, [userHere('u1')])
-      await one.unroute(a, asUid('u1'))
-      await one.unroute(b, asUid('u1'))
-      await one.unroute(b, asUid('nobody'))
+      await one.unroute(a, [asUid('u1')])
+      await one.unroute(b, [asUid('u1'), asUid('nobody')])
+      await one.unroute(b, [])
       assert.deepEqual(await whereIs(one, 'u1'), [a])
       assert.equal((await one.connections(asUid('u1'))).length, 1)
     })

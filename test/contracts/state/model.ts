@@ -102,7 +102,7 @@ class Model {
         return
       }
       case 'unroute':
-        return state.unroute(node, asUid(this.name(step.uid)))
+        return state.unroute(node, [asUid(this.name(step.uid))])
       case 'replace':
         for (const sets of [...this.users.values(), ...this.groups.values(), this.present]) sets[step.node] = new Set()
         await state.evict(node, 'evicted', node)

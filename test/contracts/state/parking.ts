@@ -90,12 +90,11 @@ export function parking(candidate: () => Candidate): void {
 }
 
 async function park(state: State, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
-  return [
-    ...(await state.park(
-      texts.map((text) => ({ uid: asUid(uid), id: asPushId(`id ${text}`), bytes: bytesOf(text) })),
-      ignored,
-    )),
-  ]
+  const answers = await state.park(
+    texts.map((text) => ({ id: asPushId(`id ${text}`), bytes: bytesOf(text), users: [{ uid: asUid(uid), stamp: 1 }] })),
+    ignored,
+  )
+  return answers.flat()
 }
 
 async function textsFor(state: State, uid: string): Promise<string[]> {

@@ -80,26 +80,90 @@ return int(stamp)`,
   },
 
   fltUnroute: {
-    numberOfKeys: 2,
     lua: `${INT}${SPLIT_ROUTE}
--- KEYS holdings route; ARGV node field
-if redis.call('HEXISTS', KEYS[1], ARGV[2]) == 1 then return 0 end
-unlist(KEYS[2], ARGV[1])
+-- KEYS holdings route…; ARGV node field…
+for at = 2, #KEYS do
+  if redis.call('HEXISTS', KEYS[1], ARGV[at]) == 0 then unlist(KEYS[at], ARGV[1]) end
+end
 return 1`,
   },
 
-  // One step: either the user is somewhere, or whoever binds the user next finds the message.
+  // Messages that wait for users, each with how many it waits for. One step: either the user is somewhere, or whoever binds
+  // the user next finds the message. A user's field without a name counts the bytes of its messages.
   fltPark: {
-    numberOfKeys: 2,
     lua: `${NOW}${INT}${SPLIT_ROUTE}
--- KEYS route parked; ARGV ignored id bytes most ttl
-local _, others = split(redis.call('GET', KEYS[1]), ARGV[1])
-if others ~= '' then return 'found' end
-if redis.call('HEXISTS', KEYS[2], ARGV[2]) == 1 then return 'parked' end
-if redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 'full' end
-redis.call('HSET', KEYS[2], ARGV[2], int(micros) .. ' ' .. ARGV[3])
-redis.call('PEXPIRE', KEYS[2], ARGV[5])
-return 'parked'`,
+-- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes count (user stamp)…)…
+local ignored, most, mostBytes, ttl, userCount = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local order, answers, isFound = 0, {}, {}
+for user = 1, userCount do
+  local _, others = split(redis.call('GET', KEYS[2 * user - 1]), ignored)
+  isFound[user] = others ~= ''
+end
+local function isFull(parked, size)
+  local count = redis.call('HLEN', parked) - 1
+  return count >= most or count > 0 and tonumber(redis.call('HGET', parked, '')) + size > mostBytes
+end
+local function forgetOld(parked)
+  local rows = redis.call('HGETALL', parked)
+  for at = 1, #rows, 2 do
+    local since, size = string.match(rows[at + 1], '^(%d+) %d+ %S+ (%d+)$')
+    if since and tonumber(since) < micros - ttl * 1000 then
+      redis.call('HDEL', parked, rows[at])
+      redis.call('HINCRBY', parked, '', -size)
+    end
+  end
+end
+local function park(parked, id, stamp, size)
+  if redis.call('HEXISTS', parked, id) == 1 then return 0 end
+  if isFull(parked, size) then
+    forgetOld(parked)
+    if isFull(parked, size) then return nil end
+  end
+  order = order + 1
+  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. size)
+  redis.call('HINCRBY', parked, '', size)
+  redis.call('PEXPIRE', parked, ttl)
+  return 1
+end
+local at = 6
+for message = 2 * userCount + 1, #KEYS do
+  local id, bytes, count, parkedCount = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), 0
+  at = at + 3
+  for _ = 1, count do
+    local user = tonumber(ARGV[at])
+    local answer = 'found'
+    if not isFound[user] then
+      local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes)
+      parkedCount = parkedCount + (added or 0)
+      answer = added and 'parked' or 'full'
+    end
+    answers[#answers + 1] = answer
+    at = at + 2
+  end
+  if parkedCount > 0 then
+    redis.call('HSET', KEYS[message], 'bytes', bytes)
+    redis.call('HINCRBY', KEYS[message], 'users', parkedCount)
+    redis.call('PEXPIRE', KEYS[message], ttl)
+  end
+end
+return table.concat(answers, ' ')`,
+  },
+
+  fltUnpark: {
+    lua: `
+-- KEYS parked message…; ARGV id…
+for at = 2, #KEYS do
+  local row = redis.call('HGET', KEYS[1], ARGV[at - 1])
+  if row then
+    redis.call('HDEL', KEYS[1], ARGV[at - 1])
+    redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))
+    if redis.call('EXISTS', KEYS[at]) == 1 and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
+      redis.call('DEL', KEYS[at])
+    end
+  end
+end
+if redis.call('HLEN', KEYS[1]) <= 1 then redis.call('DEL', KEYS[1]) end
+return 1`,
   },
 
   // Cleaning up after an evicted node.

@@ -1,0 +1,110 @@
+import type { NodeId, Uid } from '../../protocol/ids.ts'
+import { partitionOf } from '../../protocol/ids.ts'
+import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parcel, type Parked, type ParkedMessage } from '../state.ts'
+import type { RedisClient } from './client.ts'
+import type { Keys } from './keys.ts'
+import { asBuffer, parkedRows } from './records.ts'
+
+/** Pairs of a message and a user that one script takes: at most a few ms of Redis' time. */
+const PAIRS = 1_000
+
+/** A pair of a message and a user, and where its answer goes. */
+interface Pair {
+  readonly parcel: Parcel
+  readonly uid: Uid
+  readonly stamp: number
+  readonly answer: (answer: Parked) => void
+}
+
+/** What waits for users who are nowhere. A message is stored once in each partition that some of its users are in. */
+export class RedisParking {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+
+  constructor(client: RedisClient, keys: Keys) {
+    this.#client = client
+    this.#keys = keys
+  }
+
+  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]> {
+    const answers: Parked[][] = parcels.map(() => [])
+    const pairsOf = new Map<number, Pair[]>()
+    for (const [index, parcel] of parcels.entries()) {
+      for (const [at, { uid, stamp }] of parcel.users.entries()) {
+        const partition = partitionOf(uid)
+        const pair = { parcel, uid, stamp, answer: (answer: Parked): void => void (answers[index]![at] = answer) }
+        const pairs = pairsOf.get(partition)
+        if (pairs === undefined) pairsOf.set(partition, [pair])
+        else pairs.push(pair)
+      }
+    }
+    const calls = [...pairsOf].flatMap(([partition, pairs]) => chunksOf(pairs).map((chunk) => ({ partition, chunk })))
+    const replies = await this.#client.batch((redis) =>
+      calls.map(({ partition, chunk }) => redis.fltPark(...this.#argumentsFor(partition, chunk, ignored))),
+    )
+    for (const [index, { chunk }] of calls.entries()) {
+      const given = (replies[index] as string).split(' ')
+      for (const [at, { answer }] of chunk.entries()) answer(given[at] as Parked)
+    }
+    return answers
+  }
+
+  async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
+    const partition = partitionOf(uid)
+    const rows = parkedRows(await this.#client.run((redis) => redis.hgetall(this.#keys.parked(partition, uid))))
+    if (rows.length === 0) return []
+    const found = await this.#client.batch((redis) =>
+      rows.map(({ position }) => redis.hgetBuffer(this.#keys.parkedMessage(partition, position), 'bytes')),
+    )
+    return rows.flatMap(({ position, stamp }, index) => {
+      const bytes = found[index] as Buffer | null
+      return bytes === null ? [] : { position, stamp, bytes }
+    })
+  }
+
+  async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
+    if (positions.length === 0) return
+    const partition = partitionOf(uid)
+    const messages = positions.map((position) => this.#keys.parkedMessage(partition, position))
+    const keys = [this.#keys.parked(partition, uid), ...messages]
+    await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...positions))
+  }
+
+  #argumentsFor(
+    partition: number,
+    pairs: readonly Pair[],
+    ignored: NodeId | undefined,
+  ): [keyCount: number, ...(string | number | Buffer)[]] {
+    const users = new Map<Uid, number>()
+    const keys: string[] = []
+    for (const { uid } of pairs) {
+      if (users.has(uid)) continue
+      users.set(uid, users.size + 1)
+      keys.push(this.#keys.route(partition, uid), this.#keys.parked(partition, uid))
+    }
+    const args: (string | number | Buffer)[] = [ignored ?? '', MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, users.size]
+    for (const [parcel, its] of byParcel(pairs)) {
+      keys.push(this.#keys.parkedMessage(partition, parcel.id))
+      args.push(parcel.id, asBuffer(parcel.bytes), its.length)
+      for (const { uid, stamp } of its) args.push(users.get(uid)!, stamp)
+    }
+    return [keys.length, ...keys, ...args]
+  }
+}
+
+function chunksOf(pairs: readonly Pair[]): (readonly Pair[])[] {
+  const chunks: (readonly Pair[])[] = []
+  for (let start = 0; start < pairs.length; start += PAIRS) chunks.push(pairs.slice(start, start + PAIRS))
+  return chunks
+}
+
+/** In the order of the pairs, which a parcel's are in together. */
+function byParcel(pairs: readonly Pair[]): ReadonlyMap<Parcel, readonly Pair[]> {
+  const found = new Map<Parcel, Pair[]>()
+  for (const pair of pairs) {
+    const its = found.get(pair.parcel)
+    if (its === undefined) found.set(pair.parcel, [pair])
+    else its.push(pair)
+  }
+  return found
+}
