@@ -62,6 +62,8 @@ export interface ServerStats extends NodeStats {
   readonly turnedAwayCount: number
   /** Connections that were closed with 1008, for they sent too much. */
   readonly floodedCount: number
+  /** Members who left while so many others did that they were forgotten: a push on its way may not have been sent after them. */
+  readonly forgottenDepartureCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -160,7 +162,7 @@ export class Server implements AsyncDisposable {
   }
 
   stats(): ServerStats {
-    const { size: connectionCount, userCount, groupCount } = this.#hub
+    const { size: connectionCount, userCount, groupCount, forgottenDepartureCount } = this.#hub
     return {
       node: this.cluster.self,
       connectionCount,
@@ -169,6 +171,7 @@ export class Server implements AsyncDisposable {
       ...this.#overflow.counters,
       turnedAwayCount: this.#turnstile.refusedCount,
       floodedCount: this.#floodedCount,
+      forgottenDepartureCount,
       ...this.#node.stats,
     }
   }

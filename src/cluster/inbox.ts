@@ -31,11 +31,14 @@ interface Source {
   readonly consume: (handler: (entries: readonly Entry[]) => Promise<void>) => Stop
   readonly ack: (position: string) => void
   readonly setAside: (entry: Entry, reason: string) => Promise<void>
+  /** Told that all that is still to come was appended at this time or later: see `Entry.at`. */
+  readonly reachedTime?: (at: number) => void
 }
 
 /** The source of what is for this node alone. */
-export function inboxOf(queue: Queue, node: NodeId): Source {
+export function inboxOf(queue: Queue, node: NodeId, reachedTime: (at: number) => void): Source {
   return {
+    reachedTime,
     consume: (handler) => queue.consume(node, handler),
     ack: (position) => queue.ack(node, position),
     setAside: (entry, reason) => queue.setAside(node, entry, reason),
@@ -95,6 +98,8 @@ export class Inbox {
       this.#isLost = true
       return
     }
+    const [first] = entries
+    if (first !== undefined) this.#source.reachedTime?.(first.at)
     for (const entry of entries) this.#take(entry)
   }
 

@@ -32,6 +32,8 @@ import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
 
 const RETRY_PAUSE = 250
+/** Of `storeWait`: what a push may take from its lookup to its place in an inbox, generously. */
+const LOCATED_WAITS = 3
 
 export interface NodeSettings extends DriverSettings {
   readonly name: string
@@ -278,9 +280,14 @@ export class ClusterNode {
     this.#poisonedBefore += poisonedIn(before)
     // Not awaited: an entry of the old inbox may itself wait for this node to have joined again.
     for (const inbox of before) void inbox.close()
+    const locatedFor = LOCATED_WAITS * this.#settings.storeWait * 1_000
     const settings = { ...this.#settings, receiver: this.#receiver() }
     this.#inboxes = [
-      new Inbox(inboxOf(this.#queue, node), new Sequences(), settings),
+      new Inbox(
+        inboxOf(this.#queue, node, (at) => this.#hub.forgetDeparted(at - locatedFor)),
+        new Sequences(),
+        settings,
+      ),
       // Two incarnations of this node may read the same broadcast.
       new Inbox(broadcastsTo(this.#queue, node), this.#broadcastSequences, settings),
     ]

@@ -12,6 +12,11 @@ export interface Entry {
   readonly bytes: Uint8Array
   /** Grows from entry to entry, as its position does; of one that is replayed, what it was the first time. */
   readonly order: number
+  /**
+   * When it was appended, in µs of the clock that State stamps by, give or take a ms. MUST NOT be less than that of an entry
+   * before it, unless the store has changed its server.
+   */
+  readonly at: number
   /** A broadcast that comes once more, for those who connected since it came first. It is not acked. */
   readonly isReplay?: boolean
 }

@@ -1,73 +1,112 @@
 import type { GroupRef, UserRef } from '../protocol/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
+import { Fifo } from './fifo.ts'
 
-/** ms; a push that was on its way when somebody left is hardly ever on its way for longer. */
-const REMEMBER = 10_000
-const MAX_REMEMBERED = 100_000
+/** Some 100 bytes each. */
+const MAX_REMEMBERED = 500_000
 
 interface Departure {
+  readonly leavers: Leavers
   readonly uid: Uid
   readonly connection: ConnectionId
-  readonly at: number
   /** Lookups with a smaller stamp found the group with this member. */
   stamp: number
+  isForgotten: boolean
+}
+
+/** Those who left one group. */
+interface Leavers {
+  readonly key: string
+  readonly unstamped: Map<ConnectionId, Departure>
+  /** In the order of their stamps. */
+  readonly stamped: Fifo<Departure>
 }
 
 /**
  * Who was in which groups here until their connections closed. A push to a group that was located before is theirs all the
- * same: not the group's any more, which they may be in again only later.
+ * same: not the group's any more, which they may be in again only later. By users in place of groups, it says which of
+ * them have closed a connection since a lookup. Whatever is asked of it costs as much as it finds.
  */
-export class Departed {
-  /** Of each group, in the order in which they left. */
-  readonly #departures = new Map<Group, Departure[]>()
-  #count = 0
+export class Departed<Key extends Group | Uid = Group> {
+  readonly #limit: number
+  readonly #leavers = new Map<string, Leavers>()
+  /** In the order in which they left. */
+  readonly #departures = new Fifo<Departure>()
+  #forgottenCount = 0
 
-  get isEmpty(): boolean {
-    return this.#count === 0
+  /** @param limit of departures that are remembered: beyond it, the oldest are forgotten early */
+  constructor(limit = MAX_REMEMBERED) {
+    this.#limit = limit
   }
 
-  add(group: Group, { id, uid }: Connection): void {
-    if (uid === undefined || this.#count >= MAX_REMEMBERED) return
-    const departure = { uid, connection: id, at: performance.now(), stamp: UNSTAMPED }
-    const departures = this.#departures.get(group)
-    if (departures === undefined) this.#departures.set(group, [departure])
-    else departures.push(departure)
-    this.#count++
-    this.#forgetOld()
+  /** How many are remembered. */
+  get size(): number {
+    return this.#departures.size
+  }
+
+  /** How many were forgotten early. */
+  get forgottenCount(): number {
+    return this.#forgottenCount
+  }
+
+  add(key: Key, { id, uid }: Connection): void {
+    if (uid === undefined) return
+    if (this.size >= this.#limit) {
+      this.#forgetFirst()
+      this.#forgottenCount++
+    }
+    const leavers = this.#leavers.get(key) ?? { key, unstamped: new Map(), stamped: new Fifo() }
+    const departure = { leavers, uid, connection: id, stamp: UNSTAMPED, isForgotten: false }
+    this.#leavers.set(key, leavers)
+    leavers.unstamped.set(id, departure)
+    this.#departures.push(departure)
+  }
+
+  /** Those whose departure the store has not stamped yet. */
+  unstamped(key: Key): readonly ConnectionId[] {
+    return [...(this.#leavers.get(key)?.unstamped.keys() ?? [])]
   }
 
   /** From this stamp on lookups know that it has left. */
-  stamp(group: Group, connection: ConnectionId, stamp: number): void {
-    const departure = this.#departures.get(group)?.findLast((each) => each.connection === connection)
-    if (departure !== undefined) departure.stamp = stamp
+  stamp(key: Key, connection: ConnectionId, stamp: number): void {
+    const leavers = this.#leavers.get(key)
+    const departure = leavers?.unstamped.get(connection)
+    if (leavers === undefined || departure === undefined) return
+    leavers.unstamped.delete(connection)
+    // A store that was lost may count from less again.
+    departure.stamp = Math.max(stamp, leavers.stamped.last?.stamp ?? stamp)
+    leavers.stamped.push(departure)
   }
 
   /** Those who have left since a lookup. */
-  since({ group, stamp }: GroupRef): readonly UserRef[] {
-    const departures = this.#departures.get(group)
-    if (departures === undefined) return NOBODY
+  since(ref: Key extends Uid ? UserRef : GroupRef): readonly UserRef[] {
+    const { stamp } = ref
+    const leavers = this.#leavers.get('uid' in ref ? ref.uid : ref.group)
+    if (leavers === undefined) return NOBODY
     const found: UserRef[] = []
-    for (let index = departures.length - 1; index >= 0; index--) {
-      const departure = departures[index]!
-      // They left, and were stamped, in order.
+    for (const { uid } of leavers.unstamped.values()) found.push({ uid, stamp })
+    for (let index = leavers.stamped.size - 1; index >= 0; index--) {
+      const departure = leavers.stamped.at(index)!
       if (departure.stamp <= stamp) break
-      found.push({ uid: departure.uid, stamp })
+      if (!departure.isForgotten) found.push({ uid: departure.uid, stamp })
     }
     return found
   }
 
-  /** Groups were last left in the order of the map's keys, or nearly so: those at its front go first. */
-  #forgetOld(): void {
-    const oldest = performance.now() - REMEMBER
-    for (const [group, departures] of this.#departures) {
-      const index = departures.findIndex(({ at }) => at >= oldest)
-      const old = index === -1 ? departures.length : index
-      if (old === 0) return
-      this.#count -= old
-      if (old === departures.length) this.#departures.delete(group)
-      else departures.splice(0, old)
-    }
+  /** No push comes any more that was located at this stamp or before. */
+  forgetUpTo(stamp: number): void {
+    while ((this.#departures.first?.stamp ?? UNSTAMPED) <= stamp) this.#forgetFirst()
+  }
+
+  #forgetFirst(): void {
+    const departure = this.#departures.shift()
+    if (departure === undefined) return
+    const { leavers, connection } = departure
+    departure.isForgotten = true
+    leavers.unstamped.delete(connection)
+    while (leavers.stamped.first?.isForgotten === true) leavers.stamped.shift()
+    if (leavers.unstamped.size + leavers.stamped.size === 0) this.#leavers.delete(leavers.key)
   }
 }
 

@@ -116,9 +116,19 @@ export class Hub implements Iterable<Connection> {
     return !this.#departures.isEmpty && this.#departures.has(uid)
   }
 
+  /** From now on no push comes that was located at this stamp or before. */
+  forgetDeparted(upTo: number): void {
+    this.#departed.forgetUpTo(upTo)
+  }
+
+  /** Members who have left and were forgotten while a push might still have come that was theirs. */
+  get forgottenDepartureCount(): number {
+    return this.#departed.forgottenCount
+  }
+
   /** Who was in some of the groups here when they were looked up, and no longer is. */
   departedFrom(groups: readonly GroupRef[], except: Except | undefined): readonly UserRef[] {
-    if (this.#departed.isEmpty) return NO_USERS
+    if (this.#departed.size === 0) return NO_USERS
     const found = new Map<Uid, UserRef>()
     for (const ref of groups) {
       for (const user of this.#departed.since(ref)) if (!this.#isIn(user.uid, ref.group)) found.set(user.uid, user)

@@ -43,6 +43,11 @@ export function createMetrics(server: Server, wrongKeyCount: () => number): Regi
     (stats) => stats.turnedAwayCount,
   )
   counter('flotilla_flooded_total', 'Connections closed as their client sent too much', (stats) => stats.floodedCount)
+  counter(
+    'flotilla_forgotten_departures_total',
+    'Members who left and were forgotten early, as too many did',
+    (stats) => stats.forgottenDepartureCount,
+  )
   counter('flotilla_wrong_keys_total', 'Requests with a wrong API key', wrongKeyCount)
   addClusterGauges(registry, server)
   return registry

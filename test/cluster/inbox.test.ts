@@ -20,13 +20,15 @@ function entry(position: number, seq: number): Entry {
     resent: false,
   }
   const bytes = binaryCodec.encode({ publisher: 'p', seq, envelopes: [push] })
-  return { position: String(position), bytes, order: position }
+  return { position: String(position), bytes, order: position, at: position }
 }
 
 /** An inbox whose entries are handed to it here, in any order and as often as a store might. */
 class Stage {
   readonly acked: string[] = []
   readonly delivered: string[] = []
+  /** What was delivered, and the times that were reached, as they came. */
+  readonly events: (string | number)[] = []
   /** By push: what is still to be done once it was handed out. */
   readonly afterwork = new Map<string, Promise<void>>()
   readonly asideCount = (): number => this.#inbox.poisonedCount
@@ -43,12 +45,14 @@ class Stage {
       },
       ack: (position: string) => void this.acked.push(position),
       setAside: async () => {},
+      reachedTime: (at: number) => void this.events.push(at),
     }
     const receiver = {
       isSure: true,
       confirm: async () => true,
       deliver: ({ id }: PushEnvelope, handover: Handover) => {
         this.delivered.push(id)
+        this.events.push(id)
         if (lagging.includes(id)) {
           handover.hold()
           this.#lagging.set(id, handover)
@@ -90,6 +94,13 @@ test('what is read again while it is open is neither delivered nor acked until i
   assert.deepEqual(stage.acked, ['1', '4'])
 })
 
+test('the time of what comes next is told before any of it is handed out', async () => {
+  const stage = new Stage()
+  await stage.read(entry(1, 1), entry(2, 2))
+  await stage.read(entry(3, 3))
+  assert.deepEqual(stage.events, [1, 'p1', 'p2', 3, 'p3'])
+})
+
 test('what is read again after its ack was lost is acked again', async () => {
   const stage = new Stage()
   await stage.read(entry(1, 1), entry(2, 2))
@@ -109,7 +120,7 @@ test('a batch that was appended twice is delivered once, and acked when its firs
 
 test('a poisoned entry that is read again is counted once', async () => {
   const stage = new Stage()
-  const poison = { position: '1', bytes: Buffer.from('no envelope'), order: 1 }
+  const poison = { position: '1', bytes: Buffer.from('no envelope'), order: 1, at: 1 }
   await stage.read(poison)
   await stage.read(poison, entry(2, 1))
   assert.deepEqual([stage.asideCount(), stage.delivered], [1, ['p1']])

@@ -125,6 +125,24 @@ test('nothing of a connection stays in the indexes once it has left', () => {
   assert.deepEqual([hub.size, hub.userCount, hub.groupCount], [0, 0, 0])
 })
 
+test('who has left a group is remembered until no push comes any more that is theirs, however long that takes', () => {
+  const hub = new Hub()
+  const member = bound(hub, 'm', 10)
+  hub.join(member, 'g' as Group)
+  hub.remove(member)
+  hub.stampDeparture('g' as Group, member.id, 1_000)
+  const departedAt = (stamp: number): unknown => {
+    const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp }] }
+    return hub.deliver(pushTo('', 0, { to })).departed
+  }
+  const theirs = { type: 'users', users: [{ uid: 'm', stamp: 999 }] }
+  assert.deepEqual([departedAt(999), departedAt(1_000)], [theirs, undefined])
+  hub.forgetDeparted(999)
+  assert.deepEqual(departedAt(999), theirs)
+  hub.forgetDeparted(1_000)
+  assert.deepEqual([departedAt(999), hub.forgottenDepartureCount], [undefined, 0])
+})
+
 test('a group push skips the excepted and reaches a member of two groups once', () => {
   const hub = new Hub()
   const [a, b] = [bound(hub, 'a', 1), bound(hub, 'b', 1)]

@@ -33,7 +33,7 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     const { inboxes, places, heldPlaces, broadcasts } = this.#store
     const place = before === undefined ? undefined : (places.get(before) ?? heldPlaces.get(before)?.place)
-    if (!inboxes.has(node)) inboxes.set(node, new Stream(this.#store.micros()))
+    if (!inboxes.has(node)) inboxes.set(node, new Stream(() => this.#store.micros()))
     if (!places.has(node)) places.set(node, place ?? broadcasts.last)
     return places.get(node)!
   }

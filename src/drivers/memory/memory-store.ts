@@ -60,7 +60,7 @@ export class MemoryStore {
   readonly inboxes = new Map<NodeId, Stream>()
   readonly sealed = new Map<NodeId, Stream>()
   readonly aside = new Map<NodeId, { readonly entry: Entry; readonly reason: string }[]>()
-  readonly broadcasts = new Stream(this.micros())
+  readonly broadcasts = new Stream(() => this.micros())
   /** How far each node has acked the broadcasts. */
   readonly places = new Map<NodeId, number>()
   /** The places of nodes that are gone, for a while, in ms by this store's clock: their processes may come back. */

@@ -5,10 +5,12 @@ export class Stream {
   #entries: Entry[] = []
   #first: number
   #bytes = 0
+  readonly #micros: () => number
 
-  /** @param start larger than every position of a stream that was here before: the clock will do */
-  constructor(start: number) {
-    this.#first = start
+  /** @param micros the store's clock. A stream begins there, behind every position of one that was here before. */
+  constructor(micros: () => number) {
+    this.#micros = micros
+    this.#first = micros()
   }
 
   /** The position of the newest entry, or of the newest that was forgotten. */
@@ -23,14 +25,15 @@ export class Stream {
 
   append(bytes: Uint8Array): void {
     const order = this.last + 1
-    this.#entries.push({ position: String(order), bytes: bytes.slice(), order })
+    this.#entries.push({ position: String(order), bytes: bytes.slice(), order, at: this.#micros() })
     this.#bytes += bytes.length
   }
 
   /** Appends again what stands there already; it takes no room twice. */
   repeat(entries: readonly Entry[]): void {
+    const at = this.#micros()
     for (const { bytes, order } of entries) {
-      this.#entries.push({ position: String(this.last + 1), bytes, order, isReplay: true })
+      this.#entries.push({ position: String(this.last + 1), bytes, order, at, isReplay: true })
     }
   }
 

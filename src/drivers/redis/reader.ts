@@ -23,11 +23,14 @@ export interface StreamPlace {
   start(): Promise<string>
 }
 
-/** An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. */
+/**
+ * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. Its id begins with the time
+ * in ms (Redis Streams: XADD).
+ */
 export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken] = fields
   const order = Number(taken ?? 0)
-  return { position: `${id} ${order} ${origin}`, bytes, order }
+  return { position: `${id} ${order} ${origin}`, bytes, order, at: Number.parseInt(id, 10) * 1_000 }
 }
 
 /**

@@ -2,8 +2,12 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Entry } from '../../../src/drivers/queue.ts'
 import { until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
+import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
+import { appliedTo, userHere } from '../state/words.ts'
 import { bytesOf, calm, dormant, fill, Inbox, numbered, opened, publishAllOf, unacked } from './words.ts'
+
+/** In µs. */
+const MS = 1_000
 
 export function inboxes(candidate: () => Candidate): void {
   describe('an inbox', { concurrency: CONCURRENCY }, () => {
@@ -29,6 +33,27 @@ export function inboxes(candidate: () => Candidate): void {
       await inbox.received(100)
       assert.deepEqual(inbox.texts, numbered(100))
       assert.equal(new Set(inbox.entries.map(({ position }) => position)).size, 100)
+    })
+
+    it('says of an entry when it was appended, by the clock that State stamps by', async (t) => {
+      const { queue: newQueue, state: newState } = stage(t, candidate(), calm)
+      const [queue, state] = [newQueue(), newState()]
+      const node = await joined(state)
+      await queue.open(node)
+      const inbox = new Inbox()
+      queue.consume(node, inbox.handler)
+      const now = async (): Promise<number> => (await appliedTo(state, node, [userHere('u')])).stamps[0]!
+      const times = [await now()]
+      for (const text of numbered(3)) {
+        await publishAllOf(queue, node, [text])
+        times.push(await now())
+      }
+      await inbox.received(3)
+      for (const [index, { at }] of inbox.entries.entries()) {
+        const [from, to] = [times[index]!, times[index + 1]!]
+        assert.ok(at >= from - MS && at <= to + MS, `${at} is between ${from} and ${to}`)
+        assert.ok(at >= (inbox.entries[index - 1]?.at ?? 0), 'it does not fall')
+      }
     })
 
     it('keeps what came before anybody read', async (t) => {
@@ -200,7 +225,7 @@ export function inboxes(candidate: () => Candidate): void {
       const { queue: open, settings } = stage(t, candidate(), calm)
       const queue = open()
       const node = await opened(queue)
-      const entry = { position: '', bytes: bytesOf('poison'), order: 0 }
+      const entry = { position: '', bytes: bytesOf('poison'), order: 0, at: 0 }
       await publishAllOf(queue, node, ['poison'])
       const inbox = new Inbox()
       const stop = queue.consume(node, inbox.handler)
