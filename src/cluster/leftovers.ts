@@ -1,5 +1,6 @@
 import { isFlotillaError } from '../errors.ts'
 import type { PushEnvelope, UserRef } from '../protocol/envelope.ts'
+import { acrossPartitions } from '../protocol/stamps.ts'
 import type { Connection } from '../sockets/connection.ts'
 import type { Frame, PushHead } from '../sockets/frame.ts'
 
@@ -96,8 +97,10 @@ function leftoverOf({ uid }: Connection, frame: Frame): Leftover | undefined {
   const { push: head } = frame
   if (uid === undefined || head === undefined || head.to.type === 'connections' || head.to.type === 'all')
     return undefined
-  const found = head.to.type === 'users' ? head.to.users.find((user) => user.uid === uid) : head.to.groups[0]
-  return found && { frame, head, user: { uid, stamp: found.stamp } }
+  const { to } = head
+  const stamp =
+    to.type === 'users' ? to.users.find((user) => user.uid === uid)?.stamp : acrossPartitions(to.groups[0]!.stamp)
+  return stamp === undefined ? undefined : { frame, head, user: { uid, stamp } }
 }
 
 /** Several of a user's connections may leave the same message behind. */

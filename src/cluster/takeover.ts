@@ -4,6 +4,7 @@ import type { ShutdownReason } from '../api.ts'
 import type { Logger } from '../logger.ts'
 import type { Address, Codec, PushEnvelope } from '../protocol/envelope.ts'
 import type { Group, NodeId, Uid } from '../protocol/ids.ts'
+import { acrossPartitions } from '../protocol/stamps.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { Hub } from '../sockets/hub.ts'
 
@@ -132,7 +133,9 @@ type FindUsers = (push: PushEnvelope) => Address | undefined
 
 function usersIn({ to, except }: PushEnvelope, members: ReadonlyMap<Group, readonly Uid[]>): Address | undefined {
   if (to.type !== 'groups') return undefined
-  const users = new Map(to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, stamp])))
+  const users = new Map(
+    to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, acrossPartitions(stamp)])),
+  )
   for (const uid of except?.uids ?? []) users.delete(uid)
   if (users.size === 0) return undefined
   return { type: 'users', users: Array.from(users, ([uid, stamp]) => ({ uid, stamp })) }

@@ -68,9 +68,9 @@ export type Change =
 
 export type Applied =
   /**
-   * A stamp for each change, in order. For one that puts a user or a member here, or takes a member away, it is larger
-   * than every stamp that a lookup of that user or group gave before, and no lookup gives a smaller one from then on; for
-   * others it means nothing.
+   * A stamp for each change, in order. That of a user or of a member, who is here now, has one connection less, or has
+   * left, MUST be larger than every stamp that a lookup of that user or group gave before, and no lookup of it MUST give a
+   * smaller one from then on. For a connection it means nothing.
    */
   | {
       readonly type: 'applied'
@@ -106,6 +106,12 @@ export interface ParkedMessage {
 /** Where a user or a group was found. */
 export interface Route {
   readonly nodes: readonly NodeId[]
+  /**
+   * The changes of a user or a group that were stored by then are those with a stamp up to this one: `nodes` knows of them
+   * all, and every later change MUST get a larger one. So it is for who is nowhere, who has never been anywhere, and
+   * where the store's clock was set back. A store that came back empty MUST begin with its clock, in µs. Two
+   * users, or a user and a group, may be in partitions with clocks of their own: see `acrossPartitions`.
+   */
   readonly stamp: number
   /** False while the store is being rebuilt after a loss: then "nobody" means "not known yet". */
   readonly settled: boolean

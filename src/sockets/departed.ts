@@ -1,5 +1,6 @@
 import type { GroupRef, UserRef } from '../protocol/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
+import { acrossPartitions } from '../protocol/stamps.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
 import { Fifo } from './fifo.ts'
 
@@ -79,17 +80,18 @@ export class Departed<Key extends Group | Uid = Group> {
     leavers.stamped.push(departure)
   }
 
-  /** Those who have left since a lookup. */
+  /** Those who have left since a lookup, with a stamp for them. */
   since(ref: Key extends Uid ? UserRef : GroupRef): readonly UserRef[] {
     const { stamp } = ref
+    const theirs = 'uid' in ref ? stamp : acrossPartitions(stamp)
     const leavers = this.#leavers.get('uid' in ref ? ref.uid : ref.group)
     if (leavers === undefined) return NOBODY
     const found: UserRef[] = []
-    for (const { uid } of leavers.unstamped.values()) found.push({ uid, stamp })
+    for (const { uid } of leavers.unstamped.values()) found.push({ uid, stamp: theirs })
     for (let index = leavers.stamped.size - 1; index >= 0; index--) {
       const departure = leavers.stamped.at(index)!
       if (departure.stamp <= stamp) break
-      if (!departure.isForgotten) found.push({ uid: departure.uid, stamp })
+      if (!departure.isForgotten) found.push({ uid: departure.uid, stamp: theirs })
     }
     return found
   }

@@ -1,5 +1,6 @@
 import type { Address, GroupRef, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
+import { acrossPartitions } from '../protocol/stamps.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
 import { Departed } from './departed.ts'
@@ -226,19 +227,21 @@ export class Hub implements Iterable<Connection> {
     going: readonly (readonly [Connection, GroupRef])[],
   ): readonly UserRef[] | undefined {
     const found = new Map<Uid, UserRef>()
-    for (const [{ uid }, { stamp }] of going) if (uid !== undefined) found.set(uid, { uid, stamp })
+    for (const [{ uid }, { stamp }] of going) {
+      if (uid !== undefined) found.set(uid, { uid, stamp: acrossPartitions(stamp) })
+    }
     // A copy that is sent again comes to each host of the groups: those who left have had theirs by the first.
     if (!push.resent) for (const user of this.departedFrom(groups, push.except)) found.set(user.uid, user)
     return found.size === 0 ? undefined : [...found.values()]
   }
 
   /**
-   * Who was bound by any of the refs before the lookup has had the first copy. Only younger connections can meet both a
-   * first copy and a re-sent one: those are remembered.
+   * Who was bound by any of the refs before the lookup has had the first copy. Only younger connections, and fresh ones, can
+   * meet both a first copy and a re-sent one: those are remembered.
    */
   #isDue(push: PushEnvelope, connection: Connection, age: number): boolean {
     if ((age & OLDER) !== 0 && push.resent) return false
-    return (age & YOUNGER) === 0 || !isKnown(this.#deliveries, push, connection)
+    return (age & (YOUNGER | FRESH)) === 0 || !isKnown(this.#deliveries, push, connection)
   }
 
   /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
@@ -330,6 +333,8 @@ interface RefIndex<Ref> {
   readonly find: (ref: Ref) => ReadonlySet<Connection>
   /** Since when; `undefined` where it is not. */
   readonly stampOf: (connection: Connection, ref: Ref) => number | undefined
+  /** Whether a copy for the connection's user, sent after a push to the ref, would reach the connection, too. */
+  readonly isFresh: (connection: Connection, ref: Ref) => boolean
   /** Whether one connection may be found by several refs. */
   readonly overlaps: boolean
 }
@@ -337,12 +342,14 @@ interface RefIndex<Ref> {
 const byUser = (hub: Hub): RefIndex<UserRef> => ({
   find: ({ uid }) => hub.ofUser(uid),
   stampOf: (connection, { uid }) => (connection.uid === uid ? connection.uidStamp : undefined),
+  isFresh: () => false,
   overlaps: false,
 })
 
 const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   find: ({ group }) => hub.ofGroup(group),
   stampOf: (connection, { group }) => connection.memberships.get(group),
+  isFresh: ({ uid, uidStamp }, { stamp }) => uid !== undefined && uidStamp > acrossPartitions(stamp),
   overlaps: true,
 })
 
@@ -354,12 +361,14 @@ const NOBODY_GOING: readonly never[] = Object.freeze([])
 // Bits: a connection may be in several of the target's groups.
 const OLDER = 1
 const YOUNGER = 2
+const FRESH = 4
 
 /** Whether a connection was bound by a ref before its lookup, or after. */
 function ageOf<Ref extends Stamped>(connection: Connection, ref: Ref, index: RefIndex<Ref>): number {
   const stamp = index.stampOf(connection, ref)
   if (stamp === undefined) return 0
-  return stamp > ref.stamp ? YOUNGER : OLDER
+  if (stamp > ref.stamp) return YOUNGER
+  return index.isFresh(connection, ref) ? OLDER | FRESH : OLDER
 }
 
 /** The same by any of the refs. Asking each connection for each ref would take a second for 10,000 of both. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { groupRouteOf, readMember, readNodeList, readRecords, readRoute } from '../../src/drivers/redis/records.ts'
+import {
+  nodesIn,
+  readEpoch,
+  readMember,
+  readNodeList,
+  readNodes,
+  readRecords,
+} from '../../src/drivers/redis/records.ts'
 import { binaryCodec } from '../../src/protocol/binary-codec.ts'
 import type { NodeId, Uid } from '../../src/protocol/ids.ts'
 import { runs } from '../support/fuzz.ts'
@@ -29,20 +36,14 @@ test('connections of a user are whole, or left out', () => {
 })
 
 test('a route, whatever it was made of, can be written into a batch', () => {
-  const property = fc.property(
-    anyValue,
-    fc.dictionary(fc.string(), anyValue),
-    fc.boolean(),
-    (value, hash, hasStamp) => {
-      const routes = [readRoute(value, true), groupRouteOf(hasStamp ? { ...hash, '#': value } : hash, true)]
-      for (const { nodes, stamp } of routes) {
-        assert.ok(nodes.every((node) => typeof node === 'string'))
-        const to = { type: 'users' as const, users: [{ uid: 'u' as Uid, stamp }] }
-        const reply = { type: 'control' as const, to, action: { type: 'join' as const, groups: [] } }
-        binaryCodec.encode({ publisher: 'p', seq: 1, envelopes: [{ ...reply, replyTo: NODE, correlation: 1 }] })
-      }
-    },
-  )
+  const property = fc.property(anyValue, fc.array(anyValue), fc.nat(), (value, fields, number) => {
+    for (const node of [...readNodes(value), ...nodesIn(fields)]) assert.match(node, /-/)
+    for (const told of [value, `epoch ${value}`, `${value} ${number}`]) {
+      const to = { type: 'users' as const, users: [{ uid: 'u' as Uid, stamp: readEpoch(told).stamp }] }
+      const reply = { type: 'control' as const, to, action: { type: 'join' as const, groups: [] } }
+      binaryCodec.encode({ publisher: 'p', seq: 1, envelopes: [{ ...reply, replyTo: NODE, correlation: 1 }] })
+    }
+  })
   fc.assert(property, runs(2_000))
 })
 

@@ -116,6 +116,44 @@ test('who had the first copy by one group does not get a re-sent one by another 
   assert.equal(hub.deliver({ ...push, resent: true }).deliveredCount, 0)
 })
 
+/** A push to a group in a partition whose clock is 50 ms ahead of the users'. */
+const lookedUp = 1_700_000_000_050_000
+const toGroup = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: lookedUp }] }
+
+function memberSince(hub: Hub, uid: string, uidStamp: number): Connection {
+  const member = bound(hub, uid, uidStamp)
+  hub.join(member, 'g' as Group)
+  member.setMembership('g' as Group, lookedUp - 10)
+  return member
+}
+
+test('who moves while a push to the group is on its way counts as a newcomer, though the clocks of two masters differ', () => {
+  const [left, moved] = [new Hub(), new Hub()]
+  const leaving = memberSince(left, 'u', lookedUp - 5_000_000)
+  left.remove(leaving)
+  left.stampDeparture('g' as Group, leaving.id, lookedUp + 1)
+  const { gone } = left.deliver({ ...pushTo('', 0), to: toGroup })
+  // The lookup came before this, by the time that passes for everyone.
+  const newcomer = bound(moved, 'u', lookedUp - 49_000)
+  assert.equal(moved.deliver({ ...pushTo('', 0), to: { type: 'users', users: gone! }, resent: true }).deliveredCount, 1)
+  assert.ok(got(newcomer))
+})
+
+for (const order of ['first', 'last']) {
+  test(`who was bound just before a push to the group has it once, also where a copy for the user comes ${order}`, () => {
+    const hub = new Hub()
+    memberSince(hub, 'u', lookedUp - 60_000)
+    memberSince(hub, 'settled', lookedUp - 5_000_000)
+    const push = { ...pushTo('', 0), to: toGroup }
+    const copy = { ...push, to: pushTo('u', lookedUp - 1_000_000).to, resent: true }
+    const copies = order === 'first' ? [copy, push] : [push, copy]
+    assert.deepEqual(
+      copies.map((each) => hub.deliver(each).deliveredCount),
+      order === 'first' ? [1, 1] : [2, 0],
+    )
+  })
+}
+
 test('nothing of a connection stays in the indexes once it has left', () => {
   const hub = new Hub()
   const connection = bound(hub, 'u', 10)

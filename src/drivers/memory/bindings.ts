@@ -4,7 +4,6 @@ import type { ConnectionId, Group, NodeId, Uid } from '../../protocol/ids.ts'
 import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
 
 interface User {
-  stamp: number
   /** Only nodes on which the user has a connection, so that a route is never stale. */
   readonly byNode: Map<NodeId, readonly ConnectionRecord[]>
 }
@@ -17,7 +16,6 @@ interface Member {
 }
 
 interface Crowd {
-  stamp: number
   readonly members: Map<ConnectionId, Member>
 }
 
@@ -28,24 +26,28 @@ export class Bindings {
   readonly #users = new Map<Uid, User>()
   readonly #groups = new Map<Group, Crowd>()
   readonly #connections = new Map<ConnectionId, NodeId>()
-  readonly #nextStamp: () => number
+  readonly #micros: () => number
+  /** Counts over all users and groups, which is more than is asked. */
+  #stamp: number
 
-  constructor(nextStamp: () => number) {
-    this.#nextStamp = nextStamp
+  /** @param micros the store's clock, in µs */
+  constructor(micros: () => number) {
+    this.#micros = micros
+    this.#stamp = micros()
   }
 
   apply(node: NodeId, change: Change): number {
     const stamp = this.#nextStamp()
     switch (change.type) {
       case 'user':
-        this.#setUser(node, change.uid, change.connections, stamp)
+        this.#setUser(node, change.uid, change.connections)
         return stamp
       case 'connection':
         this.#setConnection(node, change.connection, change.present)
         return stamp
       case 'member':
         if (change.present) this.#addMember(node, change.group, change.connection, stamp)
-        else this.#removeMember(node, change.group, change.connection.connection, stamp)
+        else this.#removeMember(node, change.group, change.connection.connection)
         return stamp
       default:
         throw change satisfies never
@@ -53,26 +55,23 @@ export class Bindings {
   }
 
   clean(node: NodeId): void {
+    this.#nextStamp()
     for (const uid of this.#users.keys()) this.#removeUser(node, uid)
     for (const [group, { members }] of this.#groups) {
-      for (const connection of members.keys()) this.#removeMember(node, group, connection, this.#nextStamp())
+      for (const connection of members.keys()) this.#removeMember(node, group, connection)
     }
     for (const connection of this.#connections.keys()) this.#setConnection(node, connection, false)
   }
 
   locate({ uids, groups, connections }: Lookup): Located {
     return {
-      uids: uids.map((uid) => {
-        const user = this.#users.get(uid)
-        return routeOf(user?.byNode.keys() ?? [], user?.stamp)
-      }),
+      uids: uids.map((uid) => this.#routeOf(this.#users.get(uid)?.byNode.keys() ?? [])),
       groups: groups.map((group) => {
-        const crowd = this.#groups.get(group)
-        const nodes = Array.from(crowd?.members.values() ?? [], (member) => member.node)
-        return routeOf(new Set(nodes), crowd?.stamp)
+        const nodes = Array.from(this.#groups.get(group)?.members.values() ?? [], (member) => member.node)
+        return this.#routeOf(new Set(nodes))
       }),
       connections: connections.map(({ connection, node }) =>
-        routeOf(node !== undefined && this.#connections.get(connection) === node ? [node] : []),
+        this.#routeOf(node !== undefined && this.#connections.get(connection) === node ? [node] : []),
       ),
     }
   }
@@ -108,10 +107,19 @@ export class Bindings {
     return { members: page.map(({ record, node }) => infoOf(record, node)), memberCount: all.length, ...more }
   }
 
-  #setUser(node: NodeId, uid: Uid, connections: readonly ConnectionRecord[], stamp: number): void {
+  #nextStamp(): number {
+    this.#stamp = Math.max(this.#stamp + 1, this.#micros())
+    return this.#stamp
+  }
+
+  /** Nothing here is ever lost and rebuilt, so "nobody" is always known. */
+  #routeOf(nodes: Iterable<NodeId>): Route {
+    return { nodes: [...nodes], stamp: this.#stamp, settled: true }
+  }
+
+  #setUser(node: NodeId, uid: Uid, connections: readonly ConnectionRecord[]): void {
     if (connections.length === 0) return this.#removeUser(node, uid)
-    const user: User = this.#users.get(uid) ?? { stamp, byNode: new Map() }
-    user.stamp = stamp
+    const user: User = this.#users.get(uid) ?? { byNode: new Map() }
     user.byNode.set(node, [...connections])
     this.#users.set(uid, user)
   }
@@ -129,26 +137,18 @@ export class Bindings {
 
   /** Written again it keeps its place, so that no page shows it twice. */
   #addMember(node: NodeId, group: Group, record: ConnectionRecord, stamp: number): void {
-    const crowd: Crowd = this.#groups.get(group) ?? { stamp, members: new Map() }
+    const crowd: Crowd = this.#groups.get(group) ?? { members: new Map() }
     const order = crowd.members.get(record.connection)?.order ?? stamp
-    crowd.stamp = stamp
     crowd.members.set(record.connection, { record, node, order })
     this.#groups.set(group, crowd)
   }
 
   /** The connection may meanwhile be a member through its node's next incarnation: then it stays. */
-  #removeMember(node: NodeId, group: Group, connection: ConnectionId, stamp: number): void {
-    const crowd = this.#groups.get(group)
-    const members = crowd?.members
-    if (crowd !== undefined) crowd.stamp = stamp
+  #removeMember(node: NodeId, group: Group, connection: ConnectionId): void {
+    const members = this.#groups.get(group)?.members
     if (members?.get(connection)?.node === node) members.delete(connection)
     if (members?.size === 0) this.#groups.delete(group)
   }
-}
-
-/** Nothing here is ever lost and rebuilt, so "nobody" is always known. */
-function routeOf(nodes: Iterable<NodeId>, stamp = 0): Route {
-  return { nodes: [...nodes], stamp, settled: true }
 }
 
 function infoOf({ connection, uid, path, ip, since }: ConnectionRecord, node: NodeId): ConnectionInfo {

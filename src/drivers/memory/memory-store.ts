@@ -54,7 +54,7 @@ export class MemoryStore {
   readonly hearing: Hearing = { at: 0, heard: this.now(), gaps: 0 }
   nodesVersion = 0
 
-  readonly bindings = new Bindings(() => this.#nextStamp())
+  readonly bindings = new Bindings(() => this.micros())
   readonly parking = new Parking(() => this.now())
 
   readonly inboxes = new Map<NodeId, Stream>()
@@ -69,8 +69,6 @@ export class MemoryStore {
   /** Emits `in:<node>` and `all` when something was appended there. */
   readonly appended = new EventEmitter().setMaxListeners(0)
 
-  #lastStamp = 0
-
   /** The store's clock: ms since 1970, never set back as a wall clock may be. */
   now(): number {
     return performance.timeOrigin + performance.now()
@@ -78,11 +76,5 @@ export class MemoryStore {
 
   micros(): number {
     return Math.floor(this.now() * 1_000)
-  }
-
-  /** Grows over all users and groups, which is more than is asked. */
-  #nextStamp(): number {
-    this.#lastStamp = Math.max(this.#lastStamp + 1, this.micros())
-    return this.#lastStamp
   }
 }

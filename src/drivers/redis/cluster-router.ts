@@ -114,12 +114,19 @@ export class ClusterRouter extends Redis {
     Promise.all(parts).then(() => command.resolve(values), command.reject)
   }
 
-  /** While a slot moves, some of its keys are here and some there: then one by one. */
-  #valuesOf(keys: (string | Buffer)[]): Promise<(string | null)[]> {
-    return this.mget(keys).catch((error: unknown) => {
+  /**
+   * While a slot moves, some of its keys are here and some there: then one by one, the first before the others, so that no
+   * epoch is newer than what is found beside it.
+   */
+  async #valuesOf(keys: (string | Buffer)[]): Promise<(string | null)[]> {
+    try {
+      return await this.mget(keys)
+    } catch (error) {
       if (!isTryAgain(error)) throw error
-      return Promise.all(keys.map((key) => this.get(key)))
-    })
+      const [first, ...others] = keys
+      const value = await this.get(first!)
+      return [value, ...(await Promise.all(others.map((key) => this.get(key))))]
+    }
   }
 
   #follow(command: Command, slot: number | null): void {

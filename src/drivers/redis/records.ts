@@ -2,8 +2,7 @@
 // has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { NodeId, Uid } from '../../protocol/ids.ts'
-import type { ConnectionRecord, GoneNode, LiveNode, NodeList, Route } from '../state.ts'
-import { MARKER } from './keys.ts'
+import type { ConnectionRecord, GoneNode, LiveNode, NodeList } from '../state.ts'
 
 /** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
 export const KEEP_GONE = 60_000
@@ -36,24 +35,32 @@ export function readMember(connection: string, node: NodeId, value: string): Con
   return typeof uid === 'string' ? { ...member, uid } : member
 }
 
-/** "stamp nodeA nodeB" */
-export function readRoute(value: string | null | undefined, settled: boolean): Route {
-  if (value === null || value === undefined) return { nodes: [], stamp: 0, settled }
+/** What a partition says of itself, "epoch stamp"; an epoch has no space. */
+export function readEpoch(value: string | null | undefined): { epoch: string | undefined; stamp: number } {
+  if (value === null || value === undefined) return { epoch: undefined, stamp: 0 }
   const end = value.indexOf(' ')
-  const stamp = Number(value.slice(0, end))
-  const nodes = value.slice(end + 1)
-  if (!isStamp(stamp)) return { nodes: [], stamp: 0, settled }
-  // Most users are on one node.
-  const isOne = !nodes.includes(' ')
-  return { nodes: (isOne ? [nodes] : nodes.split(' ')) as NodeId[], stamp, settled }
+  if (end === -1) return { epoch: value, stamp: 0 }
+  const stamp = Number(value.slice(end + 1))
+  return { epoch: value.slice(0, end), stamp: isStamp(stamp) ? stamp : 0 }
 }
 
-/** A hash of nodes, and the stamp at the field `#`. */
-export function groupRouteOf(hash: Readonly<Record<string, string>>, settled: boolean): Route {
-  const { [MARKER]: written, ...nodes } = hash
-  const stamp = Number(written ?? 0)
-  if (!isStamp(stamp)) return { nodes: [], stamp: 0, settled }
-  return { nodes: Object.keys(nodes) as NodeId[], stamp, settled }
+const NOWHERE: readonly NodeId[] = Object.freeze([])
+
+/** "nodeA nodeB" */
+export function readNodes(value: string | null | undefined): readonly NodeId[] {
+  if (value === null || value === undefined) return NOWHERE
+  // Most users are on one node.
+  if (!value.includes(' ')) return isNode(value) ? [value] : NOWHERE
+  return nodesIn(value.split(' '))
+}
+
+/** Of what is listed, what is a node. */
+export function nodesIn(words: readonly string[]): NodeId[] {
+  return words.filter(isNode)
+}
+
+function isNode(word: string): word is NodeId {
+  return word.includes('-')
 }
 
 /** What is parked for a user, by push: "µs order stamp bytes", oldest first. */

@@ -59,7 +59,11 @@ export class RedisCleaner {
 
   async #cleanUsers(node: NodeId, partition: number, uids: readonly Uid[]): Promise<void> {
     for (const chunk of chunks(uids)) {
-      const keys = [this.#keys.holdings(partition, node), ...chunk.map((uid) => this.#keys.route(partition, uid))]
+      const keys = [
+        this.#keys.holdings(partition, node),
+        this.#keys.epoch(partition),
+        ...chunk.map((uid) => this.#keys.route(partition, uid)),
+      ]
       await this.#client.run((redis) => redis.fltCleanUsers(keys.length, ...keys, node, ...chunk.map(userField)))
     }
   }
@@ -68,6 +72,7 @@ export class RedisCleaner {
     for (const chunk of chunks(groups)) {
       const keys = [
         this.#keys.holdings(partition, node),
+        this.#keys.epoch(partition),
         this.#keys.groupsOf(partition, node),
         ...chunk.flatMap((group) => [
           this.#keys.groupRoute(partition, group),

@@ -36,8 +36,9 @@ import { RedisParking } from './redis-parking.ts'
 import {
   KEEP_GONE,
   readNodeList,
-  readRoute,
-  groupRouteOf,
+  readEpoch,
+  readNodes,
+  nodesIn,
   readRecords,
   writeMember,
   writeRecords,
@@ -90,7 +91,7 @@ export class RedisState implements State {
     const epochs = await forAllPartitions(this.#client, (redis, partition) =>
       redis.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
-    for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, epochs[partition] as string)
+    for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, readEpoch(epochs[partition] as string).epoch!)
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
     await forAllPartitions(this.#client, (redis, partition) => redis.persist(keys.holdings(partition, node)))
@@ -202,7 +203,7 @@ export class RedisState implements State {
   }
 
   #bind(node: NodeId, { partition, users, connections }: PartitionBindings): ScriptCall {
-    const keys = [this.#keys.holdings(partition, node)]
+    const keys = [this.#keys.holdings(partition, node), this.#keys.epoch(partition)]
     const args: string[] = [node]
     for (const { change } of users) {
       keys.push(this.#keys.route(partition, change.uid), this.#keys.parked(partition, change.uid))
@@ -216,7 +217,7 @@ export class RedisState implements State {
     const keys = this.#keys
     const partition = partitionOf(group)
     return redis.fltSetMember(
-      [keys.holdings(partition, node), keys.groupRoute(partition, group)],
+      [keys.holdings(partition, node), keys.epoch(partition), keys.groupRoute(partition, group)],
       [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
       [node, group, connection.connection, present ? writeMember(connection) : ''],
     )
@@ -266,23 +267,32 @@ export class RedisState implements State {
     for (const [index, uid] of uids.entries()) strings.push(this.#keys.route(uidParts[index]!, uid))
     const [values, ...rest] = await this.#read(strings, lookup)
     const storeNow = this.#storeNow()
-    const settled = new Map(
-      parts.map((partition, index) => [partition, this.#epochs.isSettled(partition, values[index], storeNow)]),
-    )
+    const told = new Map(parts.map((partition, index) => [partition, this.#tellOf(partition, values[index], storeNow)]))
+    const route = (partition: number, nodes: readonly NodeId[]): Route => ({ nodes, ...told.get(partition)! })
     const located: Located = {
-      uids: uids.map((_, index) => readRoute(values[parts.length + index], settled.get(uidParts[index]!)!)),
-      groups: groups.map((_, index) =>
-        groupRouteOf(rest[index] as Record<string, string>, settled.get(groupParts[index]!)!),
-      ),
+      uids: uids.map((_, index) => route(uidParts[index]!, readNodes(values[parts.length + index]))),
+      groups: groups.map((_, index) => route(groupParts[index]!, nodesIn(rest[index] as string[]))),
       connections: connections.map(({ node }, index): Route => {
         const isThere = node !== undefined && rest[groups.length + index] === 1
-        return { nodes: isThere ? [node] : [], stamp: 0, settled: settled.get(connectionParts[index]!)! }
+        return { ...route(connectionParts[index]!, isThere ? [node] : []), stamp: 0 }
       }),
     }
     return performance.now() < this.#doubtUntil ? doubted(located) : located
   }
 
-  /** One MGET for what is strings, which is all there is when users alone are asked for. */
+  #tellOf(
+    partition: number,
+    value: string | null | undefined,
+    storeNow: number | undefined,
+  ): { stamp: number; settled: boolean } {
+    const { epoch, stamp } = readEpoch(value)
+    return { stamp, settled: this.#epochs.isSettled(partition, epoch, storeNow) }
+  }
+
+  /**
+   * One MGET for what is strings, which is all there is when users alone are asked for. Epochs come first: with a stamp
+   * older than what is found, somebody may have to be remembered; with a younger one, somebody would miss the message.
+   */
   async #read(strings: readonly string[], lookup: Lookup): Promise<[(string | null)[], ...unknown[]]> {
     const { groups, connections } = lookup
     if (groups.length === 0 && connections.length === 0) {
@@ -290,7 +300,7 @@ export class RedisState implements State {
     }
     const replies = await this.#client.batch((redis) => [
       redis.mget(strings as string[]),
-      ...groups.map((group) => redis.hgetall(this.#keys.groupRoute(partitionOf(group), group))),
+      ...groups.map((group) => redis.hkeys(this.#keys.groupRoute(partitionOf(group), group))),
       ...connections.map(({ connection, node }) => {
         // No node bears an empty id: what is nowhere is asked for in vain, and keeps its place among the replies.
         const holdings = this.#keys.holdings(partitionOfConnection(connection) ?? 0, node ?? ('' as NodeId))
@@ -303,7 +313,7 @@ export class RedisState implements State {
   async connections(uid: Uid): Promise<ConnectionInfo[]> {
     const partition = partitionOf(uid)
     const route = await this.#client.run((redis) => redis.get(this.#keys.route(partition, uid)))
-    const { nodes } = readRoute(route, true)
+    const nodes = readNodes(route)
     if (nodes.length === 0) return []
     const values = (await this.#client.batch((redis) =>
       nodes.map((node) => redis.hget(this.#keys.holdings(partition, node), userField(uid))),
@@ -313,9 +323,9 @@ export class RedisState implements State {
 
   async members(group: Group, limit: number, cursor?: string, ignored?: ReadonlySet<NodeId>): Promise<MemberPageOf> {
     const partition = partitionOf(group)
-    const hash = await this.#client.run((redis) => redis.hgetall(this.#keys.groupRoute(partition, group)))
-    const nodes = groupRouteOf(hash, true)
-      .nodes.filter((node) => !ignored?.has(node))
+    const listed = await this.#client.run((redis) => redis.hkeys(this.#keys.groupRoute(partition, group)))
+    const nodes = nodesIn(listed)
+      .filter((node) => !ignored?.has(node))
       .sort()
     const counts = (await this.#client.batch((redis) =>
       nodes.map((node) => redis.hlen(this.#keys.groupMembers(partition, group, node))),

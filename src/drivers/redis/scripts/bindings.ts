@@ -1,29 +1,33 @@
 import { INT, NOW } from './lua.ts'
 
-/** A route is "stamp nodeA nodeB": its stamp and the other nodes in it. */
-const SPLIT_ROUTE = `
-local function split(route, node)
-  local stamp, others, listed = 0, '', false
-  if not route then return stamp, others, listed end
-  for word in string.gmatch(route, '%S+') do
-    if stamp == 0 then stamp = tonumber(word)
-    elseif word == node then listed = true
-    else others = others .. ' ' .. word end
-  end
-  return stamp, others, listed
+/**
+ * A partition counts its stamps behind its epoch: "epoch stamp", at KEYS[2]. They never run back while the partition is
+ * there, whoever leaves it and whatever becomes of the clock. Without an epoch it was lost: then `stamp` is nil.
+ */
+const STAMPS = `
+local epoch, stamp = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) ?(%d*)$')
+stamp = epoch and (tonumber(stamp) or 0)
+local function nextStamp()
+  stamp = math.max(stamp + 1, micros)
+  return int(stamp)
 end
-local function unlist(key, node)
-  local stamp, others, listed = split(redis.call('GET', key), node)
-  if not listed then return stamp end
-  if others == '' then redis.call('DEL', key) else redis.call('SET', key, int(stamp) .. others) end
-  return stamp
-end
+local function keepStamp() redis.call('SET', KEYS[2], epoch .. ' ' .. int(stamp)) end
 `
 
-const UNLIST_GROUP = `
-local function unlistGroup(route, members, node)
-  redis.call('HDEL', route, node)
-  if redis.call('HLEN', route) <= 1 then redis.call('DEL', route) end
+/** A route is "nodeA nodeB": the other nodes in it, each after a space, and whether the node itself is. */
+const WITHOUT = `
+local function without(route, node)
+  local others, listed = '', false
+  if not route then return others, listed end
+  for word in string.gmatch(route, '%S+') do
+    if word == node then listed = true else others = others .. ' ' .. word end
+  end
+  return others, listed
+end
+local function unlist(key, node)
+  local others, listed = without(redis.call('GET', key), node)
+  if not listed then return end
+  if others == '' then redis.call('DEL', key) else redis.call('SET', key, string.sub(others, 2)) end
 end
 `
 
@@ -32,26 +36,24 @@ end
  * and value among the arguments; what is left of those is connections. Answers the users' stamps, with a plus where
  * something is parked, or nil where the marker is gone.
  */
-export const bindLua = `${NOW}${INT}${SPLIT_ROUTE}
--- KEYS holdings (route parked)…; ARGV node (field value)… (field present)…
-if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
-local node, stamps = ARGV[1], {}
-for user = 1, (#KEYS - 1) / 2 do
-  local route, parked, field, value = KEYS[2 * user], KEYS[2 * user + 1], ARGV[2 * user], ARGV[2 * user + 1]
-  local stamp, others
+export const bindLua = `${NOW}${INT}${STAMPS}${WITHOUT}
+-- KEYS holdings epoch (route parked)…; ARGV node (field value)… (field present)…
+if not epoch or redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+local node, stamps, users = ARGV[1], {}, (#KEYS - 2) / 2
+for user = 1, users do
+  local route, parked, field, value = KEYS[2 * user + 1], KEYS[2 * user + 2], ARGV[2 * user], ARGV[2 * user + 1]
+  stamps[user] = nextStamp()
   if value == '' then
     redis.call('HDEL', KEYS[1], field)
-    stamp = unlist(route, node)
+    unlist(route, node)
   else
-    stamp, others = split(redis.call('GET', route), node)
-    stamp = math.max(stamp + 1, micros)
     redis.call('HSET', KEYS[1], field, value)
-    redis.call('SET', route, int(stamp) .. others .. ' ' .. node)
+    redis.call('SET', route, node .. without(redis.call('GET', route), node))
+    if redis.call('EXISTS', parked) == 1 then stamps[user] = stamps[user] .. '+' end
   end
-  stamps[user] = int(stamp)
-  if value ~= '' and redis.call('EXISTS', parked) == 1 then stamps[user] = stamps[user] .. '+' end
 end
-for at = #KEYS + 1, #ARGV, 2 do
+if users > 0 then keepStamp() end
+for at = 2 * users + 2, #ARGV, 2 do
   if ARGV[at + 1] == '1' then redis.call('HSET', KEYS[1], ARGV[at], '') else redis.call('HDEL', KEYS[1], ARGV[at]) end
 end
 return table.concat(stamps, ' ')`
@@ -59,28 +61,28 @@ return table.concat(stamps, ' ')`
 /** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
 export const bindingScripts = {
   fltSetMember: {
-    numberOfKeys: 4,
-    lua: `${NOW}${INT}${UNLIST_GROUP}
--- KEYS holdings groupRoute groupMembers groupsOf; ARGV node group connection record
-if redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
-local stamp = math.max((tonumber(redis.call('HGET', KEYS[2], '#')) or 0) + 1, micros)
+    numberOfKeys: 5,
+    lua: `${NOW}${INT}${STAMPS}
+-- KEYS holdings epoch groupRoute groupMembers groupsOf; ARGV node group connection record
+if not epoch or redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+local stamp = nextStamp()
+keepStamp()
 if ARGV[4] == '' then
-  redis.call('HDEL', KEYS[3], ARGV[3])
-  if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], '#', int(stamp)) end
-  if redis.call('EXISTS', KEYS[3]) == 0 then
-    redis.call('SREM', KEYS[4], ARGV[2])
-    unlistGroup(KEYS[2], KEYS[3], ARGV[1])
+  redis.call('HDEL', KEYS[4], ARGV[3])
+  if redis.call('EXISTS', KEYS[4]) == 0 then
+    redis.call('SREM', KEYS[5], ARGV[2])
+    redis.call('HDEL', KEYS[3], ARGV[1])
   end
-  return int(stamp)
+  return stamp
 end
-redis.call('HSET', KEYS[3], ARGV[3], ARGV[4])
-redis.call('HSET', KEYS[2], '#', int(stamp), ARGV[1], 1)
-redis.call('SADD', KEYS[4], ARGV[2])
-return int(stamp)`,
+redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
+redis.call('HSET', KEYS[3], ARGV[1], 1)
+redis.call('SADD', KEYS[5], ARGV[2])
+return stamp`,
   },
 
   fltUnroute: {
-    lua: `${INT}${SPLIT_ROUTE}
+    lua: `${WITHOUT}
 -- KEYS holdings route…; ARGV node field…
 for at = 2, #KEYS do
   if redis.call('HEXISTS', KEYS[1], ARGV[at]) == 0 then unlist(KEYS[at], ARGV[1]) end
@@ -91,13 +93,12 @@ return 1`,
   // Messages that wait for users, each with how many it waits for. One step: either the user is somewhere, or whoever binds
   // the user next finds the message. A user's field without a name counts the bytes of its messages.
   fltPark: {
-    lua: `${NOW}${INT}${SPLIT_ROUTE}
+    lua: `${NOW}${INT}${WITHOUT}
 -- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes count (user stamp)…)…
 local ignored, most, mostBytes, ttl, userCount = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local order, answers, isFound = 0, {}, {}
 for user = 1, userCount do
-  local _, others = split(redis.call('GET', KEYS[2 * user - 1]), ignored)
-  isFound[user] = others ~= ''
+  isFound[user] = without(redis.call('GET', KEYS[2 * user - 1]), ignored) ~= ''
 end
 local function isFull(parked, size)
   local count = redis.call('HLEN', parked) - 1
@@ -169,24 +170,32 @@ return 1`,
   // Cleaning up after an evicted node.
 
   fltCleanUsers: {
-    lua: `${INT}${SPLIT_ROUTE}
--- KEYS holdings route…; ARGV node field…
+    lua: `${NOW}${INT}${STAMPS}${WITHOUT}
+-- KEYS holdings epoch route…; ARGV node field…
 if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-for at = 2, #KEYS do
+for at = 3, #KEYS do
   unlist(KEYS[at], ARGV[1])
-  redis.call('HDEL', KEYS[1], ARGV[at])
+  redis.call('HDEL', KEYS[1], ARGV[at - 1])
+end
+if epoch then
+  nextStamp()
+  keepStamp()
 end
 return 1`,
   },
 
   fltCleanGroups: {
-    lua: `${UNLIST_GROUP}
--- KEYS holdings groupsOf (groupRoute groupMembers)…; ARGV node group…
+    lua: `${NOW}${INT}${STAMPS}
+-- KEYS holdings epoch groupsOf (groupRoute groupMembers)…; ARGV node group…
 if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-for at = 3, #KEYS, 2 do
+for at = 4, #KEYS, 2 do
   redis.call('DEL', KEYS[at + 1])
-  unlistGroup(KEYS[at], KEYS[at + 1], ARGV[1])
-  redis.call('SREM', KEYS[2], ARGV[(at + 1) / 2])
+  redis.call('HDEL', KEYS[at], ARGV[1])
+  redis.call('SREM', KEYS[3], ARGV[at / 2])
+end
+if epoch then
+  nextStamp()
+  keepStamp()
 end
 return 1`,
   },

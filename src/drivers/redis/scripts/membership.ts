@@ -54,7 +54,7 @@ return redis.call('INCR', KEYS[5])`,
 -- KEYS holdings epoch; ARGV salt ttl
 redis.call('HSET', KEYS[1], '#', 1)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('SET', KEYS[2], ARGV[1] .. ':' .. int(now), 'NX')
+redis.call('SET', KEYS[2], ARGV[1] .. ':' .. int(now) .. ' ' .. int(micros), 'NX')
 return redis.call('GET', KEYS[2])`,
   },
 
