@@ -162,8 +162,12 @@ export class Bindings {
     const stampers: ((stamp: number) => void)[] = []
     for (const uid of users) {
       const here = [...this.#hub.ofUser(uid)]
+      const left = this.#hub.unstampedUserDepartures(uid)
       changes.push({ type: 'user', uid, connections: here.map(recordOf) })
-      stampers.push((stamp) => stampUser(uid, here, stamp))
+      stampers.push((stamp) => {
+        stampUser(uid, here, stamp)
+        this.#hub.stampUserDepartures(uid, left, stamp)
+      })
     }
     for (const { group, connection } of memberships.values()) {
       const present = this.#hub.ofGroup(group).has(connection)

@@ -82,7 +82,7 @@ export class Forwarder {
     const { hub, state, node } = this.#init
     const stale = new Set<Uid>()
     for (const { users } of forwards) {
-      for (const { uid } of users) if (hub.ofUser(uid).size === 0 && !hub.hasJustLeft(uid)) stale.add(uid)
+      for (const user of users) if (hub.ofUser(user.uid).size === 0 && !hub.hasLeftSince(user)) stale.add(user.uid)
     }
     if (stale.size > 0) await state.unroute(node(), [...stale])
   }

@@ -10,8 +10,6 @@ import { Recent } from './recent.ts'
 
 /** How long a re-sent message can still meet a connection that has it. */
 const REMEMBER_DELIVERIES = 60_000
-/** How long a push is usually on its way to a node that a user has just left. */
-const REMEMBER_DEPARTURES = 2_000
 /** How long after a failure somebody sends a push again with the same id. */
 const REMEMBER_NAMED = 60_000
 const MAX_REMEMBERED = 100_000
@@ -32,7 +30,7 @@ export class Hub implements Iterable<Connection> {
   readonly #byGroup = new Map<Group, Set<Connection>>()
   readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
   readonly #namedDeliveries = new Recent(REMEMBER_NAMED, MAX_REMEMBERED)
-  readonly #departures = new Recent(REMEMBER_DEPARTURES, MAX_REMEMBERED)
+  readonly #departedUsers = new Departed<Uid>()
   readonly #departed = new Departed()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
@@ -81,7 +79,7 @@ export class Hub implements Iterable<Connection> {
   /** Forgets a connection that went; what is on its way to it will be sent after it. */
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return
-    if (connection.uid !== undefined) this.#departures.add(connection.uid)
+    if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
     for (const group of connection.memberships.keys()) {
       this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
@@ -112,19 +110,30 @@ export class Hub implements Iterable<Connection> {
     this.#departed.stamp(group, connection, stamp)
   }
 
-  /** Whether a connection of the user has left so lately that a push may have been on its way to it. */
-  hasJustLeft(uid: Uid): boolean {
-    return !this.#departures.isEmpty && this.#departures.has(uid)
+  /** Connections of a user that have closed, and of which the store does not know that. */
+  unstampedUserDepartures(uid: Uid): readonly ConnectionId[] {
+    return this.#departedUsers.size === 0 ? NONE_CLOSED : this.#departedUsers.unstamped(uid)
+  }
+
+  /** Lookups of a user know from this stamp on that these have closed. */
+  stampUserDepartures(uid: Uid, connections: readonly ConnectionId[], stamp: number): void {
+    for (const connection of connections) this.#departedUsers.stamp(uid, connection, stamp)
+  }
+
+  /** Whether a connection of a user has closed since a lookup, so that a push may have been on its way to it. */
+  hasLeftSince(user: UserRef): boolean {
+    return this.#departedUsers.size > 0 && this.#departedUsers.since(user).length > 0
   }
 
   /** From now on no push comes that was located at this stamp or before. */
   forgetDeparted(upTo: number): void {
     this.#departed.forgetUpTo(upTo)
+    this.#departedUsers.forgetUpTo(upTo)
   }
 
   /** Members who have left and were forgotten while a push might still have come that was theirs. */
   get forgottenDepartureCount(): number {
-    return this.#departed.forgottenCount
+    return this.#departed.forgottenCount + this.#departedUsers.forgottenCount
   }
 
   /** Who was in some of the groups here when they were looked up, and no longer is. */
@@ -215,7 +224,7 @@ export class Hub implements Iterable<Connection> {
     for (const user of users) {
       const goingCount = goingCounts.get(user) ?? 0
       if (goingCount === this.ofUser(user.uid).size) (gone ??= []).push(user)
-      else if (!push.resent && (goingCount > 0 || this.hasJustLeft(user.uid))) (left ??= []).push(user)
+      else if (!push.resent && (goingCount > 0 || this.hasLeftSince(user))) (left ??= []).push(user)
     }
     return { gone, left }
   }
@@ -355,6 +364,7 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
 
 const NONE: ReadonlySet<Connection> = new Set()
 const NOBODY_AWAY = { gone: undefined, left: undefined }
+const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])
 const NO_USERS: readonly UserRef[] = Object.freeze([])
 const NOBODY_GOING: readonly never[] = Object.freeze([])
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PushEnvelope } from '../../src/protocol/envelope.ts'
 import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/protocol/ids.ts'
+import { acrossPartitions } from '../../src/protocol/stamps.ts'
 import { encodePayload } from '../../src/protocol/payload.ts'
 import { Connection } from '../../src/sockets/connection.ts'
 import { Hub } from '../../src/sockets/hub.ts'
@@ -86,7 +87,7 @@ test('a binding that the store has not stamped yet counts as younger than any lo
   assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
 })
 
-test('who is not here is gone; and a device that has just left is, for a moment, sent after', () => {
+test('who is not here is gone; and a device that has left since the lookup is sent after', () => {
   const hub = new Hub()
   const away = (uid: string): unknown[] => {
     const { gone, left } = hub.deliver(pushTo(uid, 20))
@@ -98,6 +99,8 @@ test('who is not here is gone; and a device that has just left is, for a moment,
   assert.deepEqual(away('u'), [undefined, undefined])
   hub.remove(leaving)
   assert.deepEqual(away('u'), [undefined, [{ uid: 'u', stamp: 20 }]])
+  hub.stampUserDepartures('u' as Uid, hub.unstampedUserDepartures('u' as Uid), 20)
+  assert.deepEqual(away('u'), [undefined, undefined], 'this lookup knew that it had left')
 })
 
 test('who had the first copy by one group does not get a re-sent one by another that it joined since', () => {
@@ -171,9 +174,9 @@ test('who has left a group is remembered until no push comes any more that is th
   hub.stampDeparture('g' as Group, member.id, 1_000)
   const departedAt = (stamp: number): unknown => {
     const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp }] }
-    return hub.deliver(pushTo('', 0, { to })).departed
+    return hub.deliver(pushTo('', 0, { to })).gone
   }
-  const theirs = { type: 'users', users: [{ uid: 'm', stamp: 999 }] }
+  const theirs = [{ uid: 'm', stamp: acrossPartitions(999) }]
   assert.deepEqual([departedAt(999), departedAt(1_000)], [theirs, undefined])
   hub.forgetDeparted(999)
   assert.deepEqual(departedAt(999), theirs)
