@@ -22,7 +22,7 @@ export interface PushOptions {
   except?: { uid?: Many; connection?: Many }
   /**
    * Idempotency key, 1 to 255 bytes. A push with the same id within 10 minutes, from any node, is not sent again and
-   * gets the first one's receipt; one whose push failed is free to be sent again.
+   * gets the first one's receipt, of a long `offline` its count; one whose push failed is free to be sent again.
    */
   id?: string
   /**
@@ -42,6 +42,11 @@ export interface Receipt {
   readonly nodeCount: number
   /** The uids, or connections, of the target that were connected nowhere. */
   readonly offline: readonly string[]
+  /**
+   * Only in the answer to a push that was sent before under its id, where more than 20 were connected nowhere: how many
+   * they were. `offline` is empty then: their names are in the first receipt alone.
+   */
+  readonly offlineCount?: number
 }
 
 export interface Pusher {

@@ -34,6 +34,9 @@ export type Stop = () => Promise<void>
  */
 export type Handler = (entries: readonly Entry[]) => Promise<void> | void
 
+/** How long an idempotency key lives at most, in ms. */
+export const LONGEST_ID = 600_000
+
 /** What an idempotency key stands for. */
 export type Claimed =
   /** It is this caller's now; `stored` are the nodes that an earlier attempt had reached. */
@@ -97,9 +100,15 @@ export interface Queue {
   /** Removes what is left of a node: its sealed inbox, its place in the broadcast stream. MUST be safe twice. */
   destroy(node: NodeId): Promise<void>
 
-  /** `digest` tells bodies apart; a claim that is never settled lapses after `ttl` ms. */
+  /**
+   * `digest` tells bodies apart; a claim that is never settled lapses after `ttl` ms. No `ttl` here MAY be longer than
+   * `LONGEST_ID`; what is longer counts as that.
+   */
   claimId(id: PushId, digest: string, ttl: number): Promise<Claimed>
-  /** From now on the id answers with this receipt, for `ttl` ms. MUST NOT replace one that it answers with already. */
+  /**
+   * From now on the id answers with this receipt, which bears that id, for `ttl` ms. MUST NOT replace one that it answers
+   * with already.
+   */
   settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void>
   /** Frees the id after a failure, unless another has settled it meanwhile; `stored` are the nodes that need not get it again. */
   releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void>

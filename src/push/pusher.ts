@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
 import { checkNames } from '../checked-names.ts'
-import type { Queue } from '../drivers/queue.ts'
+import { LONGEST_ID, type Queue } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
 import { canonicalJson } from '../protocol/canonical-json.ts'
 import type { Address, PushEnvelope } from '../protocol/envelope.ts'
@@ -23,7 +23,10 @@ import { pushSize } from './sizes.ts'
 import { type Turn, Turns } from './turns.ts'
 
 /** How long an id given by the caller answers with the first push's receipt. */
-const REMEMBER_IDS = 600_000
+const REMEMBER_IDS = LONGEST_ID
+
+/** So many who were offline are remembered by name: a receipt may name ten thousand, and be kept a million times. */
+const REMEMBER_OFFLINE = 20
 
 /** A push waits at most so often for `storeWait`: to be claimed, located, appended. Longer, its claim is a dead one's. */
 const CLAIM_WAITS = 3
@@ -231,7 +234,7 @@ export class Pusher implements PusherApi {
       throw error
     }
     // The push is stored; that its id could not be remembered must not make it fail.
-    await this.#queue.settleId(id, digest, receipt, REMEMBER_IDS).catch(this.#settings.onFailure)
+    await this.#queue.settleId(id, digest, remembered(receipt), REMEMBER_IDS).catch(this.#settings.onFailure)
     return receipt
   }
 
@@ -310,6 +313,12 @@ class PushOrder implements Order<ParsedTarget> {
 type OnFailure = (error: unknown) => void
 
 const toldElsewhere: OnFailure = () => {}
+
+/** What the next push with the same id is answered. */
+function remembered(receipt: Receipt): Receipt {
+  const { length } = receipt.offline
+  return length <= REMEMBER_OFFLINE ? receipt : { ...receipt, offline: [], offlineCount: length }
+}
 
 function storedBefore(error: unknown): readonly NodeId[] {
   if (!(error instanceof FlotillaError)) return []

@@ -106,8 +106,8 @@ function param(c: Context<Env>, name: string): string {
   return c.req.param(name) ?? ''
 }
 
-function receiptOf({ id, nodeCount, offline }: Receipt): Receipt {
-  return { id, nodeCount, offline }
+function receiptOf({ id, nodeCount, offline, offlineCount }: Receipt): Receipt {
+  return { id, nodeCount, offline, ...(offlineCount !== undefined && { offlineCount }) }
 }
 
 async function userOf({ cluster }: Server, uid: string): Promise<object> {

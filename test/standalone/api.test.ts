@@ -90,6 +90,11 @@ async function once(t: TestContext, call: Call, server: Started): Promise<void> 
   const first = await call('POST', '/api/push', push)
   const second = await call('POST', '/api/push', push)
   assert.deepEqual(second.body, first.body)
+  const uid = Array.from({ length: 21 }, (_, index) => `nobody-${index}`)
+  const toMany = { uid, message: 'x', id: 'order-43' }
+  assert.deepEqual((await call('POST', '/api/push', toMany)).body, { id: 'order-43', nodeCount: 0, offline: uid })
+  const counted = { id: 'order-43', nodeCount: 0, offline: [], offlineCount: 21 }
+  assert.deepEqual((await call('POST', '/api/push', toMany)).body, counted)
   await call('POST', '/api/push', { uid: 'fay', message: 'next' })
   assert.deepEqual([await client.next(), await client.next()], ['only once', 'next'])
 }

@@ -3,7 +3,7 @@ import type { Receipt } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { NodeId, PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Claimed, Entry, Handler, Published, Queue, Stop } from '../queue.ts'
+import { type Claimed, type Entry, type Handler, LONGEST_ID, type Published, type Queue, type Stop } from '../queue.ts'
 import type { IdRecord, MemoryStore } from './memory-store.ts'
 import { Reader } from './reader.ts'
 import { Stream } from './stream.ts'
@@ -162,7 +162,7 @@ export class MemoryQueue implements Queue {
     if (known?.state === 'done') return { type: 'done', receipt: known.receipt }
     if (known !== undefined && known.heldUntil > now) return { type: 'pending' }
     const stored = known?.stored ?? []
-    this.#setId(id, { state: 'open', digest, heldUntil: now + ttl, stored }, ttl)
+    this.#setId(id, { state: 'open', digest, heldUntil: now + Math.min(ttl, LONGEST_ID), stored }, ttl)
     return { type: 'fresh', stored }
   }
 
@@ -183,7 +183,7 @@ export class MemoryQueue implements Queue {
   }
 
   #setId(id: PushId, record: IdRecord, ttl: number): void {
-    this.#store.ids.set(id, record, this.#store.now(), ttl)
+    this.#store.ids.set(id, record, this.#store.now(), Math.min(ttl, LONGEST_ID))
   }
 
   /** Closes this handle; other servers and emitters go on with theirs. */

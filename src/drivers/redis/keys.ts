@@ -1,7 +1,14 @@
 import slotOf from 'cluster-key-slot'
-import { type Group, type NodeId, PARTITION_COUNT, type PushId, type Uid } from '../../protocol/ids.ts'
+import { LONGEST_ID } from '../queue.ts'
+import { type Group, type NodeId, PARTITION_COUNT, type Uid } from '../../protocol/ids.ts'
 
 const SLOT_COUNT = 16_384
+
+/** The minutes in which a record that is valid now can end, and one more, so that no two share a hash. */
+const ID_MINUTES = LONGEST_ID / 60_000 + 2
+/** Hashes for a minute and partition. At most 512 records make Redis keep one in its compact form: that is 8,700 ids a second. */
+const ID_HASHES = 4
+export const ID_KEY_COUNT = 1 + ID_MINUTES
 
 /**
  * One hash tag for each partition, chosen so that partition n lies in the nth part of Redis Cluster's slots: whatever
@@ -62,7 +69,15 @@ export class Keys {
   readonly allMeta = (): string => `${this.#prefix}:{all}:m`
   readonly allCursors = (): string => `${this.#prefix}:{all}:c`
   readonly allHeld = (): string => `${this.#prefix}:{all}:h`
-  readonly pushId = (id: PushId): string => `${this.#prefix}:{k:${id}}`
+  /** Where the record of an idempotency key may stand: a key of its own, and for each minute a hash that others share. */
+  readonly idRecord = (digest: Buffer): string[] => {
+    const [partition, byte] = digest as unknown as [number, number]
+    const minutes = this.#in(partition, `k:${byte % ID_HASHES}`)
+    return [
+      this.#in(partition, `id:${digest.toString('base64url')}`),
+      ...Array.from({ length: ID_MINUTES }, (_, minute) => `${minutes}:${minute}`),
+    ]
+  }
   readonly ingress = (): string => `${this.#prefix}:ingress`
   readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`
 

@@ -7,6 +7,7 @@ import type { Store } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
+import { IdRecords } from './id-records.ts'
 import { Keys } from './keys.ts'
 import { type RawEntry, type StreamPlace, StreamReader, toEntry } from './reader.ts'
 import { asBuffer } from './records.ts'
@@ -41,6 +42,7 @@ export class RedisQueue implements Queue {
   readonly #appends: Pick<RedisClient, 'call' | 'close'>
   readonly #keys: Keys
   readonly #readers = new Set<StreamReader>()
+  readonly #ids: IdRecords
   readonly #acks: AckGatherer
   readonly #acksOfAll: AckGatherer
   readonly #trims = new Set<NodeJS.Timeout>()
@@ -54,6 +56,7 @@ export class RedisQueue implements Queue {
     this.#client = new RedisClient(store, settings, 'queue')
     this.#appends = durability === 'replicated' ? new ReplicatedAppends(store, settings) : this.#client
     this.ingress = new RedisIngress(this.#client, this.#keys, (stream, handler) => this.#follow(stream, handler))
+    this.#ids = new IdRecords(this.#client, this.#keys)
     const { logger } = settings
     this.#acks = new AckGatherer(ACK_EVERY, logger, (node, position) => this.#ackNow(node, position))
     this.#acksOfAll = new AckGatherer(ACK_ALL_EVERY, logger, (node, position) => this.#ackAllNow(node, position))
@@ -243,22 +246,16 @@ export class RedisQueue implements Queue {
 
   // ---- idempotency
 
-  async claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
-    const reply = await this.#client.run((redis) => redis.fltClaimId(this.#keys.pushId(id), digest, ttl))
-    const [type, value] = reply as [Claimed['type'], string]
-    if (type === 'fresh') return { type, stored: value === '' ? [] : (JSON.parse(value) as NodeId[]) }
-    if (type === 'done') return { type, receipt: JSON.parse(value) as Receipt }
-    return { type }
+  claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+    return this.#ids.claim(id, digest, ttl)
   }
 
-  async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
-    const value = JSON.stringify(receipt)
-    await this.#client.run((redis) => redis.fltSettleId(this.#keys.pushId(id), digest, value, ttl))
+  settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+    return this.#ids.settle(id, digest, receipt, ttl)
   }
 
-  async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
-    const value = stored.length === 0 ? '' : JSON.stringify(stored)
-    await this.#client.run((redis) => redis.fltReleaseId(this.#keys.pushId(id), digest, value, ttl))
+  releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+    return this.#ids.release(id, digest, stored, ttl)
   }
 
   async close(): Promise<void> {

@@ -29,6 +29,9 @@ export function pushIds(candidate: () => Candidate): void {
       for (const handle of [one, two]) {
         assert.deepEqual(await handle.claimId(id, 'body', LONG), { type: 'done', receipt })
       }
+      const counted = { id: 'order-3', nodeCount: 0, offline: [], offlineCount: 10_000 }
+      await one.settleId(asPushId('order-3'), 'body', counted, LONG)
+      assert.deepEqual(await two.claimId(asPushId('order-3'), 'body', LONG), { type: 'done', receipt: counted })
       const short = asPushId('order-2')
       await one.claimId(short, 'body', 50)
       await one.settleId(short, 'body', receipt, 100)

@@ -1,39 +1,87 @@
+import { LONGEST_ID } from '../../queue.ts'
+import { ID_KEY_COUNT } from '../keys.ts'
 import { INT, NOW } from './lua.ts'
 
-/** Idempotency keys: a hash of digest, state, until, receipt, stored nodes. And leases of one holder. */
+/** Bytes of a value beyond which Redis gives up the compact form of a whole hash (hash-max-listpack-value). */
+const MAX_COMPACT = 64
+
+/**
+ * A record of an idempotency key: state (`d`one or `o`pen), until when it is valid in ms (6 bytes), a mark of the push's
+ * digest (12 bytes), and the rest: what a done one answers; of an open one that an earlier attempt had stored for some
+ * nodes, "heldUntil nodes". It stands in the hash of the minute in which it ends, which Redis forgets as a whole; a long one
+ * has a key of its own. A hash is named by its minute modulo their number, which is one more than can be in use.
+ */
+const RECORDS = `
+-- KEYS own minutes…; ARGV field mark ttl
+local MINUTE = 60000
+local field, mark = ARGV[1], ARGV[2]
+local ends = now + math.min(tonumber(ARGV[3]), ${LONGEST_ID})
+local function hashOf(time) return KEYS[2 + math.floor(time / MINUTE) % (#KEYS - 1)] end
+local function ifValid(record)
+  if not record or #record < 19 then return end
+  local state, till, digest, at = struct.unpack('>c1I6c12', record)
+  if till > now then return {state = state, till = till, mark = digest, rest = string.sub(record, at)} end
+end
+-- The one record of the id, and where it stands. A claim ends soon, so it is found first.
+local function find()
+  local known = ifValid(redis.call('GET', KEYS[1]))
+  if known then return known, KEYS[1] end
+  for minute = 0, #KEYS - 2 do
+    local key = hashOf(now + minute * MINUTE)
+    known = ifValid(redis.call('HGET', key, field))
+    if known then return known, key end
+  end
+end
+local function drop(key)
+  if key == KEYS[1] then redis.call('DEL', key) elseif key then redis.call('HDEL', key, field) end
+end
+local function write(before, state, till, rest)
+  local record = struct.pack('>c1I6c12', state, till, mark) .. rest
+  local key = #record > ${MAX_COMPACT} and KEYS[1] or hashOf(till)
+  if before ~= key then drop(before) end
+  if key == KEYS[1] then return redis.call('SET', key, record, 'PXAT', int(till)) end
+  redis.call('HSET', key, field, record)
+  local gone = (math.floor(till / MINUTE) + 1) * MINUTE
+  if redis.call('PTTL', key) < gone - now then redis.call('PEXPIREAT', key, int(gone)) end
+end
+`
+
+/** Idempotency keys. And leases of one holder. */
 export const claimScripts = {
   fltClaimId: {
-    numberOfKeys: 1,
-    lua: `${NOW}${INT}
--- KEYS id; ARGV digest ttl
-local known = redis.call('HMGET', KEYS[1], 'digest', 'state', 'until', 'receipt', 'stored')
-if known[1] and known[1] ~= ARGV[1] then return {'conflict'} end
-if known[2] == 'done' then return {'done', known[4]} end
-if known[2] == 'pending' and now < tonumber(known[3]) then return {'pending'} end
-redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', 'pending', 'until', int(now + ARGV[2]))
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return {'fresh', known[5] or ''}`,
+    numberOfKeys: ID_KEY_COUNT,
+    lua: `${NOW}${INT}${RECORDS}
+local known, key = find()
+local held, stored
+if known then
+  if known.mark ~= mark then return {'conflict'} end
+  if known.state == 'd' then return {'done', known.rest} end
+  held, stored = string.match(known.rest, '^(%d+) (.*)$')
+  if now < (tonumber(held) or known.till) then return {'pending'} end
+end
+local rest = stored and int(ends) .. ' ' .. stored or ''
+write(key, 'o', math.max(ends, known and known.till or 0), rest)
+return {'fresh', stored or ''}`,
   },
 
   // Whoever's claim lapsed meanwhile comes too late: what another has settled stays.
   fltSettleId: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS id; ARGV digest receipt ttl
-if redis.call('HGET', KEYS[1], 'state') == 'done' then return 0 end
-redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', 'done', 'receipt', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    numberOfKeys: ID_KEY_COUNT,
+    lua: `${NOW}${INT}${RECORDS}
+-- ARGV … answer
+local known, key = find()
+if known and known.state == 'd' then return 0 end
+write(key, 'd', ends, ARGV[4])
 return 1`,
   },
 
   fltReleaseId: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS id; ARGV digest stored ttl
-if redis.call('HGET', KEYS[1], 'state') == 'done' then return 0 end
-if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
-redis.call('HSET', KEYS[1], 'digest', ARGV[1], 'state', 'failed', 'stored', ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    numberOfKeys: ID_KEY_COUNT,
+    lua: `${NOW}${INT}${RECORDS}
+-- ARGV … stored
+local known, key = find()
+if known and known.state == 'd' then return 0 end
+if ARGV[4] == '' then drop(key) else write(key, 'o', ends, '0 ' .. ARGV[4]) end
 return 1`,
   },
 

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import type { Receipt } from '../../api.ts'
+import { type NodeId, type PushId, shownPushId } from '../../protocol/ids.ts'
+import type { Claimed } from '../queue.ts'
+import type { RedisClient } from './client.ts'
+import type { Keys } from './keys.ts'
+
+/** Bytes of a digest that stand for an id among all, and for a push among those under one id. */
+const FIELD = 16
+const MARK = 12
+
+/**
+ * Idempotency keys. There may be a million of them at once, so each is written in some fifty bytes: digests in place of the
+ * id and of what it was used for, and of the receipt only what is not known otherwise.
+ */
+export class IdRecords {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+
+  constructor(client: RedisClient, keys: Keys) {
+    this.#client = client
+    this.#keys = keys
+  }
+
+  async claim(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+    const place = this.#placeOf(id, digest)
+    const reply = await this.#client.run((redis) => redis.fltClaimId(...place, ttl))
+    const [type, value] = reply as [Claimed['type'], string]
+    if (type === 'fresh') return { type, stored: value === '' ? [] : (JSON.parse(value) as NodeId[]) }
+    if (type === 'done') return { type, receipt: readAnswer(id, value) }
+    return { type }
+  }
+
+  async settle(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+    const place = this.#placeOf(id, digest)
+    await this.#client.run((redis) => redis.fltSettleId(...place, ttl, writeAnswer(receipt)))
+  }
+
+  async release(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+    const place = this.#placeOf(id, digest)
+    const value = stored.length === 0 ? '' : JSON.stringify(stored)
+    await this.#client.run((redis) => redis.fltReleaseId(...place, ttl, value))
+  }
+
+  /** What each of the scripts begins with. */
+  #placeOf(id: PushId, digest: string): [keys: readonly string[], field: Buffer, mark: Buffer] {
+    const field = sha256(id).subarray(0, FIELD)
+    return [this.#keys.idRecord(field), field, sha256(digest).subarray(0, MARK)]
+  }
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+/** `[nodeCount]`, `[nodeCount, offline]` or `[nodeCount, offlineCount]`. */
+function writeAnswer({ nodeCount, offline, offlineCount }: Receipt): string {
+  if (offlineCount !== undefined) return JSON.stringify([nodeCount, offlineCount])
+  return JSON.stringify(offline.length === 0 ? [nodeCount] : [nodeCount, offline])
+}
+
+function readAnswer(id: PushId, value: string): Receipt {
+  const [nodeCount, offline = []] = JSON.parse(value) as [number, (readonly string[] | number)?]
+  const receipt = { id: shownPushId(id), nodeCount }
+  return typeof offline === 'number' ? { ...receipt, offline: [], offlineCount: offline } : { ...receipt, offline }
+}

@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { test, type TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import type { Receipt } from '../../src/api.ts'
+import type { Queue } from '../../src/drivers/queue.ts'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import { silent } from '../../src/logger.ts'
+import type { PushId } from '../../src/protocol/ids.ts'
+import { startRedis } from '../support/redis.ts'
+import { atEnd, startEmitter, startServer, TIMES } from './stage.ts'
+
+const TEN_MINUTES = 600_000
+const AT_ONCE = 1_000
+
+interface Fixture {
+  readonly url: string
+  readonly queue: Queue
+  readonly raw: Redis
+}
+
+async function start(t: TestContext): Promise<Fixture> {
+  const server = await startRedis()
+  atEnd(t, () => server.stop())
+  const raw = new Redis(server.url)
+  atEnd(t, () => raw.disconnect())
+  const settings = { prefix: 'flotilla', ...TIMES, maxInboxBytes: 1e6, logger: silent }
+  const queue = redis({ url: server.url }).queue(settings)
+  atEnd(t, () => queue.close())
+  return { url: server.url, queue, raw }
+}
+
+/** Claims and settles an id as a push to `offline` that reached nobody does. */
+async function settled(queue: Queue, id: string, offline: readonly string[]): Promise<void> {
+  const pushId = `c:${id}` as PushId
+  assert.equal((await queue.claimId(pushId, 'a digest of 28 characters...', 15_000)).type, 'fresh')
+  await queue.settleId(pushId, 'a digest of 28 characters...', { id, nodeCount: 1, offline }, TEN_MINUTES)
+}
+
+async function bytesUsed(raw: Redis): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1])
+}
+
+/** What Redis holds for each of so many ids, by its own account. */
+async function bytesEach(t: TestContext, count: number, offline: readonly string[]): Promise<number> {
+  const { queue, raw } = await start(t)
+  await settled(queue, randomUUID(), [])
+  const before = await bytesUsed(raw)
+  for (let done = 0; done < count; done += AT_ONCE) {
+    await Promise.all(Array.from({ length: AT_ONCE }, () => settled(queue, randomUUID(), offline)))
+  }
+  return ((await bytesUsed(raw)) - before) / count
+}
+
+test('an id of 36 bytes takes at most 120 bytes, mean over 100,000 of one user', async (t) => {
+  const each = await bytesEach(t, 100_000, [])
+  assert.ok(each <= 120, `${each} bytes each`)
+})
+
+test('the same where the user was offline, whose uid has 36 bytes, too', async (t) => {
+  const each = await bytesEach(t, 20_000, [randomUUID()])
+  assert.ok(each <= 120, `${each} bytes each`)
+})
+
+test('an id lives 10 to 11 minutes in Redis, and one that is only claimed as long as its claim and a minute', async (t) => {
+  const { queue, raw } = await start(t)
+  const longestLife = async (): Promise<number> => {
+    const keys = await raw.keys('*')
+    assert.ok(keys.length > 0)
+    const lives = await Promise.all(keys.map((key) => raw.pttl(key)))
+    assert.ok(Math.min(...lives) >= 0, 'each of the keys goes by itself')
+    return Math.max(...lives)
+  }
+  await queue.claimId('c:claimed' as PushId, 'digest', 15_000)
+  assert.ok((await longestLife()) <= 75_000)
+  for (const [id, offline] of [
+    ['short', []],
+    ['long', ['u'.repeat(255)]],
+  ] as const) {
+    await settled(queue, id, offline)
+    const life = await longestLife()
+    assert.ok(life > 540_000 && life <= 660_000, `${life} ms`)
+  }
+})
+
+test('a push to 10,000 who are offline is remembered by their number, one to 20 by name', async (t) => {
+  const { url, raw } = await start(t)
+  await startServer(t, { url })
+  const emitter = startEmitter(t, { url })
+  const uids = Array.from({ length: 10_000 }, (_, index) => `u${index}`)
+  for (const [count, again] of [
+    [20, { offline: uids.slice(0, 20) }],
+    [21, { offline: [], offlineCount: 21 }],
+    [10_000, { offline: [], offlineCount: 10_000 }],
+  ] as const) {
+    const push = (): Promise<Receipt> => emitter.push({ uid: uids.slice(0, count) }, 'x', { id: `to-${count}` })
+    assert.deepEqual(await push(), { id: `to-${count}`, nodeCount: 0, offline: uids.slice(0, count) })
+    assert.deepEqual(await push(), { id: `to-${count}`, nodeCount: 0, ...again })
+  }
+  const keys = await raw.keys('flotilla:{p*}:k:*')
+  const sizes = await Promise.all(keys.map((key) => raw.memory('USAGE', key)))
+  assert.ok(Math.max(...sizes.map(Number)) <= 300, `${sizes.join(', ')} bytes`)
+})
