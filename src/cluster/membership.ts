@@ -1,6 +1,7 @@
+import type { ShutdownReason } from '../api.ts'
 import type { Events } from '../events.ts'
 import type { Queue } from '../drivers/queue.ts'
-import type { GoneNode, LiveNode, Renewal, State } from '../drivers/state.ts'
+import type { LiveNode, Renewal, State } from '../drivers/state.ts'
 import { isFlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { type ConnectionId, newProcessId, nodeId, type NodeId, type ProcessId, processOfNode } from '../protocol/ids.ts'
@@ -24,8 +25,8 @@ export interface MembershipHooks {
   rejoined(from: NodeId): void
   /** Under a new id, which whatever is written from now on bears; broadcasts of a higher order than this come. */
   entered(order: number): void
-  /** A node has gone and somebody has to clean up after it. */
-  left(node: GoneNode): void
+  /** A node has gone and nobody cleans up after it, or no longer. */
+  orphaned(node: NodeId, reason: ShutdownReason): void
   /** A node's lease has run out. */
   overdue(node: NodeId): void
   /** A heartbeat was taken. */
@@ -211,9 +212,9 @@ export class Membership implements NodeBook {
         if (renewal.version !== this.#roster.version) await this.refresh()
         next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
         for (const node of renewal.overdue) this.#hooks.overdue(node)
+        for (const node of renewal.orphaned) this.#hooks.orphaned(node, this.#reasonOf(node))
         this.#hooks.beat()
       }
-      for (const gone of this.#roster.gone) if (!gone.cleaned) this.#hooks.left(gone)
     } catch (error) {
       if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
     }
@@ -240,6 +241,10 @@ export class Membership implements NodeBook {
     this.#countTimer = setTimeout(() => this.#reportCount(), COUNT_PAUSE).unref()
   }
 
+  #reasonOf(node: NodeId): ShutdownReason {
+    return this.#roster.gone.find((gone) => gone.node === node)?.reason ?? 'dead'
+  }
+
   #announce(before: Roster, now: Roster): void {
     const known = new Set(before.live.map(({ node }) => node))
     const here = new Set(now.live.map(({ node }) => node))
@@ -248,8 +253,7 @@ export class Membership implements NodeBook {
     }
     for (const node of known) {
       if (here.has(node) || this.isSelf(node)) continue
-      const reason = now.gone.find((gone) => gone.node === node)?.reason ?? 'dead'
-      this.#events.emit('shutdown', { node, reason })
+      this.#events.emit('shutdown', { node, reason: this.#reasonOf(node) })
     }
   }
 }

@@ -1,6 +1,7 @@
+import type { ShutdownReason } from '../api.ts'
 import type { Driver, DriverSettings } from '../drivers/driver.ts'
 import type { Queue } from '../drivers/queue.ts'
-import type { GoneNode, LiveNode, State } from '../drivers/state.ts'
+import type { LiveNode, State } from '../drivers/state.ts'
 import { withDeadline } from '../deadline.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
@@ -322,7 +323,7 @@ export class ClusterNode {
         this.#hub.skipBroadcasts(order)
         this.#bindings.forgetStamps()
       },
-      left: ({ node, reason }: GoneNode) => this.#takeOver(node, reason),
+      orphaned: (node, reason) => this.#takeOver(node, reason),
       overdue: (node) => this.#takeOver(node, 'dead'),
       beat: () => {
         // One that was under way while this node said goodbye.
@@ -353,7 +354,7 @@ export class ClusterNode {
     void this.#reassertion.all()
   }
 
-  #takeOver(node: NodeId, reason: GoneNode['reason']): void {
+  #takeOver(node: NodeId, reason: ShutdownReason): void {
     this.#takeover.takeOver(node, reason, this.#membership.node).catch((error: unknown) => {
       if (!this.#closed) this.#logger.warn({ error, node }, 'a takeover stopped halfway; it will go on')
     })

@@ -43,7 +43,9 @@ export class Takeover {
     this.#running.add(node)
     let claiming: NodeJS.Timeout | undefined
     try {
-      if (!(await this.#state.evict(node, reason, by))) return false
+      // In this order: a node without a lease makes no new markers, and one without markers writes nothing more.
+      if ((await this.#state.evict(node, reason, by)) !== 'claimed') return false
+      await this.#state.fence(node)
       if (!(await this.#claim(node, by))) return false
       claiming = setInterval(() => void this.#claim(node, by).catch(() => {}), this.#claimFor / 3)
       this.#logger.debug({ node, reason }, 'taking over what a node has left')

@@ -42,9 +42,17 @@ export type Renewal =
       readonly version: number
       /** Nodes whose lease has run out. */
       readonly overdue: readonly NodeId[]
+      /** Gone nodes that are not cleaned up, and whose claim has lapsed: somebody is to do it. */
+      readonly orphaned: readonly NodeId[]
       /** ms until the next lease of another node runs out, if it is not renewed and somebody is heard until then. */
       readonly nextExpiry: number | undefined
     }
+
+/**
+ * What came of an eviction. `claimed`: the node is gone, and it is the caller's to clean up after it. `held`: it is gone, and
+ * another is at that, or has done it. `refused`: it keeps its lease, or the store does not know it.
+ */
+export type Eviction = 'claimed' | 'held' | 'refused'
 
 export interface ConnectionRecord {
   readonly connection: ConnectionId
@@ -78,7 +86,7 @@ export type Applied =
       /** Users who were put here and for whom something is parked. */
       readonly parked: readonly Uid[]
     }
-  /** The node's marker is gone, for it was evicted or the store lost it: nothing more was written; it MUST join again. */
+  /** The node's marker is gone, for it was fenced or the store lost it: nothing more was written; it MUST join again. */
   | { readonly type: 'fenced' }
 
 /** A message whose users were nowhere. */
@@ -157,16 +165,25 @@ export interface State {
   reportCount(node: NodeId, connectionCount: number): Promise<void>
 
   /**
-   * Takes a node's lease away and its markers, in this order, so that nothing it writes later has an effect. With `dead`
-   * as the reason it MUST do nothing and answer false if the lease has not run out (see `renew`), or if `by` has none itself.
-   * MUST be safe twice.
+   * Takes a node's lease away, and claims for `by`, for half a heartbeat, what it leaves: all survivors may see a death at
+   * once, so it MUST be one command. Of a node that is gone it only claims. With `dead` as the reason it MUST do nothing
+   * and answer `refused` if the lease has not run out (see `renew`), or if `by` has none itself. MUST be safe twice.
    */
-  evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean>
+  evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction>
 
-  /** True for the first to ask, and for it again, until `ttl` ms later or `forget`. It saves work and guards nothing. */
+  /**
+   * Keeps what a gone node has left for `by` for `ttl` ms of the time that leases run by. MUST answer false where another's
+   * claim has not lapsed, and of a node that is not gone or was cleaned up. It saves work and guards nothing.
+   */
   claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean>
 
-  /** Removes what an evicted node had written: bindings, memberships, everything. MUST be safe twice, and beside others. */
+  /**
+   * Takes an evicted node's markers away, so that nothing it writes from then on has an effect, however late it arrives. Only
+   * then is it cleaned: what it wrote before goes with the rest. MUST be safe twice.
+   */
+  fence(node: NodeId): Promise<void>
+
+  /** Removes what a fenced node had written: bindings, memberships, everything. MUST be safe twice, and beside others. */
   clean(node: NodeId): Promise<void>
 
   /** Marks a gone node as cleaned. */

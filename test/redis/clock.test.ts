@@ -31,9 +31,9 @@ for (const [what, ms] of [
     // What the store remembers of its clock is that far off instead.
     await inspector.hincrby(`${settings.prefix}:{m}:clock`, 'heard', ms)
     assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
-    assert.equal(await one.evict(silent, 'dead', node), false)
+    assert.equal(await one.evict(silent, 'dead', node), 'refused')
     await until('the silent one is overdue', async () => asRenewed(await one.renew(node, 0)).overdue.includes(silent))
-    assert.equal(await one.evict(silent, 'dead', node), true)
+    assert.equal(await one.evict(silent, 'dead', node), 'claimed')
   })
 }
 
@@ -44,5 +44,5 @@ test('what the store remembers of the time may be lost: nobody is overdue, and w
   await inspector.del(`${settings.prefix}:{m}:clock`)
   assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
   await until('the silent one is overdue', async () => asRenewed(await one.renew(node, 0)).overdue.includes(silent))
-  assert.equal(await one.evict(silent, 'dead', node), true)
+  assert.equal(await one.evict(silent, 'dead', node), 'claimed')
 })

@@ -2,7 +2,7 @@ import type { ShutdownReason } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { NodeId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { NodeList, NodeRecord, Renewal } from '../state.ts'
+import type { Eviction, NodeList, NodeRecord, Renewal } from '../state.ts'
 import type { MemoryStore } from './memory-store.ts'
 
 /** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
@@ -45,6 +45,9 @@ export class Leases {
       type: 'renewed',
       version: this.#store.nodesVersion,
       overdue: others.filter(([, { leaseUntil }]) => leaseUntil < at).map(([id]) => id),
+      orphaned: [...this.#store.gone].flatMap(([id, { cleanedAt, claim }]) =>
+        cleanedAt === undefined && (claim?.until ?? 0) < at ? id : [],
+      ),
       nextExpiry: left.length === 0 ? undefined : Math.min(...left),
     }
   }
@@ -68,27 +71,32 @@ export class Leases {
   }
 
   /** The lease is also the marker: without it no change is taken. */
-  evict(node: NodeId, reason: ShutdownReason, by: NodeId): boolean {
+  evict(node: NodeId, reason: ShutdownReason, by: NodeId): Eviction {
     const { nodes, gone, hearing } = this.#store
     const membership = nodes.get(node)
-    if (membership === undefined) return gone.has(node)
-    if (reason === 'dead' && (membership.leaseUntil >= hearing.at || !nodes.has(by))) return false
-    nodes.delete(node)
-    gone.set(node, { reason })
-    this.#store.nodesVersion++
-    return true
+    if (membership === undefined && !gone.has(node)) return 'refused'
+    if (membership !== undefined) {
+      if (reason === 'dead' && (membership.leaseUntil >= hearing.at || !nodes.has(by))) return 'refused'
+      nodes.delete(node)
+      gone.set(node, { reason })
+      this.#store.nodesVersion++
+    }
+    return this.claim(node, by, this.#heartbeat / 2) ? 'claimed' : 'held'
   }
 
   claim(node: NodeId, by: NodeId, ttl: number): boolean {
-    const { claims } = this.#store
-    const now = this.#store.now()
-    if ((claims.get(node, now) ?? by) !== by) return false
-    claims.set(node, by, now, ttl)
+    const { gone, hearing } = this.#store
+    const departure = gone.get(node)
+    if (departure === undefined || departure.cleanedAt !== undefined) return false
+    // Of a silence it counts at most the time that is asked for: else a claim that begins in it would outlast it.
+    const at = hearing.at + Math.min(this.#store.now() - hearing.heard, ttl)
+    const { claim } = departure
+    if (claim !== undefined && claim.by !== by && claim.until >= at) return false
+    departure.claim = { by, until: at + ttl }
     return true
   }
 
   forget(node: NodeId): void {
-    this.#store.claims.delete(node)
     const departure = this.#store.gone.get(node)
     if (departure === undefined || departure.cleanedAt !== undefined) return
     departure.cleanedAt = this.#store.now()

@@ -6,6 +6,7 @@ import type { DriverSettings } from '../driver.ts'
 import type {
   Applied,
   Change,
+  Eviction,
   Located,
   Lookup,
   NodeList,
@@ -51,7 +52,7 @@ export class MemoryState implements State {
     if (membership !== undefined) membership.connectionCount = connectionCount
   }
 
-  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
+  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction> {
     this.#assertOpen()
     return this.#leases.evict(node, reason, by)
   }
@@ -59,6 +60,11 @@ export class MemoryState implements State {
   async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
     this.#assertOpen()
     return this.#leases.claim(node, by, ttl)
+  }
+
+  /** The lease was the marker. */
+  async fence(): Promise<void> {
+    this.#assertOpen()
   }
 
   async clean(node: NodeId): Promise<void> {

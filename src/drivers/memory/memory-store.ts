@@ -33,6 +33,8 @@ export interface Hearing {
 export interface Departure {
   readonly reason: ShutdownReason
   cleanedAt?: number
+  /** Who cleans up after it; until when, by the time counted in `Hearing`. */
+  claim?: { readonly by: NodeId; readonly until: number }
 }
 
 /** An idempotency key: who holds it, and what came of it. */
@@ -50,7 +52,6 @@ export type IdRecord =
 export class MemoryStore {
   readonly nodes = new Map<NodeId, Membership>()
   readonly gone = new Map<NodeId, Departure>()
-  readonly claims = new ExpiringMap<NodeId, NodeId>()
   readonly hearing: Hearing = { at: 0, heard: this.now(), gaps: 0 }
   nodesVersion = 0
 

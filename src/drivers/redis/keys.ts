@@ -44,6 +44,7 @@ export class Keys {
   readonly seen = (): string => `${this.#prefix}:{m}:seen`
   readonly counts = (): string => `${this.#prefix}:{m}:counts`
   readonly gone = (): string => `${this.#prefix}:{m}:gone`
+  readonly claims = (): string => `${this.#prefix}:{m}:claims`
   readonly ingressLease = (): string => `${this.#prefix}:{m}:ingress`
 
   // ---- who is where, by partition
@@ -62,7 +63,6 @@ export class Keys {
   readonly sealed = (node: NodeId): string => `${this.#prefix}:{i:${node}}:taken`
   readonly inboxMeta = (node: NodeId): string => `${this.#prefix}:{i:${node}}:m`
   readonly poison = (node: NodeId): string => `${this.#prefix}:{i:${node}}:bad`
-  readonly claim = (node: NodeId): string => `${this.#prefix}:{i:${node}}:claim`
 
   // ---- broadcasts, ids, ingress
   readonly all = (): string => `${this.#prefix}:{all}:in`

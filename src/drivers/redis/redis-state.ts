@@ -13,6 +13,7 @@ import type { DriverSettings } from '../driver.ts'
 import {
   type Applied,
   type Change,
+  type Eviction,
   type Located,
   type Lookup,
   type NodeList,
@@ -102,15 +103,15 @@ export class RedisState implements State {
     const keys = this.#keys
     const reply = (await this.#client.run((redis) =>
       redis.fltRenew(
-        [keys.clock(), keys.lease(), keys.seen(), keys.version(), keys.counts()],
+        [keys.clock(), keys.lease(), keys.seen(), keys.version(), keys.counts(), keys.claims()],
         [node, deadAfter, heartbeat, connectionCount],
       ),
-    )) as [0] | [1, number, number, number, NodeId[]]
+    )) as [0] | [1, number, number, number, NodeId[], NodeId[]]
     if (reply[0] === 0) return { type: 'evicted' }
     if (!(await this.#isMarked(node))) return { type: 'evicted' }
-    const [, now, version, next, overdue] = reply
+    const [, now, version, next, overdue, orphaned] = reply
     this.#setClock(now)
-    return { type: 'renewed', version, overdue, nextExpiry: next < 0 ? undefined : next }
+    return { type: 'renewed', version, overdue, orphaned, nextExpiry: next < 0 ? undefined : next }
   }
 
   /**
@@ -149,28 +150,29 @@ export class RedisState implements State {
     )
   }
 
-  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
+  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction> {
     const keys = this.#keys
-    const evicted = await this.#client.run((redis) =>
+    const { clock, lease, seen, nodes, version, counts, gone, claims } = keys
+    return (await this.#client.run((redis) =>
       redis.fltEvict(
-        [keys.clock(), keys.lease(), keys.seen(), keys.nodes(), keys.version(), keys.counts(), keys.gone()],
-        [node, reason, by],
+        [clock(), lease(), seen(), nodes(), version(), counts(), gone(), claims()],
+        [node, reason, by, this.#settings.heartbeat / 2],
       ),
-    )
-    if (evicted !== 1) return false
-    // From here on nothing that the node still writes has an effect, however late it arrives.
-    await forAllPartitions(this.#client, (redis, partition) => redis.hdel(keys.holdings(partition, node), MARKER))
-    return true
+    )) as Eviction
   }
 
   async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
-    return (await this.#client.run((redis) => redis.fltLead(this.#keys.claim(node), by, ttl))) === 1
+    const { clock, gone, claims } = this.#keys
+    return (await this.#client.run((redis) => redis.fltClaim(clock(), gone(), claims(), node, by, ttl))) === 1
+  }
+
+  async fence(node: NodeId): Promise<void> {
+    await forAllPartitions(this.#client, (redis, partition) => redis.hdel(this.#keys.holdings(partition, node), MARKER))
   }
 
   async forget(node: NodeId): Promise<void> {
-    const keys = this.#keys
-    await this.#client.run((redis) => redis.fltForget(keys.version(), keys.gone(), node, KEEP_GONE))
-    await this.#client.run((redis) => redis.del(keys.claim(node)))
+    const { version, gone, claims } = this.#keys
+    await this.#client.run((redis) => redis.fltForget(version(), gone(), claims(), node, KEEP_GONE))
   }
 
   async clean(node: NodeId): Promise<void> {

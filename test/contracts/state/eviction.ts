@@ -15,7 +15,7 @@ export function eviction(candidate: () => Candidate): void {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const [node, other] = [await joined(one), await joined(one)]
-      assert.equal(await one.evict(node, 'evicted', other), true)
+      assert.equal(await one.evict(node, 'evicted', other), 'claimed')
       assert.deepEqual(await state().renew(node, 0), { type: 'evicted' })
       assert.deepEqual(await one.renew(node, 0), { type: 'evicted' })
       await one.clean(node)
@@ -49,7 +49,7 @@ export function eviction(candidate: () => Candidate): void {
       })
       await until('it may be evicted', async () => {
         await one.renew(node, 0)
-        return one.evict(silent, 'dead', node)
+        return (await one.evict(silent, 'dead', node)) === 'claimed'
       })
       assert.deepEqual((await one.nodes()).gone, [{ node: silent, reason: 'dead', cleaned: false }])
       assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
@@ -84,7 +84,7 @@ export function eviction(candidate: () => Candidate): void {
           // As if the store had been away.
           await elapse(settings.deadAfter * 1.5)
           assert.ok(!asRenewed(await one.renew(node, 0)).overdue.includes(silent))
-          assert.equal(await one.evict(silent, 'dead', node), false)
+          assert.equal(await one.evict(silent, 'dead', node), 'refused')
           const other = await joined(one)
           const overdue = await firstOverdue(one, other)
           for (const old of [silent, node, other]) await one.evict(old, 'evicted', other)
@@ -101,7 +101,7 @@ export function eviction(candidate: () => Candidate): void {
       await elapse(settings.deadAfter * 1.5)
       const node = await joined(one)
       assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
-      assert.equal(await one.evict(silent, 'dead', node), false)
+      assert.equal(await one.evict(silent, 'dead', node), 'refused')
       assert.equal((await one.renew(silent, 0)).type, 'renewed')
     })
 
@@ -117,7 +117,7 @@ export function eviction(candidate: () => Candidate): void {
         const node = await joined(one)
         const { overdue } = asRenewed(await one.renew(node, 0))
         if (!overdue.includes(ghost)) continue
-        assert.equal(await one.evict(ghost, 'dead', node), true)
+        assert.equal(await one.evict(ghost, 'dead', node), 'claimed')
         return
       }
     })
@@ -127,9 +127,9 @@ export function eviction(candidate: () => Candidate): void {
       const one = state()
       const [silent, node] = [await joined(one), await joined(one)]
       await firstOverdue(one, node)
-      assert.equal(await one.evict(silent, 'dead', newNode()), false)
+      assert.equal(await one.evict(silent, 'dead', newNode()), 'refused')
       assert.ok((await liveNodes(one)).includes(silent))
-      assert.equal(await one.evict(silent, 'dead', node), true)
+      assert.equal(await one.evict(silent, 'dead', node), 'claimed')
     })
 
     it('does not evict as dead whose lease runs again', async (t) => {
@@ -142,11 +142,11 @@ export function eviction(candidate: () => Candidate): void {
         return asRenewed(await one.renew(node, 0)).overdue.includes(silent)
       })
       await one.renew(living, 0)
-      assert.equal(await one.evict(living, 'dead', node), false)
+      assert.equal(await one.evict(living, 'dead', node), 'refused')
       assert.equal((await one.renew(living, 0)).type, 'renewed')
       assert.equal((await one.apply(living, [userHere('u1')])).type, 'applied')
       await one.renew(silent, 0)
-      assert.equal(await one.evict(silent, 'dead', node), false)
+      assert.equal(await one.evict(silent, 'dead', node), 'refused')
       assert.equal((await one.renew(silent, 0)).type, 'renewed')
     })
 
@@ -155,7 +155,7 @@ export function eviction(candidate: () => Candidate): void {
       const [one, two] = [state(), state()]
       const [node, other] = [await joined(one), await joined(two)]
       const answers = await Promise.all([one.evict(node, 'evicted', other), two.evict(node, 'evicted', other)])
-      assert.ok(answers.includes(true))
+      assert.deepEqual(answers, ['claimed', 'claimed'], 'its own claim is no hindrance')
       await one.evict(node, 'closed', other)
       assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'evicted', cleaned: false }])
       assert.deepEqual(await liveNodes(one), [other])
@@ -173,18 +173,47 @@ export function eviction(candidate: () => Candidate): void {
       assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'closed', cleaned: true }])
     })
 
-    it('gives a claim to the first to ask, until it lapses or the node is forgotten', async (t) => {
+    it('leaves it to one of those who see a death at once, and tells nobody else to clean up meanwhile', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
-      const [node, a, b, c] = [await joined(one), await joined(one), await joined(one), await joined(one)]
-      await one.evict(node, 'evicted', a)
-      const answers = await Promise.all([one.claim(node, a, 60_000), state().claim(node, b, 60_000)])
-      assert.equal(answers.filter(Boolean).length, 1)
-      assert.equal(await one.claim(node, c, 60_000), false)
-      assert.equal(await one.claim(node, answers[0] ? a : b, 60_000), true, 'it may claim again')
+      const [node, ...others] = await Promise.all(Array.from({ length: 6 }, () => joined(one)))
+      const answers = await Promise.all(others.map((other) => state().evict(node!, 'evicted', other)))
+      assert.deepEqual(answers.toSorted(), ['claimed', 'held', 'held', 'held', 'held'])
+      for (const other of others) assert.deepEqual(asRenewed(await one.renew(other, 0)).orphaned, [])
+    })
+
+    it('tells everyone of a gone node whose claim has lapsed, until another has it, and never once it is cleaned up', async (t) => {
+      const { state } = stage(t, candidate(), { heartbeat: 100, deadAfter: 600_000 })
+      const one = state()
+      const [node, dies, a, b] = [await joined(one), await joined(one), await joined(one), await joined(one)]
+      assert.equal(await one.evict(node, 'evicted', dies), 'claimed')
+      const isOrphaned = async (by: NodeId): Promise<boolean> =>
+        asRenewed(await one.renew(by, 0)).orphaned.includes(node)
+      await until('both are told', async () => (await isOrphaned(a)) && (await isOrphaned(b)))
+      assert.equal(await one.evict(node, 'dead', a), 'claimed')
+      assert.equal(await one.claim(node, a, 60_000), true)
+      assert.equal(await one.evict(node, 'dead', b), 'held')
+      assert.equal(await one.claim(node, dies, 60_000), false, 'it comes too late')
+      assert.equal(await isOrphaned(b), false)
       await one.forget(node)
-      assert.equal(await one.claim(node, b, 100), true)
+      assert.equal(await isOrphaned(b), false)
+      assert.equal(await one.evict(node, 'dead', b), 'held')
+      assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'evicted', cleaned: true }])
+    })
+
+    it('gives a claim to the first to ask, until it lapses; none on a node that lives or was cleaned up', async (t) => {
+      const { state } = stage(t, candidate(), { ...calm, heartbeat: 20 })
+      const one = state()
+      const [node, a, b, c] = [await joined(one), await joined(one), await joined(one), await joined(one)]
+      assert.equal(await one.claim(node, a, 60_000), false, 'it lives')
+      await one.evict(node, 'evicted', a)
+      await until('the claim of who evicted it lapses', () => one.claim(node, b, 60_000))
+      const answers = await Promise.all([one.claim(node, a, 60_000), state().claim(node, c, 60_000)])
+      assert.deepEqual(answers, [false, false])
+      assert.equal(await one.claim(node, b, 100), true, 'it may claim again')
       await until('the claim lapses', () => one.claim(node, a, 60_000))
+      await one.forget(node)
+      assert.equal(await one.claim(node, a, 60_000), false, 'there is nothing left to do')
     })
   })
 }

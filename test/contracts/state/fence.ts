@@ -41,6 +41,7 @@ export function fence(candidate: () => Candidate): void {
         }
       }
       await one.evict(node, 'evicted', other)
+      await one.fence(node)
       await writes()
       await one.clean(node)
       await writes()
@@ -48,13 +49,14 @@ export function fence(candidate: () => Candidate): void {
       await writes()
     })
 
-    it('is up when `evict` has resolved, however many writes were on their way', async (t) => {
+    it('is up when `fence` has resolved, however many writes were on their way', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, zombie] = [state(), state()]
       const [node, other] = [await joined(zombie), await joined(one)]
       const names = Array.from({ length: 200 }, (_, index) => `u${index}`)
       const writing = names.map((uid) => zombie.apply(node, [userHere(uid), memberHere(uid, newConnection(uid))]))
       await one.evict(node, 'evicted', other)
+      await one.fence(node)
       await one.clean(node)
       await Promise.all(writing)
       await one.clean(node)
@@ -83,6 +85,7 @@ export function fence(candidate: () => Candidate): void {
       const stays = newConnection('name-0')
       await one.apply(other, [userHere('name-0', [stays]), memberHere('name-0', stays)])
       await one.evict(node, 'evicted', other)
+      await one.fence(node)
       await Promise.all([one.clean(node), two.clean(node)])
       await one.clean(node)
       const connections = changes.flatMap((change) =>
@@ -118,6 +121,7 @@ export function fence(candidate: () => Candidate): void {
       ]
       await one.apply(node, changes)
       await one.evict(node, 'evicted', node)
+      await one.fence(node)
       await one.join({ node: next, name: 'n', startedAt: 1 })
       await one.apply(next, changes)
       await one.clean(node)

@@ -69,6 +69,7 @@ export function groups(candidate: () => Candidate): void {
         assert.deepEqual(located.groups[index]!.nodes, here.includes(group) ? [node] : [], JSON.stringify(group))
       }
       await one.evict(node, 'closed', node)
+      await one.fence(node)
       await one.clean(node)
       for (const group of names) assert.equal((await one.members(group, 10)).memberCount, 0)
     })

@@ -106,6 +106,7 @@ class Model {
       case 'replace':
         for (const sets of [...this.users.values(), ...this.groups.values(), this.present]) sets[step.node] = new Set()
         await state.evict(node, 'evicted', node)
+        await state.fence(node)
         await state.clean(node)
         this.nodes[step.node] = await joined(state)
         return

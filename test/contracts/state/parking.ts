@@ -83,6 +83,7 @@ export function parking(candidate: () => Candidate): void {
       await two.apply(b, [memberHere('g1', newConnection('u2'))])
       assert.deepEqual([...(await two.groupsOn(a))], [[asGroup('g1'), ['u1']]])
       await one.evict(a, 'closed', b)
+      await one.fence(a)
       await two.clean(a)
       assert.deepEqual([...(await two.groupsOn(a))], [])
     })

@@ -4,7 +4,7 @@ import type { Entry } from '../../../src/drivers/queue.ts'
 import { FlotillaError } from '../../../src/errors.ts'
 
 /** What a takeover does at the store, in this order. */
-export const TAKEOVER_STEPS = ['evict', 'claim', 'seal', 'clean', 'drain', 'destroy', 'forget'] as const
+export const TAKEOVER_STEPS = ['evict', 'fence', 'claim', 'seal', 'clean', 'drain', 'destroy', 'forget'] as const
 export type TakeoverStep = (typeof TAKEOVER_STEPS)[number]
 
 type Gate =
@@ -93,6 +93,11 @@ export class Plug {
     switch (name) {
       case 'close':
         return call
+      case 'evict':
+        return async (...args: unknown[]) => {
+          const came = await this.#call('evict', async () => call(...args))
+          return came === 'held' ? 'claimed' : came
+        }
       case 'claim':
         return async () => this.#call('claim', async () => true)
       case 'consume':

@@ -32,6 +32,26 @@ local function listen(clock, lease, seen, heartbeat, deadAfter)
 end
 `
 
+/**
+ * Who cleans up after a gone node. `gone` holds "reason at cleaned holder" for each, and `claims` until when its claim
+ * lasts, by the time that leases run by. Of a silence it counts at most what is asked for: else a claim that begins in a
+ * long one would outlast it.
+ */
+const CLAIM = `
+local function claim(clock, gone, claims, node, by, ttl)
+  local reason, since, cleaned, holder = string.match(redis.call('HGET', gone, node) or '', '^(%S+) (%S+) (%S+) ?(%S*)$')
+  if cleaned ~= '0' then return false end
+  local saved = redis.call('HMGET', clock, 'at', 'heard')
+  local at, heard = tonumber(saved[1]), tonumber(saved[2])
+  at = at and heard and at + math.max(0, math.min(now - heard, ttl)) or now
+  local lasts = tonumber(redis.call('ZSCORE', claims, node)) or 0
+  if holder ~= '' and holder ~= by and lasts >= at then return false end
+  redis.call('HSET', gone, node, reason .. ' ' .. since .. ' 0 ' .. by)
+  redis.call('ZADD', claims, int(at + ttl), node)
+  return true
+end
+`
+
 /** Leases, and who was put out. KEYS clock lease seen nodes v counts gone. */
 export const membershipScripts = {
   fltJoin: {
@@ -59,9 +79,9 @@ return redis.call('GET', KEYS[2])`,
   },
 
   fltRenew: {
-    numberOfKeys: 5,
+    numberOfKeys: 6,
     lua: `${NOW}${INT}${LISTEN}
--- KEYS clock lease seen v counts; ARGV node deadAfter heartbeat count
+-- KEYS clock lease seen v counts claims; ARGV node deadAfter heartbeat count
 local node, deadAfter = ARGV[1], tonumber(ARGV[2])
 if not redis.call('ZSCORE', KEYS[2], node) then return {0} end
 local at, seen = listen(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3]), deadAfter)
@@ -74,7 +94,8 @@ for index = 1, #coming, 2 do
   if coming[index] ~= node and next < 0 then next = coming[index + 1] - at end
 end
 local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. int(at), 'LIMIT', 0, 64)
-return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue}`,
+local orphaned = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(at), 'LIMIT', 0, 64)
+return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue, orphaned}`,
   },
 
   fltNodes: {
@@ -100,37 +121,45 @@ if redis.call('ZSCORE', KEYS[1], ARGV[1]) then redis.call('HSET', KEYS[2], ARGV[
 return 1`,
   },
 
-  // Gone: "reason at cleaned".
   fltEvict: {
-    numberOfKeys: 7,
-    lua: `${NOW}${INT}
--- KEYS clock lease seen nodes v counts gone; ARGV node reason by
-local node, reason = ARGV[1], ARGV[2]
-if redis.call('HEXISTS', KEYS[7], node) == 1 then return 1 end
-local expiry = redis.call('ZSCORE', KEYS[2], node)
-if not expiry then return 0 end
-if reason == 'dead' then
-  local at = tonumber(redis.call('HGET', KEYS[1], 'at'))
-  if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], ARGV[3]) then return 0 end
+    numberOfKeys: 8,
+    lua: `${NOW}${INT}${CLAIM}
+-- KEYS clock lease seen nodes v counts gone claims; ARGV node reason by claimFor
+local node, reason, by = ARGV[1], ARGV[2], ARGV[3]
+if redis.call('HEXISTS', KEYS[7], node) == 0 then
+  local expiry = redis.call('ZSCORE', KEYS[2], node)
+  if not expiry then return 'refused' end
+  if reason == 'dead' then
+    local at = tonumber(redis.call('HGET', KEYS[1], 'at'))
+    if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], by) then return 'refused' end
+  end
+  redis.call('ZREM', KEYS[2], node)
+  -- Nobody is left whose lease could run by it.
+  if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
+  redis.call('HDEL', KEYS[3], node)
+  redis.call('HDEL', KEYS[4], node)
+  redis.call('HDEL', KEYS[6], node)
+  redis.call('HSET', KEYS[7], node, reason .. ' ' .. int(now) .. ' 0')
+  redis.call('INCR', KEYS[5])
 end
-redis.call('ZREM', KEYS[2], node)
--- Nobody is left whose lease could run by it.
-if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
-redis.call('HDEL', KEYS[3], node)
-redis.call('HDEL', KEYS[4], node)
-redis.call('HDEL', KEYS[6], node)
-redis.call('HSET', KEYS[7], node, reason .. ' ' .. int(now) .. ' 0')
-redis.call('INCR', KEYS[5])
-return 1`,
+return claim(KEYS[1], KEYS[7], KEYS[8], node, by, tonumber(ARGV[4])) and 'claimed' or 'held'`,
+  },
+
+  fltClaim: {
+    numberOfKeys: 3,
+    lua: `${NOW}${INT}${CLAIM}
+-- KEYS clock gone claims; ARGV node by ttl
+return claim(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0`,
   },
 
   fltForget: {
-    numberOfKeys: 2,
+    numberOfKeys: 3,
     lua: `${NOW}${INT}
--- KEYS v gone; ARGV node keepFor
+-- KEYS v gone claims; ARGV node keepFor
+redis.call('ZREM', KEYS[3], ARGV[1])
 local flat = redis.call('HGETALL', KEYS[2])
 for at = 1, #flat, 2 do
-  local node, reason, when, cleaned = flat[at], string.match(flat[at + 1], '^(%S+) (%S+) (%S+)$')
+  local node, reason, when, cleaned = flat[at], string.match(flat[at + 1], '^(%S+) (%S+) (%S+)')
   if node == ARGV[1] then redis.call('HSET', KEYS[2], node, reason .. ' ' .. int(now) .. ' 1')
   elseif cleaned == '1' and now - when > tonumber(ARGV[2]) then redis.call('HDEL', KEYS[2], node) end
 end

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { after, before, test, type TestContext } from 'node:test'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import type { Server } from '../../src/index.ts'
+import { joined, type Overrides, stage } from '../contracts/stage.ts'
+import { userHere, whereIs } from '../contracts/state/words.ts'
+import { CallLog } from '../support/call-log.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { atEnd, startServer } from './stage.ts'
+
+const SURVIVORS = 4
+const PARTITIONS = 256
+
+let server: RedisServer
+before(async () => {
+  server = await startRedis()
+})
+after(() => server.stop())
+
+/** Survivors, a node that does not live, and another that sees to it; all that they ask of the store is noted. */
+async function startDeath(t: TestContext, times: Overrides) {
+  const driver = redis({ url: server.url })
+  const { state, settings } = stage(t, { driver }, times)
+  const one = state()
+  const { prefix, heartbeat, deadAfter } = settings
+  const options = { prefix, heartbeat, deadAfter, connectTimeout: 120_000 }
+  const start = (): Promise<Server> => startServer(t, { url: server.url }, options)
+  const survivors = await Promise.all(Array.from({ length: SURVIVORS }, start))
+  const [ghost, other] = [await joined(one, 'ghost'), await joined(one, 'other')]
+  await one.apply(ghost, [userHere('u1')])
+  const log = await CallLog.start(server.port)
+  atEnd(t, () => log[Symbol.asyncDispose]())
+  return { one, survivors, ghost, other, log }
+}
+
+test('all survivors see a death at once: one cleans up, and each of the others asks the store once', async (t) => {
+  const { one, survivors, ghost, log } = await startDeath(t, { heartbeat: 60_000, deadAfter: 600_000 })
+  await Promise.allSettled(survivors.map(({ cluster }) => cluster.evict(ghost)))
+  await until('it is cleaned up', async () =>
+    (await one.nodes()).gone.some(({ node, cleaned }) => node === ghost && cleaned),
+  )
+  const calls = await log.naming(ghost)
+  const counts = new Map<string, number>()
+  for (const { source } of calls) counts.set(source, (counts.get(source) ?? 0) + 1)
+  const busy = [...counts.values()].filter((count) => count > 1)
+  assert.ok(busy.length <= 2, `State and Queue of one, not ${busy.join(', ')}`)
+  assert.ok(counts.size <= SURVIVORS + 1, `${counts.size}`)
+  const fences = calls.filter(({ text }) => /^"hdel" .* "#"$/i.test(text))
+  assert.equal(fences.length, PARTITIONS)
+})
+
+test('while one cleans up after a dead node, the heartbeats of the others do not name it', async (t) => {
+  const { one, survivors, ghost, other, log } = await startDeath(t, { heartbeat: 100, deadAfter: 60_000 })
+  await one.evict(ghost, 'evicted', other)
+  await one.claim(ghost, other, 600_000)
+  const before = (await log.naming(ghost)).length
+  for (const { cluster } of survivors) {
+    const own = (await log.naming(cluster.self)).length
+    await until('it has taken several heartbeats', async () => (await log.naming(cluster.self)).length >= own + 20)
+  }
+  assert.equal((await log.naming(ghost)).length, before)
+})
+
+test('who took a lease and died before it put the fence up is followed by another', async (t) => {
+  const { one, ghost, other } = await startDeath(t, { heartbeat: 100, deadAfter: 60_000 })
+  assert.equal(await one.evict(ghost, 'evicted', other), 'claimed')
+  await until('it is cleaned up', async () => (await one.nodes()).gone.some(({ cleaned }) => cleaned))
+  assert.deepEqual(await whereIs(one, 'u1'), [])
+  assert.deepEqual(await one.apply(ghost, [userHere('u1')]), { type: 'fenced' })
+})
