@@ -19,7 +19,7 @@ const CLEANED_UP = 60_000
 /** docs/guarantees.md: how long broadcasts wait for a node that fell silent. */
 const HELD_FOR = 60_000
 /** What README.md says stays when the last node has closed. */
-const DOCUMENTED = [/:\{p\d+\}:e$/, /:\{m\}:(v|gone)$/, /:\{all\}:m$/]
+const DOCUMENTED = [/:\{p\d+\}:e$/, /:\{m\}:(v|log|gone)$/, /:\{all\}:m$/]
 
 /** What a soak came to. */
 export interface Findings {

@@ -161,6 +161,6 @@ class RemoteNodes implements NodeBook {
   }
 
   async refresh(): Promise<void> {
-    this.#roster = new Roster(await this.#state.nodes())
+    this.#roster = new Roster(await this.#state.nodes(this.#roster.list))
   }
 }

@@ -146,9 +146,9 @@ export class Membership implements NodeBook {
     this.#schedule(0)
   }
 
-  /** Asks the store who is there; tells who came and who went. */
+  /** Asks the store who has come and gone since it was last asked, and tells. */
   async refresh(): Promise<void> {
-    const now = new Roster(await this.#state.nodes())
+    const now = new Roster(await this.#state.nodes(this.#roster.list))
     if (this.#closed) return
     const before = this.#roster
     this.#roster = now
@@ -209,7 +209,7 @@ export class Membership implements NodeBook {
       const renewal = await this.#renew()
       if (renewal.type === 'evicted' || !(await this.#queue.isOpen(this.#node))) await this.rejoin()
       if (renewal.type === 'renewed') {
-        if (renewal.version !== this.#roster.version) await this.refresh()
+        if (renewal.version !== this.#roster.list.version) await this.refresh()
         next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
         for (const node of renewal.overdue) this.#hooks.overdue(node)
         for (const node of renewal.orphaned) this.#hooks.orphaned(node, this.#reasonOf(node))

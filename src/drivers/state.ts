@@ -28,7 +28,7 @@ export interface GoneNode {
 }
 
 export interface NodeList {
-  /** Grows whenever a node joins, leaves or was cleaned up. */
+  /** Grows whenever a node joins, leaves, was cleaned up or is no longer listed; one that was lost is never given again. */
   readonly version: number
   readonly live: readonly LiveNode[]
   readonly gone: readonly GoneNode[]
@@ -38,7 +38,7 @@ export type Renewal =
   | { readonly type: 'evicted' }
   | {
       readonly type: 'renewed'
-      /** The version of the node list: ask for `nodes` when it has grown. */
+      /** The version of the node list: ask for `nodes` when it is another. */
       readonly version: number
       /** Nodes whose lease has run out. */
       readonly overdue: readonly NodeId[]
@@ -158,8 +158,13 @@ export interface State {
    */
   renew(node: NodeId, connectionCount: number): Promise<Renewal>
 
-  /** MUST NOT list a node as live whose lease was taken away. */
-  nodes(): Promise<NodeList>
+  /**
+   * MUST NOT list a node as live whose lease was taken away. Given a list that it answered before, it MUST read no more
+   * than what has changed since, unless the store cannot tell: too much has changed, or the store has forgotten some of
+   * it. Who is live and who is gone MUST be the same as without it; what a live node was last seen and counted with MAY
+   * then be old.
+   */
+  nodes(known?: NodeList): Promise<NodeList>
 
   /** Sets the number that `nodes` tells, between two renewals. */
   reportCount(node: NodeId, connectionCount: number): Promise<void>

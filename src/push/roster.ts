@@ -1,7 +1,7 @@
 import type { LiveNode, NodeList } from '../drivers/state.ts'
 import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, processOfNode } from '../protocol/ids.ts'
 
-const NOBODY: NodeList = { version: -1, live: [], gone: [] }
+const NOBODY: NodeList = { version: 0, live: [], gone: [] }
 
 /** Who is in the cluster, as the store last said: finds the node that a connection's process runs as now. */
 export class Roster {
@@ -15,8 +15,9 @@ export class Roster {
     this.#gone = new Set(list.gone.map(({ node }) => node))
   }
 
-  get version(): number {
-    return this.#list.version
+  /** As the store said it. */
+  get list(): NodeList {
+    return this.#list
   }
 
   get live(): readonly LiveNode[] {

@@ -165,7 +165,7 @@ test('after the last node has left, nothing of it is left in the store', async (
   for (const node of nodes) await node.close()
   const keys = await stage.raw.keys('*')
   assert.deepEqual(
-    keys.filter((key) => !/:e$|\{m\}:(gone|v)$|\{all\}:m$/.test(key)),
+    keys.filter((key) => !/:e$|\{m\}:(gone|v|log)$|\{all\}:m$/.test(key)),
     [],
   )
 })

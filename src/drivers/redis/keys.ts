@@ -40,6 +40,7 @@ export class Keys {
   readonly lease = (): string => `${this.#prefix}:{m}:lease`
   readonly nodes = (): string => `${this.#prefix}:{m}:nodes`
   readonly version = (): string => `${this.#prefix}:{m}:v`
+  readonly changes = (): string => `${this.#prefix}:{m}:log`
   readonly clock = (): string => `${this.#prefix}:{m}:clock`
   readonly seen = (): string => `${this.#prefix}:{m}:seen`
   readonly counts = (): string => `${this.#prefix}:{m}:counts`

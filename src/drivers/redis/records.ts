@@ -77,15 +77,34 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
-type NodesReply = [now: number, version: number, seen: string[], infos: string[], counts: string[], gone: string[]]
+type NodesReply = [
+  now: number,
+  version: string,
+  seen: string[],
+  infos: string[],
+  counts: string[],
+  gone: string[],
+  /** Of a reply that tells only what has changed since the known list. */
+  changed?: string[],
+]
 
-export function readNodeList(reply: unknown): { now: number; list: NodeList } {
-  const [now, version, seen, infos, counts, gone] = reply as NodesReply
+export function readNodeList(reply: unknown, before?: NodeList): { now: number; list: NodeList } {
+  const [now, version, seen, infos, counts, gone, changed] = reply as NodesReply
   const countOf = new Map(pairs(counts))
   const infoOf = new Map(pairs(infos))
   const live = pairs(seen).map(([node, value]) => liveNode(node as NodeId, value, infoOf.get(node), countOf.get(node)))
   const known = pairs(gone).flatMap(([node, value]) => goneNode(node as NodeId, value, now) ?? [])
-  return { now, list: { version, live, gone: known } }
+  const list = { version: Number(version), live, gone: known }
+  return { now, list: before === undefined || changed === undefined ? list : merge(before, list, new Set(changed)) }
+}
+
+function merge(before: NodeList, changes: NodeList, changed: ReadonlySet<string>): NodeList {
+  const isSame = ({ node }: { readonly node: NodeId }): boolean => !changed.has(node)
+  return {
+    version: changes.version,
+    live: [...before.live.filter(isSame), ...changes.live],
+    gone: [...before.gone.filter(isSame), ...changes.gone],
+  }
 }
 
 /** @param seen "lastSeen gaps" */

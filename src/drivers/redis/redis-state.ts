@@ -84,7 +84,7 @@ export class RedisState implements State {
     const info = JSON.stringify({ name: record.name, url: record.url, startedAt: record.startedAt, deadAfter })
     await this.#client.run((redis) =>
       redis.fltJoin(
-        [keys.clock(), keys.lease(), keys.seen(), keys.nodes(), keys.version(), keys.counts()],
+        [keys.clock(), keys.lease(), keys.seen(), keys.nodes(), keys.version(), keys.counts(), keys.changes()],
         [node, deadAfter, heartbeat, info],
       ),
     )
@@ -134,12 +134,12 @@ export class RedisState implements State {
     return !marks.includes(0)
   }
 
-  async nodes(): Promise<NodeList> {
-    const keys = this.#keys
+  async nodes(known?: NodeList): Promise<NodeList> {
+    const { seen, nodes, version, counts, gone, changes } = this.#keys
     const reply = await this.#client.run((redis) =>
-      redis.fltNodes(keys.seen(), keys.nodes(), keys.version(), keys.counts(), keys.gone()),
+      redis.fltNodes([seen(), nodes(), version(), counts(), gone(), changes()], known?.version ?? 0),
     )
-    const { now, list } = readNodeList(reply)
+    const { now, list } = readNodeList(reply, known)
     this.#setClock(now)
     return list
   }
@@ -151,11 +151,10 @@ export class RedisState implements State {
   }
 
   async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction> {
-    const keys = this.#keys
-    const { clock, lease, seen, nodes, version, counts, gone, claims } = keys
+    const { clock, lease, seen, nodes, version, counts, gone, claims, changes } = this.#keys
     return (await this.#client.run((redis) =>
       redis.fltEvict(
-        [clock(), lease(), seen(), nodes(), version(), counts(), gone(), claims()],
+        [clock(), lease(), seen(), nodes(), version(), counts(), gone(), claims(), changes()],
         [node, reason, by, this.#settings.heartbeat / 2],
       ),
     )) as Eviction
@@ -171,8 +170,8 @@ export class RedisState implements State {
   }
 
   async forget(node: NodeId): Promise<void> {
-    const { version, gone, claims } = this.#keys
-    await this.#client.run((redis) => redis.fltForget(version(), gone(), claims(), node, KEEP_GONE))
+    const { version, gone, claims, changes } = this.#keys
+    await this.#client.run((redis) => redis.fltForget(version(), gone(), claims(), changes(), node, KEEP_GONE))
   }
 
   async clean(node: NodeId): Promise<void> {

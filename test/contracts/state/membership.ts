@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { NodeList } from '../../../src/drivers/state.ts'
+import type { NodeId } from '../../../src/protocol/ids.ts'
 import { elapse, until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
 import { calm, userHere, liveNodes, asRenewed } from './words.ts'
@@ -62,6 +64,31 @@ export function membership(candidate: () => Candidate): void {
       assert.equal(renewal.version, versions.at(-1))
     })
 
+    it('says the same of who is there, given what it said before', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const one = state()
+      const lists = [await one.nodes()]
+      const agree = async (): Promise<void> => {
+        const whole = await one.nodes()
+        for (const before of [undefined, ...lists]) assert.deepEqual(whoIsIn(await one.nodes(before)), whoIsIn(whole))
+        lists.push(whole)
+      }
+      const nodes: NodeId[] = []
+      for (let count = 0; count < 4; count++) {
+        nodes.push(await joined(one))
+        await agree()
+      }
+      const [a, b, c, d] = nodes
+      await one.evict(a!, 'closed', a!)
+      await agree()
+      await Promise.all([one.evict(b!, 'evicted', d!), one.forget(a!)])
+      await agree()
+      nodes.push(await joined(one))
+      await one.evict(c!, 'evicted', d!)
+      for (const gone of [b!, c!]) await one.forget(gone)
+      await agree()
+    })
+
     it('tells the count that the last renewal or report gave', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
@@ -102,4 +129,13 @@ export function membership(candidate: () => Candidate): void {
       assert.equal((await one.apply(node, [userHere('u1')])).type, 'applied')
     })
   })
+}
+
+function whoIsIn({ version, live, gone }: NodeList): unknown {
+  const byNode = (one: { node: NodeId }, other: { node: NodeId }): number => (one.node < other.node ? -1 : 1)
+  return {
+    version,
+    live: live.map(({ node, name, startedAt }) => ({ node, name, startedAt })).toSorted(byNode),
+    gone: gone.toSorted(byNode),
+  }
 }

@@ -33,6 +33,21 @@ end
 `
 
 /**
+ * The version of the node list, and which node each of the last thousand versions is about. A version is µs by the store's
+ * clock, and more than the last: a store that has lost some of its versions, or all, does not give them again to others,
+ * and does not find the one that a reader has.
+ */
+const CHANGED = `
+local function changed(v, log, node)
+  local last = tonumber(redis.call('GET', v))
+  if not last then redis.call('DEL', log) end
+  local version = int(math.max((last or 0) + 1, micros))
+  redis.call('SET', v, version)
+  redis.call('XADD', log, 'MAXLEN', 1000, version .. '-1', 'n', node)
+end
+`
+
+/**
  * Who cleans up after a gone node. `gone` holds "reason at cleaned holder" for each, and `claims` until when its claim
  * lasts, by the time that leases run by. Of a silence it counts at most what is asked for: else a claim that begins in a
  * long one would outlast it.
@@ -52,19 +67,20 @@ local function claim(clock, gone, claims, node, by, ttl)
 end
 `
 
-/** Leases, and who was put out. KEYS clock lease seen nodes v counts gone. */
+/** Leases, and who was put out. */
 export const membershipScripts = {
   fltJoin: {
-    numberOfKeys: 6,
-    lua: `${NOW}${INT}${LISTEN}
--- KEYS clock lease seen nodes v counts; ARGV node deadAfter heartbeat info
+    numberOfKeys: 7,
+    lua: `${NOW}${INT}${LISTEN}${CHANGED}
+-- KEYS clock lease seen nodes v counts log; ARGV node deadAfter heartbeat info
 local node, deadAfter = ARGV[1], tonumber(ARGV[2])
 local at, seen = listen(KEYS[1], KEYS[2], KEYS[3], tonumber(ARGV[3]), deadAfter)
 redis.call('ZADD', KEYS[2], int(at + deadAfter), node)
 redis.call('HSET', KEYS[3], node, seen)
 redis.call('HSET', KEYS[4], node, ARGV[4])
 redis.call('HSET', KEYS[6], node, 0)
-return redis.call('INCR', KEYS[5])`,
+changed(KEYS[5], KEYS[7], node)
+return 1`,
   },
 
   // A marker expires until its node has made sure that it was not evicted meanwhile: then \`PERSIST\`.
@@ -98,14 +114,39 @@ local orphaned = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(at), 'L
 return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue, orphaned}`,
   },
 
+  // All of it, or those who have changed since a version that the log still has, and what is known of them now.
   fltNodes: {
-    numberOfKeys: 5,
+    numberOfKeys: 6,
     readOnly: true,
     lua: `${NOW}
--- KEYS seen nodes v counts gone
+-- KEYS seen nodes v counts gone log; ARGV since
+local version = redis.call('GET', KEYS[3]) or '0'
+local since = ARGV[1] .. '-1'
+if ARGV[1] ~= '0' and #redis.call('XRANGE', KEYS[6], since, since) == 1 then
+  local names, seen, infos, counts, gone, known = {}, {}, {}, {}, {}, {}
+  local function note(list, key, node)
+    local value = redis.call('HGET', key, node)
+    if value then
+      list[#list + 1] = node
+      list[#list + 1] = value
+    end
+  end
+  for _, entry in ipairs(redis.call('XRANGE', KEYS[6], '(' .. since, '+')) do
+    local node = entry[2][2]
+    if not known[node] then
+      known[node] = true
+      names[#names + 1] = node
+      note(seen, KEYS[1], node)
+      note(infos, KEYS[2], node)
+      note(counts, KEYS[4], node)
+      note(gone, KEYS[5], node)
+    end
+  end
+  return {now, version, seen, infos, counts, gone, names}
+end
 return {
   now,
-  tonumber(redis.call('GET', KEYS[3])) or 0,
+  version,
   redis.call('HGETALL', KEYS[1]),
   redis.call('HGETALL', KEYS[2]),
   redis.call('HGETALL', KEYS[4]),
@@ -122,9 +163,9 @@ return 1`,
   },
 
   fltEvict: {
-    numberOfKeys: 8,
-    lua: `${NOW}${INT}${CLAIM}
--- KEYS clock lease seen nodes v counts gone claims; ARGV node reason by claimFor
+    numberOfKeys: 9,
+    lua: `${NOW}${INT}${CLAIM}${CHANGED}
+-- KEYS clock lease seen nodes v counts gone claims log; ARGV node reason by claimFor
 local node, reason, by = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', KEYS[7], node) == 0 then
   local expiry = redis.call('ZSCORE', KEYS[2], node)
@@ -140,7 +181,7 @@ if redis.call('HEXISTS', KEYS[7], node) == 0 then
   redis.call('HDEL', KEYS[4], node)
   redis.call('HDEL', KEYS[6], node)
   redis.call('HSET', KEYS[7], node, reason .. ' ' .. int(now) .. ' 0')
-  redis.call('INCR', KEYS[5])
+  changed(KEYS[5], KEYS[9], node)
 end
 return claim(KEYS[1], KEYS[7], KEYS[8], node, by, tonumber(ARGV[4])) and 'claimed' or 'held'`,
   },
@@ -153,16 +194,21 @@ return claim(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], tonumber(ARGV[3])) and
   },
 
   fltForget: {
-    numberOfKeys: 3,
-    lua: `${NOW}${INT}
--- KEYS v gone claims; ARGV node keepFor
+    numberOfKeys: 4,
+    lua: `${NOW}${INT}${CHANGED}
+-- KEYS v gone claims log; ARGV node keepFor
 redis.call('ZREM', KEYS[3], ARGV[1])
 local flat = redis.call('HGETALL', KEYS[2])
 for at = 1, #flat, 2 do
   local node, reason, when, cleaned = flat[at], string.match(flat[at + 1], '^(%S+) (%S+) (%S+)')
-  if node == ARGV[1] then redis.call('HSET', KEYS[2], node, reason .. ' ' .. int(now) .. ' 1')
-  elseif cleaned == '1' and now - when > tonumber(ARGV[2]) then redis.call('HDEL', KEYS[2], node) end
+  if node == ARGV[1] and cleaned ~= '1' then
+    redis.call('HSET', KEYS[2], node, reason .. ' ' .. int(now) .. ' 1')
+    changed(KEYS[1], KEYS[4], node)
+  elseif cleaned == '1' and now - when > tonumber(ARGV[2]) then
+    redis.call('HDEL', KEYS[2], node)
+    changed(KEYS[1], KEYS[4], node)
+  end
 end
-return redis.call('INCR', KEYS[1])`,
+return 1`,
   },
 } as const

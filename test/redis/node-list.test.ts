@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { Redis } from 'ioredis'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import type { NodeList, State } from '../../src/drivers/state.ts'
+import { joined, stage } from '../contracts/stage.ts'
+import { calm } from '../contracts/state/words.ts'
+import { CallLog } from '../support/call-log.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { atEnd, startServer } from './stage.ts'
+
+const MANY = 40
+
+let server: RedisServer
+let inspector: Redis
+before(async () => {
+  server = await startRedis()
+  inspector = new Redis(server.url)
+})
+after(async () => {
+  inspector.disconnect()
+  await server.stop()
+})
+
+const driver = (): { driver: ReturnType<typeof redis> } => ({ driver: redis({ url: server.url }) })
+
+async function bytesSent(): Promise<number> {
+  return Number(/^total_net_output_bytes:(\d+)/m.exec(await inspector.info('stats'))![1])
+}
+
+/** What the store sends for it, beside what it sends for being asked that. */
+async function replyBytes(work: () => Promise<unknown>): Promise<number> {
+  const before = await bytesSent()
+  const idle = (await bytesSent()) - before
+  const start = await bytesSent()
+  await work()
+  return (await bytesSent()) - start - idle
+}
+
+/** Bytes that it costs somebody who has the list to hear of one more. */
+async function costOfOneMore(state: State): Promise<number> {
+  const known = await state.nodes()
+  await joined(state)
+  return replyBytes(async () => assert.equal((await state.nodes(known)).live.length, known.live.length + 1))
+}
+
+function who({ live }: NodeList): string[] {
+  return live.map(({ node }) => node).toSorted()
+}
+
+test('to hear of one more node costs the same in a small cluster and in a large one', async (t) => {
+  const one = stage(t, driver(), calm).state()
+  await joined(one)
+  const small = await costOfOneMore(one)
+  while ((await one.nodes()).live.length < MANY) await joined(one)
+  const large = await costOfOneMore(one)
+  const whole = await replyBytes(() => one.nodes())
+  // Some numbers may have a digit more.
+  assert.ok(large <= small + 20, `${large} bytes, not ${small}`)
+  assert.ok(large * 10 < whole, `${large} bytes of ${whole}`)
+})
+
+test('a node reads the whole list when it starts, and then only what has changed', async (t) => {
+  const { state, settings } = stage(t, driver(), { heartbeat: 100, deadAfter: 60_000 })
+  const log = await CallLog.start(server.port)
+  atEnd(t, () => log[Symbol.asyncDispose]())
+  const { prefix, heartbeat, deadAfter } = settings
+  const node = await startServer(t, { url: server.url }, { prefix, heartbeat, deadAfter, connectTimeout: 120_000 })
+  let found = 0
+  node.cluster.on('discover', () => found++)
+  for (let count = 1; count <= 3; count++) {
+    await joined(state())
+    await until('it is discovered', () => found === count)
+  }
+  const reads = (await log.naming(`${prefix}:{m}:seen" "${prefix}:{m}:nodes" "${prefix}:{m}:v`)).map(({ text }) => text)
+  const isWhole = (text: string): boolean => text.endsWith(' "0"')
+  assert.equal(reads.filter(isWhole).length, 1)
+  assert.ok(reads.length >= 4, `${reads.length}`)
+})
+
+test('who was away for longer than the store remembers changes reads the whole list', async (t) => {
+  const { state, settings } = stage(t, driver(), calm)
+  const one = state()
+  const nodes = [await joined(one), await joined(one)]
+  const known = await one.nodes()
+  await one.evict(nodes[0]!, 'closed', nodes[0]!)
+  await inspector.xtrim(`${settings.prefix}:{m}:log`, 'MAXLEN', 0)
+  nodes.push(await joined(one))
+  assert.deepEqual(who(await one.nodes(known)), nodes.slice(1).toSorted())
+})
+
+test('where the store has lost the last changes, or all, they are not taken for those that came instead', async (t) => {
+  const { state, settings } = stage(t, driver(), calm)
+  const one = state()
+  const kept = await joined(one)
+  const keys = await inspector.keys(`${settings.prefix}:{m}:*`)
+  const dumps = await Promise.all(keys.map((key) => inspector.dumpBuffer(key)))
+  const lost = await joined(one)
+  const known = await one.nodes()
+  assert.deepEqual(who(known), [kept, lost].toSorted())
+  // As a replica that has taken over without the last of it.
+  await Promise.all(keys.map((key, index) => inspector.restore(key, 0, dumps[index]!, 'REPLACE')))
+  const other = await joined(one)
+  assert.deepEqual(who(await one.nodes(known)), [kept, other].toSorted())
+  await inspector.del(keys)
+  const after = await joined(one)
+  assert.deepEqual(who(await one.nodes(known)), [after])
+})
