@@ -6,7 +6,7 @@ import { Handover } from '../sockets/handover.ts'
 
 const RETRY_PAUSE = 200
 /** Users for whom something is parked at a time, or those of one push. */
-const PORTION = 4_096
+const PORTION = 16_384
 
 interface ParkingInit {
   readonly state: State

@@ -1,4 +1,4 @@
-import type { Queue } from '../drivers/queue.ts'
+import type { Entry, Queue } from '../drivers/queue.ts'
 import type { State } from '../drivers/state.ts'
 import type { ShutdownReason } from '../api.ts'
 import type { Logger } from '../logger.ts'
@@ -55,7 +55,7 @@ export class Takeover {
       await this.#state.clean(node)
       // This node's own connections have closed before: only the hub still knows who they were.
       const findUsers: FindUsers = node === by ? (push) => this.#departedFrom(push) : (push) => usersIn(push, members)
-      await this.#queue.drain(node, (entry) => this.#resend(node, entry.bytes, findUsers))
+      await this.#queue.drain(node, (entries) => this.#resend(node, entries, findUsers))
       await this.#queue.replayAll(node)
       await this.#queue.destroy(node)
       await this.#state.forget(node)
@@ -72,12 +72,12 @@ export class Takeover {
   }
 
   /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
-  async #resend(node: NodeId, bytes: Uint8Array, findUsers: FindUsers): Promise<void> {
-    const batch = this.#decode(node, bytes)
-    const pushes = batch?.envelopes.filter((envelope) => envelope.type === 'push') ?? []
-    const copies = pushes.flatMap((push) => {
+  async #resend(node: NodeId, entries: readonly Entry[], findUsers: FindUsers): Promise<void> {
+    const envelopes = entries.flatMap(({ bytes }) => this.#decode(node, bytes)?.envelopes ?? [])
+    const copies = envelopes.flatMap((push) => {
+      if (push.type !== 'push') return []
       const to = findUsers(push)
-      return to === undefined ? push : [push, { ...push, to }]
+      return to === undefined ? [push] : [push, { ...push, to }]
     })
     for (const portion of portionsOf(copies)) {
       await Promise.all(portion.map((copy) => this.#dispatcher().resend(copy, node)))
@@ -109,7 +109,7 @@ interface TakeoverRooms {
 }
 
 /** Addressees that are looked for at a time: one entry may hold thousands of pushes to a group of thousands. */
-const PORTION = 1_000
+const PORTION = 16_384
 
 function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEnvelope[]> {
   let portion: PushEnvelope[] = []

@@ -86,10 +86,11 @@ export interface Queue {
   seal(node: NodeId): Promise<void>
 
   /**
-   * Hands out what a sealed inbox held, in order; an entry is forgotten when its handler has resolved, not before. A
-   * handler that rejects ends the drain. MUST be safe twice, and beside others: then entries are handed out twice.
+   * Hands out what a sealed inbox held, in order and several entries at a time, some MiB at most; they are forgotten when
+   * the handler has resolved, not before. A handler that rejects ends the drain. MUST be safe twice, and beside others: then
+   * entries are handed out twice.
    */
-  drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void>
+  drain(node: NodeId, handler: (entries: readonly Entry[]) => Promise<void>): Promise<void>
 
   /**
    * Has every node read once more the broadcasts that a dead one had not acked, as replays: its clients may be there by

@@ -10,6 +10,8 @@ import { Stream } from './stream.ts'
 
 /** Poisoned entries that are kept of one node. */
 const MAX_ASIDE = 1_000
+/** Entries that are drained at a time. */
+const DRAIN_COUNT = 256
 const NOTHING = new Uint8Array()
 /** How long a gone node's place among the broadcasts is kept, in ms. */
 const HOLD_PLACE = 60_000
@@ -134,13 +136,14 @@ export class MemoryQueue implements Queue {
     sealed.set(node, inbox)
   }
 
-  async drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void> {
+  async drain(node: NodeId, handler: (entries: readonly Entry[]) => Promise<void>): Promise<void> {
     for (let position = -1; ;) {
       this.#assertOpen()
-      const [entry] = this.#store.sealed.get(node)?.after(position, 1) ?? []
-      if (entry === undefined) return
-      await handler(entry)
-      position = Number(entry.position)
+      const entries = this.#store.sealed.get(node)?.after(position, DRAIN_COUNT) ?? []
+      const last = entries.at(-1)
+      if (last === undefined) return
+      await handler(entries)
+      position = Number(last.position)
       this.#store.sealed.get(node)?.forgetUpTo(position)
     }
   }

@@ -1,6 +1,6 @@
 import slotOf from 'cluster-key-slot'
 import { LONGEST_ID } from '../queue.ts'
-import { type Group, type NodeId, PARTITION_COUNT, type Uid } from '../../protocol/ids.ts'
+import { type Group, type NodeId, PARTITION_COUNT, type PushId, type Uid } from '../../protocol/ids.ts'
 
 const SLOT_COUNT = 16_384
 

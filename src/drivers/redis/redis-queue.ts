@@ -23,7 +23,10 @@ const publishAll = new HotScript(publishAllLua)
 const MAX_POISON = 1_000
 /** What a dead node's poison is kept for, so that a person can still look at it. */
 const KEEP_POISON = 86_400_000
-const DRAIN_COUNT = 16
+const FIRST_DRAIN = 16
+const MAX_DRAIN = 1_024
+/** Bytes of entries that are drained at a time, about. */
+const DRAIN_BYTES = 2 ** 22
 /** An ack costs as much as a publish: one for so many entries, or so many ms. */
 const ACK_EVERY = { entries: 64, ms: 20 }
 const ACK_ALL_EVERY = { entries: 256, ms: 100 }
@@ -205,15 +208,16 @@ export class RedisQueue implements Queue {
     await this.#client.run((redis) => redis.fltSeal(this.#keys.inbox(node), this.#keys.sealed(node)))
   }
 
-  async drain(node: NodeId, handler: (entry: Entry) => Promise<void>): Promise<void> {
+  async drain(node: NodeId, handler: (entries: readonly Entry[]) => Promise<void>): Promise<void> {
     const key = this.#keys.sealed(node)
-    for (;;) {
-      const rows = await this.#client.run((redis) => redis.xrangeBuffer(key, '-', '+', 'COUNT', DRAIN_COUNT))
+    for (let count = FIRST_DRAIN; ;) {
+      const rows = await this.#client.run((redis) => redis.xrangeBuffer(key, '-', '+', 'COUNT', count))
       if (rows.length === 0) return
-      for (const [id, fields] of rows) {
-        await handler(toEntry({ id: id.toString(), fields }))
-        await this.#client.run((redis) => redis.xdel(key, id))
-      }
+      const entries = rows.map(([id, fields]) => toEntry({ id: id.toString(), fields }))
+      await handler(entries)
+      await this.#client.run((redis) => redis.xdel(key, ...rows.map(([id]) => id)))
+      const meanBytes = entries.reduce((sum, { bytes }) => sum + bytes.length, 0) / entries.length
+      count = Math.min(Math.max(Math.floor(DRAIN_BYTES / (meanBytes + 1)), 1), MAX_DRAIN)
     }
   }
 

@@ -51,6 +51,9 @@ const bind = new HotScript(bindLua)
 /** A marker's life until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
 
+/** Members of a group that one script takes. */
+const MAX_MEMBERS = 1_000
+
 export class RedisState implements State {
   readonly #client: RedisClient
   readonly #keys: Keys
@@ -180,14 +183,14 @@ export class RedisState implements State {
 
   // ---- bindings
 
-  /** One script for each partition that users or connections are in, one for each member of a group. */
+  /** One script for each partition that users or connections are in, one for each group. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     const bindings = bindingsIn(changes)
-    const members = changes.flatMap((change, position) => (change.type === 'member' ? [{ change, position }] : []))
+    const memberships = membershipsIn(changes)
     // Both have ended before anything newer is written: what is still on its way would overwrite it.
     const [bound, joined] = await bothEnded([
       this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
-      this.#client.batch((redis) => members.map(({ change }) => this.#setMember(redis, node, change))),
+      this.#client.batch((redis) => memberships.map((members) => this.#setMembers(redis, node, members))),
     ])
     if (bound.includes(null) || joined.includes(null)) return { type: 'fenced' }
     const stamps: number[] = Array.from(changes, () => 0)
@@ -199,7 +202,9 @@ export class RedisState implements State {
         if (given[at]!.endsWith('+')) parked.push(change.uid)
       }
     }
-    for (const [index, { position }] of members.entries()) stamps[position] = Number(joined[index])
+    for (const [index, members] of memberships.entries()) {
+      for (const { position } of members) stamps[position] = Number(joined[index])
+    }
     return { type: 'applied', stamps, parked }
   }
 
@@ -214,13 +219,18 @@ export class RedisState implements State {
     return bind.call(keys, args)
   }
 
-  #setMember(redis: Commands, node: NodeId, { group, connection, present }: ChangeOf<'member'>): Promise<unknown> {
+  #setMembers(redis: Commands, node: NodeId, members: readonly Membership[]): Promise<unknown> {
     const keys = this.#keys
+    const { group } = members[0]!.change
     const partition = partitionOf(group)
-    return redis.fltSetMember(
+    const pairs = members.flatMap(({ change: { connection, present } }) => [
+      connection.connection,
+      present ? writeMember(connection) : '',
+    ])
+    return redis.fltSetMembers(
       [keys.holdings(partition, node), keys.epoch(partition), keys.groupRoute(partition, group)],
       [keys.groupMembers(partition, group, node), keys.groupsOf(partition, node)],
-      [node, group, connection.connection, present ? writeMember(connection) : ''],
+      [node, group, ...pairs],
     )
   }
 
@@ -395,6 +405,12 @@ function doubted({ uids, groups, connections }: Located): Located {
 
 type ChangeOf<Type> = Extract<Change, { type: Type }>
 
+/** A change, and where its stamp belongs. */
+interface Membership {
+  readonly change: ChangeOf<'member'>
+  readonly position: number
+}
+
 /** What one script writes; a change's position among all is where its stamp belongs. */
 interface PartitionBindings {
   readonly partition: number
@@ -419,6 +435,24 @@ function bindingsIn(changes: readonly Change[]): readonly PartitionBindings[] {
     }
   }
   return [...found.values()]
+}
+
+/** Of one group: as many as one script takes. */
+function membershipsIn(changes: readonly Change[]): readonly (readonly Membership[])[] {
+  const found: Membership[][] = []
+  const open = new Map<Group, Membership[]>()
+  for (const [position, change] of changes.entries()) {
+    if (change.type !== 'member') continue
+    const known = open.get(change.group)
+    if (known !== undefined && known.length < MAX_MEMBERS) {
+      known.push({ change, position })
+      continue
+    }
+    const members = [{ change, position }]
+    open.set(change.group, members)
+    found.push(members)
+  }
+  return found
 }
 
 type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }

@@ -60,24 +60,29 @@ return table.concat(stamps, ' ')`
 
 /** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
 export const bindingScripts = {
-  fltSetMember: {
+  // Several members of one group, who share a stamp: no lookup comes between them.
+  fltSetMembers: {
     numberOfKeys: 5,
     lua: `${NOW}${INT}${STAMPS}
--- KEYS holdings epoch groupRoute groupMembers groupsOf; ARGV node group connection record
+-- KEYS holdings epoch groupRoute groupMembers groupsOf; ARGV node group (connection record)…
 if not epoch or redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
+local node, group = ARGV[1], ARGV[2]
 local stamp = nextStamp()
 keepStamp()
-if ARGV[4] == '' then
-  redis.call('HDEL', KEYS[4], ARGV[3])
-  if redis.call('EXISTS', KEYS[4]) == 0 then
-    redis.call('SREM', KEYS[5], ARGV[2])
-    redis.call('HDEL', KEYS[3], ARGV[1])
+for at = 3, #ARGV, 2 do
+  if ARGV[at + 1] == '' then
+    redis.call('HDEL', KEYS[4], ARGV[at])
+  else
+    redis.call('HSET', KEYS[4], ARGV[at], ARGV[at + 1])
   end
-  return stamp
 end
-redis.call('HSET', KEYS[4], ARGV[3], ARGV[4])
-redis.call('HSET', KEYS[3], ARGV[1], 1)
-redis.call('SADD', KEYS[5], ARGV[2])
+if redis.call('EXISTS', KEYS[4]) == 1 then
+  redis.call('HSET', KEYS[3], node, 1)
+  redis.call('SADD', KEYS[5], group)
+else
+  redis.call('SREM', KEYS[5], group)
+  redis.call('HDEL', KEYS[3], node)
+end
 return stamp`,
   },
 
