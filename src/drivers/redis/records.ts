@@ -35,6 +35,11 @@ export function readMember(connection: string, node: NodeId, value: string): Con
   return typeof uid === 'string' ? { ...member, uid } : member
 }
 
+export function uidOfMember(value: string): Uid | undefined {
+  const [, , , uid] = listOf(parse(value))
+  return typeof uid === 'string' ? (uid as Uid) : undefined
+}
+
 /** What a partition says of itself, "epoch stamp"; an epoch has no space. */
 export function readEpoch(value: string | null | undefined): { epoch: string | undefined; stamp: number } {
   if (value === null || value === undefined) return { epoch: undefined, stamp: 0 }

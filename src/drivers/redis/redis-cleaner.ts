@@ -1,13 +1,16 @@
 import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
-import type { RedisClient } from './client.ts'
+import type { Commands, RedisClient } from './client.ts'
 import { type Keys, uidOfField, userField } from './keys.ts'
-import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
-import { readMember } from './records.ts'
+import { ALL_PARTITIONS } from './partitions.ts'
+import { uidOfMember } from './records.ts'
 
-/** Users or groups that one script takes: at most a few ms of Redis' time. */
-const CLEAN_CHUNK = 200
+/** Users, groups or members that one script, or one answer, is about: at most a few ms of Redis' time. */
+const MOST = 1_000
 
-/** Removes what an evicted node had written: a few at a time, so that Redis serves others in between. */
+/**
+ * Removes what an evicted node had written, and reads before who was in its groups: partition by partition, so that Redis
+ * serves others in between.
+ */
 export class RedisCleaner {
   readonly #client: RedisClient
   readonly #keys: Keys
@@ -18,72 +21,98 @@ export class RedisCleaner {
   }
 
   async clean(node: NodeId): Promise<void> {
-    const fields = (await forAllPartitions(this.#client, (redis, partition) =>
-      redis.hkeys(this.#keys.holdings(partition, node)),
-    )) as string[][]
-    const groups = await this.#groupsOf(node)
-    for (const partition of ALL_PARTITIONS) {
-      const uids = fields[partition]!.flatMap((field) => uidOfField(field) ?? [])
-      await this.#cleanUsers(node, partition, uids)
-      await this.#cleanGroups(node, partition, groups[partition]!)
-    }
-    await forAllPartitions(this.#client, (redis, partition) =>
-      redis.fltCleanRest(this.#keys.holdings(partition, node), this.#keys.groupsOf(partition, node)),
-    )
+    for (const partition of ALL_PARTITIONS) await this.#cleanPartition(node, partition)
   }
 
-  /** Read a few at a time, like the rest of what is done after a node. */
   async groupsOn(node: NodeId): Promise<Map<Group, Uid[]>> {
-    const groups = await this.#groupsOf(node)
     const found = new Map<Group, Uid[]>()
-    for (const [partition, names] of groups.entries()) {
-      for (const chunk of chunks(names)) {
-        const members = await this.#client.batch((redis) =>
-          chunk.map((group) => redis.hgetall(this.#keys.groupMembers(partition, group, node))),
-        )
-        for (const [index, group] of chunk.entries()) {
-          const hash = members[index] as Record<string, string>
-          const uids = Object.entries(hash).flatMap(([id, value]) => readMember(id, node, value)?.uid ?? [])
-          if (uids.length > 0) found.set(group, [...new Set(uids)] as Uid[])
-        }
-      }
+    for (const partition of ALL_PARTITIONS) {
+      const groups = await this.#client.run((redis) => this.#groupsOf(redis, partition, node))
+      for (const chunk of chunks(groups)) await this.#addMembers(node, partition, chunk, found)
     }
     return found
   }
 
-  #groupsOf(node: NodeId): Promise<Group[][]> {
-    return forAllPartitions(this.#client, (redis, partition) =>
-      redis.smembers(this.#keys.groupsOf(partition, node)),
-    ) as Promise<Group[][]>
+  #groupsOf(redis: Commands, partition: number, node: NodeId): Promise<Group[]> {
+    return redis.smembers(this.#keys.groupsOf(partition, node)) as Promise<Group[]>
   }
 
-  async #cleanUsers(node: NodeId, partition: number, uids: readonly Uid[]): Promise<void> {
-    for (const chunk of chunks(uids)) {
-      const keys = [
-        this.#keys.holdings(partition, node),
-        this.#keys.epoch(partition),
-        ...chunk.map((uid) => this.#keys.route(partition, uid)),
+  async #cleanPartition(node: NodeId, partition: number): Promise<void> {
+    const keys = this.#keys
+    const [fields, groups] = (await this.#client.batch((redis) => [
+      redis.hkeys(keys.holdings(partition, node)),
+      this.#groupsOf(redis, partition, node),
+    ])) as [string[], Group[]]
+    const uids = fields.flatMap((field) => uidOfField(field) ?? [])
+    if (fields.length + groups.length === 0) return
+    for (const { users, rooms, isLast } of portions(uids, groups)) {
+      const all = [
+        keys.holdings(partition, node),
+        keys.epoch(partition),
+        keys.groupsOf(partition, node),
+        ...users.map((uid) => keys.route(partition, uid)),
+        ...rooms.map((group) => keys.groupRoute(partition, group)),
+        ...rooms.map((group) => keys.groupMembers(partition, group, node)),
       ]
-      await this.#client.run((redis) => redis.fltCleanUsers(keys.length, ...keys, node, ...chunk.map(userField)))
+      const args = [node, isLast ? 1 : 0, users.length, ...users.map(userField), ...rooms]
+      await this.#client.run((redis) => redis.fltClean(all.length, ...all, ...args))
     }
   }
 
-  async #cleanGroups(node: NodeId, partition: number, groups: readonly Group[]): Promise<void> {
-    for (const chunk of chunks(groups)) {
-      const keys = [
-        this.#keys.holdings(partition, node),
-        this.#keys.epoch(partition),
-        this.#keys.groupsOf(partition, node),
-        ...chunk.flatMap((group) => [
-          this.#keys.groupRoute(partition, group),
-          this.#keys.groupMembers(partition, group, node),
-        ]),
-      ]
-      await this.#client.run((redis) => redis.fltCleanGroups(keys.length, ...keys, node, ...chunk))
+  /** Reads as many groups at a time as have so many members together, and larger ones piece by piece. */
+  async #addMembers(
+    node: NodeId,
+    partition: number,
+    groups: readonly Group[],
+    found: Map<Group, Uid[]>,
+  ): Promise<void> {
+    const keyOf = (group: Group): string => this.#keys.groupMembers(partition, group, node)
+    for (let start = 0; start < groups.length;) {
+      const rest = groups.slice(start)
+      const members = (await this.#client.run((redis) => redis.fltMembersOn(rest.length, rest.map(keyOf), MOST))) as (
+        | string[]
+        | null
+      )[]
+      for (const [index, values] of members.entries()) {
+        const group = rest[index]!
+        const uids = new Set((values ?? (await this.#scan(keyOf(group)))).flatMap((value) => uidOfMember(value) ?? []))
+        if (uids.size > 0) found.set(group, [...uids])
+      }
+      start += members.length
     }
+  }
+
+  /** What a large hash holds; what it gives twice is the caller's to tell. */
+  async #scan(key: string): Promise<string[]> {
+    const values: string[] = []
+    let cursor = '0'
+    do {
+      const [next, flat] = await this.#client.run((redis) => redis.hscan(key, cursor, 'COUNT', MOST))
+      for (let at = 1; at < flat.length; at += 2) values.push(flat[at]!)
+      cursor = next
+    } while (cursor !== '0')
+    return values
+  }
+}
+
+/** What one script cleans. */
+interface Portion {
+  readonly users: readonly Uid[]
+  readonly rooms: readonly Group[]
+  readonly isLast: boolean
+}
+
+/** One at least. */
+function* portions(uids: readonly Uid[], groups: readonly Group[]): Generator<Portion> {
+  const count = uids.length + groups.length
+  for (let start = 0, isLast = false; !isLast; start += MOST) {
+    const end = start + MOST
+    isLast = end >= count
+    const rooms = groups.slice(Math.max(0, start - uids.length), Math.max(0, end - uids.length))
+    yield { users: uids.slice(start, end), rooms, isLast }
   }
 }
 
 function* chunks<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += CLEAN_CHUNK) yield items.slice(start, start + CLEAN_CHUNK)
+  for (let start = 0; start < items.length; start += MOST) yield items.slice(start, start + MOST)
 }

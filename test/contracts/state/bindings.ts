@@ -240,6 +240,7 @@ export function bindings(candidate: () => Candidate): void {
       await one.apply(dead, [userHere('u1'), memberHere('g1', newConnection('u1'))])
       const before = await routesOf(one, 'u1', 'g1')
       await one.evict(dead, 'evicted', node)
+      await one.fence(dead)
       await one.clean(dead)
       const after = await routesOf(one, 'u1', 'g1')
       assert.ok(before.user.stamp < after.user.stamp && before.group.stamp < after.group.stamp)

@@ -174,43 +174,51 @@ return 1`,
 
   // Cleaning up after an evicted node.
 
-  fltCleanUsers: {
-    lua: `${NOW}${INT}${STAMPS}${WITHOUT}
--- KEYS holdings epoch route…; ARGV node field…
-if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-for at = 3, #KEYS do
-  unlist(KEYS[at], ARGV[1])
-  redis.call('HDEL', KEYS[1], ARGV[at - 1])
-end
-if epoch then
-  nextStamp()
-  keepStamp()
-end
-return 1`,
-  },
-
-  fltCleanGroups: {
-    lua: `${NOW}${INT}${STAMPS}
--- KEYS holdings epoch groupsOf (groupRoute groupMembers)…; ARGV node group…
-if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-for at = 4, #KEYS, 2 do
-  redis.call('DEL', KEYS[at + 1])
-  redis.call('HDEL', KEYS[at], ARGV[1])
-  redis.call('SREM', KEYS[3], ARGV[at / 2])
-end
-if epoch then
-  nextStamp()
-  keepStamp()
-end
-return 1`,
-  },
-
-  fltCleanRest: {
-    numberOfKeys: 2,
+  // Of as many groups as have so many members together, from the first on: their members, or nil where one alone has more.
+  fltMembersOn: {
     lua: `
--- KEYS holdings groupsOf
+-- KEYS groupMembers…; ARGV most
+local most, found = tonumber(ARGV[1]), {}
+local left = most
+for at = 1, #KEYS do
+  local size = redis.call('HLEN', KEYS[at])
+  if size > most then found[at] = false
+  elseif size > left then break
+  else
+    found[at] = redis.call('HVALS', KEYS[at])
+    left = left - size
+  end
+end
+return found`,
+  },
+
+  // \`UNLINK\` frees what is large beside the commands of others.
+  fltClean: {
+    lua: `${NOW}${INT}${STAMPS}${WITHOUT}
+-- KEYS holdings epoch groupsOf route… groupRoute… groupMembers…; ARGV node isLast userCount field… group…
 if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-redis.call('DEL', KEYS[1], KEYS[2])
+local node, users = ARGV[1], tonumber(ARGV[3])
+local groups = #ARGV - 3 - users
+if users > 0 then
+  local routes, empty = redis.call('MGET', unpack(KEYS, 4, 3 + users)), {}
+  for at = 1, users do
+    local others, listed = without(routes[at], node)
+    if listed and others == '' then empty[#empty + 1] = KEYS[3 + at]
+    elseif listed then redis.call('SET', KEYS[3 + at], string.sub(others, 2)) end
+  end
+  if #empty > 0 then redis.call('DEL', unpack(empty)) end
+  redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + users))
+end
+if groups > 0 then
+  for at = 4 + users, 3 + users + groups do redis.call('HDEL', KEYS[at], node) end
+  redis.call('UNLINK', unpack(KEYS, 4 + users + groups, #KEYS))
+  redis.call('SREM', KEYS[3], unpack(ARGV, 4 + users, #ARGV))
+end
+if ARGV[2] == '1' then redis.call('UNLINK', KEYS[1], KEYS[3]) end
+if epoch and users + groups > 0 then
+  nextStamp()
+  keepStamp()
+end
 return 1`,
   },
 } as const
