@@ -64,6 +64,8 @@ export interface ServerStats extends NodeStats {
   readonly floodedCount: number
   /** Members who left while so many others did that they were forgotten: a push on its way may not have been sent after them. */
   readonly forgottenDepartureCount: number
+  /** Deliveries that were forgotten within a minute, as there were too many: the same push may have come twice. */
+  readonly forgottenDeliveryCount: number
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
@@ -162,7 +164,7 @@ export class Server implements AsyncDisposable {
   }
 
   stats(): ServerStats {
-    const { size: connectionCount, userCount, groupCount, forgottenDepartureCount } = this.#hub
+    const { size: connectionCount, userCount, groupCount } = this.#hub
     return {
       node: this.cluster.self,
       connectionCount,
@@ -171,7 +173,8 @@ export class Server implements AsyncDisposable {
       ...this.#overflow.counters,
       turnedAwayCount: this.#turnstile.refusedCount,
       floodedCount: this.#floodedCount,
-      forgottenDepartureCount,
+      forgottenDepartureCount: this.#hub.forgottenDepartureCount,
+      forgottenDeliveryCount: this.#hub.forgottenDeliveryCount,
       ...this.#node.stats,
     }
   }

@@ -328,6 +328,7 @@ export class ClusterNode {
       beat: () => {
         // One that was under way while this node said goodbye.
         if (this.#closed) return
+        this.#hub.forgetOld()
         this.#leadIngress()
         void this.#reassertion.some()
       },

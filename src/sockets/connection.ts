@@ -55,6 +55,8 @@ export class Connection<P extends string = string> {
   readonly meta: ConnectionMeta
   /** @internal The broadcast that had come last when it was added: it gets those that come after. */
   lastBroadcast = 0
+  /** @internal The number of the last delivery that is remembered from before it was added. */
+  addedAfter = 0
   readonly #request: KeptRequest
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules

@@ -3,16 +3,10 @@ import type { ConnectionId, Group, Uid } from '../protocol/ids.ts'
 import { acrossPartitions } from '../protocol/stamps.ts'
 import type { Except } from '../protocol/target.ts'
 import { type Connection, UNSTAMPED } from './connection.ts'
+import { Deliveries } from './deliveries.ts'
 import { Departed } from './departed.ts'
 import { Frame } from './frame.ts'
 import type { Handover } from './handover.ts'
-import { Recent } from './recent.ts'
-
-/** How long a re-sent message can still meet a connection that has it. */
-const REMEMBER_DELIVERIES = 60_000
-/** How long after a failure somebody sends a push again with the same id. */
-const REMEMBER_NAMED = 60_000
-const MAX_REMEMBERED = 100_000
 
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
 export interface Delivery {
@@ -28,14 +22,17 @@ export class Hub implements Iterable<Connection> {
   readonly #byId = new Map<ConnectionId, Connection>()
   readonly #byUid = new Map<Uid, Set<Connection>>()
   readonly #byGroup = new Map<Group, Set<Connection>>()
-  readonly #deliveries = new Recent(REMEMBER_DELIVERIES, MAX_REMEMBERED)
-  readonly #namedDeliveries = new Recent(REMEMBER_NAMED, MAX_REMEMBERED)
+  readonly #deliveries: Deliveries
   readonly #departedUsers = new Departed<Uid>()
   readonly #departed = new Departed()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
   readonly #groups = byGroup(this)
+
+  constructor(deliveries = new Deliveries()) {
+    this.#deliveries = deliveries
+  }
 
   get size(): number {
     return this.#byId.size
@@ -74,6 +71,7 @@ export class Hub implements Iterable<Connection> {
   add(connection: Connection): void {
     this.#byId.set(connection.id, connection)
     connection.lastBroadcast = this.#lastBroadcast
+    this.#deliveries.came(connection)
   }
 
   /** Forgets a connection that went; what is on its way to it will be sent after it. */
@@ -88,21 +86,30 @@ export class Hub implements Iterable<Connection> {
   }
 
   setUid(connection: Connection, uid: Uid | undefined): void {
-    if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
+    const before = connection.uid
+    if (before !== undefined) {
+      unlist(this.#byUid, before, connection)
+      this.#deliveries.unbound(connection, 'uid', before)
+    }
     connection.setUid(uid)
-    if (uid !== undefined) list(this.#byUid, uid, connection)
+    if (uid !== undefined) {
+      list(this.#byUid, uid, connection)
+      this.#deliveries.bound(connection, 'uid', uid)
+    }
   }
 
   join(connection: Connection, group: Group): void {
     if (connection.memberships.has(group)) return
     connection.setMembership(group, UNSTAMPED)
     list(this.#byGroup, group, connection)
+    this.#deliveries.bound(connection, 'group', group)
   }
 
   leave(connection: Connection, group: Group): void {
     if (!connection.memberships.has(group)) return
     connection.setMembership(group, undefined)
     unlist(this.#byGroup, group, connection)
+    this.#deliveries.unbound(connection, 'group', group)
   }
 
   /** Lookups of a group know from this stamp on that a connection has left it. */
@@ -157,6 +164,16 @@ export class Hub implements Iterable<Connection> {
     this.#lastBroadcast = Math.max(this.#lastBroadcast, order)
   }
 
+  /** Frees what is not needed any more. */
+  forgetOld(): void {
+    this.#deliveries.forgetOld()
+  }
+
+  /** Deliveries that were forgotten while the same push might still have come again. */
+  get forgottenDeliveryCount(): number {
+    return this.#deliveries.forgottenCount
+  }
+
   // ---- what reaches them
 
   /**
@@ -197,18 +214,29 @@ export class Hub implements Iterable<Connection> {
     const reached = refs.length > 1 ? new Set<Connection>() : undefined
     const ages = index.overlaps && refs.length > 1 ? agesOf(refs, index) : undefined
     const isExcepted = exceptionOf(push.except)
+    const isKnown = this.#deliveries.knows(push)
+    const receivers: ConnectionId[] = []
+    let isRemembered = push.named === true
+    let count = 0
     let going: (readonly [Connection, Ref])[] | undefined
     let deliveredCount = 0
     for (const ref of refs) {
       for (const connection of index.find(ref)) {
+        count++
         if (reached?.has(connection) === true || isExcepted(connection)) continue
         reached?.add(connection)
         const age = ages?.get(connection) ?? ageOf(connection, ref, index)
-        if (!this.#isDue(push, connection, age) || this.#isRepeated(push, connection)) continue
+        // Who was bound by any of the refs before the lookup has had the first copy.
+        if ((age & OLDER) !== 0 && push.resent) continue
+        if ((age & (YOUNGER | FRESH)) !== 0) isRemembered = true
+        if (isKnown && isRemembered && this.#deliveries.has(push, connection)) continue
+        if (push.resent) receivers.push(connection.id)
         if (connection.write(frame)) deliveredCount++
         else if (connection.isGoing) (going ??= []).push([connection, ref])
       }
     }
+    if (push.resent) this.#deliveries.addSome(push, receivers)
+    else if (isRemembered && count > (going?.length ?? 0)) this.#deliveries.addAll(push)
     return { deliveredCount, going: going ?? NOBODY_GOING }
   }
 
@@ -244,41 +272,51 @@ export class Hub implements Iterable<Connection> {
     return found.size === 0 ? undefined : [...found.values()]
   }
 
-  /**
-   * Who was bound by any of the refs before the lookup has had the first copy. Only younger connections, and fresh ones, can
-   * meet both a first copy and a re-sent one: those are remembered.
-   */
-  #isDue(push: PushEnvelope, connection: Connection, age: number): boolean {
-    if ((age & OLDER) !== 0 && push.resent) return false
-    return (age & (YOUNGER | FRESH)) === 0 || !isKnown(this.#deliveries, push, connection)
-  }
-
-  /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
-  #isRepeated(push: PushEnvelope, connection: Connection): boolean {
-    return push.named === true && isKnown(this.#namedDeliveries, push, connection)
-  }
-
+  /** What has no stamps is remembered only where it may come again: a push whose id was given by who pushed it. */
   #deliverToConnections(push: PushEnvelope, frame: Frame, ids: readonly ConnectionId[]): number {
     const isExcepted = exceptionOf(push.except)
+    const receivers: ConnectionId[] = []
     let count = 0
     for (const id of ids) {
       const connection = this.#byId.get(id)
       if (connection === undefined || isExcepted(connection) || this.#isRepeated(push, connection)) continue
+      receivers.push(id)
       if (connection.write(frame)) count++
     }
+    if (push.named === true) this.#deliveries.addSome(push, receivers)
     return count
   }
 
+  /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
+  #isRepeated(push: PushEnvelope, connection: Connection): boolean {
+    return push.named === true && this.#deliveries.has(push, connection)
+  }
+
   #deliverToAll(push: PushEnvelope, frame: Frame, order: number): number {
-    if (!push.resent) this.#cameTo(order)
+    if (push.resent) return this.#replay(push, frame, order)
+    this.#cameTo(order)
     const isExcepted = exceptionOf(push.except)
-    return this.writeToAll(
+    const isKnown = push.named === true && this.#deliveries.knows(push)
+    const count = this.writeToAll(
       frame,
-      (connection) =>
-        isExcepted(connection) ||
-        this.#isRepeated(push, connection) ||
-        (push.resent && !this.#hasMissed(push, connection, order)),
+      (connection) => isExcepted(connection) || (isKnown && this.#deliveries.has(push, connection)),
     )
+    if (push.named === true) this.#deliveries.addAll(push)
+    return count
+  }
+
+  /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
+  #replay(push: PushEnvelope, frame: Frame, order: number): number {
+    const isExcepted = exceptionOf(push.except)
+    const receivers: ConnectionId[] = []
+    const count = this.writeToAll(frame, (connection) => {
+      if (isExcepted(connection) || connection.lastBroadcast < order || this.#deliveries.has(push, connection))
+        return true
+      receivers.push(connection.id)
+      return false
+    })
+    this.#deliveries.addSome(push, receivers)
+    return count
   }
 
   /** A store that was lost counts anew: what comes from now on comes first here, so nobody here will have missed it. */
@@ -287,11 +325,6 @@ export class Hub implements Iterable<Connection> {
       for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, order - 1)
     }
     this.#lastBroadcast = order
-  }
-
-  /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
-  #hasMissed(push: PushEnvelope, connection: Connection, order: number): boolean {
-    return connection.lastBroadcast >= order && !isKnown(this.#deliveries, push, connection)
   }
 
   /** Hands one frame to everyone here but those who are skipped; says how many they were. */
@@ -399,14 +432,6 @@ function exceptionOf(except: Except | undefined): (connection: Connection) => bo
   if (except === undefined) return isNobody
   const [uids, connections] = [new Set(except.uids), new Set(except.connections)]
   return ({ id, uid }) => (uid !== undefined && uids.has(uid)) || connections.has(id)
-}
-
-/** Whether the push went to the connection before; from now on it did. */
-function isKnown(memory: Recent, push: PushEnvelope, connection: Connection): boolean {
-  const key = `${push.id} ${connection.id}`
-  if (memory.has(key)) return true
-  memory.add(key)
-  return false
 }
 
 function list<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {

@@ -48,6 +48,11 @@ export function createMetrics(server: Server, wrongKeyCount: () => number): Regi
     'Members who left and were forgotten early, as too many did',
     (stats) => stats.forgottenDepartureCount,
   )
+  counter(
+    'flotilla_forgotten_deliveries_total',
+    'Deliveries that were forgotten within a minute, as there were too many',
+    (stats) => stats.forgottenDeliveryCount,
+  )
   counter('flotilla_wrong_keys_total', 'Requests with a wrong API key', wrongKeyCount)
   addClusterGauges(registry, server)
   return registry

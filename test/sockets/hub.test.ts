@@ -5,11 +5,13 @@ import { connectionId, type Group, newProcessId, type PushId, type Uid } from '.
 import { acrossPartitions } from '../../src/protocol/stamps.ts'
 import { encodePayload } from '../../src/protocol/payload.ts'
 import { Connection } from '../../src/sockets/connection.ts'
+import { Deliveries } from '../../src/sockets/deliveries.ts'
 import { Hub } from '../../src/sockets/hub.ts'
 import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
 import { Flusher } from '../../src/sockets/flusher.ts'
 import { Handover } from '../../src/sockets/handover.ts'
 import { costOf } from '../support/cost.ts'
+import { stepsIn } from '../support/steps.ts'
 
 const process = newProcessId()
 const flusher = new Flusher()
@@ -211,6 +213,57 @@ test('a push whose id was given reaches a connection once, however often it was 
   assert.equal(hub.deliver(push).deliveredCount, 1, 'who has not had it gets it')
 })
 
+test('a push with an id is remembered as one, however many have it, and neither members nor other pushes make it forgotten', () => {
+  const deliveries = new Deliveries()
+  const hub = new Hub(deliveries)
+  for (let index = 0; index < 5_000; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
+  const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: 5 }] }
+  const pushes = Array.from({ length: 50 }, () => pushTo('', 0, { to, named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 5_000)
+  assert.equal(deliveries.size, 50)
+  for (let index = 0; index < 250_000; index++) deliveries.addAll(pushTo(`u${index}`, 5, { named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 0)
+  assert.equal(hub.forgottenDeliveryCount, 0)
+})
+
+test('who was moved between users and groups is known by what it was when a push came', () => {
+  const hub = new Hub()
+  const [g, h] = ['g', 'h'].map((group) => group as Group) as [Group, Group]
+  const mover = bound(hub, 'u', 1)
+  hub.join(mover, g)
+  const toGroup = (group: Group, id: string): PushEnvelope =>
+    pushTo('', 0, { id: id as PushId, to: { type: 'groups', groups: [{ group, stamp: 5 }] }, named: true })
+  const countOf = (push: PushEnvelope): number => hub.deliver(push).deliveredCount
+  assert.equal(countOf(toGroup(g, 'g1')), 1)
+  hub.deliver(toGroup(h, 'h1'))
+  bound(hub, 'other', 1)
+  hub.leave(mover, g)
+  hub.join(mover, h)
+  assert.equal(countOf(toGroup(h, 'h1')), 1, 'it was not in that group yet')
+  assert.equal(countOf(toGroup(h, 'h1')), 0)
+  hub.join(mover, g)
+  assert.equal(countOf(toGroup(g, 'g1')), 0, 'it was in this one before')
+})
+
+test('what the bound forgets early is counted', () => {
+  const deliveries = new Deliveries({ limit: 3 })
+  const hub = new Hub(deliveries)
+  bound(hub, 'u', 1)
+  const pushes = Array.from({ length: 5 }, () => pushTo('u', 5, { named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [3, 2])
+})
+
+test('what is remembered lapses', () => {
+  const deliveries = new Deliveries({ keepFor: -1 })
+  const hub = new Hub(deliveries)
+  const member = bound(hub, 'u', 1)
+  hub.deliver(pushTo('u', 5, { named: true }))
+  hub.join(member, 'g' as Group)
+  hub.forgetOld()
+  assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [0, 0])
+})
+
 test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
   const hub = new Hub()
   const deliver = (order: number, resent: boolean): void => {
@@ -248,4 +301,17 @@ test('a push costs in proportion to who is named, or who is here: not to one tim
   const [few, many] = [crowdOf(500), crowdOf(5_000)]
   const cost = costOf(many, few)
   assert.ok(cost < 50, `${cost.toFixed(1)} times as much for ten times as many: 100 would be the product`)
+})
+
+test('to remember who has a push takes as many steps for many receivers as for few', async () => {
+  const stepsFor = async (size: number): Promise<number> => {
+    const hub = new Hub()
+    for (let index = 0; index < size; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
+    const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: 5 }] }
+    const push = pushTo('', 0, { to, named: true })
+    return stepsIn('sockets/deliveries.ts', () => assert.equal(hub.deliver(push).deliveredCount, size))
+  }
+  const steps = await stepsFor(50)
+  assert.ok(steps > 0, 'they are counted')
+  assert.equal(await stepsFor(500), steps)
 })

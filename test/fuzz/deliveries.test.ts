@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import * as fc from 'fast-check'
+import type { Address, PushEnvelope } from '../../src/protocol/envelope.ts'
+import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/protocol/ids.ts'
+import { encodePayload } from '../../src/protocol/payload.ts'
+import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
+import { Connection } from '../../src/sockets/connection.ts'
+import { Deliveries } from '../../src/sockets/deliveries.ts'
+import { Flusher } from '../../src/sockets/flusher.ts'
+import { Handover } from '../../src/sockets/handover.ts'
+import { Hub } from '../../src/sockets/hub.ts'
+import { runs } from '../support/fuzz.ts'
+
+const UIDS = ['u1', 'u2', 'u3'] as Uid[]
+const GROUPS = ['g1', 'g2', 'g3'] as Group[]
+const MOST = 6
+
+const number = fc.nat({ max: 20 })
+const some = fc.uniqueArray(fc.nat({ max: 2 }), { minLength: 1, maxLength: 3 })
+const anyStep = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('add' as const), uid: number, groups: some }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('remove' as const), who: number }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('register' as const), who: number, uid: number }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constantFrom('join', 'leave'), who: number, group: number }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('stamp' as const), who: number }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      type: fc.constant('push' as const),
+      id: fc.nat({ max: 2 }),
+      kind: fc.constantFrom('users', 'groups', 'groups', 'connections', 'all'),
+      names: some,
+      except: fc.option(number),
+      stamp: fc.nat({ max: 60 }),
+      resent: fc.boolean(),
+      named: fc.boolean(),
+    }),
+  },
+)
+type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never
+type PushStep = Extract<Step, { type: 'push' }>
+
+const flusher = new Flusher()
+const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
+const process = newProcessId()
+
+/** A hub, and beside it the plainest account of who has had what. */
+class World {
+  readonly #hub: Hub
+  readonly #isExact: boolean
+  readonly #connections: Connection[] = []
+  /** By push and connection: `surely` where a repeated copy must be known. */
+  readonly #had = new Map<string, 'surely' | 'maybe'>()
+  #sequence = 0
+  #time = 10
+
+  constructor(deliveries: Deliveries, isExact: boolean) {
+    this.#hub = new Hub(deliveries)
+    this.#isExact = isExact
+  }
+
+  take(step: Step): void {
+    switch (step.type) {
+      case 'add':
+        return this.#add(step.uid, step.groups)
+      case 'push':
+        return this.#push(step)
+      default: {
+        const connection = this.#connections[step.who % this.#connections.length]
+        if (connection !== undefined) this.#change(step, connection)
+      }
+    }
+  }
+
+  #add(uid: number, groups: readonly number[]): void {
+    if (this.#connections.length === MOST) return
+    const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
+    const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
+    const connection = new Connection(connectionId(process, 0, ++this.#sequence), init, flusher, rules)
+    this.#connections.push(connection)
+    this.#hub.add(connection)
+    this.#hub.setUid(connection, UIDS[uid % 4])
+    for (const group of groups) this.#hub.join(connection, GROUPS[group]!)
+  }
+
+  #change(step: Exclude<Step, { type: 'add' | 'push' }>, connection: Connection): void {
+    switch (step.type) {
+      case 'remove':
+        this.#hub.remove(connection)
+        this.#connections.splice(this.#connections.indexOf(connection), 1)
+        return
+      case 'register':
+        return this.#hub.setUid(connection, UIDS[step.uid % 4])
+      case 'join':
+        return this.#hub.join(connection, GROUPS[step.group % 3]!)
+      case 'leave':
+        return this.#hub.leave(connection, GROUPS[step.group % 3]!)
+      case 'stamp':
+        connection.stampUid(++this.#time)
+        for (const group of connection.memberships.keys()) connection.setMembership(group, ++this.#time)
+        return
+      default:
+        throw step satisfies never
+    }
+  }
+
+  #push(step: PushStep): void {
+    const stamp = Math.max(0, this.#time - step.stamp)
+    const uid = step.except === null ? undefined : UIDS[step.except % 3]
+    const push: PushEnvelope = {
+      type: 'push',
+      id: `p${step.id}` as PushId,
+      to: this.#addressOf(step, stamp),
+      payload: encodePayload('x'),
+      except: uid && { uids: [uid], connections: [] },
+      hops: 0,
+      resent: step.resent,
+      ...(step.named && { named: true as const }),
+    }
+    const before = new Map(this.#connections.map((each) => [each, each.bufferedAmount]))
+    const expected = this.#connections.map((each) => [each, this.#expect(push, each)] as const)
+    const { deliveredCount } = this.#hub.deliver(push, new Handover(0))
+    let count = 0
+    for (const [connection, expectation] of expected) {
+      const got = connection.bufferedAmount > before.get(connection)!
+      if (got) count++
+      if (expectation === 'gets') assert.ok(got, `${connection.id} has not got what is its`)
+      if (expectation === 'not') assert.ok(!got, `${connection.id} got what is not its, or what it had`)
+    }
+    assert.equal(deliveredCount, count)
+  }
+
+  #addressOf({ kind, names }: PushStep, stamp: number): Address {
+    switch (kind) {
+      case 'users':
+        return { type: 'users', users: names.map((name) => ({ uid: UIDS[name]!, stamp })) }
+      case 'groups':
+        return { type: 'groups', groups: names.map((name) => ({ group: GROUPS[name]!, stamp })) }
+      case 'connections':
+        return { type: 'connections', connections: names.flatMap((name) => this.#connections[name]?.id ?? []) }
+      default:
+        return { type: 'all' }
+    }
+  }
+
+  /** `may` where a repeated copy need not be known. What it is expected to get, it has had from then on. */
+  #expect(push: PushEnvelope, connection: Connection): 'gets' | 'not' | 'may' {
+    const stamps = stampsOf(push.to, connection)
+    if (stamps === undefined || push.except?.uids.includes(connection.uid!) === true) return 'not'
+    const isOlder = stamps.some(([bound, stamp]) => bound <= stamp)
+    const isYounger = stamps.some(([bound, stamp]) => bound > stamp)
+    if (push.resent && isOlder) return 'not'
+    const key = `${push.id} ${push.named} ${connection.id}`
+    const had = this.#had.get(key)
+    // Of pushes without a name, first copies to those who were bound before the lookup come once.
+    const isSure = push.named === true || isYounger || (push.resent && push.to.type === 'all')
+    this.#had.set(key, isSure ? 'surely' : (had ?? 'maybe'))
+    if (had === undefined) return 'gets'
+    return had === 'surely' && isSure && this.#isExact ? 'not' : 'may'
+  }
+}
+
+/** By which stamps a connection is in a target; nothing where it is not, none where that has none. */
+function stampsOf(to: Address, { id, uid, uidStamp, memberships }: Connection): [number, number][] | undefined {
+  switch (to.type) {
+    case 'users': {
+      const found = to.users.filter((user) => user.uid === uid)
+      return found.length === 0 ? undefined : found.map(({ stamp }) => [uidStamp, stamp])
+    }
+    case 'groups': {
+      const found = to.groups.filter(({ group }) => memberships.has(group))
+      return found.length === 0 ? undefined : found.map(({ group, stamp }) => [memberships.get(group)!, stamp])
+    }
+    case 'connections':
+      return to.connections.includes(id) ? [] : undefined
+    case 'all':
+      return []
+    default:
+      throw to satisfies never
+  }
+}
+
+function live(newDeliveries: () => Deliveries, isExact: boolean): void {
+  const property = fc.property(fc.array(anyStep, { maxLength: 60, size: 'max' }), (steps) => {
+    const world = new World(newDeliveries(), isExact)
+    for (const step of steps) world.take(step)
+  })
+  fc.assert(property, runs<[Step[]]>(3_000))
+}
+
+test('whatever changes between its copies, a push reaches everyone it is for, and nobody twice', () => {
+  live(() => new Deliveries(), true)
+})
+
+test('what is forgotten, for there was too much or for it is old, may come twice, and is never lost', () => {
+  for (const limit of [1, 3, 8]) live(() => new Deliveries({ limit }), false)
+  live(() => new Deliveries({ keepFor: -1 }), false)
+})
