@@ -177,8 +177,8 @@ export interface State {
   evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction>
 
   /**
-   * Keeps what a gone node has left for `by` for `ttl` ms of the time that leases run by. MUST answer false where another's
-   * claim has not lapsed, and of a node that is not gone or was cleaned up. It saves work and guards nothing.
+   * Keeps what a gone node has left for `by` for `ttl` ms by the store's clock. MUST answer false where another's claim has
+   * not lapsed, and of a node that is not gone or was cleaned up. It saves work and guards nothing.
    */
   claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean>
 

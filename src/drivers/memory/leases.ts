@@ -46,7 +46,7 @@ export class Leases {
       version: this.#store.nodesVersion,
       overdue: others.filter(([, { leaseUntil }]) => leaseUntil < at).map(([id]) => id),
       orphaned: [...this.#store.gone].flatMap(([id, { cleanedAt, claim }]) =>
-        cleanedAt === undefined && (claim?.until ?? 0) < at ? id : [],
+        cleanedAt === undefined && (claim?.until ?? 0) < this.#store.now() ? id : [],
       ),
       nextExpiry: left.length === 0 ? undefined : Math.min(...left),
     }
@@ -85,14 +85,13 @@ export class Leases {
   }
 
   claim(node: NodeId, by: NodeId, ttl: number): boolean {
-    const { gone, hearing } = this.#store
+    const { gone } = this.#store
     const departure = gone.get(node)
     if (departure === undefined || departure.cleanedAt !== undefined) return false
-    // Of a silence it counts at most the time that is asked for: else a claim that begins in it would outlast it.
-    const at = hearing.at + Math.min(this.#store.now() - hearing.heard, ttl)
+    const now = this.#store.now()
     const { claim } = departure
-    if (claim !== undefined && claim.by !== by && claim.until >= at) return false
-    departure.claim = { by, until: at + ttl }
+    if (claim !== undefined && claim.by !== by && claim.until >= now) return false
+    departure.claim = { by, until: now + ttl }
     return true
   }
 

@@ -7,9 +7,12 @@ import { uidOfMember } from './records.ts'
 /** Users, groups or members that one script, or one answer, is about: at most a few ms of Redis' time. */
 const MOST = 1_000
 
+/** Partitions that are worked on beside each other: one after another, a node that dies soon again would not get far. */
+const BESIDE = 32
+
 /**
- * Removes what an evicted node had written, and reads before who was in its groups: partition by partition, so that Redis
- * serves others in between.
+ * Removes what an evicted node had written, and reads before who was in its groups: a few partitions at a time, so that
+ * Redis serves others in between.
  */
 export class RedisCleaner {
   readonly #client: RedisClient
@@ -21,15 +24,15 @@ export class RedisCleaner {
   }
 
   async clean(node: NodeId): Promise<void> {
-    for (const partition of ALL_PARTITIONS) await this.#cleanPartition(node, partition)
+    await aFewAtATime((partition) => this.#cleanPartition(node, partition))
   }
 
   async groupsOn(node: NodeId): Promise<Map<Group, Uid[]>> {
     const found = new Map<Group, Uid[]>()
-    for (const partition of ALL_PARTITIONS) {
+    await aFewAtATime(async (partition) => {
       const groups = await this.#client.run((redis) => this.#groupsOf(redis, partition, node))
       for (const chunk of chunks(groups)) await this.#addMembers(node, partition, chunk, found)
-    }
+    })
     return found
   }
 
@@ -92,6 +95,12 @@ export class RedisCleaner {
       cursor = next
     } while (cursor !== '0')
     return values
+  }
+}
+
+async function aFewAtATime(work: (partition: number) => Promise<void>): Promise<void> {
+  for (let start = 0; start < ALL_PARTITIONS.length; start += BESIDE) {
+    await Promise.all(ALL_PARTITIONS.slice(start, start + BESIDE).map(work))
   }
 }
 

@@ -164,8 +164,8 @@ export class RedisState implements State {
   }
 
   async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
-    const { clock, gone, claims } = this.#keys
-    return (await this.#client.run((redis) => redis.fltClaim(clock(), gone(), claims(), node, by, ttl))) === 1
+    const { gone, claims } = this.#keys
+    return (await this.#client.run((redis) => redis.fltClaim(gone(), claims(), node, by, ttl))) === 1
   }
 
   async fence(node: NodeId): Promise<void> {

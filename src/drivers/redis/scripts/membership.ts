@@ -49,20 +49,19 @@ end
 
 /**
  * Who cleans up after a gone node. `gone` holds "reason at cleaned holder" for each, and `claims` until when its claim
- * lasts, by the time that leases run by. Of a silence it counts at most what is asked for: else a claim that begins in a
- * long one would outlast it.
+ * lasts by the store's clock. One that lasts longer than anybody asks for comes of a clock that was set back: it counts as
+ * lapsed. By the time that leases run by, which counts a heartbeat for each life of a node that keeps crashing, the claim of
+ * a dead claimant would hold up its next lives.
  */
+const LONGEST_CLAIM = 600_000
 const CLAIM = `
-local function claim(clock, gone, claims, node, by, ttl)
+local function claim(gone, claims, node, by, ttl)
   local reason, since, cleaned, holder = string.match(redis.call('HGET', gone, node) or '', '^(%S+) (%S+) (%S+) ?(%S*)$')
   if cleaned ~= '0' then return false end
-  local saved = redis.call('HMGET', clock, 'at', 'heard')
-  local at, heard = tonumber(saved[1]), tonumber(saved[2])
-  at = at and heard and at + math.max(0, math.min(now - heard, ttl)) or now
   local lasts = tonumber(redis.call('ZSCORE', claims, node)) or 0
-  if holder ~= '' and holder ~= by and lasts >= at then return false end
+  if holder ~= '' and holder ~= by and lasts >= now and lasts <= now + ${LONGEST_CLAIM} then return false end
   redis.call('HSET', gone, node, reason .. ' ' .. since .. ' 0 ' .. by)
-  redis.call('ZADD', claims, int(at + ttl), node)
+  redis.call('ZADD', claims, int(now + ttl), node)
   return true
 end
 `
@@ -110,7 +109,10 @@ for index = 1, #coming, 2 do
   if coming[index] ~= node and next < 0 then next = coming[index + 1] - at end
 end
 local overdue = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', '(' .. int(at), 'LIMIT', 0, 64)
-local orphaned = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(at), 'LIMIT', 0, 64)
+local orphaned = redis.call('ZRANGEBYSCORE', KEYS[6], '-inf', '(' .. int(now), 'LIMIT', 0, 64)
+for _, node in ipairs(redis.call('ZRANGEBYSCORE', KEYS[6], '(' .. int(now + ${LONGEST_CLAIM}), '+inf', 'LIMIT', 0, 64)) do
+  orphaned[#orphaned + 1] = node
+end
 return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue, orphaned}`,
   },
 
@@ -183,14 +185,14 @@ if redis.call('HEXISTS', KEYS[7], node) == 0 then
   redis.call('HSET', KEYS[7], node, reason .. ' ' .. int(now) .. ' 0')
   changed(KEYS[5], KEYS[9], node)
 end
-return claim(KEYS[1], KEYS[7], KEYS[8], node, by, tonumber(ARGV[4])) and 'claimed' or 'held'`,
+return claim(KEYS[7], KEYS[8], node, by, tonumber(ARGV[4])) and 'claimed' or 'held'`,
   },
 
   fltClaim: {
-    numberOfKeys: 3,
+    numberOfKeys: 2,
     lua: `${NOW}${INT}${CLAIM}
--- KEYS clock gone claims; ARGV node by ttl
-return claim(KEYS[1], KEYS[2], KEYS[3], ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0`,
+-- KEYS gone claims; ARGV node by ttl
+return claim(KEYS[1], KEYS[2], ARGV[1], ARGV[2], tonumber(ARGV[3])) and 1 or 0`,
   },
 
   fltForget: {
