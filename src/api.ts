@@ -90,7 +90,10 @@ export interface NodeInfo {
 export interface MemberPage {
   /** At most this many members; 100 where not given, 1000 at most. */
   limit?: number
-  /** Where the page before this one ended. */
+  /**
+   * Where the page before this one ended. Over the pages, whoever stays in the group is listed, some of them perhaps twice
+   * where others come and go.
+   */
   cursor?: string
 }
 

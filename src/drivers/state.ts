@@ -223,8 +223,9 @@ export interface State {
   connections(uid: Uid): Promise<ConnectionInfo[]>
 
   /**
-   * MUST return every member that stays, once, over the pages; at most `limit` a page. MUST neither list nor count those
-   * on an `ignored` node.
+   * MUST return every member that stays, at least once, over the pages; MAY return one again where others come and go. A
+   * page MUST have at most `limit` of them, and MUST cost about as many, however many there are. MUST neither list nor count
+   * those on an `ignored` node.
    */
   members(
     group: Group,

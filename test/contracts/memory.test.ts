@@ -5,7 +5,9 @@ import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
 import { Child } from '../support/child.ts'
 import { queueContract } from './queue.ts'
-import { joined, newNode, stage } from './stage.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
+import { asGroup, joined, newConnection, newNode, stage } from './stage.ts'
+import { calm, memberGone, memberHere } from './state/words.ts'
 import { stateContract } from './state.ts'
 
 const driver = memory()
@@ -33,6 +35,37 @@ describe('the driver memory', () => {
     }
     assert.equal(store.aside.get(node)?.length, 1_000)
     assert.equal(store.aside.get(node)?.at(-1)?.entry.position, '1049')
+  })
+
+  it('looks at about as many members as a page has, however many there are and have left', async (t) => {
+    const one = stage(t, { driver }, calm).state()
+    const node = await joined(one)
+    const records = Array.from({ length: 5_000 }, () => newConnection())
+    await one.apply(
+      node,
+      records.map((record) => memberHere('g', record)),
+    )
+    await one.apply(
+      node,
+      records.filter((_, index) => index % 3 === 0).map((record) => memberGone('g', record)),
+    )
+    let looks = 0
+    class Counted extends Set<NodeId> {
+      override has(): boolean {
+        looks++
+        return false
+      }
+    }
+    let cursor: string | undefined
+    let seen = 0
+    do {
+      looks = 0
+      const page = await one.members(asGroup('g'), 100, cursor, new Counted())
+      assert.ok(looks <= 101, `${looks} were looked at`)
+      seen += page.members.length
+      cursor = page.cursor
+    } while (cursor !== undefined)
+    assert.equal(seen, records.filter((_, index) => index % 3 !== 0).length)
   })
 
   it('does not keep the process alive, open as it may be', async () => {

@@ -1,22 +1,12 @@
 import { FlotillaError } from '../../errors.ts'
 import type { ConnectionInfo } from '../../api.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../../protocol/ids.ts'
+import { Crowd } from './crowd.ts'
 import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
 
 interface User {
   /** Only nodes on which the user has a connection, so that a route is never stale. */
   readonly byNode: Map<NodeId, readonly ConnectionRecord[]>
-}
-
-interface Member {
-  readonly record: ConnectionRecord
-  readonly node: NodeId
-  /** Its place in the group: a page goes on behind it. */
-  readonly order: number
-}
-
-interface Crowd {
-  readonly members: Map<ConnectionId, Member>
 }
 
 type Members = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
@@ -57,8 +47,9 @@ export class Bindings {
   clean(node: NodeId): void {
     this.#nextStamp()
     for (const uid of this.#users.keys()) this.#removeUser(node, uid)
-    for (const [group, { members }] of this.#groups) {
-      for (const connection of members.keys()) this.#removeMember(node, group, connection)
+    for (const [group, crowd] of this.#groups) {
+      crowd.removeAll(node)
+      this.#dropIfEmpty(group, crowd)
     }
     for (const connection of this.#connections.keys()) this.#setConnection(node, connection, false)
   }
@@ -66,10 +57,7 @@ export class Bindings {
   locate({ uids, groups, connections }: Lookup): Located {
     return {
       uids: uids.map((uid) => this.#routeOf(this.#users.get(uid)?.byNode.keys() ?? [])),
-      groups: groups.map((group) => {
-        const nodes = Array.from(this.#groups.get(group)?.members.values() ?? [], (member) => member.node)
-        return this.#routeOf(new Set(nodes))
-      }),
+      groups: groups.map((group) => this.#routeOf(this.#groups.get(group)?.nodes ?? [])),
       connections: connections.map(({ connection, node }) =>
         this.#routeOf(node !== undefined && this.#connections.get(connection) === node ? [node] : []),
       ),
@@ -82,10 +70,9 @@ export class Bindings {
 
   groupsOn(node: NodeId): Map<Group, Uid[]> {
     const found = new Map<Group, Uid[]>()
-    for (const [group, { members }] of this.#groups) {
-      const here = [...members.values()].filter((member) => member.node === node)
-      const uids = new Set(here.flatMap(({ record }) => record.uid ?? []))
-      if (uids.size > 0) found.set(group, [...uids])
+    for (const [group, crowd] of this.#groups) {
+      const uids = crowd.uidsOn(node)
+      if (uids.length > 0) found.set(group, uids)
     }
     return found
   }
@@ -96,15 +83,21 @@ export class Bindings {
   }
 
   membersOf(group: Group, limit: number, cursor = '-1', ignored: ReadonlySet<NodeId> = new Set()): Members {
-    const members = [...(this.#groups.get(group)?.members.values() ?? [])]
-    const all = members.filter(({ node }) => !ignored.has(node))
     if (!/^-?\d+$/.test(cursor)) {
       throw new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
     }
-    const rest = all.filter(({ order }) => order > Number(cursor))
-    const page = rest.slice(0, limit)
-    const more = rest.length > page.length ? { cursor: String(page.at(-1)?.order ?? cursor) } : {}
-    return { members: page.map(({ record, node }) => infoOf(record, node)), memberCount: all.length, ...more }
+    const crowd = this.#groups.get(group) ?? new Crowd()
+    const members: ConnectionInfo[] = []
+    let memberCount = crowd.size
+    for (const node of ignored) memberCount -= crowd.sizeOn(node)
+    let last = cursor
+    for (const { record, node, order } of crowd.after(Number(cursor))) {
+      if (ignored.has(node)) continue
+      if (members.length === limit) return { members, memberCount, cursor: last }
+      members.push(infoOf(record, node))
+      last = String(order)
+    }
+    return { members, memberCount }
   }
 
   #nextStamp(): number {
@@ -135,19 +128,21 @@ export class Bindings {
     else if (this.#connections.get(connection) === node) this.#connections.delete(connection)
   }
 
-  /** Written again it keeps its place, so that no page shows it twice. */
   #addMember(node: NodeId, group: Group, record: ConnectionRecord, stamp: number): void {
-    const crowd: Crowd = this.#groups.get(group) ?? { members: new Map() }
-    const order = crowd.members.get(record.connection)?.order ?? stamp
-    crowd.members.set(record.connection, { record, node, order })
+    const crowd = this.#groups.get(group) ?? new Crowd()
+    crowd.add(node, record, stamp)
     this.#groups.set(group, crowd)
   }
 
-  /** The connection may meanwhile be a member through its node's next incarnation: then it stays. */
   #removeMember(node: NodeId, group: Group, connection: ConnectionId): void {
-    const members = this.#groups.get(group)?.members
-    if (members?.get(connection)?.node === node) members.delete(connection)
-    if (members?.size === 0) this.#groups.delete(group)
+    const crowd = this.#groups.get(group)
+    if (crowd === undefined) return
+    crowd.remove(node, connection)
+    this.#dropIfEmpty(group, crowd)
+  }
+
+  #dropIfEmpty(group: Group, crowd: Crowd): void {
+    if (crowd.size === 0) this.#groups.delete(group)
   }
 }
 

@@ -31,6 +31,7 @@ import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
 import { HotScript, type ScriptCall } from './script-call.ts'
 import { bindLua } from './scripts/bindings.ts'
+import { MemberPages } from './member-pages.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import { RedisParking } from './redis-parking.ts'
@@ -43,7 +44,6 @@ import {
   readRecords,
   writeMember,
   writeRecords,
-  readMember,
 } from './records.ts'
 
 const bind = new HotScript(bindLua)
@@ -60,6 +60,7 @@ export class RedisState implements State {
   readonly #settings: DriverSettings
   readonly #cleaner: RedisCleaner
   readonly #parking: RedisParking
+  readonly #pages: MemberPages
   readonly #epochs: Epochs
   /** Until when what is found nowhere may be what the store has forgotten, by our monotonic clock. */
   #doubtUntil = Number.NEGATIVE_INFINITY
@@ -72,6 +73,7 @@ export class RedisState implements State {
     this.#client = new RedisClient(store, settings, 'state')
     this.#cleaner = new RedisCleaner(this.#client, this.#keys)
     this.#parking = new RedisParking(this.#client, this.#keys)
+    this.#pages = new MemberPages(this.#client, this.#keys)
     this.#epochs = new Epochs(this.#grace)
     this.onLoss(() => {
       this.#doubtUntil = performance.now() + this.#grace
@@ -332,43 +334,8 @@ export class RedisState implements State {
     return values.flatMap((value, index) => readRecords(value, nodes[index]!, uid))
   }
 
-  async members(group: Group, limit: number, cursor?: string, ignored?: ReadonlySet<NodeId>): Promise<MemberPageOf> {
-    const partition = partitionOf(group)
-    const listed = await this.#client.run((redis) => redis.hkeys(this.#keys.groupRoute(partition, group)))
-    const nodes = nodesIn(listed)
-      .filter((node) => !ignored?.has(node))
-      .sort()
-    const counts = (await this.#client.batch((redis) =>
-      nodes.map((node) => redis.hlen(this.#keys.groupMembers(partition, group, node))),
-    )) as number[]
-    const memberCount = counts.reduce((sum, count) => sum + count, 0)
-    const page = await this.#page(nodes, limit, cursor, (node) => this.#keys.groupMembers(partition, group, node))
-    return { ...page, memberCount }
-  }
-
-  /** A cursor is "node last": the node it stopped at, and the last connection of it that was listed. */
-  async #page(
-    nodes: readonly NodeId[],
-    limit: number,
-    cursor: string | undefined,
-    keyOf: (node: NodeId) => string,
-  ): Promise<{ members: ConnectionInfo[]; cursor?: string }> {
-    const [from = '', after = '', ...more] = cursor?.split(' ') ?? []
-    if (cursor !== undefined && (after === '' || more.length > 0)) throw badCursor()
-    const members: ConnectionInfo[] = []
-    for (const node of nodes) {
-      if (node < from) continue
-      const hash = await this.#client.run((redis) => redis.hgetall(keyOf(node)))
-      const connections = Object.keys(hash).sort()
-      const rest = node === from ? connections.filter((connection) => connection > after) : connections
-      for (const connection of rest) {
-        if (members.length === limit)
-          return { members, cursor: `${members.at(-1)!.node} ${members.at(-1)!.connection}` }
-        const member = readMember(connection, node, hash[connection]!)
-        if (member !== undefined) members.push(member)
-      }
-    }
-    return { members }
+  members(...page: Parameters<State['members']>): ReturnType<State['members']> {
+    return this.#pages.read(...page)
   }
 
   onLoss(listener: () => void): void {
@@ -453,12 +420,6 @@ function membershipsIn(changes: readonly Change[]): readonly (readonly Membershi
     found.push(members)
   }
   return found
-}
-
-type MemberPageOf = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
-
-function badCursor(): FlotillaError {
-  return new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
 }
 
 /** Like `Promise.all`, but rejects only once none of them is under way any more. */
