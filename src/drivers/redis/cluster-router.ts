@@ -3,7 +3,6 @@ import { type Command, Redis, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../deadline.ts'
 import type { Endpoint } from './address.ts'
 import { Link } from './link.ts'
-import { isTryAgain } from './refusal.ts'
 import { SlotMap } from './slot-map.ts'
 
 const MAX_HOPS = 5
@@ -90,43 +89,8 @@ export class ClusterRouter extends Redis {
   }
 
   override sendCommand(command: Command): unknown {
-    const keys = command.name === 'mget' ? command.getKeys() : []
-    const slot = command.getSlot()
-    if (keys.length > 1 && keys.some((key) => slotOf(key) !== slot)) this.#gather(command, keys)
-    else this.#follow(command, slot)
+    this.#follow(command, command.getSlot())
     return command.promise
-  }
-
-  /** Refused over several slots (Redis Cluster: CROSSSLOT): one command for each. */
-  #gather(command: Command, keys: readonly (string | Buffer)[]): void {
-    const bySlot = new Map<number, number[]>()
-    for (const [index, key] of keys.entries()) {
-      const slot = slotOf(key)
-      const known = bySlot.get(slot)
-      if (known === undefined) bySlot.set(slot, [index])
-      else known.push(index)
-    }
-    const values: (string | null)[] = Array.from(keys, () => null)
-    const parts = Array.from(bySlot.values(), async (indexes) => {
-      const found = await this.#valuesOf(indexes.map((index) => keys[index]!))
-      for (const [at, index] of indexes.entries()) values[index] = found[at]!
-    })
-    Promise.all(parts).then(() => command.resolve(values), command.reject)
-  }
-
-  /**
-   * While a slot moves, some of its keys are here and some there: then one by one, the first before the others, so that no
-   * epoch is newer than what is found beside it.
-   */
-  async #valuesOf(keys: (string | Buffer)[]): Promise<(string | null)[]> {
-    try {
-      return await this.mget(keys)
-    } catch (error) {
-      if (!isTryAgain(error)) throw error
-      const [first, ...others] = keys
-      const value = await this.get(first!)
-      return [value, ...(await Promise.all(others.map((key) => this.get(key))))]
-    }
   }
 
   #follow(command: Command, slot: number | null): void {

@@ -16,6 +16,9 @@ export const ID_KEY_COUNT = 1 + ID_MINUTES
  */
 const tags: readonly string[] = evenTags()
 
+/** The slot of each partition, so that nobody hashes its keys. */
+const slots: readonly number[] = tags.map((tag) => slotOf(tag))
+
 function evenTags(): string[] {
   const found: string[] = []
   for (let candidate = 0, missing = PARTITION_COUNT; missing > 0; candidate++) {
@@ -50,7 +53,10 @@ export class Keys {
 
   // ---- who is where, by partition
   readonly epoch = (partition: number): string => this.#in(partition, 'e')
-  readonly route = (partition: number, uid: Uid): string => this.#in(partition, `r:${uid}`)
+  readonly route = (partition: number, uid: Uid): string => this.routes(partition) + uid
+  /** What a user's route begins with. */
+  readonly routes = (partition: number): string => this.#in(partition, 'r:')
+  readonly slot = (partition: number): number => slots[partition]!
   readonly parked = (partition: number, uid: Uid): string => this.#in(partition, `park:${uid}`)
   readonly parkedMessage = (partition: number, id: PushId | string): string => this.#in(partition, `pm:${id}`)
   readonly holdings = (partition: number, node: NodeId): string => this.#in(partition, `c:${node}`)

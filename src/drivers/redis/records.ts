@@ -55,7 +55,7 @@ const NOWHERE: readonly NodeId[] = Object.freeze([])
 export function readNodes(value: string | null | undefined): readonly NodeId[] {
   if (value === null || value === undefined) return NOWHERE
   // Most users are on one node.
-  if (!value.includes(' ')) return isNode(value) ? [value] : NOWHERE
+  if (value.indexOf(' ') === -1) return isNode(value) ? [value] : NOWHERE
   return nodesIn(value.split(' '))
 }
 
@@ -65,7 +65,7 @@ export function nodesIn(words: readonly string[]): NodeId[] {
 }
 
 function isNode(word: string): word is NodeId {
-  return word.includes('-')
+  return word.indexOf('-') !== -1
 }
 
 /** What is parked for a user, by push: "µs order stamp bytes", oldest first. */

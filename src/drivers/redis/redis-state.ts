@@ -33,6 +33,7 @@ import { HotScript, type ScriptCall } from './script-call.ts'
 import { bindLua } from './scripts/bindings.ts'
 import { MemberPages } from './member-pages.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
+import { type Asked, byPartition, readRoutes, type Told } from './route-reads.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import { RedisParking } from './redis-parking.ts'
 import {
@@ -272,18 +273,25 @@ export class RedisState implements State {
 
   async locate(lookup: Lookup): Promise<Located> {
     const { uids, groups, connections } = lookup
-    const uidParts = uids.map(partitionOf)
     const groupParts = groups.map(partitionOf)
     const connectionParts = connections.map(({ connection }) => partitionOfConnection(connection) ?? 0)
-    const parts = [...new Set([...uidParts, ...groupParts, ...connectionParts])]
-    const strings = parts.map((partition) => this.#keys.epoch(partition))
-    for (const [index, uid] of uids.entries()) strings.push(this.#keys.route(uidParts[index]!, uid))
-    const [values, ...rest] = await this.#read(strings, lookup)
+    const asked = byPartition(uids, [...groupParts, ...connectionParts])
+    const [told, ...rest] = await this.#read(asked, lookup)
     const storeNow = this.#storeNow()
-    const told = new Map(parts.map((partition, index) => [partition, this.#tellOf(partition, values[index], storeNow)]))
-    const route = (partition: number, nodes: readonly NodeId[]): Route => ({ nodes, ...told.get(partition)! })
+    const sayings = new Map<number, Saying>()
+    const found: Route[] = Array.from({ length: uids.length })
+    for (const [index, { partition, positions }] of asked.entries()) {
+      const { epoch, stamp } = readEpoch(told[index]![0])
+      const settled = this.#epochs.isSettled(partition, epoch, storeNow)
+      sayings.set(partition, { stamp, settled })
+      // A lookup may be of ten thousand users.
+      for (let at = 0; at < positions.length; at++) {
+        found[positions[at]!] = { nodes: readNodes(told[index]![at + 1]), stamp, settled }
+      }
+    }
+    const route = (partition: number, nodes: readonly NodeId[]): Route => ({ nodes, ...sayings.get(partition)! })
     const located: Located = {
-      uids: uids.map((_, index) => route(uidParts[index]!, readNodes(values[parts.length + index]))),
+      uids: found,
       groups: groups.map((_, index) => route(groupParts[index]!, nodesIn(rest[index] as string[]))),
       connections: connections.map(({ node }, index): Route => {
         const isThere = node !== undefined && rest[groups.length + index] === 1
@@ -293,26 +301,15 @@ export class RedisState implements State {
     return performance.now() < this.#doubtUntil ? doubted(located) : located
   }
 
-  #tellOf(
-    partition: number,
-    value: string | null | undefined,
-    storeNow: number | undefined,
-  ): { stamp: number; settled: boolean } {
-    const { epoch, stamp } = readEpoch(value)
-    return { stamp, settled: this.#epochs.isSettled(partition, epoch, storeNow) }
-  }
-
   /**
-   * One MGET for what is strings, which is all there is when users alone are asked for. Epochs come first: with a stamp
-   * older than what is found, somebody may have to be remembered; with a younger one, somebody would miss the message.
+   * Epochs come first: with a stamp older than what is found, somebody may have to be remembered; with a younger one,
+   * somebody would miss the message.
    */
-  async #read(strings: readonly string[], lookup: Lookup): Promise<[(string | null)[], ...unknown[]]> {
-    const { groups, connections } = lookup
-    if (groups.length === 0 && connections.length === 0) {
-      return [strings.length === 0 ? [] : await this.#client.run((redis) => redis.mget(strings as string[]))]
-    }
+  async #read(asked: readonly Asked[], { groups, connections }: Lookup): Promise<[Told[], ...unknown[]]> {
+    if (asked.length === 0) return [[]]
+    const isCluster = this.#client.router !== undefined
     const replies = await this.#client.batch((redis) => [
-      redis.mget(strings as string[]),
+      readRoutes(redis, this.#keys, asked, isCluster),
       ...groups.map((group) => redis.hkeys(this.#keys.groupRoute(partitionOf(group), group))),
       ...connections.map(({ connection, node }) => {
         // No node bears an empty id: what is nowhere is asked for in vain, and keeps its place among the replies.
@@ -320,7 +317,7 @@ export class RedisState implements State {
         return redis.hexists(holdings, connectionField(connection))
       }),
     ])
-    return replies as [(string | null)[], ...unknown[]]
+    return replies as [Told[], ...unknown[]]
   }
 
   async connections(uid: Uid): Promise<ConnectionInfo[]> {
@@ -377,6 +374,9 @@ interface Membership {
   readonly change: ChangeOf<'member'>
   readonly position: number
 }
+
+/** What a partition says of all its users and groups. */
+type Saying = Pick<Route, 'stamp' | 'settled'>
 
 /** What one script writes; a change's position among all is where its stamp belongs. */
 interface PartitionBindings {
