@@ -4,7 +4,15 @@ import type { Queue } from '../drivers/queue.ts'
 import type { LiveNode, Renewal, State } from '../drivers/state.ts'
 import { isFlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { type ConnectionId, newProcessId, nodeId, type NodeId, type ProcessId, processOfNode } from '../protocol/ids.ts'
+import {
+  type ConnectionId,
+  incarnationAfter,
+  newProcessId,
+  nodeId,
+  type NodeId,
+  type ProcessId,
+  processOfNode,
+} from '../protocol/ids.ts'
 import type { NodeBook } from '../push/locator.ts'
 import { Roster } from '../push/roster.ts'
 
@@ -186,7 +194,8 @@ export class Membership implements NodeBook {
    */
   async #enter(): Promise<void> {
     const { name } = this.#settings
-    const node = nodeId(name, this.process, ++this.#incarnation)
+    this.#incarnation = incarnationAfter(this.#incarnation, await this.#queue.seat?.(this.process))
+    const node = nodeId(name, this.process, this.#incarnation)
     const sentAt = performance.now()
     await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
     // An earlier incarnation's place among the broadcasts: the same clients are still here.

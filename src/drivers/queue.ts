@@ -1,6 +1,6 @@
 // The contract of Queue: one durable inbox per node, one broadcast stream. MUST and MUST NOT are promises that
 // test/contracts/queue.ts asks of every driver.
-import type { NodeId, PushId } from '../protocol/ids.ts'
+import type { NodeId, ProcessId, PushId } from '../protocol/ids.ts'
 import type { Receipt } from '../api.ts'
 
 /** `closed`: the node has no inbox (any more): look up again without it. `full`: over its bound; nothing was taken. */
@@ -47,6 +47,13 @@ export type Claimed =
   | { readonly type: 'done'; readonly receipt: Receipt }
 
 export interface Queue {
+  /**
+   * The seat that a process' next node is to take (see `seatOf`), where inboxes lie on several servers: it MUST be on one
+   * that has the fewest, those counted that were told a seat there and have yet to open, however many ask at once. A queue
+   * on one server has no such call.
+   */
+  readonly seat?: (process: ProcessId) => Promise<number>
+
   /**
    * Makes a node's inbox, empty, and its place in the broadcast stream; what stands already stays as it is. Its place is
    * where `before` had one, the same process until it was evicted, for its clients are still there; else the end. A node

@@ -5,7 +5,10 @@ type Branded<Name> = string & { readonly [brand]: Name }
 export type Uid = Branded<'uid'>
 export type Group = Branded<'group'>
 export type ConnectionId = Branded<'connection'>
-/** One incarnation of a node: `name-process` at its start, `name-process.2` after it was evicted and joined again, … */
+/**
+ * One incarnation of a node: `name-process` at its start, `name-process.2` after it was evicted and joined again, … Where the
+ * store spreads inboxes over several servers, the number also says the seat of its inbox, and not every number is taken.
+ */
 export type NodeId = Branded<'node'>
 /** The process that a node runs in: random, so that no two starts share one. */
 export type ProcessId = Branded<'process'>
@@ -48,6 +51,24 @@ export function newProcessId(): ProcessId {
 export function nodeId(name: string, process: ProcessId, incarnation: number): NodeId {
   const first = `${name}-${process}`
   return (incarnation === 1 ? first : `${first}.${incarnation}`) as NodeId
+}
+
+/** Inboxes have this many places to lie at; each is one hash slot of the store. */
+export const SEAT_COUNT = 256
+
+/** Where a node's inbox lies: whoever knows the node knows it. Without a number one is as good as another. */
+export function seatOf(node: NodeId): number {
+  const dot = node.lastIndexOf('.')
+  const number = dot > node.lastIndexOf('-') ? Number(node.slice(dot + 1)) : Number.NaN
+  return Number.isSafeInteger(number) ? number % SEAT_COUNT : partitionOf(node)
+}
+
+/** The number of a node's next incarnation: the next of that seat, if it is to have one. The first alone is not written. */
+export function incarnationAfter(before: number, seat: number | undefined): number {
+  const next = before + 1
+  if (seat === undefined) return next
+  const number = next + ((((seat - next) % SEAT_COUNT) + SEAT_COUNT) % SEAT_COUNT)
+  return number === 1 ? 1 + SEAT_COUNT : number
 }
 
 /** The process of a node: what stays when a node has to take a new id. */

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
 import { Emitter } from '../../src/emitter.ts'
 import { createServer, defineModule, isFlotillaError, type Server, type ServerOptions } from '../../src/index.ts'
 import { binaryCodec } from '../../src/protocol/binary-codec.ts'
 import type { Codec } from '../../src/protocol/envelope.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { connect, type TestClient } from '../../src/testing.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startNode } from '../support/start-node.ts'
@@ -81,7 +83,7 @@ class Stage {
 
   /** How many entries the node has not acked. */
   unacked({ id }: { readonly id: string }): Promise<number> {
-    return this.raw.xlen(`flotilla:{i:${id}}:in`)
+    return this.raw.xlen(new Keys('flotilla').inbox(id as NodeId))
   }
 }
 

@@ -2,9 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
 import { Emitter } from '../../src/emitter.ts'
+import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { until } from '../support/until.ts'
 import { push, startFleet } from './fleet.ts'
+
+const keys = new Keys('flotilla')
 
 test('a poisoned entry in an inbox is set aside, counted and logged, and the rest goes on', async (t) => {
   const fleet = await startFleet(t)
@@ -12,11 +16,11 @@ test('a poisoned entry in an inbox is set aside, counted and logged, and the res
   const client = await fleet.connect(b, { uid: 'u' })
   const redis = new Redis(fleet.redis.url)
   t.after(() => redis.disconnect())
-  await redis.xadd(`flotilla:{i:${b.id}}:in`, '*', 'd', 'this is no envelope')
-  await redis.xadd(`flotilla:{i:${b.id}}:in`, '*', 'foreign', '\xff\x00')
+  await redis.xadd(keys.inbox(b.id as NodeId), '*', 'd', 'this is no envelope')
+  await redis.xadd(keys.inbox(b.id as NodeId), '*', 'foreign', '\xff\x00')
   await push(a, { uid: 'u', message: 'still here' })
   assert.equal(await client.next(), 'still here')
-  await until('both are set aside', async () => (await redis.xlen(`flotilla:{i:${b.id}}:bad`)) === 2)
+  await until('both are set aside', async () => (await redis.xlen(keys.poison(b.id as NodeId))) === 2)
   await b.said(/set aside/)
   const { body } = await b.api('GET', '/api/stats')
   assert.match(JSON.stringify(body), /"poisonedCount":2/)

@@ -1,5 +1,6 @@
 import { after, before, describe } from 'node:test'
 import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { queueContract } from './queue.ts'
@@ -15,7 +16,7 @@ describe('on a real Redis', () => {
     inspector = new Redis(server.url)
     candidate = {
       driver: redis({ url: server.url }),
-      countAside: (prefix, node) => inspector.xlen(`${prefix}:{i:${node}}:bad`),
+      countAside: (prefix, node) => inspector.xlen(new Keys(prefix).poison(node)),
     }
   })
   after(async () => {

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import {
   connectionId,
+  incarnationAfter,
   newProcessId,
   nodeId,
   PARTITION_COUNT,
@@ -10,6 +11,8 @@ import {
   partitionOfConnection,
   processOfConnection,
   processOfNode,
+  SEAT_COUNT,
+  seatOf,
 } from '../../src/protocol/ids.ts'
 
 const anyName = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/)
@@ -46,6 +49,25 @@ describe('ids', () => {
       const foreign = id as Parameters<typeof processOfConnection>[0]
       assert.ok(processOfConnection(foreign) === undefined || partitionOfConnection(foreign) === undefined, id)
     }
+  })
+
+  it('of nodes tell the seat of their inbox, and none is taken twice', () => {
+    fc.assert(
+      fc.property(anyName, fc.array(fc.nat({ max: SEAT_COUNT - 1 })), (name, seats) => {
+        const process = newProcessId()
+        const numbers = [0]
+        for (const seat of seats) {
+          const number = incarnationAfter(numbers.at(-1)!, seat)
+          assert.ok(number > numbers.at(-1)!)
+          assert.equal(seatOf(nodeId(name, process, number)), seat)
+          numbers.push(number)
+        }
+        const next = incarnationAfter(numbers.at(-1)!, undefined)
+        assert.equal(next, numbers.at(-1)! + 1)
+        const seat = seatOf(nodeId(name, process, next))
+        assert.ok(Number.isInteger(seat) && seat >= 0 && seat < SEAT_COUNT)
+      }),
+    )
   })
 
   it('of nodes tell their process in every incarnation, whatever the name', () => {

@@ -1,9 +1,10 @@
+import { Keys } from '../../src/drivers/redis/keys.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { silent } from '../../src/logger.ts'
-import type { NodeId } from '../../src/protocol/ids.ts'
 import { startReplicaPair } from '../support/redis-sentinel.ts'
 import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 
@@ -56,6 +57,6 @@ test('what a replicated push has stored is still there when the replica takes ov
   atEnd(t, () => raw.disconnect())
   await pair.master.kill9()
   await pair.promote()
-  const [, total] = (await raw.hmget(`flotilla:{i:${node}}:m`, 'out', 'in')) as string[]
+  const [, total] = (await raw.hmget(new Keys('flotilla').inboxMeta(node as NodeId), 'out', 'in')) as string[]
   assert.ok(Number(total) > 0, 'the inbox has taken it')
 })

@@ -1,6 +1,14 @@
 import slotOf from 'cluster-key-slot'
 import { LONGEST_ID } from '../queue.ts'
-import { type Group, type NodeId, PARTITION_COUNT, type PushId, type Uid } from '../../protocol/ids.ts'
+import {
+  type Group,
+  type NodeId,
+  PARTITION_COUNT,
+  type PushId,
+  SEAT_COUNT,
+  seatOf,
+  type Uid,
+} from '../../protocol/ids.ts'
 
 const SLOT_COUNT = 16_384
 
@@ -29,6 +37,19 @@ function evenTags(): string[] {
     missing--
   }
   return found
+}
+
+/**
+ * The same tags for the seats of inboxes, in another order: the first few seats already lie all over the slots, and so does
+ * any run of them.
+ */
+const seatTags: readonly string[] = Array.from({ length: SEAT_COUNT }, (_, seat) => tags[reversedBits(seat)]!)
+
+/** Of eight. */
+function reversedBits(byte: number): number {
+  let reversed = 0
+  for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed |= 128 >> bit
+  return reversed
 }
 
 /** Every key that we write. What stands in braces decides the slot; a script's keys share one. */
@@ -66,16 +87,19 @@ export class Keys {
   readonly groupsOf = (partition: number, node: NodeId): string => this.#in(partition, `gi:${node}`)
 
   // ---- inboxes
-  readonly inbox = (node: NodeId): string => `${this.#prefix}:{i:${node}}:in`
-  readonly sealed = (node: NodeId): string => `${this.#prefix}:{i:${node}}:taken`
-  readonly inboxMeta = (node: NodeId): string => `${this.#prefix}:{i:${node}}:m`
-  readonly poison = (node: NodeId): string => `${this.#prefix}:{i:${node}}:bad`
+  readonly inbox = (node: NodeId): string => this.#at(node, 'in')
+  readonly sealed = (node: NodeId): string => this.#at(node, 'taken')
+  readonly inboxMeta = (node: NodeId): string => this.#at(node, 'm')
+  readonly poison = (node: NodeId): string => this.#at(node, 'bad')
+  /** A name in the slot of a seat; nothing is written there. */
+  readonly seat = (seat: number): string => `${this.#prefix}:{${seatTags[seat]}}`
 
   // ---- broadcasts, ids, ingress
   readonly all = (): string => `${this.#prefix}:{all}:in`
   readonly allMeta = (): string => `${this.#prefix}:{all}:m`
   readonly allCursors = (): string => `${this.#prefix}:{all}:c`
   readonly allHeld = (): string => `${this.#prefix}:{all}:h`
+  readonly allSeats = (): string => `${this.#prefix}:{all}:s`
   /** Where the record of an idempotency key may stand: a key of its own, and for each minute a hash that others share. */
   readonly idRecord = (digest: Buffer): string[] => {
     const [partition, byte] = digest as unknown as [number, number]
@@ -87,6 +111,10 @@ export class Keys {
   }
   readonly ingress = (): string => `${this.#prefix}:ingress`
   readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`
+
+  #at(node: NodeId, rest: string): string {
+    return `${this.#prefix}:{${seatTags[seatOf(node)]}}:i:${node}:${rest}`
+  }
 
   #in(partition: number, rest: string): string {
     return `${this.#prefix}:{${tags[partition]}}:${rest}`

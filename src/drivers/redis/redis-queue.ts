@@ -1,10 +1,18 @@
 import type { Receipt } from '../../api.ts'
-import { newProcessId, type NodeId, type PushId } from '../../protocol/ids.ts'
+import {
+  newProcessId,
+  type NodeId,
+  type ProcessId,
+  processOfNode,
+  type PushId,
+  SEAT_COUNT,
+} from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
 import type { Store } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
+import type { ClusterRouter } from './cluster-router.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { FlotillaError } from '../../errors.ts'
 import { IdRecords } from './id-records.ts'
@@ -34,11 +42,14 @@ const TRIM_PAUSE = 250
 const REBUILD_PAUSE = 50
 /** How long a gone node's place among the broadcasts is kept, in ms: its process may wake up. */
 const HOLD_PLACE = 60_000
+/** How long a seat is kept for a node that has yet to open its inbox, in ms. */
+const KEEP_SEAT = 60_000
 /** By then the store's clock has passed it, too. */
 const LAPSE_SLACK = 100
 
 export class RedisQueue implements Queue {
   readonly ingress: Ingress
+  readonly seat?: (process: ProcessId) => Promise<number>
   readonly #settings: DriverSettings
   readonly #client: RedisClient
   /** What appends, and waits for a replica where that was asked for. */
@@ -57,6 +68,8 @@ export class RedisQueue implements Queue {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
     this.#client = new RedisClient(store, settings, 'queue')
+    const { router } = this.#client
+    if (router !== undefined) this.seat = (process) => this.#seat(process, router)
     this.#appends = durability === 'replicated' ? new ReplicatedAppends(store, settings) : this.#client
     this.ingress = new RedisIngress(this.#client, this.#keys, (stream, handler) => this.#follow(stream, handler))
     this.#ids = new IdRecords(this.#client, this.#keys)
@@ -65,10 +78,32 @@ export class RedisQueue implements Queue {
     this.#acksOfAll = new AckGatherer(ACK_ALL_EVERY, logger, (node, position) => this.#ackAllNow(node, position))
   }
 
+  async #seat(process: ProcessId, router: ClusterRouter): Promise<number> {
+    const { allCursors, allSeats } = this.#keys
+    return (await this.#client.run((redis) =>
+      redis.fltSeat([allCursors(), allSeats()], [process, this.#mastersOfSeats(router), KEEP_SEAT]),
+    )) as number
+  }
+
+  /** A byte for each seat: which of the masters it lies on. */
+  #mastersOfSeats(router: ClusterRouter): Buffer {
+    const numbers = new Map<string | undefined, number>()
+    const masters = Array.from({ length: SEAT_COUNT }, (_, seat) => {
+      const address = router.addressFor(this.#keys.seat(seat))
+      const number = numbers.get(address) ?? numbers.size
+      numbers.set(address, number)
+      return number
+    })
+    return Buffer.from(masters)
+  }
+
   async open(node: NodeId, before?: NodeId): Promise<number> {
     const keys = this.#keys
     const [epoch, place] = (await this.#client.run((redis) =>
-      redis.fltOpenAll(keys.allMeta(), keys.allCursors(), keys.allHeld(), node, this.#salt, before ?? ''),
+      redis.fltOpenAll(
+        [keys.allMeta(), keys.allCursors(), keys.allHeld(), keys.allSeats()],
+        [node, this.#salt, before ?? '', processOfNode(node)],
+      ),
     )) as [epoch: string, place: string]
     // What was known before a loss stays known: only so a loss is noticed.
     if (this.#knownEpoch === '') this.#knownEpoch = epoch

@@ -6,6 +6,7 @@ import { claimScripts } from './scripts/claims.ts'
 import { inboxScripts } from './scripts/inboxes.ts'
 import { membershipScripts } from './scripts/membership.ts'
 import { placeScripts } from './scripts/places.ts'
+import { seatScripts } from './scripts/seats.ts'
 
 export const scripts = {
   ...membershipScripts,
@@ -14,6 +15,7 @@ export const scripts = {
   ...broadcastScripts,
   ...claimScripts,
   ...placeScripts,
+  ...seatScripts,
 } as const
 
 /** ioredis flattens lists: keys and arguments can be told apart by eye. */

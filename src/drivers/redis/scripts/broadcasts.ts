@@ -51,9 +51,10 @@ return {1, readers, epoch}`
 /** The stream for everyone. A cursor is "id bytes": what its node has read of it. */
 export const broadcastScripts = {
   fltOpenAll: {
-    numberOfKeys: 3,
+    numberOfKeys: 4,
     lua: `${NOW}${INT}
--- KEYS meta cursors held; ARGV node salt before
+-- KEYS meta cursors held seats; ARGV node salt before process
+redis.call('HDEL', KEYS[4], ARGV[4])
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
 local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
 local place = redis.call('HGET', KEYS[2], ARGV[3]) or redis.call('HGET', KEYS[3], ARGV[3])
