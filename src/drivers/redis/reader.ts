@@ -24,12 +24,13 @@ export interface StreamPlace {
 }
 
 /**
- * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it. Its id begins with the time
- * in ms (Redis Streams: XADD).
+ * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it; one that is not ours need
+ * not. Its id begins with the time in ms (Redis Streams: XADD).
  */
 export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken] = fields
-  const order = Number(taken ?? 0)
+  const count = Number(taken ?? 0)
+  const order = Number.isSafeInteger(count) && count >= 0 ? count : 0
   return { position: `${id} ${order} ${origin}`, bytes, order, at: Number.parseInt(id, 10) * 1_000 }
 }
 

@@ -205,14 +205,13 @@ export class RedisQueue implements Queue {
 
   #ackAllNow(node: NodeId, position: string): Promise<unknown> {
     const [id, bytes, origin] = position.split(' ') as [string, string, string]
-    return this.#runWhereRead(this.#keys.all(), origin, (redis) => this.#setCursor(redis, node, `${id} ${bytes}`))
+    return this.#runWhereRead(this.#keys.all(), origin, (redis) => this.#setCursor(redis, node, id, bytes))
   }
 
-  /** A cursor of nothing takes the node's away. */
-  #setCursor(redis: Commands, node: NodeId, cursor: string): Promise<unknown> {
-    const keys = this.#keys
-    const { allHeld, allMeta, allCursors, all } = keys
-    return redis.fltAckAll(all(), allMeta(), allCursors(), allHeld(), node, cursor, TRIM_PAUSE)
+  /** Without an id the node's place goes. */
+  #setCursor(redis: Commands, node: NodeId, id = '', bytes = ''): Promise<unknown> {
+    const { allHeld, allMeta, allCursors, all } = this.#keys
+    return redis.fltAckAll(all(), allMeta(), allCursors(), allHeld(), node, id, bytes, TRIM_PAUSE)
   }
 
   /**
@@ -270,7 +269,7 @@ export class RedisQueue implements Queue {
     const timer = setTimeout(() => {
       this.#trims.delete(timer)
       this.#client
-        .run((redis) => this.#setCursor(redis, node, ''))
+        .run((redis) => this.#setCursor(redis, node))
         .catch((error: unknown) => logger.debug({ error }, 'the broadcasts were not trimmed; the next one does it'))
     }, HOLD_PLACE + LAPSE_SLACK).unref()
     this.#trims.add(timer)
@@ -280,7 +279,7 @@ export class RedisQueue implements Queue {
     const keys = this.#keys
     await this.#client.run((redis) => redis.del(keys.sealed(node), keys.inboxMeta(node)))
     await this.#client.run((redis) => redis.pexpire(keys.poison(node), KEEP_POISON))
-    await this.#client.run((redis) => this.#setCursor(redis, node, ''))
+    await this.#client.run((redis) => this.#setCursor(redis, node))
   }
 
   // ---- idempotency

@@ -1,26 +1,37 @@
 import { INT, NOW } from './lua.ts'
 
+/** Places, "id bytes". Which is behind which, their ids say: what somebody else has appended bears no count of bytes. */
+const PLACES = `
+local function placeOf(cursor)
+  local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) ?(%d*)')
+  return {ms = tonumber(ms), seq = tonumber(seq), bytes = tonumber(bytes) or 0}
+end
+local function slowestOf(cursors, slowest)
+  for _, cursor in ipairs(cursors) do
+    local place = placeOf(cursor)
+    if not slowest or place.ms < slowest.ms or (place.ms == slowest.ms and place.seq < slowest.seq) then slowest = place end
+  end
+  return slowest
+end
+`
+
 /**
  * Trims the broadcast stream to its slowest reader, and says how many bytes are gone. It looks at every cursor, and at
  * those that are held for processes that may come back: "id bytes until".
  */
-const TRIM_ALL = `
+const TRIM_ALL = `${PLACES}
 local function trim(stream, meta, cursors, held, now)
-  local slowest, keep = nil, nil
-  local function heed(cursor)
-    local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) (%d+)')
-    if not slowest or tonumber(bytes) < slowest then slowest, keep = tonumber(bytes), ms .. '-' .. int(seq + 1) end
-  end
-  for _, cursor in ipairs(redis.call('HVALS', cursors)) do heed(cursor) end
+  local slowest = slowestOf(redis.call('HVALS', cursors))
   local flat = redis.call('HGETALL', held)
   for at = 1, #flat, 2 do
     if tonumber(string.match(flat[at + 1], '(%d+)$')) < now then redis.call('HDEL', held, flat[at])
-    else heed(flat[at + 1]) end
+    else slowest = slowestOf({flat[at + 1]}, slowest) end
   end
-  if not slowest then slowest, keep = tonumber(redis.call('HGET', meta, 'in')) or 0, '+' end
-  if keep == '+' then redis.call('DEL', stream) else redis.call('XTRIM', stream, 'MINID', keep) end
-  redis.call('HSET', meta, 'out', int(slowest))
-  return slowest
+  local gone = slowest and slowest.bytes or tonumber(redis.call('HGET', meta, 'in')) or 0
+  if slowest then redis.call('XTRIM', stream, 'MINID', int(slowest.ms) .. '-' .. int(slowest.seq + 1))
+  else redis.call('DEL', stream) end
+  redis.call('HSET', meta, 'out', int(gone))
+  return gone
 end
 `
 
@@ -92,10 +103,16 @@ return 1`,
   fltAckAll: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}${TRIM_ALL}
--- KEYS stream meta cursors held; ARGV node cursor pause
+-- KEYS stream meta cursors held; ARGV node id bytes pause. No id: its place goes.
+local known = redis.call('HGET', KEYS[3], ARGV[1])
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
-elseif redis.call('HEXISTS', KEYS[3], ARGV[1]) == 1 then redis.call('HSET', KEYS[3], ARGV[1], ARGV[2]) end
-if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[3]) then return 0 end
+elseif known then
+  -- Of an entry that is not ours it is nothing, or anything.
+  local total = tonumber(redis.call('HGET', KEYS[2], 'in')) or 0
+  local bytes = math.min(math.max(tonumber(string.match(ARGV[3], '^%d+$')) or 0, placeOf(known).bytes), total)
+  redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. int(bytes))
+end
+if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[4]) then return 0 end
 redis.call('HSET', KEYS[2], 'trimmed', int(now))
 trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now)
 return 1`,

@@ -26,11 +26,14 @@ return 1`,
 
   fltAck: {
     numberOfKeys: 2,
-    lua: `
+    lua: `${INT}
 -- KEYS inbox meta; ARGV firstKept bytesGone
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1])
-if tonumber(ARGV[2]) > (tonumber(redis.call('HGET', KEYS[2], 'out')) or 0) then redis.call('HSET', KEYS[2], 'out', ARGV[2]) end
+local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
+-- Of an entry that is not ours it is nothing, or anything.
+local gone = math.min(tonumber(string.match(ARGV[2], '^%d+$')) or 0, tonumber(counts[1]) or 0)
+if gone > (tonumber(counts[2]) or 0) then redis.call('HSET', KEYS[2], 'out', int(gone)) end
 return 1`,
   },
 
