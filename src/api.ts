@@ -54,8 +54,8 @@ export interface Pusher {
    * The one primitive: pushes a message to a target, wherever in the cluster it is connected.
    *
    * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_TOO_LARGE` for what is asked wrongly;
-   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_OVERLOADED` where it could not be stored; `FLT_PUSH_PENDING`,
-   * `FLT_ID_REUSED` for a taken id.
+   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND`, `FLT_OVERLOADED` where it could not be stored;
+   * `FLT_PUSH_PENDING`, `FLT_ID_REUSED` for a taken id.
    */
   push(target: Target, message: Message, options?: PushOptions): Promise<Receipt>
   /** `transport(message)` reaches everyone, `transport(message, uid)` that user or those users. */

@@ -32,6 +32,7 @@ export interface EmitterOptions extends Pick<
   | 'deadAfter'
   | 'storeWait'
   | 'maxInboxBytes'
+  | 'maxLag'
   | 'maxWaitingBytes'
   | 'maxPayload'
   | 'codec'
@@ -48,6 +49,7 @@ const NAMES = [
   'deadAfter',
   'storeWait',
   'maxInboxBytes',
+  'maxLag',
   'maxWaitingBytes',
   'maxPayload',
   'codec',

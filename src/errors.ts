@@ -32,6 +32,7 @@ const kinds = {
   FLT_PUSH_PENDING: { status: 409, retry: true },
   FLT_OVERLOADED: { status: 503, retry: true },
   FLT_INBOX_FULL: { status: 503, retry: true },
+  FLT_INBOX_BEHIND: { status: 503, retry: true },
   FLT_STORE_AWAY: { status: 503, retry: true },
   FLT_TIMEOUT: { status: 503, retry: true },
   FLT_KEYS_AWAY: { status: 503, retry: true },

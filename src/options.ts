@@ -103,6 +103,12 @@ export interface ServerOptions {
   /** Bytes that wait in one node's inbox before pushes to it fail with `FLT_INBOX_FULL`. Default 67108864. */
   maxInboxBytes?: number
   /**
+   * How old the oldest entry of a node's inbox, or of the broadcasts that a node has not read, may be, by the store's clock,
+   * before pushes to it fail with `FLT_INBOX_BEHIND`. At least `deadAfter`, for a dead node reads nothing until it is
+   * taken over; better two heartbeats more. Default 0: no bound but `maxInboxBytes`.
+   */
+  maxLag?: number
+  /**
    * Bytes of pushes that wait for the store at once. Beyond them pushes wait for room, as many bytes again, for at most
    * `storeWait`; then they fail with `FLT_OVERLOADED`. Default 67108864.
    */
@@ -158,6 +164,7 @@ export interface Settings {
   readonly storeWait: number
   readonly connectTimeout: number
   readonly maxInboxBytes: number
+  readonly maxLag: number
   readonly maxWaitingBytes: number
   readonly handshakeTimeout: number
   readonly requestTimeout: number
@@ -194,6 +201,7 @@ const numbers = {
   storeWait: { default: 5_000, min: 10, max: HOUR },
   connectTimeout: { default: 10_000, min: 0, max: HOUR },
   maxInboxBytes: { default: 64 * 2 ** 20, min: 1, max: 4 * GIB },
+  maxLag: { default: 0, min: 0, max: 24 * HOUR },
   maxWaitingBytes: { default: 64 * 2 ** 20, min: 1024, max: 4 * GIB },
   handshakeTimeout: { default: 10_000, min: 10, max: HOUR },
   requestTimeout: { default: 30_000, min: 10, max: HOUR },
@@ -219,6 +227,9 @@ export function parseOptions(options: ServerOptions): Settings {
   }
   if (settings.deadAfter < 3 * settings.heartbeat) {
     throw badOption('deadAfter', `must be at least three heartbeats, which are ${3 * settings.heartbeat} ms`)
+  }
+  if (settings.maxLag !== 0 && settings.maxLag < settings.deadAfter) {
+    throw badOption('maxLag', `must be 0, for no bound, or at least deadAfter, which is ${settings.deadAfter} ms`)
   }
   return { ...settings, onError: guarded(options.onError, settings.logger) }
 }

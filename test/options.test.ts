@@ -82,6 +82,17 @@ test('a target or an exception with a field that is not known reaches nobody', a
     })
 })
 
+test('`maxLag` is 0 or at least `deadAfter`, for servers and emitters', async () => {
+  const bad = {
+    code: 'FLT_BAD_OPTION',
+    message: /^maxLag must be 0, for no bound, or at least deadAfter, which is 10000/,
+  }
+  assert.throws(() => createServer({ modules: [], maxLag: 9_999 }), bad)
+  assert.throws(() => new Emitter({ driver, maxLag: 1 }), bad)
+  for (const maxLag of [0, 10_000]) createServer({ modules: [], maxLag })
+  await new Emitter({ driver, deadAfter: 60_000, maxLag: 60_000 }).close()
+})
+
 test('an option that is undefined counts as not given', async () => {
   const undef = undefined as never
   createServer({ modules: [], maxPayload: undef, driver: undef, name: undef, tls: undef, compression: undef })

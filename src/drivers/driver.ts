@@ -12,6 +12,8 @@ export interface DriverSettings {
   readonly storeWait: number
   /** Bytes that an inbox, or the broadcast stream, holds at most. */
   readonly maxInboxBytes: number
+  /** How old the oldest that a node has not acked may be before nothing more is taken for it; 0 or nothing for no bound. */
+  readonly maxLag?: number
   readonly logger: Logger
 }
 

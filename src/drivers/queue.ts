@@ -3,8 +3,14 @@
 import type { NodeId, ProcessId, PushId } from '../protocol/ids.ts'
 import type { Receipt } from '../api.ts'
 
-/** `closed`: the node has no inbox (any more): look up again without it. `full`: over its bound; nothing was taken. */
-export type Published = 'stored' | 'closed' | 'full'
+/**
+ * Nothing was taken. `full`: it would be over its bound in bytes; `behind`: the oldest that was not acked is older than
+ * `maxLag`, by the store's clock.
+ */
+export type Refused = 'full' | 'behind'
+
+/** `closed`: the node has no inbox (any more): look up again without it. */
+export type Published = 'stored' | 'closed' | Refused
 
 export interface Entry {
   /** Where it stands; grows. */
@@ -65,11 +71,17 @@ export interface Queue {
   /** Whether the inbox still stands: a store that lost it does not say so to a reader. */
   isOpen(node: NodeId): Promise<boolean>
 
-  /** Appends to the inbox. MUST NOT create it. MUST keep the order of calls that were awaited. */
+  /**
+   * Appends to the inbox, in one round trip. MUST NOT create it. MUST keep the order of calls that were awaited. MUST
+   * refuse where it is full or behind, unless it is empty.
+   */
   publish(node: NodeId, batch: Uint8Array): Promise<Published>
 
-  /** Appends to the broadcast stream; says how many nodes read it. */
-  publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }>
+  /**
+   * Appends to the broadcast stream; says how many nodes read it. MUST refuse where it is full, or its slowest reader is
+   * behind; what is only held for a node that is gone counts for neither.
+   */
+  publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }>
 
   /** Reads the inbox from its start, everything that was not acked. Wakes at once when something comes; never polls. */
   consume(node: NodeId, handler: Handler): Stop

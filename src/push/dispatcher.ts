@@ -1,4 +1,4 @@
-import type { Queue } from '../drivers/queue.ts'
+import type { Queue, Refused } from '../drivers/queue.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Address, Codec, Envelope, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
@@ -165,7 +165,7 @@ export class Dispatcher implements Courier {
   }
 }
 
-type Appended = { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number } | { type: 'full' }
+type Appended = { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number } | { type: Refused }
 
 async function guard(append: () => Promise<Appended>): Promise<Outcome> {
   try {
@@ -192,12 +192,14 @@ class Broadcast implements Settler {
   settle(outcome: Outcome): void {
     if (outcome.type === 'stored') this.#order.done(outcome.nodeCount, [], [])
     else if (outcome.type === 'failed') this.#order.failed(outcome.error)
-    else this.#order.failed(streamFull())
+    else this.#order.failed(refusedByStream(outcome.type === 'behind'))
     this.#courier.ended()
   }
 }
 
-function streamFull(): FlotillaError {
+function refusedByStream(isBehind: boolean): FlotillaError {
+  if (isBehind)
+    return new FlotillaError('FLT_INBOX_BEHIND', 'a node is further behind with broadcasts than maxLag: try again')
   return new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full, for a node reads too slowly: try again')
 }
 

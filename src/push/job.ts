@@ -118,6 +118,7 @@ class Trouble {
   /** Who was to be on one of those, and was found nowhere else. */
   readonly missed: string[] = []
   #failure: unknown
+  #isFull = false
 
   concerns(node: NodeId): boolean {
     return this.refused.includes(node) || this.closed.includes(node)
@@ -126,6 +127,7 @@ class Trouble {
   refuse(node: NodeId, outcome: Outcome): void {
     this.refused.push(node)
     if (outcome.type === 'failed') this.#failure ??= outcome.error
+    if (outcome.type === 'full') this.#isFull = true
   }
 
   /** Those who were missed on every node that was to host them. */
@@ -141,9 +143,13 @@ class Trouble {
     const { refused } = this
     const details = { stored, refused }
     const done = `stored for ${stored.length}, refused by ${refused.length} nodes`
-    if (this.#failure === undefined) {
+    if (this.#failure === undefined && this.#isFull) {
       const message = `an inbox is full (${done}): its node is too slow; try again with the same id`
       return new FlotillaError('FLT_INBOX_FULL', message, { details })
+    }
+    if (this.#failure === undefined) {
+      const message = `an inbox is further behind than maxLag (${done}): its node is too slow; try again with the same id`
+      return new FlotillaError('FLT_INBOX_BEHIND', message, { details })
     }
     const why = isFlotillaError(this.#failure) ? this.#failure.message : 'the store did not take the push everywhere'
     const message = `${why} (${done}): try again with the same id`

@@ -1,3 +1,4 @@
+import type { Refused } from '../drivers/queue.ts'
 import type { Batch, Envelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
 import { envelopeSize } from './sizes.ts'
@@ -6,7 +7,7 @@ import { envelopeSize } from './sizes.ts'
 export type Outcome =
   | { readonly type: 'stored'; readonly nodeCount: number }
   | { readonly type: 'closed' }
-  | { readonly type: 'full' }
+  | { readonly type: Refused }
   | { readonly type: 'failed'; readonly error: unknown }
 
 /** Somebody who wants to know what became of an envelope; `node` is what the lane leads to. */

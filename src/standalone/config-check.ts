@@ -54,6 +54,7 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
     daemon: settings.daemon ?? false,
   }
   checkLease(settings)
+  checkLag(settings)
   checkTls(settings)
   return config
 }
@@ -173,6 +174,11 @@ function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {
       `--dead-after takes at least three heartbeats, so ${least} or more with --heartbeat ${heartbeat}, not ${deadAfter}`,
     )
   }
+}
+
+function checkLag({ maxLag = 0, deadAfter = 10_000 }: Settings): void {
+  if (maxLag === 0 || maxLag >= deadAfter) return
+  throw usageError(`--max-lag takes 0, or at least --dead-after, which is ${deadAfter}, not ${maxLag}`)
 }
 
 function checkTls({ tlsCert, tlsKey }: Settings): void {

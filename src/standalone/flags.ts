@@ -180,6 +180,13 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'a time in milliseconds, 60 to 86400000',
       },
       {
+        key: 'maxLag',
+        name: 'max-lag',
+        argument: 'MS',
+        help: 'refuse pushes to a node that is further behind; 0 for never (default: 0)',
+        takes: 'a time in milliseconds, at least --dead-after and up to 86400000, or 0 for no bound',
+      },
+      {
         key: 'consumers',
         name: 'consumers',
         argument: 'N',

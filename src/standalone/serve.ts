@@ -50,6 +50,7 @@ const PASSED_ON = [
   'storeWait',
   'connectTimeout',
   'maxInboxBytes',
+  'maxLag',
   'maxWaitingBytes',
   'handshakeTimeout',
   'requestTimeout',

@@ -90,6 +90,7 @@ export const settingsSchema = z.strictObject({
   prefix: text,
   heartbeat: whole(20, HOUR),
   deadAfter: whole(60, 24 * HOUR),
+  maxLag: whole(0, 24 * HOUR).refine((value) => value === 0 || value >= 60),
   pingInterval: whole(0, HOUR),
   consumers: whole(1, 256),
   modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),

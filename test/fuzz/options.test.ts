@@ -22,7 +22,9 @@ const anyValue = fc.oneof(
 )
 
 const checked = 'name prefix heartbeat deadAfter pingInterval consumers maxPayload compression maxPending maxBuffered'
-  .concat(' overflow maxConnectionsPerUid storeWait connectTimeout maxInboxBytes maxWaitingBytes handshakeTimeout')
+  .concat(
+    ' overflow maxConnectionsPerUid storeWait connectTimeout maxInboxBytes maxLag maxWaitingBytes handshakeTimeout',
+  )
   .concat(' trustProxy codec misspelt')
   .split(' ')
 

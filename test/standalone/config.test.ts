@@ -102,6 +102,8 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ heartbeat: '0' }, /^--heartbeat takes a time in milliseconds, 20 to 3600000/],
   [{ heartbeat: '5000' }, /^--dead-after takes at least three heartbeats, so 15000 or more/],
   [{ deadAfter: '1.5' }, /^--dead-after takes/],
+  [{ maxLag: '9999' }, /^--max-lag takes 0, or at least --dead-after, which is 10000, not 9999$/],
+  [{ maxLag: '-1' }, /^--max-lag takes a time in milliseconds, at least --dead-after/],
   [{ pingInterval: '-1' }, /^--ping-interval takes/],
   [{ consumers: '0' }, /^--consumers takes/],
   [{ modules: [''] }, /^--module takes/],
@@ -141,7 +143,7 @@ test('what a setting takes, createServer takes as well', () => {
   const taken = (name: string, value: number): boolean => {
     try {
       // So that neither bound is in the way of the other.
-      createServer({ modules: [], heartbeat: 20, deadAfter: 86_400_000, [name]: value })
+      createServer({ modules: [], heartbeat: 20, deadAfter: name === 'maxLag' ? 60 : 86_400_000, [name]: value })
       return true
     } catch {
       return false

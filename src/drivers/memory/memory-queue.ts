@@ -3,7 +3,16 @@ import type { Receipt } from '../../api.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { NodeId, PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import { type Claimed, type Entry, type Handler, LONGEST_ID, type Published, type Queue, type Stop } from '../queue.ts'
+import {
+  type Claimed,
+  type Entry,
+  type Handler,
+  LONGEST_ID,
+  type Published,
+  type Queue,
+  type Refused,
+  type Stop,
+} from '../queue.ts'
 import type { IdRecord, MemoryStore } from './memory-store.ts'
 import { Reader } from './reader.ts'
 import { Stream } from './stream.ts'
@@ -49,7 +58,10 @@ export class MemoryQueue implements Queue {
     this.#assertOpen()
     const inbox = this.#store.inboxes.get(node)
     if (inbox === undefined) return 'closed'
-    return this.#append(inbox, batch, `in:${node}`) ? 'stored' : 'full'
+    const refused = this.#refusalOf(inbox, batch, inbox.firstAfter(-1))
+    if (refused !== undefined) return refused
+    this.#append(inbox, batch, `in:${node}`)
+    return 'stored'
   }
 
   consume(node: NodeId, handler: Handler): Stop {
@@ -74,7 +86,7 @@ export class MemoryQueue implements Queue {
   // ---- broadcasts
 
   /** In the next turn of the event loop, for its readers' sake: else who awaits one after another fills the stream. */
-  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }> {
+  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }> {
     await nextTurn()
     this.#assertOpen()
     const { broadcasts, places } = this.#store
@@ -84,7 +96,10 @@ export class MemoryQueue implements Queue {
       this.#store.heldPlaces.clear()
       this.#trimBroadcasts()
     }
-    return this.#append(broadcasts, batch, 'all') ? { type: 'stored', nodeCount: places.size } : { type: 'full' }
+    const refused = this.#refusalOf(broadcasts, batch, broadcasts.firstAfter(Math.min(...places.values())))
+    if (refused !== undefined) return { type: refused }
+    this.#append(broadcasts, batch, 'all')
+    return { type: 'stored', nodeCount: places.size }
   }
 
   consumeAll(node: NodeId, handler: Handler): Stop {
@@ -195,11 +210,17 @@ export class MemoryQueue implements Queue {
     await Promise.all([...this.#stops].map((stop) => stop()))
   }
 
-  #append(stream: Stream, batch: Uint8Array, event: string): boolean {
-    if (!stream.hasRoomFor(batch.length, this.#settings.maxInboxBytes)) return false
+  /** @param oldest what was not acked, if there is anything */
+  #refusalOf(stream: Stream, { length }: Uint8Array, oldest: Entry | undefined): Refused | undefined {
+    const { maxInboxBytes, maxLag = 0 } = this.#settings
+    if (!stream.hasRoomFor(length, maxInboxBytes)) return 'full'
+    const isBehind = maxLag > 0 && oldest !== undefined && this.#store.micros() - oldest.at > maxLag * 1_000
+    return isBehind ? 'behind' : undefined
+  }
+
+  #append(stream: Stream, batch: Uint8Array, event: string): void {
     stream.append(batch)
     this.#store.appended.emit(event)
-    return true
   }
 
   #follow(event: string, handler: Handler, read: (cursor: number, limit: number) => readonly Entry[]): Stop {

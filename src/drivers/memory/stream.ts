@@ -42,6 +42,11 @@ export class Stream {
     return this.#entries.slice(from, from + limit)
   }
 
+  /** The first behind a position. */
+  firstAfter(position: number): Entry | undefined {
+    return this.#entries[Math.max(0, position + 1 - this.#first)]
+  }
+
   forgetUpTo(position: number): void {
     const forgotten = this.#entries.splice(0, position + 1 - this.#first)
     this.#first += forgotten.length

@@ -8,7 +8,7 @@ import {
   SEAT_COUNT,
 } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Claimed, Entry, Handler, Ingress, Published, Queue, Stop } from '../queue.ts'
+import type { Claimed, Entry, Handler, Ingress, Published, Queue, Refused, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
 import type { Store } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
@@ -122,36 +122,36 @@ export class RedisQueue implements Queue {
   // ---- publishing
 
   async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
-    const { maxInboxBytes } = this.#settings
+    const { maxInboxBytes, maxLag = 0 } = this.#settings
     const keys = [this.#keys.inbox(node), this.#keys.inboxMeta(node)]
-    const reply = await this.#appends.call(publish, keys, [asBuffer(batch), maxInboxBytes])
+    const reply = await this.#appends.call(publish, keys, [asBuffer(batch), maxInboxBytes, maxLag])
     if (reply === 1) return 'stored'
-    return reply === -1 ? 'closed' : 'full'
+    return reply === -1 ? 'closed' : refusalOf(reply)
   }
 
-  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: 'full' }> {
+  async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }> {
     const deadline = performance.now() + this.#settings.storeWait
     for (;;) {
       const [outcome, nodeCount, epoch] = await this.#tryPublishAll(batch)
-      if (outcome === 0) return { type: 'full' }
       if (outcome === 1) {
         this.#knownEpoch = epoch
         return { type: 'stored', nodeCount }
       }
+      if (outcome !== -1) return { type: refusalOf(outcome) }
       if (performance.now() > deadline)
         throw new FlotillaError('FLT_STORE_AWAY', 'the store was lost and is being rebuilt: try again')
       await new Promise((resolve) => setTimeout(resolve, REBUILD_PAUSE))
     }
   }
 
-  #tryPublishAll(batch: Uint8Array): Promise<[outcome: -1 | 0 | 1, nodeCount: number, epoch: string]> {
+  #tryPublishAll(batch: Uint8Array): Promise<[outcome: -2 | -1 | 0 | 1, nodeCount: number, epoch: string]> {
     const keys = this.#keys
-    const { maxInboxBytes, heartbeat } = this.#settings
+    const { maxInboxBytes, maxLag = 0, heartbeat } = this.#settings
     return this.#appends.call(
       publishAll,
       [keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld()],
-      [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000],
-    ) as Promise<[-1 | 0 | 1, number, string]>
+      [asBuffer(batch), maxInboxBytes, this.#salt, this.#knownEpoch, heartbeat + 1_000, maxLag],
+    ) as Promise<[-2 | -1 | 0 | 1, number, string]>
   }
 
   // ---- reading
@@ -306,6 +306,9 @@ export class RedisQueue implements Queue {
     this.#appends.close()
   }
 }
+
+/** What the publishing scripts answer where they take nothing. */
+const refusalOf = (reply: unknown): Refused => (reply === -2 ? 'behind' : 'full')
 
 const fromTheStart = async (): Promise<string> => '0'
 

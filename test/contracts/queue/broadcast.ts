@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { until } from '../../support/until.ts'
+import { elapse, until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
 import { broadcastAllOf, bytesOf, calm, dormant, Inbox, numbered, opened, textOf } from './words.ts'
 
@@ -124,6 +124,47 @@ export function broadcasts(candidate: () => Candidate): void {
       })
       await late.received(taken)
       await until('there is room again', async () => (await queue.publishAll(batch)).type === 'stored')
+    })
+
+    it('is refused while its slowest reader is further behind than `maxLag`, and taken again once that has read on', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxLag: 50 }).queue()
+      const [quick, slow] = [await opened(queue), await opened(queue)]
+      queue.consumeAll(quick, (entries) => queue.ackAll(quick, entries.at(-1)!.position))
+      let taken = 0
+      await until('it is refused', async () => {
+        const { type } = await queue.publishAll(bytesOf(`m${taken}`))
+        if (type === 'behind') return true
+        assert.equal(type, 'stored')
+        taken++
+        return false
+      })
+      const late = new Inbox()
+      queue.consumeAll(slow, (entries) => {
+        void late.handler(entries)
+        queue.ackAll(slow, entries.at(-1)!.position)
+      })
+      await late.received(taken)
+      assert.deepEqual(late.texts.slice(0, taken), numbered(taken))
+      await until('it is taken again', async () => (await queue.publishAll(bytesOf('x'))).type === 'stored')
+    })
+
+    it('is not behind for the sake of a process that may never wake up; once it has, it counts again', async (t) => {
+      const { queue } = stage(t, candidate(), { ...calm, maxLag: 50 })
+      const [one, two] = [queue(), queue()]
+      const [dead, alive] = [await opened(one), await opened(two)]
+      await broadcastAllOf(two, ['unread'])
+      await two.replayAll(dead)
+      await two.destroy(dead)
+      const inbox = new Inbox()
+      two.consumeAll(alive, (entries) => {
+        void inbox.handler(entries)
+        for (const { position, isReplay } of entries) if (isReplay !== true) two.ackAll(alive, position)
+      })
+      await inbox.received(3)
+      await elapse(100)
+      await until('it is taken', async () => (await two.publishAll(bytesOf('x'))).type === 'stored')
+      await one.open(newNode(), dead)
+      assert.equal((await two.publishAll(bytesOf('x'))).type, 'behind')
     })
 
     it('is taken for ever while everyone keeps up', async (t) => {

@@ -213,6 +213,45 @@ export function inboxes(candidate: () => Candidate): void {
       }
     })
 
+    it('takes nothing while its oldest entry is older than `maxLag`, drops nothing of it, and takes more when that was acked', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxLag: 50 }).queue()
+      const [node, other] = [await opened(queue), await opened(queue)]
+      let taken = 0
+      await until('it is behind', async () => {
+        const published = await queue.publish(node, bytesOf(`m${taken}`))
+        if (published === 'behind') return true
+        assert.equal(published, 'stored')
+        taken++
+        return false
+      })
+      assert.ok(taken > 0, 'an empty one takes what comes')
+      assert.equal(await queue.publish(node, bytesOf('x')), 'behind')
+      assert.equal(await queue.publish(other, bytesOf('x')), 'stored', 'another is not behind')
+      const inbox = new Inbox()
+      queue.consume(node, inbox.handler)
+      await inbox.received(taken)
+      assert.equal(await queue.publish(node, bytesOf('x')), 'behind', 'reading alone does not help')
+      queue.ack(node, inbox.entries.at(-1)!.position)
+      await until('it takes more', async () => (await queue.publish(node, bytesOf('x'))) === 'stored')
+      assert.deepEqual(inbox.texts.slice(0, taken), numbered(taken))
+    })
+
+    it('has no age without `maxLag`, and one that is read in time takes for ever with it', async (t) => {
+      const without = stage(t, candidate(), calm).queue()
+      const node = await opened(without)
+      await publishAllOf(without, node, ['old'])
+      const { queue } = stage(t, candidate(), { ...calm, maxLag: 50 })
+      const [writer, reader] = [queue(), queue()]
+      const busy = await opened(writer)
+      reader.consume(busy, (entries) => reader.ack(busy, entries.at(-1)!.position))
+      // Many times as long as it may be behind.
+      const started = performance.now()
+      while (performance.now() < started + 500) {
+        await until('it takes more', async () => (await writer.publish(busy, bytesOf('x'))) === 'stored')
+      }
+      assert.equal(await without.publish(node, bytesOf('x')), 'stored')
+    })
+
     it('of one node knows nothing of another', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 }).queue()
       const [a, b] = [await opened(queue), await opened(queue)]

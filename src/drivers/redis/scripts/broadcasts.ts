@@ -35,10 +35,13 @@ local function trim(stream, meta, cursors, held, now)
 end
 `
 
-/** Answers 1 and the number of readers, 0 where the stream is full, -1 where it is being rebuilt. */
+/**
+ * Answers 1 and the number of readers, 0 where the stream is full, -2 where a reader is behind, -1 where it is being
+ * rebuilt. What the slowest reader has not read was appended at "since" or later, as in an inbox.
+ */
 export const publishAllLua = `${NOW}${INT}${TRIM_ALL}
--- KEYS stream meta cursors held; ARGV bytes bound salt knownEpoch grace
-local meta = redis.call('HMGET', KEYS[2], 'in', 'out', 'epoch')
+-- KEYS stream meta cursors held; ARGV bytes bound salt knownEpoch grace maxLag
+local meta = redis.call('HMGET', KEYS[2], 'in', 'out', 'epoch', 'since')
 local epoch = meta[3]
 if not epoch then
   epoch = ARGV[3] .. ':' .. int(now)
@@ -54,6 +57,16 @@ local function isFull() return total > gone and total - gone + #ARGV[1] > tonumb
 if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
 if isFull() and redis.call('DEL', KEYS[4]) == 1 then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
 if isFull() then return {0} end
+local function isBehind(maxLag)
+  if now - (tonumber(meta[4]) or 0) <= maxLag then return false end
+  local slowest = slowestOf(redis.call('HVALS', KEYS[3]))
+  local after = '(' .. int(slowest.ms) .. '-' .. int(slowest.seq)
+  local unread = redis.call('XRANGE', KEYS[1], after, '+', 'COUNT', 1)[1]
+  local since = unread and tonumber(string.match(unread[1], '^%d+')) or now
+  redis.call('HSET', KEYS[2], 'since', int(since))
+  return now - since > maxLag
+end
+if ARGV[6] ~= '0' and total > gone and isBehind(tonumber(ARGV[6])) then return {-2} end
 total = int(total + #ARGV[1])
 local id = redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
 redis.call('HSET', KEYS[2], 'in', total, 'last', id)
@@ -71,6 +84,8 @@ local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
 local place = redis.call('HGET', KEYS[2], ARGV[3]) or redis.call('HGET', KEYS[3], ARGV[3])
 place = place and string.match(place, '^%S+ %d+') or (meta[1] or '0-0') .. ' ' .. (meta[2] or '0')
 redis.call('HSETNX', KEYS[2], ARGV[1], place)
+-- It may lie before everyone else's.
+redis.call('HDEL', KEYS[1], 'since')
 return {meta[3], redis.call('HGET', KEYS[2], ARGV[1])}`,
   },
 

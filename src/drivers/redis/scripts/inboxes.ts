@@ -1,11 +1,28 @@
-import { INT } from './lua.ts'
+import { INT, NOW } from './lua.ts'
 
-/** Never makes an inbox: who has none has gone. Answers 1, 0 where it is full, -1 where it is not there. */
+/**
+ * Never makes an inbox: who has none has gone. Answers 1, 0 where it is full, -2 where it is behind, -1 where it is not
+ * there. What stands in it was appended at "since" or later. Where that is too long ago it may still be young, for acks do
+ * not say what they leave: only then the oldest is looked at, which copies it.
+ */
 export const publishLua = `${INT}
--- KEYS inbox meta; ARGV bytes bound
-local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
+-- KEYS inbox meta; ARGV bytes bound maxLag
+local counts = redis.call('HMGET', KEYS[2], 'in', 'out', 'since')
 local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
-if total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+local function isBehind(maxLag)
+  ${NOW}
+  local since = tonumber(counts[3]) or 0
+  if now - since <= maxLag then return false end
+  local oldest = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  if not oldest then return false end
+  local at = tonumber(string.match(oldest[1], '^%d+'))
+  if at ~= since then redis.call('HSET', KEYS[2], 'since', int(at)) end
+  return now - at > maxLag
+end
+if total > gone then
+  if total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+  if ARGV[3] ~= '0' and isBehind(tonumber(ARGV[3])) then return -2 end
+end
 total = int(total + #ARGV[1])
 if not redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'd', ARGV[1], 'p', total) then return -1 end
 redis.call('HSET', KEYS[2], 'in', total)

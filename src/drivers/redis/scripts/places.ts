@@ -14,6 +14,7 @@ local lastMs, lastSeq = string.match(meta[1] or '0-0', '^(%d+)-(%d+)$')
 ms, seq, lastMs, lastSeq = tonumber(ms), tonumber(seq), tonumber(lastMs), tonumber(lastSeq)
 if ms > lastMs or (ms == lastMs and seq > lastSeq) then
   redis.call('HSET', KEYS[2], ARGV[1], '0-0 ' .. (meta[2] or '0'))
+  redis.call('HDEL', KEYS[1], 'since')
   return '0-0'
 end
 return string.match(cursor, '^%S+')`,
