@@ -113,7 +113,8 @@ export interface Queue {
 
   /**
    * Has every node read once more the broadcasts that a dead one had not acked, as replays: its clients may be there by
-   * now. Its place stays for a minute, unless the stream is full, for its process may wake up. MUST be safe twice.
+   * now. Its place stays for a minute, unless the stream is full, for its process may wake up; then nothing MUST be kept for it
+   * any more, whether or not another broadcast comes. MUST be safe twice.
    */
   replayAll(node: NodeId): Promise<void>
 

@@ -25,6 +25,25 @@ describe('the driver memory', () => {
     assert.deepEqual(await lives(memory()), [])
   })
 
+  it('keeps nothing of the broadcasts for a dead node once its minute is over, whether or not another comes', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const { settings } = stage(t, { driver })
+    const store = new MemoryStore()
+    const queue = new MemoryQueue(store, settings)
+    const [dead, living] = [newNode(), newNode()]
+    await queue.open(dead)
+    await queue.open(living)
+    await queue.publishAll(new Uint8Array(9))
+    await queue.replayAll(dead)
+    await queue.destroy(dead)
+    queue.ackAll(living, String(store.broadcasts.last))
+    assert.equal(store.broadcasts.after(-1, 9).length, 3, 'its process may wake up')
+    const now = store.now()
+    t.mock.method(store, 'now', () => now + 60_001)
+    t.mock.timers.tick(60_001)
+    assert.equal(store.broadcasts.after(-1, 9).length, 0)
+  })
+
   it('keeps at most 1,000 poisoned entries of a node', async (t) => {
     const { settings } = stage(t, { driver })
     const store = new MemoryStore()

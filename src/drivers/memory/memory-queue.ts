@@ -138,6 +138,8 @@ export class MemoryQueue implements Queue {
     broadcasts.repeat(missed)
     broadcasts.append(NOTHING)
     this.#store.appended.emit('all')
+    // The next broadcast may be long in coming.
+    setTimeout(() => this.#trimBroadcasts(), HOLD_PLACE + 1).unref()
   }
 
   // ---- takeover

@@ -46,6 +46,8 @@ const HOLD_PLACE = 60_000
 const KEEP_SEAT = 60_000
 /** By then the store's clock has passed it, too. */
 const LAPSE_SLACK = 100
+/** Has no place that could go. */
+const NOBODY = '' as NodeId
 
 export class RedisQueue implements Queue {
   readonly ingress: Ingress
@@ -59,7 +61,7 @@ export class RedisQueue implements Queue {
   readonly #ids: IdRecords
   readonly #acks: AckGatherer
   readonly #acksOfAll: AckGatherer
-  readonly #trims = new Set<NodeJS.Timeout>()
+  #trim: NodeJS.Timeout | undefined
   readonly #salt = newProcessId()
   #knownEpoch = ''
   #closed = false
@@ -209,9 +211,11 @@ export class RedisQueue implements Queue {
   }
 
   /** Without an id the node's place goes. */
-  #setCursor(redis: Commands, node: NodeId, id = '', bytes = ''): Promise<unknown> {
+  async #setCursor(redis: Commands, node: NodeId, id = '', bytes = ''): Promise<void> {
     const { allHeld, allMeta, allCursors, all } = this.#keys
-    return redis.fltAckAll(all(), allMeta(), allCursors(), allHeld(), node, id, bytes, TRIM_PAUSE)
+    const keys = [all(), allMeta(), allCursors(), allHeld()]
+    const untilLapse = (await redis.fltAckAll(keys, node, id, bytes, TRIM_PAUSE)) as number
+    if (untilLapse > 0) this.#trimIn(untilLapse)
   }
 
   /**
@@ -260,19 +264,25 @@ export class RedisQueue implements Queue {
     const isHeld = await this.#client.run((redis) =>
       redis.fltReplayAll(keys.all(), keys.allMeta(), keys.allCursors(), keys.allHeld(), node, HOLD_PLACE),
     )
-    if (isHeld === 1) this.#trimOnceLapsed(node)
+    if (isHeld === 1) this.#trimIn(HOLD_PLACE)
   }
 
-  /** The next broadcast trims what a place had held; where none comes, it must not stay for ever. */
-  #trimOnceLapsed(node: NodeId): void {
-    const { logger } = this.#settings
-    const timer = setTimeout(() => {
-      this.#trims.delete(timer)
-      this.#client
-        .run((redis) => this.#setCursor(redis, node))
-        .catch((error: unknown) => logger.debug({ error }, 'the broadcasts were not trimmed; the next one does it'))
-    }, HOLD_PLACE + LAPSE_SLACK).unref()
-    this.#trims.add(timer)
+  /**
+   * Trims what a place has held, once it has lapsed: the next broadcast may be long in coming. Everyone does who learns of
+   * it, by taking over or by its own acks, for whoever does it may go before.
+   */
+  #trimIn(ms: number): void {
+    if (this.#trim !== undefined || this.#closed) return
+    const trim = async (): Promise<void> => {
+      this.#trim = undefined
+      try {
+        await this.#client.run((redis) => this.#setCursor(redis, NOBODY))
+      } catch (error) {
+        this.#settings.logger.debug({ error }, 'the broadcasts were not trimmed; they will be')
+        this.#trimIn(HOLD_PLACE)
+      }
+    }
+    this.#trim = setTimeout(() => void trim(), ms + LAPSE_SLACK).unref()
   }
 
   async destroy(node: NodeId): Promise<void> {
@@ -298,7 +308,7 @@ export class RedisQueue implements Queue {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const timer of this.#trims) clearTimeout(timer)
+    clearTimeout(this.#trim)
     const readers = [...this.#readers]
     this.#readers.clear()
     await Promise.all([this.flushAcks(), ...readers.map((reader) => reader.stop())])

@@ -115,10 +115,19 @@ redis.call('PEXPIRE', KEYS[4], ARGV[2])
 return 1`,
   },
 
+  // Answers in how many ms the next of the places lapses that are held; 0 where there is none.
   fltAckAll: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}${TRIM_ALL}
 -- KEYS stream meta cursors held; ARGV node id bytes pause. No id: its place goes.
+local function untilLapse()
+  local soonest = 0
+  for _, cursor in ipairs(redis.call('HVALS', KEYS[4])) do
+    local left = math.max(tonumber(string.match(cursor, '(%d+)$')) - now, 1)
+    if soonest == 0 or left < soonest then soonest = left end
+  end
+  return soonest
+end
 local known = redis.call('HGET', KEYS[3], ARGV[1])
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
 elseif known then
@@ -127,9 +136,9 @@ elseif known then
   local bytes = math.min(math.max(tonumber(string.match(ARGV[3], '^%d+$')) or 0, placeOf(known).bytes), total)
   redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. int(bytes))
 end
-if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[4]) then return 0 end
+if ARGV[2] ~= '' and now - (tonumber(redis.call('HGET', KEYS[2], 'trimmed')) or 0) < tonumber(ARGV[4]) then return untilLapse() end
 redis.call('HSET', KEYS[2], 'trimmed', int(now))
 trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now)
-return 1`,
+return untilLapse()`,
   },
 } as const

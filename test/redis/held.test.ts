@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Redis } from 'ioredis'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import { broadcastAllOf, calm, Inbox, opened } from '../contracts/queue/words.ts'
+import { stage } from '../contracts/stage.ts'
+import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+import { atEnd } from './stage.ts'
+
+test('what was held for a dead node goes without another broadcast, though who took it over has gone, too', async (t) => {
+  const server = await startRedis()
+  atEnd(t, () => server.stop())
+  const raw = new Redis(server.url)
+  atEnd(t, () => raw.disconnect())
+  const { queue, settings } = stage(t, { driver: redis({ url: server.url }) }, calm)
+  const [all, held] = [`${settings.prefix}:{all}:in`, `${settings.prefix}:{all}:h`]
+  const [taker, other] = [queue(), queue()]
+  const [dead, living] = [await opened(taker), await opened(other)]
+  await broadcastAllOf(other, ['unread'])
+  await taker.replayAll(dead)
+  await taker.destroy(dead)
+  await taker.close()
+  const place = await raw.hget(held, dead)
+  assert.ok(place !== null, 'its process may wake up')
+  // The minute is nearly over.
+  await raw.hset(held, dead, place.replace(/\d+$/, String(Date.now() + 200)))
+  const inbox = new Inbox()
+  other.consumeAll(living, (entries) => {
+    void inbox.handler(entries)
+    for (const { position, isReplay } of entries) if (isReplay !== true) other.ackAll(living, position)
+  })
+  await inbox.received(3)
+  await until('nothing is kept any more', async () => (await raw.xlen(all)) === 0 && (await raw.exists(held)) === 0)
+})
