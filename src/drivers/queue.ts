@@ -73,9 +73,11 @@ export interface Queue {
 
   /**
    * Appends to the inbox, in one round trip. MUST NOT create it. MUST keep the order of calls that were awaited. MUST
-   * refuse where it is full or behind, unless it is empty.
+   * refuse where it is full or behind, unless it is empty, or the batch `isOwed`: it holds only copies of what an inbox has
+   * taken before, and keeps until this one has it. Two inboxes that are full and send on to each other would keep it for
+   * ever.
    */
-  publish(node: NodeId, batch: Uint8Array): Promise<Published>
+  publish(node: NodeId, batch: Uint8Array, isOwed?: boolean): Promise<Published>
 
   /**
    * Appends to the broadcast stream; says how many nodes read it. MUST refuse where it is full, or its slowest reader is

@@ -154,8 +154,9 @@ export class Dispatcher implements Courier {
     const known = this.#lanes.get(node)
     if (known !== undefined) return known
     const { queue, codec, publisher } = this.#init
-    const lane = new Lane(node, publisher, async (batch) => {
-      const outcome = await guard(async () => ({ type: await queue.publish(node, codec.encode(batch)), nodeCount: 1 }))
+    const lane = new Lane(node, publisher, async (batch, isOwed) => {
+      const bytes = codec.encode(batch)
+      const outcome = await guard(async () => ({ type: await queue.publish(node, bytes, isOwed), nodeCount: 1 }))
       // Node ids are never used again, so nothing will ever be sent there.
       if (outcome.type === 'closed') this.#lanes.delete(node)
       return outcome

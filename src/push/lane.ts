@@ -15,7 +15,8 @@ export interface Settler {
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void
 }
 
-type Append = (batch: Batch) => Promise<Outcome>
+/** @param isOwed whether it must be taken, however full it is there */
+type Append = (batch: Batch, isOwed: boolean) => Promise<Outcome>
 
 /**
  * Of what one append carries, about. Less would hold back a publisher that makes more in a turn of its event loop, for
@@ -26,7 +27,8 @@ const MAX_BATCH_BYTES = 1024 * 1024
 /**
  * The way from this publisher to one inbox. One append is under way at a time; what comes meanwhile is gathered behind
  * it, in order, and goes together. Batches are numbered, so that one that was sent twice, because a reply was lost, is
- * read once.
+ * read once. Where an inbox refuses a batch, what is only sent on goes once more, and is taken: whoever holds it would hold
+ * it for as long as the inbox is full, and may be what keeps it full.
  */
 export class Lane {
   readonly #node: NodeId
@@ -59,10 +61,19 @@ export class Lane {
       const [envelopes, settlers] = [this.#envelopes.slice(0, count), this.#settlers.slice(0, count)]
       this.#envelopes = this.#envelopes.slice(count)
       this.#settlers = this.#settlers.slice(count)
-      const outcome = await this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes })
-      for (let index = 0; index < count; index++) settlers[index]!.settle(outcome, this.#node, envelopes[index]!)
+      const outcome = await this.#appendNext(envelopes, false)
+      const owed = isRefusal(outcome) ? envelopes.filter(isSentOn) : []
+      const second = owed.length === 0 ? outcome : await this.#appendNext(owed, true)
+      for (let index = 0; index < count; index++) {
+        const envelope = envelopes[index]!
+        settlers[index]!.settle(isSentOn(envelope) ? second : outcome, this.#node, envelope)
+      }
     }
     this.#isSending = false
+  }
+
+  #appendNext(envelopes: readonly Envelope[], isOwed: boolean): Promise<Outcome> {
+    return this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes }, isOwed)
   }
 
   /** How many envelopes go together: one at least. */
@@ -74,4 +85,13 @@ export class Lane {
     })
     return end === -1 ? this.#envelopes.length : end
   }
+}
+
+function isRefusal({ type }: Outcome): boolean {
+  return type === 'full' || type === 'behind'
+}
+
+/** A copy of what another inbox has taken, and keeps until this one has it. */
+function isSentOn(envelope: Envelope): boolean {
+  return envelope.type === 'push' && envelope.resent
 }

@@ -123,10 +123,10 @@ export class RedisQueue implements Queue {
 
   // ---- publishing
 
-  async publish(node: NodeId, batch: Uint8Array): Promise<Published> {
+  async publish(node: NodeId, batch: Uint8Array, isOwed = false): Promise<Published> {
     const { maxInboxBytes, maxLag = 0 } = this.#settings
     const keys = [this.#keys.inbox(node), this.#keys.inboxMeta(node)]
-    const reply = await this.#appends.call(publish, keys, [asBuffer(batch), maxInboxBytes, maxLag])
+    const reply = await this.#appends.call(publish, keys, [asBuffer(batch), isOwed ? '' : maxInboxBytes, maxLag])
     if (reply === 1) return 'stored'
     return reply === -1 ? 'closed' : refusalOf(reply)
   }

@@ -236,6 +236,23 @@ export function inboxes(candidate: () => Candidate): void {
       assert.deepEqual(inbox.texts.slice(0, taken), numbered(taken))
     })
 
+    it('takes what is owed, full or behind as it is, and counts it', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 16 * 1024 }).queue()
+      const lagging = stage(t, candidate(), { ...calm, maxLag: 50 }).queue()
+      for (const [handle, refused] of [
+        [queue, 'full'],
+        [lagging, 'behind'],
+      ] as const) {
+        const node = await opened(handle)
+        await until('it refuses', async () => (await handle.publish(node, new Uint8Array(4_000))) === refused)
+        assert.equal(await handle.publish(node, bytesOf('owed'), true), 'stored')
+        assert.equal(await handle.publish(node, new Uint8Array(4_000)), refused)
+        await handle.seal(node)
+        assert.equal(await handle.publish(node, bytesOf('owed'), true), 'closed')
+        assert.equal(await handle.publish(node, new Uint8Array(4_000)), 'closed')
+      }
+    })
+
     it('has no age without `maxLag`, and one that is read in time takes for ever with it', async (t) => {
       const without = stage(t, candidate(), calm).queue()
       const node = await opened(without)

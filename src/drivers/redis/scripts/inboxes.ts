@@ -6,7 +6,8 @@ import { INT, NOW } from './lua.ts'
  * not say what they leave: only then the oldest is looked at, which copies it.
  */
 export const publishLua = `${INT}
--- KEYS inbox meta; ARGV bytes bound maxLag
+-- KEYS inbox meta; ARGV bytes bound maxLag. No bound: it is taken in any case.
+local bound = tonumber(ARGV[2])
 local counts = redis.call('HMGET', KEYS[2], 'in', 'out', 'since')
 local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
 local function isBehind(maxLag)
@@ -19,8 +20,8 @@ local function isBehind(maxLag)
   if at ~= since then redis.call('HSET', KEYS[2], 'since', int(at)) end
   return now - at > maxLag
 end
-if total > gone then
-  if total - gone + #ARGV[1] > tonumber(ARGV[2]) then return 0 end
+if bound and total > gone then
+  if total - gone + #ARGV[1] > bound then return redis.call('EXISTS', KEYS[1]) - 1 end
   if ARGV[3] ~= '0' and isBehind(tonumber(ARGV[3])) then return -2 end
 end
 total = int(total + #ARGV[1])
