@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "frame.h"
+#include "histogram.h"
 #include "meter.h"
 #include "nats.h"
 
@@ -23,11 +24,14 @@
 #define MAX_EVENTS 1024
 #define MAX_TEXT 2048
 
-enum state { GREETING, JOINING, READY, GONE };
+/** One that is being LEFT has said goodbye, and is there until the server has closed it. */
+enum state { GONE, CONNECTING, GREETING, JOINING, READY, LEFT };
 
 struct connection {
   int descriptor;
   enum state state;
+  /** When it was to be opened; a refusal before changes nothing. */
+  uint64_t since;
   /** A piece of a frame, or of the answer to the handshake, whose rest has yet to come. */
   char *kept;
   uint32_t kept_length, kept_room;
@@ -40,8 +44,16 @@ static struct {
   const struct fleet_plan *plan;
   struct connection *connections;
   int epoll;
-  uint32_t ready, refused, closed;
+  /** `pending` are on their way to being ready, those included that wait to try again. */
+  uint32_t ready, refused, closed, pending;
   uint64_t opening;
+  struct histogram entrances;
+  /** A ring of those who wait to try again, which all wait for as long. */
+  struct retry {
+    uint32_t index;
+    uint64_t at;
+  } *retries;
+  uint32_t first_retry, retry_count;
 } fleet;
 
 /** Of the read under way. */
@@ -49,11 +61,31 @@ static uint64_t arrived_at;
 
 // ---- out
 
-static void give_up(struct connection *connection) {
-  if (connection->state == READY) fleet.closed++;
-  else fleet.refused++;
+static uint32_t place_of(const struct connection *connection) { return (uint32_t)(connection - fleet.connections); }
+
+static void try_later(const struct connection *connection) {
+  uint32_t end = (fleet.first_retry + fleet.retry_count++) % fleet.plan->count;
+  fleet.retries[end] = (struct retry){place_of(connection), now_ns() + (uint64_t)(fleet.plan->retry * 1e9)};
+}
+
+static void drop(struct connection *connection) {
   connection->state = GONE;
+  connection->kept_length = 0;
   close(connection->descriptor);
+}
+
+static void give_up(struct connection *connection) {
+  enum state state = connection->state;
+  drop(connection);
+  if (state == LEFT) return;
+  if (state == READY) {
+    fleet.ready--;
+    fleet.closed++;
+    return;
+  }
+  fleet.refused++;
+  if (fleet.plan->retry > 0) try_later(connection);
+  else fleet.pending--;
 }
 
 /** What this client sends is short, and fits into an empty socket buffer. */
@@ -73,7 +105,7 @@ static void send_text(struct connection *connection, const char *text) {
 
 /** Puts the connection's index where the text has %d. */
 static void fill_in(char *out, const char *text, const struct connection *connection) {
-  uint32_t index = fleet.plan->first_index + (uint32_t)(connection - fleet.connections);
+  uint32_t index = fleet.plan->first_index + place_of(connection);
   char *end = out + MAX_TEXT - 16;
   while (*text != '\0' && out < end) {
     if (text[0] == '%' && text[1] == 'd') {
@@ -96,6 +128,8 @@ static bool starts_with(const char *bytes, uint64_t length, const char *start) {
 static void note_ready(struct connection *connection) {
   connection->state = READY;
   fleet.ready++;
+  fleet.pending--;
+  histogram_add(&fleet.entrances, now_ns() - connection->since);
 }
 
 static void on_text(struct connection *connection, const char *bytes, uint32_t length) {
@@ -119,6 +153,7 @@ static void on_frame(struct connection *connection, const struct frame *frame, c
   uint32_t length = (uint32_t)frame->length;
   if (frame->opcode == OPCODE_PING) send_frame(connection, OPCODE_PONG, payload, length);
   else if (frame->opcode == OPCODE_CLOSE) give_up(connection);
+  else if (connection->state == LEFT) return;
   // Engine.IO's heartbeat is a message of its own.
   else if (length == 1 && *payload == '2') send_text(connection, "3");
   else if (connection->state == READY) meter_message(payload, length, arrived_at);
@@ -204,51 +239,109 @@ static void read_connection(struct connection *connection) {
 
 // ---- opening
 
-static int connect_from(uint32_t source, uint16_t port) {
+/** Says whether the connection is there already, as it is to the same machine unless the server's queue is full. */
+static bool connect_from(uint32_t source, uint16_t port, int *opened) {
   int descriptor = socket(AF_INET, SOCK_STREAM, 0), on = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   // The port is chosen when the other end is known: thus one address can be used for more of them.
   setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FIRST_SOURCE + source)};
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  if (descriptor < 0 || bind(descriptor, (void *)&from, sizeof from) < 0 ||
-      connect(descriptor, (void *)&to, sizeof to) < 0) {
+  // Where many come at once the server's queue may be full, and one that waits for it must not hold up the others.
+  fcntl(descriptor, F_SETFL, O_NONBLOCK);
+  bool is_bound = descriptor >= 0 && bind(descriptor, (void *)&from, sizeof from) == 0;
+  bool is_there = is_bound && connect(descriptor, (void *)&to, sizeof to) == 0;
+  if (!is_there && (!is_bound || errno != EINPROGRESS)) {
     perror("cannot connect");
     exit(1);
   }
-  fcntl(descriptor, F_SETFL, O_NONBLOCK);
-  return descriptor;
+  *opened = descriptor;
+  return is_there;
 }
 
-static void greet(struct connection *connection, uint32_t index) {
-  const struct fleet_plan *plan = fleet.plan;
-  uint16_t port = plan->ports[index % plan->port_count];
+static uint16_t port_of(const struct connection *connection) {
+  return fleet.plan->ports[place_of(connection) % fleet.plan->port_count];
+}
+
+static void greet(struct connection *connection) {
   char path[MAX_TEXT], request[MAX_TEXT + 256];
-  fill_in(path, plan->path, connection);
+  fill_in(path, fleet.plan->path, connection);
   int length = snprintf(request, sizeof request,
                         "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                         "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ZmxvdGlsbGEtYmVuY2gtMQ==\r\n\r\n",
-                        path, port);
-  connection->descriptor = connect_from(index / CONNECTIONS_PER_SOURCE, port);
-  struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
-  epoll_ctl(fleet.epoll, EPOLL_CTL_ADD, connection->descriptor, &event);
+                        path, port_of(connection));
+  connection->state = GREETING;
   if (!send_all(connection, request, (uint32_t)length)) give_up(connection);
+}
+
+/** The connection is there, or nothing comes of it. */
+static void on_connected(struct connection *connection) {
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(connection->descriptor, SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) {
+    give_up(connection);
+    return;
+  }
+  struct epoll_event event = {.events = EPOLLIN, .data.ptr = connection};
+  epoll_ctl(fleet.epoll, EPOLL_CTL_MOD, connection->descriptor, &event);
+  greet(connection);
+}
+
+static void start(uint32_t index) {
+  struct connection *connection = &fleet.connections[index];
+  bool is_there = connect_from(index / CONNECTIONS_PER_SOURCE, port_of(connection), &connection->descriptor);
+  connection->state = CONNECTING;
+  struct epoll_event event = {.events = is_there ? EPOLLIN : EPOLLOUT, .data.ptr = connection};
+  epoll_ctl(fleet.epoll, EPOLL_CTL_ADD, connection->descriptor, &event);
+  if (is_there) greet(connection);
+}
+
+static void start_again(void) {
+  while (fleet.retry_count > 0 && fleet.retries[fleet.first_retry].at <= now_ns()) {
+    uint32_t index = fleet.retries[fleet.first_retry].index;
+    fleet.first_retry = (fleet.first_retry + 1) % fleet.plan->count;
+    fleet.retry_count--;
+    start(index);
+  }
+}
+
+void fleet_enter(uint32_t from, uint32_t count, double patience) {
+  uint64_t begin = now_ns(), deadline = begin + (uint64_t)(patience * 1e9);
+  uint32_t started = 0;
+  memset(&fleet.entrances, 0, sizeof fleet.entrances);
+  while ((started < count || fleet.pending > 0) && now_ns() < deadline) {
+    while (started < count && fleet.pending < fleet.plan->at_once) {
+      struct connection *connection = &fleet.connections[from + started++];
+      if (connection->state == LEFT) drop(connection);
+      if (connection->state != GONE) continue;
+      connection->since = now_ns();
+      fleet.pending++;
+      start(place_of(connection));
+    }
+    start_again();
+    fleet_read(10);
+  }
+  fleet.opening = now_ns() - begin;
 }
 
 void fleet_open(const struct fleet_plan *plan, double patience) {
   fleet.plan = plan;
   fleet.connections = calloc(plan->count, sizeof *fleet.connections);
+  fleet.retries = calloc(plan->count, sizeof *fleet.retries);
   fleet.epoll = epoll_create1(0);
-  uint64_t begin = now_ns(), deadline = begin + (uint64_t)(patience * 1e9);
-  uint32_t started = 0;
-  while (fleet.ready + fleet.refused + fleet.closed < plan->count && now_ns() < deadline) {
-    while (started < plan->count && started - fleet.ready - fleet.refused < plan->at_once) {
-      greet(&fleet.connections[started], started);
-      started++;
-    }
-    fleet_read(10);
+  fleet_enter(0, plan->count, patience);
+}
+
+void fleet_leave(uint32_t from, uint32_t count) {
+  static const char going_away[] = {(char)(1001 >> 8), (char)(1001 & 255)};
+  for (uint32_t index = from; index < from + count; index++) {
+    struct connection *connection = &fleet.connections[index];
+    if (connection->state != READY) continue;
+    fleet.ready--;
+    connection->state = LEFT;
+    send_frame(connection, OPCODE_CLOSE, going_away, sizeof going_away);
   }
-  fleet.opening = now_ns() - begin;
 }
 
 int fleet_descriptor(void) { return fleet.epoll; }
@@ -258,11 +351,13 @@ void fleet_read(int timeout) {
   int count = epoll_wait(fleet.epoll, events, MAX_EVENTS, timeout);
   for (int i = 0; i < count; i++) {
     struct connection *connection = events[i].data.ptr;
-    if (connection->state != GONE) read_connection(connection);
+    if (connection->state == CONNECTING) on_connected(connection);
+    else if (connection->state != GONE) read_connection(connection);
   }
 }
 
 void fleet_report(FILE *out) {
-  fprintf(out, "\"ready\":%u,\"refused\":%u,\"closed\":%u,\"opening\":%lu", fleet.ready, fleet.refused, fleet.closed,
+  fprintf(out, "\"ready\":%u,\"refused\":%u,\"closed\":%u,\"opening\":%lu,", fleet.ready, fleet.refused, fleet.closed,
           fleet.opening);
+  histogram_report(&fleet.entrances, "entrance", out);
 }

@@ -20,10 +20,18 @@ struct fleet_plan {
   const char *welcome;
   /** Frames hold NATS's protocol instead of one message each. */
   bool nats;
+  /** One that is refused, or broken before it is ready, tries again after so many seconds; 0: it does not. */
+  double retry;
 };
 
 /** Opens every connection; gives up after so many seconds. */
 void fleet_open(const struct fleet_plan *plan, double patience);
+
+/** Opens some of them once more, with the indices that they had. */
+void fleet_enter(uint32_t from, uint32_t count, double patience);
+
+/** Closes some of them in good order, all at once; what the server still sends them is not looked at. */
+void fleet_leave(uint32_t from, uint32_t count);
 
 /** The epoll descriptor that is readable when something has arrived. */
 int fleet_descriptor(void);

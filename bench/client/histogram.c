@@ -34,3 +34,9 @@ uint64_t histogram_quantile(const struct histogram *histogram, double share) {
   }
   return histogram->max;
 }
+
+void histogram_report(const struct histogram *histogram, const char *name, FILE *out) {
+  fprintf(out, "\"%s\":{\"count\":%lu,\"p50\":%lu,\"p90\":%lu,\"p99\":%lu,\"p999\":%lu,\"max\":%lu}", name,
+          histogram->count, histogram_quantile(histogram, 0.5), histogram_quantile(histogram, 0.9),
+          histogram_quantile(histogram, 0.99), histogram_quantile(histogram, 0.999), histogram->max);
+}

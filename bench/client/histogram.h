@@ -1,6 +1,7 @@
 #pragma once
 
 #include <stdint.h>
+#include <stdio.h>
 
 /** Each power of two is cut into so many steps: a value is known to 1.6 %. */
 #define HISTOGRAM_STEP_BITS 6
@@ -16,3 +17,6 @@ void histogram_add(struct histogram *histogram, uint64_t value);
 
 /** The value that a share of all values (0 to 1) is at or below; 0 where there are none. */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
+
+/** Prints its quantiles, as a member of a JSON object. */
+void histogram_report(const struct histogram *histogram, const char *name, FILE *out);

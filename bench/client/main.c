@@ -1,8 +1,10 @@
 // A WebSocket client of many connections that costs little itself, so that the server is what is measured.
 //
 // It opens the connections, prints what became of them, then obeys the lines on its standard input:
-//   begin    forget what has arrived so far; answers with the connections' state
-//   report   print what has arrived since, and how long after it was sent
+//   begin              forget what has arrived so far; answers with the connections' state
+//   report             print what has arrived since, and how long after it was sent
+//   leave FROM COUNT   close these connections, all at once; answers with the connections' state
+//   enter FROM COUNT   open these again; answers with the connections' state once they are open
 // Answers are JSON, one a line; times are nanoseconds. It ends with its input.
 #define _GNU_SOURCE
 #include <poll.h>
@@ -15,7 +17,7 @@
 
 #define USAGE \
   "client -p PORT[,PORT…] -n CONNECTIONS [-u PATH] [-f FIRST_INDEX] [-c AT_ONCE] [-i HELLO] [-w WELCOME] [-t SECONDS] " \
-  "[-N] [-R]\n"
+  "[-r RETRY_AFTER] [-N] [-R]\n"
 
 static struct fleet_plan plan = {.count = 1, .at_once = 256, .path = "/"};
 static double patience = 60;
@@ -29,7 +31,7 @@ static void parse_ports(char *list) {
 }
 
 static void parse_options(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:NR")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:r:NR")) != -1;) {
     switch (option) {
       case 'p': parse_ports(optarg); break;
       case 'n': plan.count = (uint32_t)atoi(optarg); break;
@@ -39,6 +41,7 @@ static void parse_options(int argc, char **argv) {
       case 'i': plan.hello = optarg; break;
       case 'w': plan.welcome = optarg; break;
       case 't': patience = atof(optarg); break;
+      case 'r': plan.retry = atof(optarg); break;
       case 'N': plan.nats = true; break;
       case 'R': counts_rounds = true; break;
       default: fputs(USAGE, stderr); exit(2);
@@ -60,10 +63,15 @@ static void answer(bool with_meter) {
   fflush(stdout);
 }
 
-static void obey(const char *command) {
-  bool is_begin = strcmp(command, "begin") == 0;
-  if (is_begin) meter_clear(round_size);
-  answer(!is_begin);
+static void obey(const char *line) {
+  char command[16] = "";
+  uint32_t from = 0, count = 0;
+  sscanf(line, "%15s %u %u", command, &from, &count);
+  bool are_there = (uint64_t)from + count <= plan.count;
+  if (strcmp(command, "begin") == 0) meter_clear(round_size);
+  else if (strcmp(command, "leave") == 0 && are_there) fleet_leave(from, count);
+  else if (strcmp(command, "enter") == 0 && are_there) fleet_enter(from, count, patience);
+  answer(strcmp(command, "report") == 0);
 }
 
 /** False at the end of the input. Whoever writes it sends one line and waits for its answer. */

@@ -64,17 +64,11 @@ void meter_message(const char *bytes, uint32_t length, uint64_t now) {
   if (meter.round_size > 0 && ++round_of(stamp)->count == meter.round_size) histogram_add(&meter.rounds, now - stamp);
 }
 
-static void print_histogram(FILE *out, const char *name, const struct histogram *histogram) {
-  fprintf(out, "\"%s\":{\"count\":%lu,\"p50\":%lu,\"p90\":%lu,\"p99\":%lu,\"p999\":%lu,\"max\":%lu}", name,
-          histogram->count, histogram_quantile(histogram, 0.5), histogram_quantile(histogram, 0.9),
-          histogram_quantile(histogram, 0.99), histogram_quantile(histogram, 0.999), histogram->max);
-}
-
 /** Nanoseconds everywhere. */
 void meter_report(FILE *out) {
   fprintf(out, "\"messages\":%lu,\"others\":%lu,\"bytes\":%lu,\"span\":%lu,", meter.messages, meter.others, meter.bytes,
           meter.last - meter.first);
-  print_histogram(out, "latency", &meter.latencies);
+  histogram_report(&meter.latencies, "latency", out);
   fputc(',', out);
-  print_histogram(out, "round", &meter.rounds);
+  histogram_report(&meter.rounds, "round", out);
 }

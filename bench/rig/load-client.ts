@@ -22,6 +22,12 @@ export interface ClientPlan {
   readonly greeting: Greeting
   /** Whether every message goes to each connection, and how long that takes is to be told. */
   readonly countsRounds?: boolean
+  /** The first one's index. */
+  readonly first?: number
+  /** So many are on their way at a time, 256 where not given. */
+  readonly atOnce?: number
+  /** Those that are refused, or broken before they are ready, try again after so many seconds. */
+  readonly retry?: number
 }
 
 /** Nanoseconds. */
@@ -38,8 +44,10 @@ export interface Fleet {
   readonly ready: number
   readonly refused: number
   readonly closed: number
-  /** How long opening all of them took, in ns. */
+  /** How long opening all of them took, in ns; of the last time that some were opened. */
   readonly opening: number
+  /** How long each of those took, refusals included. */
+  readonly entrance: Quantiles
 }
 
 /** What has arrived since `begin`. */
@@ -57,12 +65,14 @@ export interface Arrivals extends Fleet {
 
 const POLL = 100
 const STALLED_AFTER = 10_000
+const STILL_FOR = 1_000
 
 /** Many WebSocket connections in one process, which times what they receive. */
 export class LoadClient {
   readonly child: Child
   readonly fleet: Fleet
   readonly #lines: Interface
+  #last: Promise<unknown> = Promise.resolve()
 
   private constructor(child: Child, lines: Interface, fleet: Fleet) {
     this.child = child
@@ -71,9 +81,13 @@ export class LoadClient {
   }
 
   /** Resolves once all of its connections are open. */
-  static async open({ ports, count, greeting, countsRounds = false }: ClientPlan): Promise<LoadClient> {
+  static async open(plan: ClientPlan): Promise<LoadClient> {
+    const { ports, count, greeting, countsRounds = false, first, atOnce, retry } = plan
     const { path, hello, welcome, isNats = false } = greeting
     const args = ['-p', ports.join(','), '-n', String(count), '-u', path]
+    if (first !== undefined) args.push('-f', String(first))
+    if (atOnce !== undefined) args.push('-c', String(atOnce))
+    if (retry !== undefined) args.push('-r', String(retry))
     if (hello !== undefined) args.push('-i', hello)
     if (welcome !== undefined) args.push('-w', welcome)
     if (isNats) args.push('-N')
@@ -97,6 +111,16 @@ export class LoadClient {
     return this.#ask<Arrivals>('report')
   }
 
+  /** Closes these connections, all at once. */
+  leave(from: number, count: number): Promise<Fleet> {
+    return this.#ask<Fleet>(`leave ${from} ${count}`)
+  }
+
+  /** Opens them again, as whom they were. */
+  enter(from: number, count: number): Promise<Fleet> {
+    return this.#ask<Fleet>(`enter ${from} ${count}`)
+  }
+
   /** Waits for so many messages, or until no more come. */
   async settle(expected: number): Promise<Arrivals> {
     let arrivals = await this.report()
@@ -109,13 +133,30 @@ export class LoadClient {
     return arrivals
   }
 
+  /** Waits until no more messages come, for a while. */
+  async settleAll(): Promise<Arrivals> {
+    let arrivals = await this.report()
+    for (let still = 0; still < STILL_FOR;) {
+      await sleep(POLL)
+      const later = await this.report()
+      still = later.messages === arrivals.messages ? still + POLL : 0
+      arrivals = later
+    }
+    return arrivals
+  }
+
   close(): Promise<void> {
     return this.child.stop()
   }
 
+  /** It takes one line at a time. */
   #ask<Answer>(command: string): Promise<Answer> {
-    this.child.process.stdin!.write(`${command}\n`)
-    return nextAnswer<Answer>(this.child, this.#lines)
+    const answer = this.#last.then(() => {
+      this.child.process.stdin!.write(`${command}\n`)
+      return nextAnswer<Answer>(this.child, this.#lines)
+    })
+    this.#last = answer.catch(() => {})
+    return answer
   }
 }
 
