@@ -14,7 +14,7 @@ import { contestants } from './turns.ts'
 const FUNCTIONS = 30
 const PLACES = 15
 const folder = fileURLToPath(new URL('profiles', import.meta.url))
-const usage = `npm run profile -- W1 … W7 [--only SYSTEM] [--seconds N]
+const usage = `npm run profile -- W1 … W14 [--only SYSTEM] [--seconds N]
 
 Runs a scenario once, short, with Node's CPU profiler on the node under test and on the publisher; flotilla where no
 other system is named.

@@ -3,25 +3,52 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stamp } from './message.mjs'
 import { publish } from './publication.mjs'
+import { Standstill } from './standstill.mjs'
 
 const [, , system, settings] = process.argv
 const { start } = await import(`./systems/${system}.mjs`)
-const { ports = [], push, calls: ownCalls } = await start(JSON.parse(settings))
+const { ports = [], push, pushToGroup, calls: ownCalls } = await start(JSON.parse(settings))
+
+/** Pushes once: to everyone, to one of so many users in turn, or to a group. */
+const pusherFor = ({ users = 0, group }) => {
+  if (group !== undefined) return () => pushToGroup(group, stamp())
+  const uids = Array.from({ length: users }, (_, index) => `u${index}`)
+  return (index) => push(uids[index % users], stamp())
+}
+
+/** @type {Standstill | undefined} */
+let standstill
+/** @type {AbortController | undefined} */
+let pushing
+const stoppable = () => {
+  pushing = new AbortController()
+  return pushing.signal
+}
 
 const calls = {
-  publish: (plan) => publish(push, plan),
-  /** Lone pushes, each long after the one before: to one user after another, or to everyone. */
-  pushAlone: async ({ count, pause, users = 0 }) => {
-    for (let i = 0; i < count; i++) {
-      await push(users === 0 ? undefined : `u${i % users}`, stamp())
-      await sleep(pause)
+  publish: (plan) => publish(pusherFor(plan), plan, stoppable()),
+  /** Lone pushes, each long after the one before: to one user after another, to a group, or to everyone. */
+  pushAlone: async (plan) => {
+    const pushOne = pusherFor(plan)
+    const signal = stoppable()
+    let sent = 0
+    while (sent < plan.count && !signal.aborted) {
+      await pushOne(sent++)
+      if (plan.pause > 0) await sleep(plan.pause)
     }
+    return { sent }
+  },
+  /** What is being pushed ends early, and is answered for like any other. */
+  stopPushing: () => {
+    pushing?.abort()
     return {}
   },
   collectGarbage: () => {
     for (let i = 0; i < 3; i++) globalThis.gc()
     return {}
   },
+  beginStandstill: () => (standstill ??= new Standstill()).begin(),
+  longestStandstill: () => standstill?.longest ?? 0,
   ...ownCalls,
 }
 

@@ -8,14 +8,14 @@ const TURN_CALLS = 2_000
  * Calls `send(index)` so many times a second, as time passes: what one turn of the event loop missed, the next makes
  * up for. Says how often it called, and for how long.
  *
- * @param {{ rate: number, seconds: number }} plan
+ * @param {{ rate: number, seconds: number, signal: AbortSignal }} plan
  * @param {(index: number) => void} send
  */
-export async function pace({ rate, seconds }, send) {
+export async function pace({ rate, seconds, signal }, send) {
   const begin = performance.now()
   const passed = () => (performance.now() - begin) / 1000
   let sent = 0
-  for (let now = 0; now < seconds; now = passed()) {
+  for (let now = 0; now < seconds && !signal.aborted; now = passed()) {
     sent = sendWhatIsDue(sent, Math.min(now * rate, rate * seconds), send)
     const untilNext = ((sent + 1) / rate - passed()) * 1000
     // It sleeps a millisecond at least: a loop that spins takes the core from the store and the client.

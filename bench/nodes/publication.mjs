@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pace } from './pace.mjs'
-import { stamp } from './message.mjs'
 
 /** How long pushes may take to settle once the last one was made. */
 const PATIENCE_MS = 20_000
@@ -8,13 +7,13 @@ const PATIENCE_MS = 20_000
 /**
  * Pushes at a rate, awaits nothing meanwhile, and says what became of it all.
  *
- * @param {(uid: string | undefined, t: number) => Promise<unknown> | void} push
- * @param {{ rate: number, seconds: number, users?: number }} plan Without `users`, every message is for everyone.
+ * @param {(index: number) => Promise<unknown> | void} push
+ * @param {{ rate: number, seconds: number }} plan
+ * @param {AbortSignal} signal Ends it early.
  */
-export async function publish(push, { rate, seconds, users = 0 }) {
+export async function publish(push, plan, signal) {
   const tally = new Tally()
-  const uids = Array.from({ length: users }, (_, index) => `u${index}`)
-  const paced = await pace({ rate, seconds }, (index) => tally.watch(push(uids[index % users], stamp())))
+  const paced = await pace({ ...plan, signal }, (index) => tally.watch(push(index)))
   await tally.settled()
   return { ...paced, ...tally.counts }
 }

@@ -1,13 +1,23 @@
+import type { Figure } from '../scenarios/scenario.ts'
 import { align } from './align.ts'
 import { format } from './numbers.ts'
 import type { Outcome, Row } from './outcome.ts'
 
-export function tableOf({ scenario, rows }: Outcome): string {
-  const heads = ['', ...scenario.figures.map(({ label, unit }) => `${label} (${unit})`)]
-  const cells = rows.map((row) => [row.label, ...scenario.figures.map(({ key }) => cellOf(row, key))])
-  return align([heads, ...cells])
+/** A line for each system; for each of the circumstances that it was measured in, where there are several. */
+export function tableOf({ scenario: { figures }, rows }: Outcome): string {
+  const circumstances = new Set(figures.map(({ at }) => at))
+  const groups = Array.from(circumstances, (at) => figures.filter((figure) => figure.at === at))
+  const heads = (groups[0] ?? []).map(({ label, unit }) => `${label} (${unit})`)
+  return align([['', ...heads], ...rows.flatMap((row) => linesOf(row, groups))])
 }
 
-function cellOf({ median, failure }: Row, key: string): string {
-  return failure === undefined ? format(median[key]) : 'failed'
+function linesOf(row: Row, groups: readonly (readonly Figure[])[]): string[][] {
+  // A quick run leaves some circumstances out.
+  const measured = groups.filter((figures) => figures.some(({ key }) => row.median[key] !== undefined))
+  const [first = []] = groups
+  return (measured.length === 0 ? [first] : measured).map((figures) => {
+    const at = groups.length > 1 && row.failure === undefined ? figures[0]?.at : undefined
+    const label = at === undefined ? row.label : `${row.label}, ${at}`
+    return [label, ...figures.map(({ key }) => (row.failure === undefined ? format(row.median[key]) : 'failed'))]
+  })
 }

@@ -20,8 +20,12 @@ export class Cpu {
 
   /** Since `begin`: 1 is a whole core. */
   get share(): number {
-    const seconds = (performance.now() - this.#since) / 1000
-    return (this.#read() - this.#ticks) / TICKS_PER_SECOND / seconds
+    return this.seconds / ((performance.now() - this.#since) / 1000)
+  }
+
+  /** Since `begin`. */
+  get seconds(): number {
+    return (this.#read() - this.#ticks) / TICKS_PER_SECOND
   }
 
   #read(): number {

@@ -16,21 +16,36 @@ export interface NodePlan {
   readonly flags?: readonly string[] | undefined
 }
 
-export interface PublishPlan {
+/** Whom messages are for; where neither is given, for everyone. */
+interface Addressees {
+  /** How many users take turns. */
+  readonly users?: number
+  readonly group?: string
+}
+
+export interface PublishPlan extends Addressees {
   /** Messages a second. */
   readonly rate: number
   readonly seconds: number
-  /** How many users take turns; without it, every message is for everyone. */
-  readonly users?: number
 }
 
 /** One push after another, each on its own. */
-export interface AlonePlan {
+export interface AlonePlan extends Addressees {
   readonly count: number
   /** ms from one's receipt to the next. */
   readonly pause: number
-  /** How many users take turns; without it, every message is for everyone. */
-  readonly users?: number
+}
+
+/** Connections without a client. In `path`, %d becomes the index. */
+interface PhantomPlan {
+  readonly count: number
+  readonly path: string
+}
+
+/** What a process has asked of the store since it began, and how many of these calls ran a script. */
+interface StoreCalls {
+  readonly count: number
+  readonly scriptCount: number
 }
 
 export interface Published {
@@ -44,10 +59,20 @@ export interface Published {
 /** What a process under test can be asked, and its answer. */
 interface Calls {
   publish: [PublishPlan, Published]
-  pushAlone: [AlonePlan, object]
+  pushAlone: [AlonePlan, { sent: number }]
+  /** Ends either of them early. */
+  stopPushing: [object, object]
   collectGarbage: [object, object]
   /** Nanoseconds of each message that has arrived since the last call, once they are so many. */
   latencies: [{ count: number }, number[]]
+  storeCalls: [object, StoreCalls]
+  /** Its id in the cluster. */
+  self: [object, string]
+  evict: [{ node: string }, object]
+  host: [PhantomPlan, object]
+  beginStandstill: [object, object]
+  /** ms that its event loop did not come round, at the longest since then. */
+  longestStandstill: [object, number]
 }
 
 type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }

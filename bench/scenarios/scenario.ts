@@ -17,6 +17,13 @@ export interface Effort {
   readonly connections: number
   /** Nodes of the clusters that are compared. */
   readonly clusterSizes: readonly number[]
+  /** The same, where members of a group come and go. */
+  readonly churnSizes: readonly number[]
+  /** Members of a group who leave at once. */
+  readonly departures: readonly number[]
+  /** What a dead node leaves: pushes in its inbox, and users with a group each. */
+  readonly leftPushes: number
+  readonly leftUsers: number
 }
 
 export const thorough: Effort = {
@@ -26,6 +33,10 @@ export const thorough: Effort = {
   attempts: 2,
   connections: 15_000,
   clusterSizes: [2, 8, 32],
+  churnSizes: [2, 4, 8, 16],
+  departures: [1_000, 4_000, 8_000],
+  leftPushes: 10_000,
+  leftUsers: 100_000,
 }
 export const quick: Effort = {
   runs: 1,
@@ -34,6 +45,10 @@ export const quick: Effort = {
   attempts: 1,
   connections: 5_000,
   clusterSizes: [2, 32],
+  churnSizes: [2, 8],
+  departures: [1_000],
+  leftPushes: 1_000,
+  leftUsers: 10_000,
 }
 
 /** What one run measures: a number for each of the scenario's figures that the system has. */
@@ -43,6 +58,8 @@ export interface Figure {
   readonly key: string
   readonly label: string
   readonly unit: string
+  /** The circumstances it was measured in, where each has a line of its own in the table: `8 nodes`; all with the same columns. */
+  readonly at?: string
 }
 
 /** Bars: one for each system and figure. */

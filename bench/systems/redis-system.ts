@@ -1,5 +1,5 @@
 import type { Greeting } from '../rig/load-client.ts'
-import { NodeProcess } from '../rig/node-process.ts'
+import { type NodePlan, NodeProcess } from '../rig/node-process.ts'
 import { Store } from '../rig/store.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { Role, System } from './system.ts'
@@ -22,34 +22,35 @@ export function redisSystem({ script, settings, ...system }: RedisSystem): Syste
   return {
     kind: system.id,
     ...system,
-    async start({ hasPublisher = true, servers = 1, heartbeat, subjectFlags, publisherFlags }) {
+    async start({ hasPublisher = true, servers = 1, heartbeat, countsCalls, subjectFlags, publisherFlags }) {
       const troupe = new Troupe()
       const store = await troupe.add(Store.start())
-      const common = { ...settings, redis: store.url, heartbeat }
-      const node = await troupe.add(
-        NodeProcess.start({
-          name: `${label}'s node`,
-          core: 'subject',
-          system: script,
-          settings: { ...common, role: 'node', servers },
-          flags: subjectFlags,
-        }),
-      )
-      const startPublisher = (): Promise<NodeProcess> =>
-        NodeProcess.start({
-          name: `${label}'s publisher`,
-          core: 'rest',
-          system: script,
-          settings: { ...common, role: 'publisher' },
-          flags: publisherFlags,
-        })
-      const publisher = hasPublisher ? await troupe.add(startPublisher()) : undefined
+      const common = { ...settings, redis: store.url, heartbeat, countsCalls }
+      const startNode = (plan: Pick<NodePlan, 'name' | 'core' | 'settings' | 'flags'>): Promise<NodeProcess> =>
+        troupe.add(
+          NodeProcess.start({
+            ...plan,
+            name: `${label}'s ${plan.name}`,
+            system: script,
+            settings: { ...common, ...plan.settings },
+          }),
+        )
+      const node = await startNode({
+        name: 'node',
+        core: 'subject',
+        settings: { role: 'node', servers },
+        flags: subjectFlags,
+      })
+      const publisher = hasPublisher
+        ? await startNode({ name: 'publisher', core: 'rest', settings: { role: 'publisher' }, flags: publisherFlags })
+        : undefined
       return {
         subject: node.child,
         ports: node.ports,
         node,
         store,
         ...(publisher && { publisher }),
+        addNode: (name, core) => startNode({ name, core, settings: { role: 'node' } }),
         stop: () => troupe.stop(),
       }
     },

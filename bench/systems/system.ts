@@ -1,4 +1,5 @@
 import type { Child } from '../rig/child.ts'
+import type { Core } from '../rig/cores.ts'
 import type { Greeting } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import type { Store } from '../rig/store.ts'
@@ -12,6 +13,8 @@ export interface Layout {
   readonly servers?: number
   /** ms between two of a node's heartbeats, where it has them. */
   readonly heartbeat?: number
+  /** Whether what each node asks of the store is counted, where it has one. */
+  readonly countsCalls?: boolean
   /** Without it, nobody but the subject pushes. */
   readonly hasPublisher?: boolean
 }
@@ -25,6 +28,8 @@ export interface Stage {
   readonly node?: NodeProcess
   readonly publisher?: NodeProcess
   readonly store?: Store
+  /** Starts one more node of the same cluster. */
+  addNode?(name: string, core: Core): Promise<NodeProcess>
   stop(): Promise<void>
 }
 

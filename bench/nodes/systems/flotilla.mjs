@@ -2,16 +2,33 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { textOf } from '../message.mjs'
+import { Phantoms } from '../phantoms.mjs'
+import { StoreCalls } from '../store-calls.mjs'
 
-/** @param {{ package: string, redis: string, heartbeat?: number, servers?: number }} settings `package`: the folder that was built. */
-export async function start({ package: folder, redis: url, heartbeat = 3_000, servers: count = 1 }) {
+/**
+ * `package`: the folder that was built. `servers`: so many nodes in this process.
+ *
+ * @param {{ package: string, redis: string, heartbeat?: number, servers?: number, countsCalls?: boolean }} settings
+ */
+export async function start({
+  package: folder,
+  redis: url,
+  heartbeat = 3_000,
+  servers: count = 1,
+  countsCalls = false,
+}) {
+  // Before anything of the build has made a client of the store.
+  const storeCalls = countsCalls ? StoreCalls.of(folder) : undefined
   const load = (file) => import(pathToFileURL(join(folder, file)).href)
   const { createServer, defineModule } = await load('index.js')
   const { redis } = await load('drivers/redis/redis.js')
   const ws = defineModule('/ws', {
     handshake(context) {
       // A build beside this one may be from before `url`.
-      context.uid = (context.url ?? new URL(context.request.url)).searchParams.get('uid') ?? undefined
+      const { searchParams } = context.url ?? new URL(context.request.url)
+      context.uid = searchParams.get('uid') ?? undefined
+      const group = searchParams.get('group')
+      if (group !== null) context.groups.add(group)
     },
   })
   const onError = ({ phase, error }) => process.stderr.write(`${phase}: ${error}\n`)
@@ -20,8 +37,17 @@ export async function start({ package: folder, redis: url, heartbeat = 3_000, se
   const servers = Array.from({ length: count }, () => createServer({ ...options, driver: redis({ url }) }))
   const urls = await Promise.all(servers.map((server) => server.listen(0)))
   const [{ cluster }] = servers
+  const push = (target, t) => cluster.push(target, textOf(t))
   return {
     ports: urls.map((url) => Number(new URL(url).port)),
-    push: (uid, t) => cluster.push(uid === undefined ? { all: true } : { uid }, textOf(t)),
+    push: (uid, t) => push(uid === undefined ? { all: true } : { uid }, t),
+    pushToGroup: (group, t) => push({ group }, t),
+    calls: {
+      storeCalls: () => storeCalls.report(),
+      self: () => cluster.self,
+      evict: ({ node }) => cluster.evict(node).then(() => ({})),
+      /** Connections that take a place in the cluster and none among the process's open files. */
+      host: (plan) => Phantoms.join(servers[0], plan),
+    },
   }
 }

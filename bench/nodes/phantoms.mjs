@@ -1,0 +1,99 @@
+import { createServer, IncomingMessage } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Duplex } from 'node:stream'
+
+const AT_ONCE = 200
+const PATIENCE_MS = 60_000
+
+/** Takes whatever is written, and never says anything. */
+class PhantomSocket extends Duplex {
+  remoteAddress = '127.0.0.1'
+  #answered
+
+  /** @param {() => void} answered Called once the server has said something. */
+  constructor(answered) {
+    super()
+    this.#answered = answered
+  }
+
+  _read() {}
+
+  _write(_chunk, _encoding, done) {
+    this.#answered?.()
+    this.#answered = undefined
+    done()
+  }
+
+  setNoDelay() {
+    return this
+  }
+
+  setKeepAlive() {
+    return this
+  }
+
+  setTimeout() {
+    return this
+  }
+}
+
+/**
+ * Clients without a client: to a server that is attached to Node's own, they are upgrade requests like any other. A
+ * process may have 20,000 files open; of these it has as many as it has memory for.
+ */
+export class Phantoms {
+  #answered = 0
+
+  /**
+   * Resolves once all are in. In `path`, %d becomes the index.
+   *
+   * @param {{ attach(http: import('node:http').Server): void, stats(): { connectionCount: number } }} server
+   * @param {{ count: number, path: string }} plan
+   */
+  static async join(server, { count, path }) {
+    const http = createServer()
+    server.attach(http)
+    const before = server.stats().connectionCount
+    const phantoms = new Phantoms()
+    for (let index = 0; index < count; index++) {
+      knock(http, path.replaceAll('%d', String(index)), () => phantoms.#answered++)
+      await phantoms.#hasAnswered(index - AT_ONCE)
+    }
+    await phantoms.#hasAnswered(count)
+    const joined = server.stats().connectionCount - before
+    if (joined < count) throw new Error(`of ${count} phantoms ${joined} were let in`)
+    return {}
+  }
+
+  /** @param {number} count */
+  async #hasAnswered(count) {
+    const deadline = performance.now() + PATIENCE_MS
+    while (this.#answered < count && performance.now() < deadline) await nextTurn()
+  }
+}
+
+/**
+ * @param {import('node:http').Server} http
+ * @param {string} url
+ * @param {() => void} answered
+ */
+function knock(http, url, answered) {
+  const socket = new PhantomSocket(answered)
+  const headers = {
+    host: '127.0.0.1',
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'ZmxvdGlsbGEtYmVuY2gtMQ==',
+  }
+  const request = Object.assign(new IncomingMessage(/** @type {any} */ (socket)), {
+    method: 'GET',
+    url,
+    httpVersion: '1.1',
+    httpVersionMajor: 1,
+    httpVersionMinor: 1,
+    headers,
+    rawHeaders: Object.entries(headers).flat(),
+  })
+  http.emit('upgrade', request, socket, Buffer.alloc(0))
+}

@@ -1,0 +1,33 @@
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+/**
+ * What this process asks of the store, counted where it is sent: Redis 7 counts the commands that scripts run together
+ * with those of its clients, and tells them apart nowhere.
+ */
+export class StoreCalls {
+  #count = 0
+  #scriptCount = 0
+
+  /** @param {string} folder That of the build, whose own ioredis is counted. */
+  static of(folder) {
+    const counter = new StoreCalls()
+    const { Redis } = createRequire(join(folder, 'index.js'))('ioredis')
+    const send = Redis.prototype.sendCommand
+    Redis.prototype.sendCommand = function (command, stream) {
+      counter.#note(command.name)
+      return send.call(this, command, stream)
+    }
+    return counter
+  }
+
+  report() {
+    return { count: this.#count, scriptCount: this.#scriptCount }
+  }
+
+  /** @param {string} name */
+  #note(name) {
+    this.#count++
+    if (name.startsWith('eval') || name.startsWith('fcall')) this.#scriptCount++
+  }
+}

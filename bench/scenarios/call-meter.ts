@@ -1,0 +1,91 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BenchError } from '../rig/bench-error.ts'
+import type { NodeProcess } from '../rig/node-process.ts'
+import { StoreMeter } from '../rig/store-meter.ts'
+import type { Stage } from '../systems/system.ts'
+
+/** What a store was asked. */
+export interface Calls {
+  readonly byClients: number
+  /** Commands that scripts ran. */
+  readonly inScripts: number
+}
+
+interface Reading extends Calls {
+  /** Scripts that were called, as the store counts them and as its clients do. */
+  readonly ranScripts: number
+  readonly calledScripts: number
+}
+
+const POLL = 100
+/** ms without any call: then what was begun is done. */
+const QUIET = 700
+const PATIENCE = 300_000
+const SCRIPT = /^(?:eval|fcall)/
+/** Scripts that may be on their way while both sides are read. */
+const TOLERANCE = 2
+
+/** Counts what the nodes ask of their store, and what its scripts do for them. */
+export class CallMeter {
+  readonly #store: StoreMeter
+  readonly #nodes: readonly NodeProcess[]
+
+  private constructor(store: StoreMeter, nodes: readonly NodeProcess[]) {
+    this.#store = store
+    this.#nodes = nodes
+  }
+
+  /** For all these nodes: everyone who asks the store anything meanwhile. They count from their start on. */
+  static of({ store }: Stage, nodes: readonly NodeProcess[]): CallMeter {
+    if (store === undefined) throw new BenchError('there is no store whose calls could be counted')
+    return new CallMeter(new StoreMeter(store), nodes)
+  }
+
+  /** What is asked until all that this work has begun is done. */
+  async during<Result>(work: () => Promise<Result>): Promise<Calls & { readonly result: Result }> {
+    const before = await this.#readWhenQuiet()
+    const result = await work()
+    const after = await this.#readWhenQuiet()
+    const grown = (key: keyof Reading): number => after[key] - before[key]
+    const [ran, called] = [grown('ranScripts'), grown('calledScripts')]
+    // Whoever talks to the store in a way that is not counted makes the figures worthless.
+    if (Math.abs(ran - called) > TOLERANCE) {
+      throw new BenchError(`the store ran ${ran} scripts, and its clients know of ${called}`)
+    }
+    return { byClients: grown('byClients'), inScripts: grown('inScripts'), result }
+  }
+
+  close(): void {
+    this.#store.close()
+  }
+
+  async #readWhenQuiet(): Promise<Reading> {
+    const deadline = performance.now() + PATIENCE
+    let last = await this.#read()
+    for (let since = performance.now(); performance.now() - since < QUIET;) {
+      if (performance.now() > deadline) throw new BenchError(`the store was still busy after ${PATIENCE / 1000} s`)
+      await sleep(POLL)
+      // A node whose event loop stands still answers late, and is not taken for one that has nothing to do.
+      const next = await this.#read()
+      const isSame = next.byClients === last.byClients && next.inScripts === last.inScripts
+      if (!isSame) since = performance.now()
+      last = next
+    }
+    return last
+  }
+
+  async #read(): Promise<Reading> {
+    const reports = await Promise.all(this.#nodes.map((node) => node.call('storeCalls', {})))
+    const { calls } = await this.#store.read()
+    const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
+    // What this meter asks is no call of the nodes'.
+    const all = sum([...calls].map(([name, count]) => (name === 'info' ? 0 : count)))
+    const byClients = sum(reports.map(({ count }) => count))
+    return {
+      byClients,
+      inScripts: all - byClients,
+      ranScripts: sum([...calls].map(([name, count]) => (SCRIPT.test(name) ? count : 0))),
+      calledScripts: sum(reports.map(({ scriptCount }) => scriptCount)),
+    }
+  }
+}
