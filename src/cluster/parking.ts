@@ -108,7 +108,9 @@ export class Parking {
     // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
     if (!(await this.#init.confirm())) return
     const handover = new Handover()
-    const works = messages.flatMap((message) => this.#read(uid, message).map((push) => deliver(push, handover)))
+    const works = messages.flatMap((message) =>
+      this.#read(uid, message).flatMap((push) => deliver(push, handover) ?? []),
+    )
     await Promise.all(works)
     await new Promise<void>((resolve) => whenTaken(handover, resolve))
     await state.unpark(
