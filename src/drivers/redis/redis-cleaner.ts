@@ -1,7 +1,7 @@
 import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
-import type { Commands, RedisClient } from './client.ts'
+import type { RedisClient } from './client.ts'
 import { type Keys, uidOfField, userField } from './keys.ts'
-import { ALL_PARTITIONS } from './partitions.ts'
+import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { uidOfMember } from './records.ts'
 
 /** Users, groups or members that one script, or one answer, is about: at most a few ms of Redis' time. */
@@ -24,28 +24,37 @@ export class RedisCleaner {
   }
 
   async clean(node: NodeId): Promise<void> {
-    await aFewAtATime((partition) => this.#cleanPartition(node, partition))
+    const [fields, groups] = await Promise.all([
+      forAllPartitions(this.#client, (redis, partition) => redis.hkeys(this.#keys.holdings(partition, node))),
+      this.#groupsOf(node),
+    ])
+    await aFewAtATime((partition) =>
+      this.#cleanPartition(node, partition, fields[partition] as string[], groups[partition]!),
+    )
   }
 
   async groupsOn(node: NodeId): Promise<Map<Group, Uid[]>> {
     const found = new Map<Group, Uid[]>()
+    const groups = await this.#groupsOf(node)
     await aFewAtATime(async (partition) => {
-      const groups = await this.#client.run((redis) => this.#groupsOf(redis, partition, node))
-      for (const chunk of chunks(groups)) await this.#addMembers(node, partition, chunk, found)
+      for (const chunk of chunks(groups[partition]!)) await this.#addMembers(node, partition, chunk, found)
     })
     return found
   }
 
-  #groupsOf(redis: Commands, partition: number, node: NodeId): Promise<Group[]> {
-    return redis.smembers(this.#keys.groupsOf(partition, node)) as Promise<Group[]>
+  #groupsOf(node: NodeId): Promise<Group[][]> {
+    return forAllPartitions(this.#client, (redis, partition) =>
+      redis.smembers(this.#keys.groupsOf(partition, node)),
+    ) as Promise<Group[][]>
   }
 
-  async #cleanPartition(node: NodeId, partition: number): Promise<void> {
+  async #cleanPartition(
+    node: NodeId,
+    partition: number,
+    fields: readonly string[],
+    groups: readonly Group[],
+  ): Promise<void> {
     const keys = this.#keys
-    const [fields, groups] = (await this.#client.batch((redis) => [
-      redis.hkeys(keys.holdings(partition, node)),
-      this.#groupsOf(redis, partition, node),
-    ])) as [string[], Group[]]
     const uids = fields.flatMap((field) => uidOfField(field) ?? [])
     if (fields.length + groups.length === 0) return
     for (const { users, rooms, isLast } of portions(uids, groups)) {
