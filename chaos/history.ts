@@ -6,6 +6,10 @@ export class History {
   readonly nodes: NodeEvent[] = []
   readonly refusals: Refusal[] = []
   readonly sightings: Sighting[] = []
+  /** How far behind nodes were. */
+  readonly inboxes: InboxLook[] = []
+  /** What was still in inboxes when there was no more waiting for it. */
+  readonly standing: StandingInbox[] = []
   /** Messages that no push of this run explains. */
   readonly strangers: Stranger[] = []
   /** Until when pushes were made, and until when receipts were taken. */
@@ -89,6 +93,10 @@ export interface FaultWindow {
   /** The nodes that it touches; empty where it touches the store for all. */
   readonly slots: readonly number[]
   destroyed: Destruction | undefined
+  /** It breaks nothing, so that it excuses nothing. */
+  readonly isHarmless?: boolean | undefined
+  /** Nodes had too little of the machine, for so long; and how long they then took to catch up, if they did in as long. */
+  starved?: { readonly for: number; readonly caughtUpAfter: number | undefined }
 }
 
 /** The store lost what it held: all of it, or what its replicas did not have yet. */
@@ -121,6 +129,24 @@ export interface Sighting {
   readonly lastSeenAt: number
   /** Where it was still seen: among the nodes, or as a place of a user's connection. */
   readonly where: 'nodes' | 'users'
+}
+
+/** A node's inbox, as the store saw it. */
+export interface InboxLook {
+  readonly at: number
+  readonly slot: number
+  readonly node: string
+  readonly entries: number
+  /** ms that its oldest entry had waited. */
+  readonly behind: number
+}
+
+export interface StandingInbox {
+  readonly key: string
+  readonly entries: number
+  readonly behind: number
+  /** The numbers of the pushes in it. */
+  readonly pushes: ReadonlySet<number>
 }
 
 export interface Stranger {

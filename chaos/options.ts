@@ -2,10 +2,13 @@ import { parseArgs } from 'node:util'
 import { ChaosError } from './chaos-error.ts'
 import { faults } from './faults/faults.ts'
 import type { Fault, StoreKind } from './faults/fault.ts'
+import { starve } from './faults/nodes.ts'
 import { Random } from './random.ts'
+import { canSetClocksOff } from './rig/clock-offset.ts'
 import { type PlantedBug, plants } from './traffic/plant.ts'
 
 const storeKinds: readonly StoreKind[] = ['single', 'sentinel', 'cluster']
+const clockKinds = ['right', 'apart'] as const
 const [FEWEST_NODES, MOST_NODES] = [2, 8]
 
 export const usage = `npm run chaos -- [options]
@@ -17,6 +20,8 @@ export const usage = `npm run chaos -- [options]
   --clients N        WebSocket connections (300)
   --rate N           pushes a second (500)
   --store KIND       ${storeKinds.join(', ')} (default: by the seed)
+  --starve           only starve: nodes at a tenth of a core for a while; with --fault, that as well
+  --clocks WHICH     ${clockKinds.join(', ')}: whether the wall clocks of a store's servers differ (default: by the seed)
   --fault NAME       only this one; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
   --heartbeat MS     of the nodes (1000)
   --dead-after MS    of the nodes (4000)
@@ -38,6 +43,8 @@ export interface Settings {
   readonly deadAfter: number
   /** ms */
   readonly slack: number
+  /** ms that the wall clock of each of the store's servers is off; none where all are right. */
+  readonly clocks: readonly number[]
   readonly plant: PlantedBug | undefined
 }
 
@@ -75,6 +82,8 @@ function parse(args: string[]) {
         rate: { type: 'string' },
         store: { type: 'string' },
         fault: { type: 'string', multiple: true },
+        starve: { type: 'boolean' },
+        clocks: { type: 'string' },
         heartbeat: { type: 'string' },
         'dead-after': { type: 'string' },
         slack: { type: 'string' },
@@ -102,7 +111,8 @@ function settingsOf(seed: number, values: Values): Settings {
   const random = new Random(seed).fork('settings')
   const nodes = number('--nodes', values.nodes, random.int(3, 5), FEWEST_NODES, MOST_NODES)
   const store = choice('--store', values.store ?? random.pick(storeKinds), storeKinds)
-  const usable = faultsFor(store, values.fault)
+  const names = values.starve === true ? [...(values.fault ?? []), starve.name] : values.fault
+  const usable = faultsFor(store, names)
   const heartbeat = number('--heartbeat', values.heartbeat, 1_000, 50)
   const deadAfter = number('--dead-after', values['dead-after'], 4_000, 3 * heartbeat)
   return {
@@ -116,8 +126,23 @@ function settingsOf(seed: number, values: Values): Settings {
     heartbeat,
     deadAfter,
     slack: number('--slack', values.slack, 0, 0),
+    clocks: clocksFor(store, seed, values.clocks),
     plant: values.plant === undefined ? undefined : choice('--plant', values.plant, plants),
   }
+}
+
+/** Servers whose clocks can differ: a master and its replica, or three of each. */
+const serverCounts: Record<StoreKind, number> = { single: 0, sentinel: 2, cluster: 6 }
+/** ms. */
+const FURTHEST_OFF = 150
+
+function clocksFor(store: StoreKind, seed: number, kind: string | undefined): number[] {
+  const random = new Random(seed).fork('clocks')
+  const drawn = canSetClocksOff && random.chance(0.5) ? 'apart' : 'right'
+  const chosen = kind === undefined ? drawn : choice('--clocks', kind, clockKinds)
+  if (chosen === 'right') return []
+  if (!canSetClocksOff) throw new ChaosError('--clocks apart needs gcc')
+  return Array.from({ length: serverCounts[store] }, () => random.int(-FURTHEST_OFF, FURTHEST_OFF))
 }
 
 function faultsFor(store: StoreKind, names: readonly string[] | undefined): Fault[] {

@@ -1,7 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { type Clock, sleep } from './clock.ts'
+import { sleep } from './clock.ts'
 import { check } from './checker/check.ts'
 import type { Verdict } from './checker/verdict.ts'
+import type { People } from './faults/fault.ts'
 import { type FaultWindow, History } from './history.ts'
 import type { Settings } from './options.ts'
 import type { Progress } from './report/progress.ts'
@@ -14,6 +15,8 @@ const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
 /** For what is on its way when the last push has settled. */
 const LAST_RECEIPTS = 3_000
+/** What has not been read from an inbox by then is late. */
+const EMPTY_PATIENCE = 60_000
 /** Of the slack, nothing may come for so long in the end before it counts as quiet. */
 const MOST_SLACK = 10_000
 
@@ -42,12 +45,15 @@ export async function run(settings: Settings, folder: string, progress: Progress
     await untilOr(CONNECT_PATIENCE + settings.slack, () => traffic.clients.every(({ isConnected }) => isConnected))
     traffic.start()
     const startedAt = stage.clock.now
-    await breakThings(settings, stage, history, progress)
+    await breakThings(settings, stage, traffic, history, progress)
     traffic.calm()
     await sleep(startedAt + settings.seconds * 1_000 - stage.clock.now)
     traffic.stop()
     await untilOr(SETTLE_PATIENCE + settings.slack, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
     await untilQuiet(settings, traffic)
+    await stage.inboxes.untilEmpty(EMPTY_PATIENCE + settings.slack)
+    await untilQuiet(settings, traffic)
+    history.standing.push(...(await stage.inboxes.standing()))
     history.until = stage.clock.now
   } finally {
     watch.stop()
@@ -66,24 +72,31 @@ export async function run(settings: Settings, folder: string, progress: Progress
   }
 }
 
-async function breakThings(settings: Settings, stage: Stage, history: History, progress: Progress): Promise<void> {
+async function breakThings(
+  settings: Settings,
+  stage: Stage,
+  people: People,
+  history: History,
+  progress: Progress,
+): Promise<void> {
   const { clock } = stage
   const until = clock.now + settings.seconds * 1_000 - calmEnd(settings)
   for (const fault of scheduleOf(settings)) {
     await sleep(Math.max(0, Math.min(fault.quiet, until - clock.now)))
     if (clock.now >= until) return
-    await happen(fault, stage, history, progress, clock)
+    await happen(fault, stage, people, history, progress)
   }
 }
 
 async function happen(
   fault: Scheduled,
   stage: Stage,
+  people: People,
   history: History,
   progress: Progress,
-  clock: Clock,
 ): Promise<void> {
-  const { name, detail, slots } = fault
+  const { name, detail, slots, isHarmless } = fault
+  const { clock } = stage
   const window: FaultWindow = {
     name,
     detail,
@@ -91,10 +104,11 @@ async function happen(
     to: Number.POSITIVE_INFINITY,
     slots,
     destroyed: undefined,
+    isHarmless,
   }
   history.faults.push(window)
   progress.note(`${name}: ${detail}`)
-  await fault.run(stage, window)
+  await fault.run(stage, window, people)
   window.to = clock.now
 }
 

@@ -35,6 +35,6 @@ export function* scheduleOf(settings: Settings): Generator<Scheduled> {
 }
 
 function planned(fault: Fault, quiet: number, random: Random, settings: Settings): Scheduled {
-  const { nodes, heartbeat, deadAfter } = settings
-  return { name: fault.name, quiet, ...fault.plan(random, { nodes, heartbeat, deadAfter }) }
+  const { nodes, clients, heartbeat, deadAfter } = settings
+  return { name: fault.name, quiet, ...fault.plan(random, { nodes, clients, heartbeat, deadAfter }) }
 }

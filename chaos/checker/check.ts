@@ -1,4 +1,5 @@
 import type { History } from '../history.ts'
+import { checkBehind } from './behind.ts'
 import { Evidence, type Times } from './evidence.ts'
 import { checkGhosts } from './ghosts.ts'
 import { checkLost } from './lost.ts'
@@ -11,8 +12,14 @@ import type { Verdict } from './verdict.ts'
 /** Holds what was seen against what is promised. */
 export function check(history: History, times: Times): Verdict {
   const evidence = new Evidence(history, times)
-  const findings = [checkLost, checkRepeated, checkOrder, checkMisdelivered, checkGhosts, checkService].map((each) =>
-    each(evidence),
-  )
+  const findings = [
+    checkLost,
+    checkRepeated,
+    checkOrder,
+    checkMisdelivered,
+    checkGhosts,
+    checkService,
+    checkBehind,
+  ].map((each) => each(evidence))
   return { findings, isKept: findings.every(({ violations }) => violations.length === 0) }
 }

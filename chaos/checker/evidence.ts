@@ -1,4 +1,4 @@
-import type { Connection, FaultWindow, History, Push } from '../history.ts'
+import type { Connection, FaultWindow, History, InboxLook, Push } from '../history.ts'
 
 /** After a fault has ended, its consequences go on for a while: leases run out, nodes join again, takeovers end. */
 const AFTERMATH = 2_000
@@ -23,16 +23,20 @@ export interface Absence {
 export class Evidence {
   readonly history: History
   readonly times: Times
+  /** Those that broke something, and excuse what came of it. */
+  readonly faults: readonly FaultWindow[]
   readonly byUid = new Map<string, Connection[]>()
   readonly #counts: Map<number, number>[] = []
   readonly #absences = new Map<string, Absence[]>()
   readonly #deaths = new Map<string, number>()
   readonly #gracefulEnds = new Set<string>()
+  readonly #looks = new Map<number, InboxLook[]>()
   readonly #waits = new Map<string, readonly Wait[]>()
 
   constructor(history: History, times: Times) {
     this.history = history
     this.times = times
+    this.faults = history.faults.filter(({ isHarmless }) => isHarmless !== true)
     for (const connection of history.connections) {
       const ofUser = this.byUid.get(connection.uid)
       if (ofUser === undefined) this.byUid.set(connection.uid, [connection])
@@ -41,7 +45,25 @@ export class Evidence {
       for (const number of connection.received) counts.set(number, (counts.get(number) ?? 0) + 1)
       this.#counts[connection.number] = counts
     }
+    for (const look of history.inboxes) {
+      const ofSlot = this.#looks.get(look.slot)
+      if (ofSlot === undefined) this.#looks.set(look.slot, [look])
+      else ofSlot.push(look)
+    }
     this.#noteAbsences()
+  }
+
+  /** When a node had read what was in its inbox at some time, as far as that was looked at; then, if it was not. */
+  readBy(slot: number, at: number): number {
+    const looks = this.#looks.get(slot) ?? []
+    let [low, high] = [0, looks.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (looks[middle]!.at < at) low = middle + 1
+      else high = middle
+    }
+    for (; low < looks.length; low++) if (looks[low]!.at - looks[low]!.behind > at) return looks[low]!.at
+    return at
   }
 
   /** When the process that a connection was to died, or was told to end, if it did. */
@@ -68,9 +90,14 @@ export class Evidence {
     return this.#counts[connection.number]!
   }
 
+  /** Whether a copy of a push was still in some inbox when there was no more waiting for it. */
+  isStanding({ number }: Push): boolean {
+    return this.history.standing.some(({ pushes }) => pushes.has(number))
+  }
+
   /** Faults, with their aftermath, that overlap this time. */
   faultsIn(from: number, to: number): FaultWindow[] {
-    return this.history.faults.filter((fault) => fault.from <= to && fault.to + this.#aftermath >= from)
+    return this.faults.filter((fault) => fault.from <= to && fault.to + this.#aftermath >= from)
   }
 
   /** The end of all faults that overlap this time, of those that overlap them, and so on, with their aftermath. */
@@ -84,7 +111,8 @@ export class Evidence {
    * the trouble lasted that this time is part of.
    */
   waitingFor(uid: string, at: number): number {
-    const until = this.calmAfter(at, at)
+    // What was pushed later comes to wait earlier where one node is further behind than another.
+    const until = Math.max(this.calmAfter(at, at), ...Array.from(this.#looks.keys(), (slot) => this.readBy(slot, at)))
     return this.#waitsOf(uid).filter(({ from, to }) => from >= at - 60_000 && from <= until && to - from > LATE).length
   }
 
@@ -128,7 +156,7 @@ export class Evidence {
 
   /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
   wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
-    return this.history.faults.some(({ destroyed }) => {
+    return this.faults.some(({ destroyed }) => {
       if (destroyed === undefined) return false
       // What was lost with all the rest was stored before; an old master takes writes, and forgets them, for as long as it thinks it is one.
       if (push.firstCalledAt > (destroyed.what === 'all' ? destroyed.from : destroyed.to)) return false
@@ -163,7 +191,7 @@ export class Evidence {
 
   /** One that is killed while it stands still never notices that it had lost its place. */
   #stoodStillTooLong(place: string, slot: number, killedAt: number): boolean {
-    const isIts = this.history.faults.some(({ from, to, slots }) => {
+    const isIts = this.faults.some(({ from, to, slots }) => {
       return slots.includes(slot) && from <= killedAt && to >= killedAt
     })
     return isIts && this.#evictionBefore(place, killedAt).from < killedAt
@@ -183,7 +211,7 @@ export class Evidence {
   #evictionBefore(place: string, noticedAt: number): Omit<Absence, 'to'> {
     const { heartbeat, deadAfter } = this.times
     const slot = Number(place.split('.')[0])
-    const faults = this.history.faults.filter(({ from, to, slots }) => {
+    const faults = this.faults.filter(({ from, to, slots }) => {
       const touches = slots.length === 0 || slots.includes(slot)
       return touches && from <= noticedAt && to + deadAfter >= noticedAt
     })

@@ -34,8 +34,8 @@ export function checkGhosts(evidence: Evidence): Finding {
  * the survivors, put an eviction off. The bound counts from when they were all well again.
  */
 function hindranceOf(evidence: Evidence, diedAt: number, lastSeenAt: number, bound: number): FaultWindow | undefined {
-  const { history, times } = evidence
-  return history.faults.find((fault) => {
+  const { faults, times } = evidence
+  return faults.find((fault) => {
     const overlaps = fault.from < lastSeenAt && fault.to > diedAt - times.deadAfter - 2 * times.heartbeat
     // Its own death is no excuse, unless it hindered others: the store, or most of them.
     const hinders = fault.slots.length === 0 || fault.slots.length > 1 || fault.from > diedAt

@@ -4,6 +4,8 @@ import { type Finding, FindingBook } from './verdict.ts'
 
 /** A connection that stays open for so long after a push resolved in quiet times has it by then. */
 const CALM = 2_000
+/** A harness that is kept from reading has bytes in its kernel that nobody reads when a client goes. */
+const MOST_SLACK = 10_000
 const MAX_WAITING = 100
 /** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
 const BACK_SOON = 1_000
@@ -45,7 +47,7 @@ function checkOffline(evidence: Evidence, book: FindingBook, push: Push, connect
     book.exempted('called offline while its node was evicted')
     return
   }
-  violate(book, push, present, `${present[0]!.uid} was called offline with an open connection`)
+  violate(evidence, book, push, present, `${present[0]!.uid} was called offline with an open connection`)
 }
 
 function checkUnreached(
@@ -57,7 +59,7 @@ function checkUnreached(
 ): void {
   const since = connections.filter(({ closedAt }) => closedAt > push.firstCalledAt)
   const reason = whyUnreached(evidence, push, since)
-  if (reason === undefined) violate(book, push, since, `${uid} never got it`)
+  if (reason === undefined) violate(evidence, book, push, since, `${uid} never got it`)
   else book.exempted(reason)
 }
 
@@ -84,7 +86,7 @@ function checkDevices(evidence: Evidence, book: FindingBook, push: Push, connect
 function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
   for (const connection of evidence.history.connections) {
     if (push.except.includes(connection.uid) || connection.openedAt >= push.firstCalledAt) continue
-    const end = Math.min(deadline(evidence, push), evidence.endOf(connection))
+    const end = Math.min(deadline(evidence, push, connection), evidence.endOf(connection))
     if (end < push.firstCalledAt || !wasAddressed(connection, push, end)) continue
     const isStranded = diedUnderWay(evidence, connection, push)
     if (!isStranded && !isOwed(evidence, connection, push)) continue
@@ -106,7 +108,7 @@ function mayHaveLeftBefore(evidence: Evidence, connection: Connection, push: Pus
 /** Its node died when the push was on its way to it. */
 function diedUnderWay(evidence: Evidence, connection: Connection, push: Push): boolean {
   const diedAt = evidence.deathOf(connection)
-  return diedAt !== undefined && evidence.endOf(connection) === diedAt && diedAt < deadline(evidence, push)
+  return diedAt !== undefined && evidence.endOf(connection) === diedAt && diedAt < deadline(evidence, push, connection)
 }
 
 /** Those who were in a group on a node that died, or was evicted, get it as its users: wherever they are, or return to. */
@@ -121,6 +123,7 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
   const reason = whyUnreached(evidence, push, since)
   if (reason === undefined)
     violate(
+      evidence,
       book,
       push,
       since,
@@ -146,11 +149,12 @@ function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection
   const { uid, number } = connection
   if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
   // A node that wakes reads on in the stream for everyone where it stood.
-  else if (push.kind === 'all') violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+  else if (push.kind === 'all')
+    violate(evidence, book, push, [connection], `${uid} did not get it on connection ${number}`)
   else if (wasEvicted(evidence, push, connection)) {
     book.exempted('pushed while its node was evicted, so that it was not bound')
   } else if (!evidence.wasStranded(connection, push)) {
-    violate(book, push, [connection], `${uid} did not get it on connection ${number}`)
+    violate(evidence, book, push, [connection], `${uid} did not get it on connection ${number}`)
   } else if (push.kind === 'uid') book.exempted("missed as its node was evicted; its user's other connection got it")
   else checkStranded(evidence, book, push, connection)
 }
@@ -178,13 +182,16 @@ function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly 
 function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean {
   const { openedAt, ending, isSlow } = connection
   if (isSlow && ending !== 'open') return false
-  return openedAt < push.firstCalledAt && evidence.endOf(connection) > deadline(evidence, push)
+  return openedAt < push.firstCalledAt && evidence.endOf(connection) > deadline(evidence, push, connection)
 }
 
-/** In quiet times a moment later; around faults, when all is calm again. */
-function deadline(evidence: Evidence, push: Push): number {
-  const calm = evidence.calmAfter(push.firstCalledAt, push.settledAt + CALM)
-  return Math.min(calm, evidence.history.until - 1)
+/** In quiet times a moment later; around faults, when all is calm again; and not before its node has got so far. */
+function deadline(evidence: Evidence, push: Push, { slot }: Connection): number {
+  const calm = evidence.calmAfter(
+    push.firstCalledAt,
+    push.settledAt + CALM + Math.min(evidence.times.slack, MOST_SLACK),
+  )
+  return Math.min(Math.max(calm, evidence.readBy(slot, push.settledAt)), evidence.history.until - 1)
 }
 
 /** Whoever leaves a group before a message for it has come does not get it. */
@@ -201,7 +208,18 @@ function tookBytesAlong({ ending, closedAt, openedAt, isSlow }: Connection, push
   return ending === 'vanished' || (isSlow && ending !== 'open')
 }
 
-function violate(book: FindingBook, push: Push, connections: readonly Connection[], what: string): void {
+function violate(
+  evidence: Evidence,
+  book: FindingBook,
+  push: Push,
+  connections: readonly Connection[],
+  what: string,
+): void {
+  // The check of who is behind says so.
+  if (evidence.isStanding(push)) {
+    book.exempted('late: it was still in an inbox')
+    return
+  }
   book.violate({
     at: push.firstCalledAt,
     what,

@@ -71,7 +71,7 @@ function wasSentAfter(evidence: Evidence, { uid, number }: Connection, push: Pus
 
 /** When the node of a connection knew of its end at the latest. */
 function noticedAt(evidence: Evidence, { slot, closedAt }: Connection): number {
-  const faults = evidence.history.faults.filter((fault) => {
+  const faults = evidence.faults.filter((fault) => {
     return fault.slots.includes(slot) && fault.from <= closedAt && fault.to >= closedAt
   })
   return Math.max(closedAt, ...faults.map(({ to }) => to)) + NOTICED + evidence.times.slack

@@ -9,7 +9,7 @@ export function checkService(evidence: Evidence): Finding {
   const book = new FindingBook()
   const { history, times } = evidence
   const recovery = RECOVERY + times.slack
-  const lastFault = Math.max(0, ...history.faults.map(({ to }) => to))
+  const lastFault = Math.max(0, ...evidence.faults.map(({ to }) => to))
   const well = lastFault + recovery
   for (const push of history.pushes) {
     book.checkedCount++

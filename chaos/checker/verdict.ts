@@ -1,4 +1,4 @@
-export type PromiseName = 'lost' | 'repeated' | 'order' | 'misdelivered' | 'ghosts' | 'service'
+export type PromiseName = 'lost' | 'repeated' | 'order' | 'misdelivered' | 'ghosts' | 'service' | 'behind'
 
 /** What a promise came to. */
 export interface Finding {

@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { WebSocket } from 'ws'
 import { sleep } from '../clock.ts'
-import { everyStore, type Fault, slotsOf } from './fault.ts'
+import { Random } from '../random.ts'
+import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
 
 const BIG = 'x'.repeat(60_000)
 const PAUSE = 20
@@ -51,4 +52,58 @@ async function push(port: number, uid: readonly string[]): Promise<void> {
   await response.arrayBuffer()
 }
 
-export const clientFaults: readonly Fault[] = [hogs]
+const MASS = 1 / 3
+
+const massLeave: Fault = {
+  name: 'mass-leave',
+  stores: everyStore,
+  plan(random, { clients }) {
+    const leaving = random.some(
+      Array.from({ length: clients }, (_, index) => index),
+      Math.ceil(clients * MASS),
+    )
+    const how = random.pick(['left', 'vanished'] as const)
+    return {
+      slots: [],
+      isHarmless: true,
+      detail: `${leaving.length} clients at once, ${how === 'left' ? 'in good order' : 'without a word'}`,
+      async run(_stage, _window, people) {
+        people.leave(leaving, how)
+      },
+    }
+  },
+}
+
+const CROWD_RATE = 40
+const LEAVING_RATE = 20
+const TICK = 25
+
+/** All are in both groups, and some of them are always coming or going. */
+const crowd: Fault = {
+  name: 'crowd',
+  stores: everyStore,
+  plan(random, { deadAfter, clients }) {
+    const crowdedFor = random.between(1, 2) * deadAfter
+    const seed = random.int(0, 1e9)
+    return {
+      slots: [],
+      isHarmless: true,
+      detail:
+        `${CROWD_RATE} pushes a second to two groups that all are in, ${LEAVING_RATE} of whom leave each second, ` +
+        `for ${secondsOf(crowdedFor)}`,
+      async run({ clock }, _window, people) {
+        const own = new Random(seed)
+        const begin = clock.now
+        for (let pushed = 0, left = 0, passed = 0; passed < crowdedFor; passed = clock.now - begin) {
+          for (; pushed < (passed / 1_000) * CROWD_RATE; pushed++) people.pushToCrowd(pushed % 2)
+          for (; left < (passed / 1_000) * LEAVING_RATE; left++) {
+            people.leave([own.int(0, clients - 1)], own.chance(0.7) ? 'left' : 'vanished')
+          }
+          await sleep(TICK)
+        }
+      },
+    }
+  },
+}
+
+export const clientFaults: readonly Fault[] = [hogs, massLeave, crowd]

@@ -9,6 +9,7 @@ export const everyStore: readonly StoreKind[] = ['single', 'sentinel', 'cluster'
 /** What a plan is drawn for. */
 export interface Frame {
   readonly nodes: number
+  readonly clients: number
   readonly heartbeat: number
   readonly deadAfter: number
 }
@@ -27,8 +28,18 @@ export interface PlannedFault {
   readonly detail: string
   /** The nodes that it touches; none where it touches the store for all. */
   readonly slots: readonly number[]
+  /** It breaks nothing: whatever is promised in quiet times holds meanwhile, too. */
+  readonly isHarmless?: boolean
   /** Resolves once what was broken is mended: processes run and are ready, lines pass. */
-  run(stage: Stage, window: FaultWindow): Promise<void>
+  run(stage: Stage, window: FaultWindow, people: People): Promise<void>
+}
+
+/** Whoever pushes and receives. */
+export interface People {
+  /** These clients go at once, in good order or without a word, and soon come back. */
+  leave(clients: readonly number[], how: 'left' | 'vanished'): void
+  /** Pushes to one of the groups that all are in. */
+  pushToCrowd(which: number): void
 }
 
 export function slotsOf({ nodes }: Frame): number[] {

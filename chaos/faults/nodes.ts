@@ -108,4 +108,22 @@ const killUnheard: Fault = {
   },
 }
 
-export const nodeFaults: readonly Fault[] = [kill, pause, pauseAndKill, rolling, killUnheard]
+/** It ends by itself, and within as long again the nodes must have caught up. */
+export const starve: Fault = {
+  name: 'starve',
+  stores: everyStore,
+  plan(random, frame) {
+    const slots = random.chance(0.5) ? [random.pick(slotsOf(frame))] : slotsOf(frame)
+    const starvedFor = random.between(1, 2) * frame.deadAfter
+    return {
+      slots,
+      detail: `${nodeNames(slots)} at a tenth of a core, for ${secondsOf(starvedFor)}`,
+      async run(stage, window) {
+        await Promise.all(slots.map((slot) => stage.node(slot).starve(starvedFor)))
+        window.starved = { for: starvedFor, caughtUpAfter: await stage.inboxes.caughtUp(slots, starvedFor) }
+      },
+    }
+  },
+}
+
+export const nodeFaults: readonly Fault[] = [kill, pause, pauseAndKill, rolling, killUnheard, starve]

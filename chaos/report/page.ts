@@ -23,16 +23,16 @@ export function pageOf(result: Result): string {
 }
 
 function aboutOf({ settings, history, cpuSeconds, longestStall }: Result): string {
-  const { nodes, store, clients, rate, seconds, heartbeat, deadAfter, seed } = settings
+  const { nodes, store, clients, rate, seconds, heartbeat, deadAfter, seed, clocks } = settings
   const received = history.connections.reduce((sum, each) => sum + each.received.length, 0)
   const latencies = history.connections.flatMap((each) =>
     each.received.map((number, index) => each.receivedAt[index]! - history.pushes[number]!.lastCalledAt),
   )
   const p = (part: number): string => `${percentile(latencies, part).toFixed(0)} ms`
   return [
-    `${nodes} nodes, store \`${store}\`, ${clients} clients, ${rate} pushes a second for ${seconds} s, heartbeat ${heartbeat} ms, dead after ${deadAfter} ms.`,
+    `${nodes} nodes, store \`${store}\`, ${clients} clients, ${rate} pushes a second for ${seconds} s, heartbeat ${heartbeat} ms, dead after ${deadAfter} ms.${clocks.length === 0 ? '' : ` The clocks of the store's servers are off by ${clocks.join(', ')} ms.`}`,
     `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU, and stood still for ${longestStall.toFixed(0)} ms at most: much more than 200 says that the machine was too busy for the settings.`,
-    `Again: \`npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes} --clients ${clients} --rate ${rate} --store ${store} --heartbeat ${heartbeat} --dead-after ${deadAfter}\``,
+    `Again: \`npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes} --clients ${clients} --rate ${rate} --store ${store} --heartbeat ${heartbeat} --dead-after ${deadAfter} --clocks ${clocks.length === 0 ? 'right' : 'apart'}\``,
   ].join('\n')
 }
 

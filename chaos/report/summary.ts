@@ -12,13 +12,14 @@ export function summaryOf({ settings, verdict, history }: Result): string {
   return [head, ...verdict.findings.map(lineOf)].join('\n')
 }
 
-function lineOf({ promise, checked, violations, exempt }: Finding): string {
+function lineOf({ promise, checked, violations, exempt, notes }: Finding): string {
   const exempted = [...exempt.values()].reduce((sum, count) => sum + count, 0)
   const broken = violations.length === 0 ? 'kept' : `BROKEN ${violations.length} times`
   const first = violations.slice(0, SHOWN).map(({ at, what, push }) => {
     return `\n    ${(at / 1_000).toFixed(3)} s ${push === undefined ? '' : `#${push}: `}${what}`
   })
-  return `  ${promise.padEnd(13)} ${broken}; ${checked}, ${exempted} exempt${first.join('')}`
+  const said = notes.length === 0 ? '' : `; ${notes.join('; ')}`
+  return `  ${promise.padEnd(13)} ${broken}; ${checked}, ${exempted} exempt${said}${first.join('')}`
 }
 
 export const tableHead = ['seed', 'nodes', 'store', 'faults', 'pushes', 'received', 'broken', 'failed pushes']

@@ -12,6 +12,8 @@ const chaosModule = fileURLToPath(new URL('../nodes/module.mjs', import.meta.url
 const START_PATIENCE = 120_000
 const STOP_PATIENCE = 20_000
 const RETRY_PAUSE = 250
+/** ms that a starving node runs at a time. */
+const SLICE = 10
 
 const living = new Set<ChildProcess>()
 process.once('exit', () => {
@@ -94,6 +96,22 @@ export class Node {
     this.#child?.kill('SIGCONT')
     this.#pausedAt = Number.POSITIVE_INFINITY
     if (this.#child !== undefined) this.#note('resumed')
+  }
+
+  /** Gives it a tenth of a core for so long, in slices, and all of it again in the end. */
+  async starve(ms: number): Promise<void> {
+    const child = this.#child
+    const until = this.#clock.now + ms
+    try {
+      while (this.#clock.now < until) {
+        child?.kill('SIGSTOP')
+        await sleep(9 * SLICE)
+        child?.kill('SIGCONT')
+        await sleep(SLICE)
+      }
+    } finally {
+      child?.kill('SIGCONT')
+    }
   }
 
   async kill9(): Promise<void> {

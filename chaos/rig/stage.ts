@@ -6,6 +6,7 @@ import { Clock } from '../clock.ts'
 import type { History } from '../history.ts'
 import type { Settings } from '../options.ts'
 import { Random } from '../random.ts'
+import { InboxWatch } from './inbox-watch.ts'
 import { Node } from './node.ts'
 import { startStore, type Store } from './stores.ts'
 
@@ -16,12 +17,20 @@ import { startStore, type Store } from './stores.ts'
 export class Stage {
   readonly clock: Clock
   readonly nodes: readonly Node[]
+  readonly inboxes: InboxWatch
   readonly #store: Store
   readonly #lines: readonly TcpProxy[]
 
-  private constructor(clock: Clock, store: Store, lines: readonly TcpProxy[], nodes: readonly Node[]) {
+  private constructor(
+    clock: Clock,
+    store: Store,
+    lines: readonly TcpProxy[],
+    nodes: readonly Node[],
+    inboxes: InboxWatch,
+  ) {
     this.clock = clock
     this.nodes = nodes
+    this.inboxes = inboxes
     this.#store = store
     this.#lines = lines
   }
@@ -29,7 +38,7 @@ export class Stage {
   static async build(settings: Settings, history: History, folder: string): Promise<Stage> {
     await mkdir(folder, { recursive: true })
     const clock = new Clock()
-    const store = await startStore(settings.store)
+    const store = await startStore(settings.store, settings.clocks)
     const lines = await linesTo(store, settings)
     const { heartbeat, deadAfter } = settings
     const nodes: Node[] = []
@@ -39,7 +48,7 @@ export class Stage {
       const logFile = join(folder, `n${slot}.log`)
       nodes.push(new Node({ slot, port: await freePort(), redis, heartbeat, deadAfter, logFile }, history, clock))
     }
-    const stage = new Stage(clock, store, lines, nodes)
+    const stage = new Stage(clock, store, lines, nodes, new InboxWatch(store, nodes, history, clock))
     try {
       await Promise.all(nodes.map((node) => node.start()))
       return stage
@@ -74,6 +83,7 @@ export class Stage {
   }
 
   async close(): Promise<void> {
+    this.inboxes.stop()
     await Promise.all(this.nodes.map((node) => node.end()))
     await Promise.all(this.#lines.map((line) => line.stop()))
     await this.#store.stop()

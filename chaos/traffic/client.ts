@@ -68,6 +68,12 @@ export class Client {
     })
   }
 
+  /** It ends its connection, as it would of its own accord, and opens another one soon. */
+  go(how: 'left' | 'vanished'): void {
+    if (how === 'left') this.#leave()
+    else this.#vanish()
+  }
+
   /** It stays where it is from now on, and goes only where it has to. */
   calm(): void {
     this.#isCalm = true

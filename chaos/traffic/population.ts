@@ -22,17 +22,22 @@ export class Population {
   readonly groups: readonly string[]
   /** Those that clients join and leave. */
   readonly clubs: readonly string[]
+  /** Those that all clients are in from their handshake on. */
+  readonly crowds: readonly string[]
 
   constructor(random: Random, count: number) {
     const users = Math.ceil(count / (1 + SECONDS))
     this.uids = names('u', users)
     this.groups = names('g', Math.ceil(users / GROUP_SIZE))
     this.clubs = names('c', CLUBS)
+    this.crowds = names('k', CROWDS)
     const devices: Device[] = []
     for (let index = 0; index < count; index++) {
       const isSecond = index >= users
       const uid = this.uids[index % users]!
-      const groups = isSecond ? devices[index % users]!.groups : random.some(this.groups, random.int(1, 2))
+      const groups = isSecond
+        ? devices[index % users]!.groups
+        : [...random.some(this.groups, random.int(1, 2)), ...this.crowds]
       const isImpatient = random.chance(IMPATIENT)
       devices.push({ uid, groups, habit: habitOf(index, random), isImpatient, isSecond })
     }
@@ -44,6 +49,7 @@ export class Population {
 const SECONDS = 0.12
 const GROUP_SIZE = 12
 const CLUBS = 10
+const CROWDS = 2
 const IMPATIENT = 0.3
 
 function habitOf(index: number, random: Random): Habit {

@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import type { People } from '../faults/fault.ts'
 import type { History, Push } from '../history.ts'
 import type { Settings } from '../options.ts'
 import { Random } from '../random.ts'
@@ -11,17 +12,20 @@ import { Receiver } from './receiver.ts'
 
 const TICK = 20
 const BY_EMITTER = 0.5
+/** Bytes of a message to a crowd. */
+const CROWD_SIZE = 80
 /** Pushes that wait for a store that is away, at most. */
 const MOST_PENDING = 20_000
 
 /** Everybody who pushes and receives. */
-export class Traffic {
+export class Traffic implements People {
   readonly clients: readonly Client[]
   readonly receiver: Receiver
   readonly #settings: Settings
   readonly #history: History
   readonly #clock: Clock
   readonly #orders: Orders
+  readonly #crowds: readonly string[]
   readonly #random: Random
   readonly #emitter: Publisher
   readonly #https: readonly Publisher[]
@@ -37,6 +41,7 @@ export class Traffic {
     this.#history = history
     this.#clock = clock
     this.#orders = new Orders(random.fork('orders'), population)
+    this.#crowds = population.crowds
     this.#random = random.fork('publishers')
     this.#emitter = new EmitterPublisher(stage.emitterUrl, clock, settings)
     this.#https = nodes.map((node) => new HttpPublisher(node, clock))
@@ -56,6 +61,15 @@ export class Traffic {
   start(): void {
     this.#startedAt = this.#clock.now
     this.#timer = setInterval(() => this.#tick(), TICK)
+  }
+
+  leave(clients: readonly number[], how: 'left' | 'vanished'): void {
+    for (const index of clients) this.clients[index]?.go(how)
+  }
+
+  pushToCrowd(which: number): void {
+    const group = this.#crowds[which]!
+    this.#push({ kind: 'group', uids: [], group, except: [], hasId: false, size: CROWD_SIZE })
   }
 
   /** Nobody moves any more of their own accord. */

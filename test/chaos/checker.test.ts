@@ -250,6 +250,66 @@ describe('the checker', () => {
     match(findingOf(made, 'ghosts').violations[0]!.what, /still saw it among nodes 6000 ms later/)
   })
 
+  describe('behind', () => {
+    const standing = { key: 'flotilla:{i:n0-a}:in', entries: 3, behind: 9_000 }
+
+    it('a node that had too little of the machine, and has not caught up as long again afterwards', () => {
+      const made = new HandMade()
+      const fault = made.fault({ name: 'starve', from: 10_000, to: 18_000 })
+      fault.starved = { for: 4_000, caughtUpAfter: 900 }
+      deepEqual(broken(made), [])
+      fault.starved = { for: 4_000, caughtUpAfter: undefined }
+      deepEqual(broken(made), ['behind'])
+    })
+
+    it('calls what still stands in an inbox late, and not lost', () => {
+      const made = new HandMade()
+      made.connection()
+      const push = made.push({})
+      made.history.standing.push({ ...standing, pushes: new Set([push.number]) })
+      equal(findingOf(made, 'lost').exempt.get('late: it was still in an inbox'), 1)
+      deepEqual(broken(made), ['behind'])
+    })
+
+    it('a copy is owed to who stays until its node, which is behind, has got so far', () => {
+      for (const closedAt of [15_000, 21_000]) {
+        const made = new HandMade()
+        const there = made.connection()
+        const gone = made.connection({ leavingAt: closedAt, closedAt, ending: 'left' })
+        receive(there, made.push({}))
+        for (let at = 1_000; at <= 30_000; at += 500) {
+          const behind = at > 9_000 && at < 20_000 ? at - 9_000 : 0
+          made.history.inboxes.push({ at, slot: gone.slot, node: gone.node, entries: 1, behind })
+        }
+        deepEqual(broken(made), closedAt === 15_000 ? [] : ['lost'])
+      }
+    })
+
+    it('says how far behind each node was at worst', () => {
+      const made = new HandMade()
+      const look = { node: 'n0-a', entries: 1 }
+      made.history.inboxes.push(
+        { ...look, at: 2_000, slot: 0, behind: 100 },
+        { ...look, at: 4_000, slot: 0, behind: 2_500 },
+        { ...look, at: 4_000, slot: 1, behind: 0 },
+      )
+      deepEqual(findingOf(made, 'behind').notes, [
+        'n0 was 2.5 s behind at worst, at 4.0 s',
+        'n1 was 0.0 s behind at worst, at 4.0 s',
+      ])
+    })
+  })
+
+  it('lets nothing off for what breaks nothing', () => {
+    const made = new HandMade()
+    const client = made.connection()
+    const push = made.push({})
+    made.fault({ name: 'crowd', slots: [], isHarmless: true })
+    receive(client, push)
+    receive(client, push)
+    deepEqual(broken(made), ['repeated'])
+  })
+
   it('finds a service that does not come back', () => {
     const made = new HandMade()
     made.fault({ from: 10_000, to: 12_000 })

@@ -71,6 +71,7 @@ describe('npm run chaos', () => {
     const cases = {
       '--fault=rain': /--fault is rain: choose from kill,/,
       '--store=paper': /--store is paper: choose from single, sentinel, cluster/,
+      '--clocks=odd': /--clocks is odd: choose from right, apart/,
       '--nodes=1': /--nodes is 1: give a whole number, from 2 to 8/,
       '--runs=5': /--runs is 5: give two seeds such as 1..20/,
       '--dead-after=10': /--dead-after is 10: give a whole number, 3000 or more/,

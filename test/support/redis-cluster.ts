@@ -26,9 +26,10 @@ export class RedisCluster {
     this.#members = members
   }
 
-  static async start(args: readonly string[], replicas: boolean): Promise<RedisCluster> {
+  static async start(args: readonly string[], { replicas, environments }: ClusterOptions): Promise<RedisCluster> {
     const count = replicas ? 2 * MASTERS : MASTERS
-    const cluster = new RedisCluster(await Promise.all(Array.from({ length: count }, () => startMember(args))))
+    const members = Array.from({ length: count }, (_, index) => startMember(args, environments[index]))
+    const cluster = new RedisCluster(await Promise.all(members))
     await cluster.#form()
     return cluster
   }
@@ -186,12 +187,18 @@ export class RedisCluster {
 /** Three masters with a replica each, or without. */
 export function startCluster(
   args: readonly string[] = [],
-  { replicas = true }: { replicas?: boolean } = {},
+  { replicas = true, environments = [] }: Partial<ClusterOptions> = {},
 ): Promise<RedisCluster> {
-  return RedisCluster.start(args, replicas)
+  return RedisCluster.start(args, { replicas, environments })
 }
 
-async function startMember(args: readonly string[]): Promise<Member> {
+interface ClusterOptions {
+  readonly replicas: boolean
+  /** Of each server in turn, beside this process's. */
+  readonly environments: readonly NodeJS.ProcessEnv[]
+}
+
+async function startMember(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<Member> {
   const busPort = await freePort()
   const clustered = [
     '--cluster-enabled',
@@ -209,7 +216,7 @@ async function startMember(args: readonly string[]): Promise<Member> {
     '--repl-ping-replica-period',
     '1',
   ]
-  const server = await startRedis(['--save', '', '--appendonly', 'no', ...clustered, ...eager, ...args])
+  const server = await startRedis(['--save', '', '--appendonly', 'no', ...clustered, ...eager, ...args], environment)
   const admin = new Redis({ host: '127.0.0.1', port: server.port, maxRetriesPerRequest: 0 })
   admin.on('error', () => {})
   const id = (await admin.call('CLUSTER', 'MYID')) as string

@@ -19,6 +19,9 @@ const NO_DISK = [
   '1',
 ]
 
+/** Of each server in turn, beside this process's. */
+type Environments = readonly NodeJS.ProcessEnv[]
+
 /** A master and a replica that has all that the master has. Nobody promotes the replica but the test. */
 export class ReplicaPair {
   readonly master: RedisServer
@@ -29,10 +32,10 @@ export class ReplicaPair {
     this.replica = replica
   }
 
-  static async start(args: readonly string[]): Promise<ReplicaPair> {
-    const master = await startRedis([...NO_DISK, ...args])
+  static async start(args: readonly string[], environments: Environments): Promise<ReplicaPair> {
+    const master = await startRedis([...NO_DISK, ...args], environments[0])
     const follow = ['--replicaof', `127.0.0.1 ${master.port}`]
-    const replica = await startRedis([...NO_DISK, ...args, ...follow])
+    const replica = await startRedis([...NO_DISK, ...args, ...follow], environments[1])
     await until('the replica has synced', async () =>
       /master_link_status:up/.test(await ask(replica.port, (redis) => redis.info('replication'))),
     )
@@ -49,8 +52,8 @@ export class ReplicaPair {
   }
 }
 
-export function startReplicaPair(args: readonly string[] = []): Promise<ReplicaPair> {
-  return ReplicaPair.start(args)
+export function startReplicaPair(args: readonly string[] = [], environments: Environments = []): Promise<ReplicaPair> {
+  return ReplicaPair.start(args, environments)
 }
 
 /** A replica pair that three sentinels watch: the replica takes over some seconds after the master fell silent. */
@@ -67,8 +70,8 @@ export class SentinelTrio {
     this.#directory = directory
   }
 
-  static async start(args: readonly string[]): Promise<SentinelTrio> {
-    const pair = await startReplicaPair(args)
+  static async start(args: readonly string[], environments: Environments): Promise<SentinelTrio> {
+    const pair = await startReplicaPair(args, environments)
     const directory = await mkdtemp(join(tmpdir(), 'flotilla-sentinel-'))
     const ports: number[] = []
     const children: Child[] = []
@@ -124,8 +127,8 @@ export class SentinelTrio {
   }
 }
 
-export function startSentinels(args: readonly string[] = []): Promise<SentinelTrio> {
-  return SentinelTrio.start(args)
+export function startSentinels(args: readonly string[] = [], environments: Environments = []): Promise<SentinelTrio> {
+  return SentinelTrio.start(args, environments)
 }
 
 async function launch(file: string, port: number, masterPort: number): Promise<Child> {

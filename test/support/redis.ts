@@ -7,24 +7,33 @@ import { freePort } from './free-port.ts'
 /** A redis-server of the test's own, on 127.0.0.1. It keeps nothing on disk unless it is told to. */
 export class RedisServer {
   readonly port: number
+  readonly #environment: NodeJS.ProcessEnv
   #args: readonly string[]
   readonly #directory: string
   #child: Child
   #isPaused = false
 
-  private constructor(port: number, args: readonly string[], directory: string, child: Child) {
+  private constructor(
+    port: number,
+    args: readonly string[],
+    environment: NodeJS.ProcessEnv,
+    directory: string,
+    child: Child,
+  ) {
     this.port = port
+    this.#environment = environment
     this.#args = args
     this.#directory = directory
     this.#child = child
   }
 
-  static async start(args: readonly string[]): Promise<RedisServer> {
+  static async start(args: readonly string[], environment: NodeJS.ProcessEnv): Promise<RedisServer> {
     const directory = await mkdtemp(join(tmpdir(), 'flotilla-redis-'))
     for (let attempt = 1; ; attempt++) {
       const port = await freePort()
       try {
-        return new RedisServer(port, args, directory, await launch(port, args, directory))
+        const child = await launch(port, args, environment, directory)
+        return new RedisServer(port, args, environment, directory, child)
       } catch (error) {
         // Another process may have taken the port meanwhile.
         if (attempt === 3) throw error
@@ -66,7 +75,7 @@ export class RedisServer {
     this.#args = args ?? this.#args
     if (empty) await rm(join(this.#directory, 'dump.rdb'), { force: true })
     if (empty) await rm(join(this.#directory, 'appendonlydir'), { recursive: true, force: true })
-    this.#child = await launch(this.port, this.#args, this.#directory)
+    this.#child = await launch(this.port, this.#args, this.#environment, this.#directory)
   }
 
   /** Safe twice. */
@@ -76,12 +85,22 @@ export class RedisServer {
   }
 }
 
-export function startRedis(args: readonly string[] = ['--save', '', '--appendonly', 'no']): Promise<RedisServer> {
-  return RedisServer.start(args)
+/** @param environment of its process, beside this one's */
+export function startRedis(
+  args: readonly string[] = ['--save', '', '--appendonly', 'no'],
+  environment: NodeJS.ProcessEnv = {},
+): Promise<RedisServer> {
+  return RedisServer.start(args, environment)
 }
 
-async function launch(port: number, args: readonly string[], directory: string): Promise<Child> {
-  const child = new Child('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, ...args])
+async function launch(
+  port: number,
+  args: readonly string[],
+  environment: NodeJS.ProcessEnv,
+  directory: string,
+): Promise<Child> {
+  const all = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, ...args]
+  const child = new Child('redis-server', all, { env: { ...process.env, ...environment } })
   await child.said(/Ready to accept connections/)
   return child
 }

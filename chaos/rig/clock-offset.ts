@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ChaosError } from '../chaos-error.ts'
+
+const source = fileURLToPath(new URL('clock-offset.c', import.meta.url))
+
+export const canSetClocksOff = spawnSync('gcc', ['--version']).status === 0
+
+/** Sets the wall clocks of processes off, each by an amount of its own, for as long as they live. */
+export class ClockOffset {
+  readonly #folder = mkdtempSync(join(tmpdir(), 'flotilla-clock-'))
+  readonly #library = join(this.#folder, 'clock-offset.so')
+
+  constructor() {
+    const { status } = spawnSync('gcc', ['-O2', '-shared', '-fPIC', '-o', this.#library, source], { stdio: 'inherit' })
+    if (status !== 0) throw new ChaosError(`gcc could not compile ${source}`)
+  }
+
+  /** The environment of a process whose clock is off by so many ms. */
+  environment(ms: number): NodeJS.ProcessEnv {
+    return { LD_PRELOAD: this.#library, FLOTILLA_CLOCK_OFFSET_MS: String(ms) }
+  }
+
+  remove(): void {
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+}

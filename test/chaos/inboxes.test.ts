@@ -1,0 +1,97 @@
+import { deepEqual, equal, ok } from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { Redis } from 'ioredis'
+import { Clock } from '../../chaos/clock.ts'
+import { History } from '../../chaos/history.ts'
+import { parseOptions } from '../../chaos/options.ts'
+import { canSetClocksOff, ClockOffset } from '../../chaos/rig/clock-offset.ts'
+import { InboxWatch } from '../../chaos/rig/inbox-watch.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
+
+describe('what chaos sees of the inboxes', () => {
+  let server: RedisServer
+  let redis: Redis
+
+  before(async () => {
+    server = await startRedis()
+    redis = new Redis(server.url)
+  })
+  after(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+
+  it('is how long the oldest entry has waited, and which pushes still stand there in the end', async () => {
+    const history = new History()
+    const nodes = [{ slot: 0, id: 'n0-a' }] as unknown as ConstructorParameters<typeof InboxWatch>[1]
+    const store = { url: server.url, masters: async () => [redis], stop: async () => {} }
+    const watch = new InboxWatch(store, nodes, history, new Clock())
+    try {
+      const [seconds] = await redis.time()
+      const position = await redis.xadd(
+        'p:{i:n0-a}:in',
+        `${Number(seconds) * 1_000 - 5_000}-0`,
+        'd',
+        '..#17 emitter uid:u1 ..',
+      )
+      await redis.xadd('p:{all}:in', '*', 'd', '#18 emitter all')
+      await until('it has looked', () => history.inboxes.length > 0)
+      const [{ slot, entries, behind }] = history.inboxes as [History['inboxes'][number]]
+      deepEqual({ slot, entries }, { slot: 0, entries: 1 })
+      ok(behind >= 4_000, `${behind} ms`)
+      const standing = await watch.standing()
+      deepEqual(
+        standing.map(({ key, pushes }) => ({ key, pushes: [...pushes] })),
+        [{ key: 'p:{i:n0-a}:in', pushes: [17] }],
+      )
+      await redis.xdel('p:{i:n0-a}:in', position!)
+      await watch.untilEmpty(10_000)
+      deepEqual(await watch.standing(), [])
+    } finally {
+      watch.stop()
+    }
+  })
+
+  it('is of servers whose clocks differ', { skip: !canSetClocksOff }, async () => {
+    const offset = new ClockOffset()
+    const ahead = await startRedis(undefined, offset.environment(100_000))
+    const other = new Redis(ahead.url)
+    try {
+      const [[there], [here]] = await Promise.all([other.time(), redis.time()])
+      const apart = Number(there) - Number(here)
+      ok(apart >= 90 && apart <= 110, `${apart} s apart`)
+    } finally {
+      other.disconnect()
+      await ahead.stop()
+      offset.remove()
+    }
+  })
+})
+
+describe('the schedule', () => {
+  it('has starving nodes, mass departures and crowds on every store', () => {
+    for (const store of ['single', 'sentinel', 'cluster']) {
+      const options = parseOptions(['--store', store])
+      if (options === 'help') throw new Error('it was not asked for help')
+      const names = options.runs[0]!.faults.map(({ name }) => name)
+      for (const name of ['starve', 'mass-leave', 'crowd']) ok(names.includes(name), `${store}: ${name}`)
+    }
+  })
+
+  it(
+    'sets clocks apart where a store has several servers, the same ones for a seed',
+    { skip: !canSetClocksOff },
+    () => {
+      const clocksOf = (...args: string[]): readonly number[] => {
+        const options = parseOptions(['--seed', '7', ...args])
+        return options === 'help' ? [] : options.runs[0]!.clocks
+      }
+      equal(clocksOf('--store', 'single', '--clocks', 'apart').length, 0)
+      const clocks = clocksOf('--store', 'cluster', '--clocks', 'apart')
+      equal(new Set(clocks).size > 1, true)
+      deepEqual(clocksOf('--store', 'cluster', '--clocks', 'apart'), clocks)
+      deepEqual(clocksOf('--store', 'cluster', '--clocks', 'right'), [])
+    },
+  )
+})
