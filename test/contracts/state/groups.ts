@@ -150,6 +150,7 @@ export function groups(candidate: () => Candidate): void {
       }
       for (const gone of [a, b].toSorted()) {
         await one.evict(gone, 'closed', gone)
+        await one.fence(gone)
         await one.clean(gone)
         const { members } = await one.members(asGroup('g1'), 100, cursor)
         assert.ok(members.every(({ node }) => node !== gone))
