@@ -201,6 +201,19 @@ export function eviction(candidate: () => Candidate): void {
       assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'evicted', cleaned: true }])
     })
 
+    it('lets a claim lapse while nobody is heard: who starts next finds the node orphaned at once', async (t) => {
+      const { state } = stage(t, candidate(), { heartbeat: 100, deadAfter: 600 })
+      const one = state()
+      const [node, dies] = [await joined(one), await joined(one)]
+      await one.evict(node, 'evicted', dies)
+      const ttl = 1_000
+      await one.claim(node, dies, ttl)
+      // As leases run, this is one heartbeat.
+      await elapse(ttl + 100)
+      const next = await joined(one)
+      assert.deepEqual(asRenewed(await one.renew(next, 0)).orphaned, [node])
+    })
+
     it('gives a claim to the first to ask, until it lapses; none on a node that lives or was cleaned up', async (t) => {
       const { state } = stage(t, candidate(), { ...calm, heartbeat: 20 })
       const one = state()
