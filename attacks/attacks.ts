@@ -179,14 +179,14 @@ export const attacks: readonly Attack[] = [
     name: 'slow readers',
     outcomes: ['4408'],
     async run(hostile) {
-      const size = 120
       const message = Buffer.alloc(60_000, 'x')
       await hostile.crowd(5, async () => {
         using client = await hostile.open()
-        // A node that is slow itself may have written nothing by the time this client reads on: then again.
-        for (let asked = size; !hasEnded(client); asked += size) {
+        // A node that is slow itself may have written little by the time this client reads on, and the kernel then holds
+        // more for it: then again, with twice as much.
+        for (let [size, asked] = [120, 120]; !hasEnded(client); size *= 2, asked += size) {
           client.pause()
-          for (let n = 0; n < size; n++) {
+          for (let n = 0; n < size && !client.isClosed; n++) {
             client.send(message)
             await pause(8)
           }

@@ -136,6 +136,7 @@ export class Controls {
     switch (action.type) {
       case 'close':
         for (const connection of connections) this.#closeConnection(connection, action.code, action.reason)
+        await this.#untilUnlisted(connections)
         return connections.size
       case 'join': {
         const joining = this.#withRoom(connections, action.groups)
@@ -148,6 +149,12 @@ export class Controls {
       default:
         throw action satisfies never
     }
+  }
+
+  /** They are closed, whether the store has heard of it or not: if it is away, it will later. */
+  async #untilUnlisted(connections: ReadonlySet<Connection>): Promise<void> {
+    const stored = [...connections].map((connection) => this.#bindings.touchGroups(connection, []))
+    await withDeadline(Promise.all(stored), this.#replyWait, storeAway).catch(() => {})
   }
 
   /** Those that would not be in more groups than one may be. */

@@ -9,7 +9,8 @@ import { DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
 const keys = new Keys('flotilla')
 
 test('broadcasts that a dead node had not delivered reach those who are connected elsewhere by then, once', async (t) => {
-  const { a, b, c, connect, redis: store } = await startFleet(t)
+  // So long that all of them are pushed, and the user is back, before anybody takes over.
+  const { a, b, c, connect, redis: store } = await startFleet(t, '--dead-after', '20000')
   const redis = new Redis(store.url)
   t.after(() => redis.disconnect())
   const [lost, staying] = [await connect(a, { uid: 'u' }), await connect(b, { uid: 'v' })]
