@@ -4,6 +4,7 @@ import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
 import { FlotillaError } from '../errors.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Logger } from '../logger.ts'
+import type { Holds } from './holds.ts'
 
 /** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
 const MAX_CHANGES = 1_000
@@ -23,6 +24,13 @@ interface Membership {
   readonly connection: Connection
 }
 
+interface ParkedHooks {
+  /** Told of users while the store has not said whether something is parked for them. */
+  readonly holds: Holds
+  /** Told of users who were put here and for whom something is parked. */
+  readonly onParked: (uid: Uid) => void
+}
+
 /**
  * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
  * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
@@ -34,7 +42,7 @@ export class Bindings {
   readonly #hub: Hub
   readonly #incarnation: Incarnation
   readonly #logger: Logger
-  readonly #onParked: (uid: Uid) => void
+  readonly #parked: ParkedHooks
   #users = new Set<Uid>()
   #connections = new Set<ConnectionId>()
   #memberships = new Map<string, Membership>()
@@ -44,9 +52,8 @@ export class Bindings {
   #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
-  /** @param onParked told of users who were put here and for whom something is parked */
-  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger, onParked: (uid: Uid) => void) {
-    this.#onParked = onParked
+  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger, parked: ParkedHooks) {
+    this.#parked = parked
     this.#state = state
     this.#hub = hub
     this.#incarnation = incarnation
@@ -127,22 +134,31 @@ export class Bindings {
     else await this.#putBack(batch, round)
   }
 
-  async #write({ changes, stampers }: Description): Promise<boolean> {
+  async #write(description: Description): Promise<boolean> {
+    try {
+      if (await this.#apply(description)) return true
+      await this.#incarnation.rejoin()
+    } catch (error) {
+      this.#logger.warn({ error }, 'bindings could not be stored; they will be again')
+    }
+    return false
+  }
+
+  /** False where this node has lost its place. */
+  async #apply({ changes, stampers, newcomers }: Description): Promise<boolean> {
+    const { holds, onParked } = this.#parked
+    for (const uid of newcomers) holds.hold(uid)
     try {
       for (let start = 0; start < changes.length; start += MAX_CHANGES) {
         const part = changes.slice(start, start + MAX_CHANGES)
         const applied = await this.#state.apply(this.#incarnation.node, part)
-        if (applied.type === 'fenced') {
-          await this.#incarnation.rejoin()
-          return false
-        }
+        if (applied.type === 'fenced') return false
         for (const [index, stamp] of applied.stamps.entries()) stampers[start + index]?.(stamp)
-        for (const uid of applied.parked) this.#onParked(uid)
+        for (const uid of applied.parked) onParked(uid)
       }
       return true
-    } catch (error) {
-      this.#logger.warn({ error }, 'bindings could not be stored; they will be again')
-      return false
+    } finally {
+      for (const uid of newcomers) holds.release(uid)
     }
   }
 
@@ -160,8 +176,10 @@ export class Bindings {
   #describe({ users, connections, memberships }: Batch): Description {
     const changes: Change[] = []
     const stampers: ((stamp: number) => void)[] = []
+    const newcomers: Uid[] = []
     for (const uid of users) {
       const here = [...this.#hub.ofUser(uid)]
+      if (here.some(({ uidStamp }) => uidStamp === UNSTAMPED)) newcomers.push(uid)
       const left = this.#hub.unstampedUserDepartures(uid)
       changes.push({ type: 'user', uid, connections: here.map(recordOf) })
       stampers.push((stamp) => {
@@ -180,7 +198,7 @@ export class Bindings {
     for (const connection of connections) {
       changes.push({ type: 'connection', connection, present: this.#hub.get(connection) !== undefined })
     }
-    return { changes, stampers }
+    return { changes, stampers, newcomers }
   }
 }
 
@@ -194,6 +212,8 @@ interface Description {
   readonly changes: readonly Change[]
   /** Told the stamps of as many changes, from the first on. */
   readonly stampers: readonly ((stamp: number) => void)[]
+  /** Users who come here with it. */
+  readonly newcomers: readonly Uid[]
 }
 
 /** Those who wait for one write. */

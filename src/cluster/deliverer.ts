@@ -1,8 +1,10 @@
 import type { Logger } from '../logger.ts'
 import type { PushEnvelope, UserRef } from '../protocol/envelope.ts'
+import type { Uid } from '../protocol/ids.ts'
 import type { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
 import type { Forwarder } from './forwarder.ts'
+import type { Holds } from './holds.ts'
 
 const RETRY_PAUSE = 500
 
@@ -13,11 +15,13 @@ type SendAfter = (push: PushEnvelope, users: readonly UserRef[], options?: { isE
 export class Deliverer {
   readonly #hub: Hub
   readonly #forwarder: Forwarder
+  readonly #holds: Holds
   readonly #logger: Logger
   #deliveredCount = 0
   #closed = false
 
-  constructor(hub: Hub, forwarder: Forwarder, logger: Logger) {
+  constructor(hub: Hub, forwarder: Forwarder, holds: Holds, logger: Logger) {
+    this.#holds = holds
     this.#logger = logger
     this.#hub = hub
     this.#forwarder = forwarder
@@ -30,7 +34,10 @@ export class Deliverer {
 
   /** A promise where something is left to do once it has been handed to those who are here; it rejects where that fails. */
   deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    return this.#deliver(push, handover, this.#sendAfter)
+    // A copy that this node has sent on comes back here: what is parked waits for it, and not the other way round.
+    return push.resent
+      ? this.#hand(push, handover, this.#sendAfter)
+      : this.#handInOrder(push, handover, this.#sendAfter)
   }
 
   /**
@@ -38,7 +45,12 @@ export class Deliverer {
    * store, or the inbox that it is for, does not take it.
    */
   deliverStored(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    return this.#deliver(push, handover, this.#persist)
+    return this.#handInOrder(push, handover, this.#persist)
+  }
+
+  /** The same for what was parked. */
+  handOut(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
+    return this.#hand(push, handover, this.#persist)
   }
 
   /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
@@ -50,31 +62,25 @@ export class Deliverer {
     this.#closed = true
   }
 
-  #deliver(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
-    const held = this.#heldUsers(push)
-    if (held === undefined) return this.#hand(push, handover, sendAfter)
-    const { users, later } = held
-    const works = later.map(([user, tried]) => {
-      return tried.then(() => this.#deliver({ ...push, to: { type: 'users', users: [user] } }, handover, sendAfter))
+  /** Users wait, each by themselves, for what must reach them before. */
+  #handInOrder(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
+    if (push.to.type !== 'users') return this.#hand(push, handover, sendAfter)
+    const works: (Promise<void> | undefined)[] = []
+    const free = push.to.users.filter((user) => {
+      const ready = this.#earlierTo(user.uid, push)
+      if (ready === undefined) return true
+      const alone: PushEnvelope = { ...push, to: { type: 'users', users: [user] } }
+      works.push(ready.then(() => this.#handInOrder(alone, handover, sendAfter)))
+      return false
     })
-    const now =
-      users.length === 0 ? undefined : this.#hand({ ...push, to: { type: 'users', users } }, handover, sendAfter)
-    return allOf([now, ...works])
+    if (works.length === 0) return this.#hand(push, handover, sendAfter)
+    if (free.length > 0) works.push(this.#hand({ ...push, to: { type: 'users', users: free } }, handover, sendAfter))
+    return allOf(works)
   }
 
-  /** A first copy to a user waits for what is being sent after them; nothing else does. */
-  #heldUsers({
-    to,
-    resent,
-  }: PushEnvelope): { users: UserRef[]; later: (readonly [UserRef, Promise<void>])[] } | undefined {
-    if (resent || to.type !== 'users') return undefined
-    const later = to.users.flatMap((user) => {
-      const tried = this.#forwarder.tried(user.uid)
-      return tried === undefined ? [] : [[user, tried] as const]
-    })
-    if (later.length === 0) return undefined
-    const held = new Set(later.map(([user]) => user))
-    return { users: to.users.filter((user) => !held.has(user)), later }
+  /** Resolves once a user has been handed what is parked and, for a first copy, what is being sent after them was tried. */
+  #earlierTo(uid: Uid, { resent }: PushEnvelope): Promise<void> | undefined {
+    return this.#holds.released(uid) ?? (resent ? undefined : this.#forwarder.tried(uid))
   }
 
   #hand(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {

@@ -7,7 +7,7 @@ import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
+import type { NodeId, Uid } from '../protocol/ids.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
 import { Pusher } from '../push/pusher.ts'
@@ -21,6 +21,7 @@ import { Controls } from './controls.ts'
 import { Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
 import { Forwarder } from './forwarder.ts'
+import { Holds } from './holds.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { Leftovers } from './leftovers.ts'
@@ -101,19 +102,20 @@ export class ClusterNode {
       events,
       logger,
     }))
-    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, (uid) => {
-      void this.#parking.collect(uid)
-    }))
+    const holds = new Holds()
+    const onParked = (uid: Uid): void => void this.#parking.collect(uid)
+    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
     this.#reassertion = new Reassertion(hub, bindings)
     state.onLoss?.(() => this.#recover())
     const forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node })
-    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, logger))
+    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
     const parking = (this.#parking = new Parking({
       state,
       codec,
       logger,
-      deliver: (push, handover) => deliverer.deliverStored(push, handover),
+      holds,
+      handOut: (push, handover) => deliverer.handOut(push, handover),
       whenTaken: hooks.whenTaken,
       confirm: () => membership.confirm(),
       isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),

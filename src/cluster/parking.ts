@@ -3,6 +3,7 @@ import type { Logger } from '../logger.ts'
 import type { Codec, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import { Handover } from '../sockets/handover.ts'
+import type { Holds } from './holds.ts'
 
 const RETRY_PAUSE = 200
 /** Users for whom something is parked at a time, or those of one push. */
@@ -12,8 +13,10 @@ interface ParkingInit {
   readonly state: State
   readonly codec: Codec
   readonly logger: Logger
+  /** Told who is being handed something. */
+  readonly holds: Holds
   /** A promise where it has to be sent on. */
-  readonly deliver: (push: PushEnvelope, handover: Handover) => Promise<void> | undefined
+  readonly handOut: (push: PushEnvelope, handover: Handover) => Promise<void> | undefined
   /** Calls back once the connections have taken it, or are not waited for any more. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
   /** Whether a user has a connection here that takes messages. */
@@ -31,8 +34,8 @@ interface ParkingInit {
  */
 export class Parking {
   readonly #init: ParkingInit
-  /** Users who are being handed what is parked, with whether more may have been parked since that was read. */
-  readonly #collecting = new Map<Uid, boolean>()
+  /** Users who are being handed what is parked, with how often that was asked for since it was read. */
+  readonly #collecting = new Map<Uid, number>()
   /** What is parked at the end of this turn, by the node that is ignored. */
   readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
@@ -82,19 +85,13 @@ export class Parking {
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
   async collect(uid: Uid): Promise<void> {
-    const isUnderWay = this.#collecting.has(uid)
-    this.#collecting.set(uid, true)
-    if (isUnderWay) return
-    while (this.#collecting.get(uid) === true && !this.#closed) {
-      this.#collecting.set(uid, false)
-      try {
-        await this.#handOut(uid)
-      } catch (error) {
-        this.#collecting.set(uid, true)
-        this.#init.logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      }
-    }
+    this.#init.holds.hold(uid)
+    const asked = this.#collecting.get(uid)
+    this.#collecting.set(uid, (asked ?? 0) + 1)
+    if (asked !== undefined) return
+    let isDone = false
+    while (!isDone && !this.#closed) isDone = await this.#attempt(uid)
+    this.#init.holds.release(uid, this.#collecting.get(uid))
     this.#collecting.delete(uid)
   }
 
@@ -102,15 +99,38 @@ export class Parking {
     this.#closed = true
   }
 
-  async #handOut(uid: Uid): Promise<void> {
-    const { state, deliver, whenTaken } = this.#init
+  /** False where there may be more. Those whom it concerned are released with the first attempt. */
+  async #attempt(uid: Uid): Promise<boolean> {
+    const { holds, logger } = this.#init
+    let held = this.#collecting.get(uid)!
+    const release = (): void => {
+      holds.release(uid, held)
+      held = 0
+    }
+    this.#collecting.set(uid, 0)
+    try {
+      await this.#handOut(uid, release)
+      return this.#collecting.get(uid) === 0
+    } catch (error) {
+      logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
+      release()
+      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      return false
+    } finally {
+      release()
+    }
+  }
+
+  async #handOut(uid: Uid, onHanded: () => void): Promise<void> {
+    const { state, handOut, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
     // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
     if (!(await this.#init.confirm())) return
     const handover = new Handover()
     const works = messages.flatMap((message) =>
-      this.#read(uid, message).flatMap((push) => deliver(push, handover) ?? []),
+      this.#read(uid, message).flatMap((push) => handOut(push, handover) ?? []),
     )
+    onHanded()
     await Promise.all(works)
     await new Promise<void>((resolve) => whenTaken(handover, resolve))
     await state.unpark(

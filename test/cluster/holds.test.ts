@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import type { Driver } from '../../src/drivers/driver.ts'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import type { State } from '../../src/drivers/state.ts'
+import { createServer, defineModule } from '../../src/index.ts'
+import { silent } from '../../src/logger.ts'
+import { binaryCodec } from '../../src/protocol/binary-codec.ts'
+import type { PushId, Uid } from '../../src/protocol/ids.ts'
+import { encodePayload } from '../../src/protocol/payload.ts'
+import { connect } from '../../src/testing.ts'
+import { until } from '../support/until.ts'
+
+const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
+const UID = 'u' as Uid
+const ws = defineModule('/ws', {
+  handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid')!),
+})
+
+/** A driver whose answer of what is parked is `answer`'s to give. */
+function slowly(driver: Driver, answer: (read: () => ReturnType<State['parkedFor']>) => unknown): Driver {
+  const state: Driver['state'] = (settings) =>
+    new Proxy(driver.state(settings), {
+      get: (target, name) => {
+        const member: unknown = Reflect.get(target, name)
+        if (typeof member !== 'function') return member
+        if (name === 'parkedFor') return (uid: Uid) => answer(() => target.parkedFor(uid))
+        return member.bind(target) as unknown
+      },
+    })
+  return { state, queue: (settings) => driver.queue(settings) }
+}
+
+/** Two nodes; something is parked for a user, who comes to the first of them. */
+async function startStage(t: TestContext, answer: Parameters<typeof slowly>[1]) {
+  const store = memory()
+  const here = createServer({ modules: [ws], driver: slowly(store, answer), logger: silent, ...SETTINGS })
+  const there = createServer({ modules: [ws], driver: store, logger: silent, ...SETTINGS })
+  const [url] = await Promise.all([here.listen(0), there.listen(0)])
+  const state = store.state({ ...SETTINGS, logger: silent })
+  const push = { type: 'push', id: 'p0' as PushId, payload: encodePayload('parked'), hops: 0, resent: true } as const
+  const to = { type: 'users', users: [] } as const
+  const envelope = { ...push, to, except: undefined, key: undefined }
+  const bytes = binaryCodec.encode({ publisher: '', seq: 0, envelopes: [envelope] })
+  await state.park([{ id: push.id, bytes, users: [{ uid: UID, stamp: 1 }] }], undefined)
+  const [client, other] = await Promise.all([connect(`${url}/ws?uid=${UID}`), connect(`${url}/ws?uid=other`)])
+  t.after(async () => {
+    client.close()
+    other.close()
+    await Promise.all([here.close({ timeout: 100 }), there.close({ timeout: 100 })])
+    await state.close()
+  })
+  return { here, there, client, other }
+}
+
+test('what is pushed to a user who is being handed what was parked comes after it', async (t) => {
+  let letGo!: () => void
+  const asked = new Promise<void>((resolve) => (letGo = resolve))
+  const { here, there, client, other } = await startStage(t, (read) => asked.then(read))
+  await there.cluster.push({ uid: [UID, 'other'] }, 'over the store')
+  const local = here.cluster.push({ uid: [UID, 'other'] }, 'from this node')
+  await until('the other user has both', () => other.received.length === 2)
+  assert.deepEqual(client.received, [])
+  letGo()
+  await local
+  await until('all is there', () => client.received.length === 3)
+  assert.equal(client.received[0], 'parked')
+})
+
+test('nobody waits for what is parked longer than for the first attempt to read it', async (t) => {
+  let attempts = 0
+  let letGo!: () => void
+  const asked = new Promise<void>((resolve) => (letGo = resolve))
+  const { there, client } = await startStage(t, (read) => {
+    if (attempts++ === 0) throw new Error('the store has other things to do')
+    return asked.then(read)
+  })
+  await there.cluster.push({ uid: UID }, 'over the store')
+  await until('it is there', () => client.received.length > 0)
+  letGo()
+  await until('all is there', () => client.received.length === 2)
+  assert.deepEqual(client.received, ['over the store', 'parked'])
+})
