@@ -116,7 +116,7 @@ export class InboxWatch {
 
 async function inboxesOn(master: Redis, which: 'in' | '*'): Promise<Inbox[]> {
   const inboxes: Inbox[] = []
-  const filter = ['MATCH', which === 'in' ? '*:in' : '*:{i:*', 'TYPE', 'stream', 'COUNT', SCANNED_AT_ONCE]
+  const filter = ['MATCH', which === 'in' ? '*:in' : '*:i:*', 'TYPE', 'stream', 'COUNT', SCANNED_AT_ONCE]
   let [cursor, keys]: [string, string[]] = ['0', []]
   do {
     ;[cursor, keys] = (await master.call('SCAN', cursor, ...filter)) as [string, string[]]

@@ -251,7 +251,7 @@ describe('the checker', () => {
   })
 
   describe('behind', () => {
-    const standing = { key: 'flotilla:{i:n0-a}:in', entries: 3, behind: 9_000 }
+    const standing = { key: 'flotilla:{p0}:i:n0-a:in', entries: 3, behind: 9_000 }
 
     it('a node that had too little of the machine, and has not caught up as long again afterwards', () => {
       const made = new HandMade()

@@ -7,7 +7,11 @@ import { parseOptions } from '../../chaos/options.ts'
 import { canSetClocksOff, ClockOffset } from '../../chaos/rig/clock-offset.ts'
 import { InboxWatch } from '../../chaos/rig/inbox-watch.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { Keys } from '../../src/drivers/redis/keys.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { until } from '../support/until.ts'
+
+const INBOX = new Keys('p').inbox('n0-a' as NodeId)
 
 describe('what chaos sees of the inboxes', () => {
   let server: RedisServer
@@ -29,12 +33,7 @@ describe('what chaos sees of the inboxes', () => {
     const watch = new InboxWatch(store, nodes, history, new Clock())
     try {
       const [seconds] = await redis.time()
-      const position = await redis.xadd(
-        'p:{i:n0-a}:in',
-        `${Number(seconds) * 1_000 - 5_000}-0`,
-        'd',
-        '..#17 emitter uid:u1 ..',
-      )
+      const position = await redis.xadd(INBOX, `${Number(seconds) * 1_000 - 5_000}-0`, 'd', '..#17 emitter uid:u1 ..')
       await redis.xadd('p:{all}:in', '*', 'd', '#18 emitter all')
       await until('it has looked', () => history.inboxes.length > 0)
       const [{ slot, entries, behind }] = history.inboxes as [History['inboxes'][number]]
@@ -43,9 +42,9 @@ describe('what chaos sees of the inboxes', () => {
       const standing = await watch.standing()
       deepEqual(
         standing.map(({ key, pushes }) => ({ key, pushes: [...pushes] })),
-        [{ key: 'p:{i:n0-a}:in', pushes: [17] }],
+        [{ key: INBOX, pushes: [17] }],
       )
-      await redis.xdel('p:{i:n0-a}:in', position!)
+      await redis.xdel(INBOX, position!)
       await watch.untilEmpty(10_000)
       deepEqual(await watch.standing(), [])
     } finally {

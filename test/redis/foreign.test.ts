@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { broadcastAllOf, bytesOf, calm, Inbox, opened } from '../contracts/queue/words.ts'
 import { stage } from '../contracts/stage.ts'
@@ -77,7 +78,7 @@ for (const fields of [
     const inbox = new Inbox()
     const stop = queue.consume(node, inbox.handler)
     await queue.publish(node, bytesOf('ours'))
-    await raw.xadd(`${settings.prefix}:{i:${node}}:in`, '*', ...fields)
+    await raw.xadd(new Keys(settings.prefix).inbox(node), '*', ...fields)
     await inbox.received(2)
     queue.ack(node, inbox.entries[1]!.position)
     await queue.flushAcks()
