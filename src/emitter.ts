@@ -81,6 +81,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
       codec,
       publisher,
       locator,
+      ...(state.appendWhereFound && { appendWhereFound: state.appendWhereFound }),
       onUndelivered: () => {},
     })
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })

@@ -2,6 +2,7 @@ import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
 import type { Logger } from '../logger.ts'
 import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
 import type { NodeId } from '../protocol/ids.ts'
+import { stampedWith } from '../protocol/stamps.ts'
 import { Handover } from '../sockets/handover.ts'
 import { Recent } from '../sockets/recent.ts'
 import type { Sequences } from './sequences.ts'
@@ -164,7 +165,7 @@ export class Inbox {
     if (isEmpty(entry)) return this.#taken.has(entry.position) ? 'known' : []
     try {
       const { publisher, seq, envelopes } = this.#codec.decode(entry.bytes)
-      if (this.#sequences.isNew(publisher, seq)) return envelopes
+      if (this.#sequences.isNew(publisher, seq)) return stampedWith(entry.stamp, envelopes)
       return this.#taken.has(entry.position) ? 'known' : []
     } catch (error) {
       return this.#taken.has(entry.position) ? 'known' : this.#setAside(entry, error)

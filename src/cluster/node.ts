@@ -134,7 +134,14 @@ export class ClusterNode {
       codec,
       publisher: membership.process,
       locator: new Locator(state, membership, storeWait),
-      local: { isSelf: (node) => membership.isSelf(node), deliver: (envelope) => local.deliver(envelope) },
+      ...(state.appendWhereFound && { appendWhereFound: state.appendWhereFound }),
+      local: {
+        get self() {
+          return membership.node
+        },
+        isSelf: (node) => membership.isSelf(node),
+        deliver: (envelope) => local.deliver(envelope),
+      },
       park: (push, users, ignored) => parking.park(push, users, ignored),
       onUndelivered,
     })

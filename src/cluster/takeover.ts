@@ -2,9 +2,9 @@ import type { Entry, Queue } from '../drivers/queue.ts'
 import type { State } from '../drivers/state.ts'
 import type { ShutdownReason } from '../api.ts'
 import type { Logger } from '../logger.ts'
-import type { Address, Codec, PushEnvelope } from '../protocol/envelope.ts'
+import type { Address, Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
 import type { Group, NodeId, Uid } from '../protocol/ids.ts'
-import { acrossPartitions } from '../protocol/stamps.ts'
+import { acrossPartitions, stampedWith } from '../protocol/stamps.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { Hub } from '../sockets/hub.ts'
 
@@ -73,7 +73,7 @@ export class Takeover {
 
   /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
   async #resend(node: NodeId, entries: readonly Entry[], findUsers: FindUsers): Promise<void> {
-    const envelopes = entries.flatMap(({ bytes }) => this.#decode(node, bytes)?.envelopes ?? [])
+    const envelopes = entries.flatMap((entry) => this.#envelopesIn(entry, node))
     const copies = envelopes.flatMap((push) => {
       if (push.type !== 'push') return []
       const to = findUsers(push)
@@ -90,12 +90,12 @@ export class Takeover {
     return users.length === 0 ? undefined : { type: 'users', users }
   }
 
-  #decode(node: NodeId, bytes: Uint8Array): ReturnType<Codec['decode']> | undefined {
+  #envelopesIn({ bytes, stamp }: Entry, node: NodeId): readonly Envelope[] {
     try {
-      return this.#codec.decode(bytes)
+      return stampedWith(stamp, this.#codec.decode(bytes).envelopes)
     } catch (error) {
       this.#logger.error({ node, error }, 'an entry of a dead node is not ours and was dropped')
-      return undefined
+      return []
     }
   }
 }

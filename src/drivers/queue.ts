@@ -23,6 +23,8 @@ export interface Entry {
    * before it, unless the store has changed its server.
    */
   readonly at: number
+  /** Of a batch that was appended by `State.appendWhereFound`: the stamp of the one user or group in each of its addresses. */
+  readonly stamp?: number
   /** A broadcast that comes once more, for those who connected since it came first. It is not acked. */
   readonly isReplay?: boolean
 }

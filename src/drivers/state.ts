@@ -139,6 +139,26 @@ export interface Located {
   readonly connections: readonly Route[]
 }
 
+/** One user or one group. */
+export type LoneTarget =
+  | { readonly type: 'user'; readonly uid: Uid }
+  | { readonly type: 'group'; readonly group: Group }
+
+export interface NumberedBatch {
+  readonly publisher: string
+  readonly seq: number
+  /** Its addresses bear no stamp yet: readers are told it beside the batch, see `Entry.stamp`. */
+  readonly bytes: Uint8Array
+}
+
+export interface Found {
+  readonly stamp: number
+  /** Where the batch was appended: everywhere but at the node that it is appended by. */
+  readonly nodes: readonly NodeId[]
+  /** Whether the target is at that node, too. */
+  readonly isHere: boolean
+}
+
 export interface State {
   /**
    * Lists a node and lets it write. MUST have every marker in place, and the lease still standing, when it resolves;
@@ -199,6 +219,14 @@ export interface State {
 
   /** MUST cost one round trip, however much is asked. */
   locate(lookup: Lookup): Promise<Located>
+
+  /**
+   * Where State and Queue lie on one server: finds one user or group and appends a batch to the inbox of each node where it
+   * is, in one step: to all or, where one of them does not take it, to none. Nothing where none was appended: then ask
+   * `locate`, and append to each. Lookups that are asked for later MUST come after it. A batch with the number of an
+   * earlier one of the same publisher MUST NOT be appended again, nor one with a smaller number.
+   */
+  appendWhereFound?(target: LoneTarget, batch: NumberedBatch, self: NodeId | undefined): Promise<Found | undefined>
 
   /** Takes a node out of the routes of users of whom it has no connection: the repair of stale routes. */
   unroute(node: NodeId, uids: readonly Uid[]): Promise<void>

@@ -1,8 +1,10 @@
 import type { Queue, Refused } from '../drivers/queue.ts'
+import type { State } from '../drivers/state.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Address, Codec, Envelope, PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { NodeId, Uid } from '../protocol/ids.ts'
 import type { ParsedTarget } from '../protocol/target.ts'
+import { DirectWay } from './direct-way.ts'
 import { type Courier, Job, type Order } from './job.ts'
 import { Lane, type Outcome, type Settler } from './lane.ts'
 import type { LocatableTarget, Locator } from './locator.ts'
@@ -16,6 +18,7 @@ const STORED: Outcome = { type: 'stored', nodeCount: 1 }
 
 /** What is for this very node goes here, without a detour over the store. An emitter has none. */
 export interface LocalNode {
+  readonly self: NodeId
   isSelf(node: NodeId): boolean
   /** Nothing where it is delivered; else a promise that it will be, or is on its way to where its users have gone. */
   deliver(envelope: Envelope): Promise<unknown> | undefined
@@ -27,6 +30,8 @@ export interface DispatcherInit {
   /** Who numbers the batches. */
   readonly publisher: string
   readonly locator: Locator
+  /** Where lookup and append can be one step. */
+  readonly appendWhereFound?: State['appendWhereFound']
   readonly local?: LocalNode
   /** Keeps a copy for users who are nowhere; returns those who are somewhere by now. An emitter has no need of it. */
   readonly park?: (
@@ -43,19 +48,72 @@ export class Dispatcher implements Courier {
   readonly #init: DispatcherInit
   readonly #lanes = new Map<NodeId, Lane>()
   readonly #broadcasts: Lane
+  readonly #directWay: DirectWay | undefined
+  /** What came while nothing else was under way, and behind it. */
+  #alone: Order[] | undefined
   #underWay = 0
   #whenIdle: (() => void)[] = []
 
   constructor(init: DispatcherInit) {
-    const { queue, codec, publisher } = (this.#init = init)
+    const { queue, codec, publisher, appendWhereFound } = (this.#init = init)
+    this.#directWay = appendWhereFound && new DirectWay(appendWhereFound, codec, publisher)
     this.#broadcasts = new Lane('*' as NodeId, publisher, (batch) => guard(() => queue.publishAll(codec.encode(batch))))
   }
 
   /** Sends first copies to everyone in the target. */
   dispatch(order: Order<ParsedTarget>): void {
     this.#underWay++
-    if (isLocatable(order)) this.#init.locator.ask(new Job(this, order))
-    else this.#broadcasts.add(order.make({ type: 'all' }), new Broadcast(this, order))
+    if (!isLocatable(order)) this.#broadcasts.add(order.make({ type: 'all' }), new Broadcast(this, order))
+    else if (this.#alone !== undefined) this.#alone.push(order)
+    else if (this.#directWay !== undefined && this.#underWay === 1) this.#beginAlone(this.#directWay, order)
+    else this.#locate(order)
+  }
+
+  #locate(order: Order): void {
+    this.#init.locator.ask(new Job(this, order))
+  }
+
+  #beginAlone(way: DirectWay, order: Order): void {
+    this.#alone = [order]
+    queueMicrotask(() => void this.#sendAlone(way))
+  }
+
+  /** One after another takes the direct way as long as each has nobody beside it; then they go together, in order. */
+  async #sendAlone(way: DirectWay): Promise<void> {
+    const { local } = this.#init
+    while (this.#alone?.length === 1 && this.#underWay === 1) {
+      const order = this.#alone[0]!
+      this.#alone = []
+      const self = local?.self
+      try {
+        const shares = await way.send(order, self)
+        if (shares !== undefined) {
+          new Job(this.#afterDirectWay(local, self), order).answered(shares)
+          continue
+        }
+        this.#alone.unshift(order)
+      } catch (error) {
+        order.failed(error)
+        this.ended()
+        continue
+      }
+      break
+    }
+    const orders = this.#alone ?? []
+    this.#alone = undefined
+    for (const each of orders) this.#locate(each)
+  }
+
+  /** All but this node have it. */
+  #afterDirectWay(local: LocalNode | undefined, self: NodeId | undefined): Courier {
+    return {
+      send: (node, envelope, job) => {
+        if (local !== undefined && node === self) this.#deliverHere(local, node, envelope, job)
+        else job.settle(STORED, node, envelope)
+      },
+      sendElsewhere: (node, push, job) => this.sendElsewhere(node, push, job),
+      ended: () => this.ended(),
+    }
   }
 
   /** One envelope for one node that is known already: a reply. */

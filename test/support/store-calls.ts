@@ -4,6 +4,8 @@ interface Call {
   /** In small letters. */
   readonly name: string
   readonly args: readonly string[]
+  /** The client that it came from, by its address. */
+  readonly source: string
 }
 
 /** What one server is asked while it is watched, by MONITOR: by its clients, and by scripts. */
@@ -12,6 +14,7 @@ export class StoreCalls {
   readonly byScripts: Call[] = []
   readonly #monitor: Redis
   readonly #marker: Redis
+  #readCount = 0
 
   private constructor(monitor: Redis, marker: Redis) {
     this.#monitor = monitor
@@ -24,9 +27,17 @@ export class StoreCalls {
     await log.#mark('begins')
     log.#monitor.on('monitor', (_time: string, [name = '', ...args]: string[], source: string) => {
       const calls = source === 'lua' ? log.byScripts : log.byClients
-      if (!args.includes('the log ends')) calls.push({ name: name.toLowerCase(), args })
+      if (args[0]?.startsWith(MARK) !== true) calls.push({ name: name.toLowerCase(), args, source })
     })
     return log
+  }
+
+  /** What clients have asked for until now with a word in it, or some words next to each other. */
+  async naming(...words: readonly string[]): Promise<readonly Call[]> {
+    await this.#mark(`is read ${++this.#readCount} times`)
+    const isNamed = ({ args }: Call): boolean =>
+      args.some((_, start) => words.every((word, index) => args[start + index]?.includes(word)))
+    return this.byClients.filter(isNamed)
   }
 
   /** Ends once all that was asked before is noted. */
@@ -37,8 +48,8 @@ export class StoreCalls {
     this.#monitor.disconnect()
   }
 
-  async #mark(what: 'begins' | 'ends'): Promise<void> {
-    const text = `the log ${what}`
+  async #mark(what: string): Promise<void> {
+    const text = MARK + what
     const seen = new Promise<void>((resolve) => {
       const listen = (_time: string, args: string[]): void => {
         if (args[1] !== text) return
@@ -51,3 +62,5 @@ export class StoreCalls {
     await seen
   }
 }
+
+const MARK = 'the log '

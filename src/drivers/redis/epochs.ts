@@ -18,6 +18,11 @@ export class Epochs {
     if (!this.#known.has(part)) this.#known.set(part, epoch)
   }
 
+  /** What a part bears as long as what it says can be believed. */
+  settled(part: number): string | undefined {
+    return this.#seen.has(part) ? undefined : this.#known.get(part)
+  }
+
   /** Whether what this part says can be believed; `storeNow` is the store's clock, in ms, where it is known. */
   isSettled(part: number, epoch: string | null | undefined, storeNow: number | undefined): boolean {
     if (epoch === null || epoch === undefined) return false

@@ -55,9 +55,12 @@ function reversedBits(byte: number): number {
 /** Every key that we write. What stands in braces decides the slot; a script's keys share one. */
 export class Keys {
   readonly #prefix: string
+  readonly #isCluster: boolean
 
-  constructor(prefix: string) {
+  /** @param isCluster where inboxes lie on several masters; elsewhere the names of all of them begin with `inboxes` */
+  constructor(prefix: string, { isCluster = false } = {}) {
     this.#prefix = prefix
+    this.#isCluster = isCluster
   }
 
   // ---- membership
@@ -87,6 +90,8 @@ export class Keys {
   readonly groupsOf = (partition: number, node: NodeId): string => this.#in(partition, `gi:${node}`)
 
   // ---- inboxes
+  readonly inboxes = (): string => `${this.#prefix}:{i}:i:`
+  readonly lastDirect = (publisher: string): string => `${this.#prefix}:{i}:last:${publisher}`
   readonly inbox = (node: NodeId): string => this.#at(node, 'in')
   readonly sealed = (node: NodeId): string => this.#at(node, 'taken')
   readonly inboxMeta = (node: NodeId): string => this.#at(node, 'm')
@@ -113,6 +118,7 @@ export class Keys {
   readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`
 
   #at(node: NodeId, rest: string): string {
+    if (!this.#isCluster) return `${this.inboxes()}${node}:${rest}`
     return `${this.#prefix}:{${seatTags[seatOf(node)]}}:i:${node}:${rest}`
   }
 

@@ -3,6 +3,7 @@ import type { DriverSettings } from '../driver.ts'
 import type { Entry } from '../queue.ts'
 import type { RedisClient } from './client.ts'
 import { ReaderLine } from './reader-line.ts'
+import { isStamp } from './records.ts'
 
 /** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */
 const READ_COUNT = 16
@@ -24,14 +25,16 @@ export interface StreamPlace {
 }
 
 /**
- * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it; one that is not ours need
- * not. Its id begins with the time in ms (Redis Streams: XADD).
+ * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it, and may have `s`, a stamp;
+ * one that is not ours need not. Its id begins with the time in ms (Redis Streams: XADD).
  */
 export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
-  const [, bytes = Buffer.alloc(0), , taken] = fields
+  const [, bytes = Buffer.alloc(0), , taken, , given] = fields
   const count = Number(taken ?? 0)
   const order = Number.isSafeInteger(count) && count >= 0 ? count : 0
-  return { position: `${id} ${order} ${origin}`, bytes, order, at: Number.parseInt(id, 10) * 1_000 }
+  const entry = { position: `${id} ${order} ${origin}`, bytes, order, at: Number.parseInt(id, 10) * 1_000 }
+  const stamp = Number(given ?? Number.NaN)
+  return isStamp(stamp) ? { ...entry, stamp } : entry
 }
 
 /**

@@ -158,7 +158,7 @@ function areMeta(since: unknown, path: unknown, ip: unknown): boolean {
 }
 
 /** What a batch can carry. */
-function isStamp(stamp: number): boolean {
+export function isStamp(stamp: number): boolean {
   return Number.isSafeInteger(stamp) && stamp >= 0
 }
 

@@ -68,7 +68,7 @@ export class RedisQueue implements Queue {
 
   constructor(store: Store, settings: DriverSettings, durability: Durability) {
     this.#settings = settings
-    this.#keys = new Keys(settings.prefix)
+    this.#keys = new Keys(settings.prefix, { isCluster: store.address.type === 'cluster' })
     this.#client = new RedisClient(store, settings, 'queue')
     const { router } = this.#client
     if (router !== undefined) this.seat = (process) => this.#seat(process, router)

@@ -28,6 +28,7 @@ import {
 import type { Store } from './address.ts'
 import { type Commands, RedisClient } from './client.ts'
 import { Epochs } from './epochs.ts'
+import { DirectAppends } from './direct-appends.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
 import { HotScript, type ScriptCall } from './script-call.ts'
 import { bindLua } from './scripts/bindings.ts'
@@ -36,6 +37,7 @@ import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { type Asked, byPartition, readRoutes, type Told } from './route-reads.ts'
 import { RedisCleaner } from './redis-cleaner.ts'
 import { RedisParking } from './redis-parking.ts'
+import type { Durability } from './replicated-appends.ts'
 import {
   KEEP_GONE,
   readNodeList,
@@ -56,6 +58,7 @@ const UNCONFIRMED_MARKER = 60_000
 const MAX_MEMBERS = 1_000
 
 export class RedisState implements State {
+  readonly appendWhereFound?: NonNullable<State['appendWhereFound']>
   readonly #client: RedisClient
   readonly #keys: Keys
   readonly #settings: DriverSettings
@@ -68,7 +71,7 @@ export class RedisState implements State {
   /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
   #clockOffset: number | undefined
 
-  constructor(store: Store, settings: DriverSettings) {
+  constructor(store: Store, settings: DriverSettings, durability: Durability) {
     this.#settings = settings
     this.#keys = new Keys(settings.prefix)
     this.#client = new RedisClient(store, settings, 'state')
@@ -79,6 +82,14 @@ export class RedisState implements State {
     this.onLoss(() => {
       this.#doubtUntil = performance.now() + this.#grace
     })
+    if (store.address.type === 'cluster' || durability === 'replicated') return
+    const directly = new DirectAppends(this.#client, this.#keys, this.#epochs, settings)
+    this.appendWhereFound = async (...call) => (this.#isInDoubt ? undefined : directly.append(...call))
+  }
+
+  /** What is found nowhere may be what the store has forgotten. */
+  get #isInDoubt(): boolean {
+    return performance.now() < this.#doubtUntil
   }
 
   // ---- membership
@@ -298,7 +309,7 @@ export class RedisState implements State {
         return { ...route(connectionParts[index]!, isThere ? [node] : []), stamp: 0 }
       }),
     }
-    return performance.now() < this.#doubtUntil ? doubted(located) : located
+    return this.#isInDoubt ? doubted(located) : located
   }
 
   /**

@@ -27,7 +27,7 @@ export function redis(options: RedisDriverOptions): Driver {
   const store = { address: parseAddress(url), hasServed: false }
   checkDurability(durability)
   return {
-    state: (settings) => new RedisState(store, settings),
+    state: (settings) => new RedisState(store, settings, durability),
     queue: (settings) => new RedisQueue(store, settings, durability),
   }
 }

@@ -1,0 +1,64 @@
+import { type NodeId, partitionOf } from '../../protocol/ids.ts'
+import type { DriverSettings } from '../driver.ts'
+import type { Found, LoneTarget, NumberedBatch } from '../state.ts'
+import type { RedisClient } from './client.ts'
+import type { Epochs } from './epochs.ts'
+import type { Keys } from './keys.ts'
+import { asBuffer, readNodes } from './records.ts'
+import { HotScript } from './script-call.ts'
+import { directLua } from './scripts/inboxes.ts'
+
+const direct = new HotScript(directLua)
+
+/** Of `storeWait`: by then no call comes that was given up. */
+const KEPT_WAITS = 3
+
+/** Lookup and append in one round trip, on a server that has both. It shares the connection of lookups, and so their order. */
+export class DirectAppends {
+  readonly #client: RedisClient
+  readonly #keys: Keys
+  readonly #epochs: Epochs
+  readonly #settings: DriverSettings
+
+  constructor(client: RedisClient, keys: Keys, epochs: Epochs, settings: DriverSettings) {
+    this.#client = client
+    this.#keys = keys
+    this.#epochs = epochs
+    this.#settings = settings
+  }
+
+  async append(target: LoneTarget, batch: NumberedBatch, self: NodeId | undefined): Promise<Found | undefined> {
+    const partition = partitionOf(target.type === 'user' ? target.uid : target.group)
+    const epoch = this.#epochs.settled(partition)
+    if (epoch === undefined) return undefined
+    const { maxInboxBytes, maxLag = 0, storeWait } = this.#settings
+    const { publisher, seq, bytes } = batch
+    const keys = [this.#keys.epoch(partition), this.#routeOf(target, partition), this.#keys.lastDirect(publisher)]
+    const args = [
+      epoch,
+      this.#keys.inboxes(),
+      self ?? '',
+      seq,
+      KEPT_WAITS * storeWait,
+      asBuffer(bytes),
+      maxInboxBytes,
+      maxLag,
+    ]
+    const answer = await this.#client.call(direct, keys, args)
+    return answer === null ? undefined : found(answer as string, self)
+  }
+
+  #routeOf(target: LoneTarget, partition: number): string {
+    if (target.type === 'user') return this.#keys.route(partition, target.uid)
+    return this.#keys.groupRoute(partition, target.group)
+  }
+}
+
+/** "stamp nodeA nodeB" */
+function found(answer: string, self: NodeId | undefined): Found {
+  const end = answer.indexOf(' ')
+  if (end === -1) return { stamp: Number(answer), nodes: [], isHere: false }
+  const nodes = readNodes(answer.slice(end + 1))
+  const others = nodes.filter((node) => node !== self)
+  return { stamp: Number(answer.slice(0, end)), nodes: others, isHere: others.length < nodes.length }
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict'
+import { after, before, test, type TestContext } from 'node:test'
+import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
+import { redis } from '../../src/drivers/redis/redis.ts'
+import type { DriverSettings } from '../../src/drivers/driver.ts'
+import type { Queue } from '../../src/drivers/queue.ts'
+import type { State } from '../../src/drivers/state.ts'
+import { type NodeId, partitionOf } from '../../src/protocol/ids.ts'
+import { bytesOf, calm, fill, Inbox } from '../contracts/queue/words.ts'
+import { asGroup, asUid, joined, newConnection, stage } from '../contracts/stage.ts'
+import { memberHere, userHere } from '../contracts/state/words.ts'
+import { Host } from '../fuzz/cluster/host.ts'
+import { connect, type TestClient } from '../support/connect.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
+import { StoreCalls } from '../support/store-calls.ts'
+
+/** ms, and long: what a heartbeat costs is none of what a push costs. */
+const HEARTBEAT = 60_000
+const U = { type: 'user', uid: asUid('u') } as const
+const G = { type: 'group', group: asGroup('g') } as const
+
+let server: RedisServer
+let raw: Redis
+before(async () => {
+  server = await startRedis()
+  raw = new Redis(server.url)
+})
+after(async () => {
+  raw.disconnect()
+  await server.stop()
+})
+
+async function startHosts(t: TestContext, prefix: string, count: number): Promise<Host[]> {
+  const driver = redis({ url: server.url })
+  const names = Array.from({ length: count }, (_, n) => `n${n}`)
+  const hosts = await Promise.all(names.map((name) => Host.start(driver, prefix, name, HEARTBEAT)))
+  t.after(() => Promise.all(hosts.map((host) => host.server.close({ timeout: 100 }))))
+  return hosts
+}
+
+/** What the store is asked for while something is pushed, and its receivers have it. */
+async function callsOf(push: () => Promise<unknown>, receivers: readonly TestClient[]): Promise<StoreCalls> {
+  const counts = receivers.map(({ texts }) => texts.length)
+  const calls = await StoreCalls.start(server.url)
+  await push()
+  await Promise.all(receivers.map((client, index) => client.waitFor(counts[index]! + 1)))
+  await calls.stop()
+  return calls
+}
+
+const lookups = ({ byClients }: StoreCalls): number => byClients.filter(({ name }) => name === 'mget').length
+const carriers = ({ byClients }: StoreCalls, text: string): number =>
+  byClients.filter(({ args }) => args.some((arg) => arg.includes(text))).length
+
+test('a push alone costs one call, to a user as to a group, whether here or elsewhere', async (t) => {
+  const [a, b, c] = (await startHosts(t, 'alone', 3)) as [Host, Host, Host]
+  const clients = await Promise.all([a, b, c].map(({ url }, n) => connect(url, { uid: `u${n}`, groups: ['g'] })))
+  const cases: readonly [unknown, readonly TestClient[], number][] = [
+    [{ uid: 'u1' }, [clients[1]!], 1],
+    [{ group: 'g' }, clients, 1],
+    [{ uid: 'u0' }, [clients[0]!], 1],
+  ]
+  const { cluster } = a.server
+  // The epochs of their partitions are known from the start.
+  for (const [n, [target, receivers, count]] of cases.entries()) {
+    const calls = await callsOf(() => cluster.push(target as { uid: string }, `text ${n}`), receivers)
+    assert.equal(lookups(calls), 0)
+    assert.equal(carriers(calls, `text ${n}`), count)
+    for (const { texts } of receivers) assert.equal(texts.at(-1), `text ${n}`)
+  }
+  const nobody = await cluster.push({ uid: 'nobody' }, 'anybody?')
+  assert.deepEqual(nobody.offline, ['nobody'])
+  for (const client of clients) client.socket.terminate()
+})
+
+test('pushes of one moment go together, and everything keeps its order', async (t) => {
+  const [a, b] = (await startHosts(t, 'order', 2)) as [Host, Host]
+  const client = await connect(b.url, { uid: 'u', groups: ['g'] })
+  const texts: string[] = []
+  for (let round = 0; round < 60; round++) {
+    const pushes = Array.from({ length: 1 + (round % 3) }, (_, n) => {
+      texts.push(`${round}.${n}`)
+      return a.server.cluster.push({ uid: 'u' }, `${round}.${n}`)
+    })
+    // Some rounds begin while the one before is under way.
+    if (round % 4 === 0) await Promise.all(pushes)
+    else await new Promise((resolve) => void setImmediate(resolve))
+  }
+  await client.waitFor(texts.length)
+  assert.deepEqual(client.texts, texts)
+  client.socket.terminate()
+})
+
+test('a driver whose inboxes lie elsewhere, or whose appends have to be replicated, has no such way', async (t) => {
+  const drivers = [redis({ url: 'redis+cluster://127.0.0.1:1' }), redis({ url: server.url, durability: 'replicated' })]
+  for (const driver of drivers) assert.equal(stage(t, { driver }, calm).state().appendWhereFound, undefined)
+})
+
+// ---- what State promises of it
+
+interface Parts {
+  readonly settings: DriverSettings
+  readonly state: State
+  readonly queue: Queue
+  readonly self: NodeId
+  readonly other: NodeId
+  /** What came to the other node. */
+  readonly inbox: Inbox
+  append(seq: number, text: string, target?: typeof U | typeof G): ReturnType<NonNullable<State['appendWhereFound']>>
+}
+
+async function startParts(t: TestContext, maxInboxBytes = 1_000): Promise<Parts> {
+  const parts = stage(t, { driver: redis({ url: server.url }) }, { ...calm, maxInboxBytes })
+  const { settings } = parts
+  const [state, queue] = [parts.state(), parts.queue()]
+  const [self, other] = [await joined(state), await joined(state)]
+  await Promise.all([queue.open(self), queue.open(other)])
+  const inbox = new Inbox()
+  const stop = queue.consume(other, inbox.handler)
+  t.after(stop)
+  const append: Parts['append'] = (seq, text, target = U) =>
+    state.appendWhereFound!(target, { publisher: 'p', seq, bytes: bytesOf(text) }, self)
+  return { settings, state, queue, self, other, inbox, append }
+}
+
+test('it appends to every inbox but that of its own node, and tells the stamp beside the batch', async (t) => {
+  const { state, self, other, inbox, append } = await startParts(t)
+  const connection = newConnection('u')
+  for (const node of [self, other]) await state.apply(node, [userHere('u', [connection]), memberHere('g', connection)])
+  const located = await state.locate({ uids: [U.uid], groups: [G.group], connections: [] })
+  const [user, group] = [located.uids[0]!, located.groups[0]!]
+  assert.deepEqual(await append(1, 'm1'), { stamp: user.stamp, nodes: [other], isHere: true })
+  assert.deepEqual(await append(2, 'm2', G), { stamp: group.stamp, nodes: [other], isHere: true })
+  await inbox.received(2)
+  assert.deepEqual(inbox.texts, ['m1', 'm2'])
+  assert.deepEqual(
+    inbox.entries.map(({ stamp }) => stamp),
+    [user.stamp, group.stamp],
+  )
+})
+
+test('asked twice, or too late, it appends once', async (t) => {
+  const { state, other, inbox, append } = await startParts(t)
+  await state.apply(other, [userHere('u')])
+  const first = await append(2, 'm2')
+  assert.deepEqual(await append(2, 'm2'), first)
+  assert.equal(await append(1, 'm1'), undefined)
+  await append(3, 'm3')
+  await inbox.received(2)
+  assert.deepEqual(inbox.texts, ['m2', 'm3'])
+})
+
+test('what it left to the usual way it does not append later', async (t) => {
+  const { state, self, other, inbox, append, queue } = await startParts(t, 100)
+  await state.apply(other, [userHere('u')])
+  assert.ok((await fill(() => queue.publish(self, bytesOf('x'.repeat(60))), 60)) > 0)
+  await state.apply(self, [memberHere('g', newConnection())])
+  await state.apply(other, [memberHere('g', newConnection())])
+  // Full here: nothing goes there either.
+  const { appendWhereFound } = state
+  const batch = { publisher: 'q', seq: 1, bytes: bytesOf('y'.repeat(60)) }
+  assert.equal(await appendWhereFound!(G, batch, undefined), undefined)
+  assert.equal(await appendWhereFound!(G, batch, self), undefined)
+  await append(1, 'last')
+  await inbox.received(1)
+  assert.deepEqual(inbox.texts, ['last'])
+})
+
+test('where a part of State was lost it says nothing', async (t) => {
+  const { state, other, inbox, append, settings } = await startParts(t)
+  await state.apply(other, [userHere('u')])
+  await append(1, 'before')
+  await inbox.received(1)
+  await raw.del(new Keys(settings.prefix).epoch(partitionOf('u')))
+  assert.equal(await append(2, 'after'), undefined)
+})
