@@ -52,10 +52,12 @@ export class Takeover {
       await this.#queue.seal(node)
       const members = await this.#state.groupsOn(node)
       // First nobody is listed there any more: how long the inbox takes does not matter to that.
-      await this.#state.clean(node)
+      await this.#state.unlist(node)
       // This node's own connections have closed before: only the hub still knows who they were.
       const findUsers: FindUsers = node === by ? (push) => this.#departedFrom(push) : (push) => usersIn(push, members)
       await this.#queue.drain(node, (entries) => this.#resend(node, entries, findUsers))
+      // Only now: who takes over after this node asks for the groups once more.
+      await this.#state.clean(node)
       await this.#queue.replayAll(node)
       await this.#queue.destroy(node)
       await this.#state.forget(node)

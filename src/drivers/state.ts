@@ -208,6 +208,12 @@ export interface State {
    */
   fence(node: NodeId): Promise<void>
 
+  /**
+   * Takes a fenced node out of every lookup and list. `groupsOn` MUST still know who was in its groups, until it is cleaned.
+   * MUST be safe twice, and beside others.
+   */
+  unlist(node: NodeId): Promise<void>
+
   /** Removes what a fenced node had written: bindings, memberships, everything. MUST be safe twice, and beside others. */
   clean(node: NodeId): Promise<void>
 

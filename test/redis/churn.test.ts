@@ -131,6 +131,22 @@ test('pushes that a dead node took cost a fifth of a call each, whether their us
   for (const client of [...elsewhere, back]) client.socket.terminate()
 })
 
+test('who takes over after a node that died over it still knows who was in the groups', async (t) => {
+  const [a, b] = (await startHosts(t, 'twice', 2)) as [Host, Host]
+  const connection = newConnection('u')
+  const ghost = await startGhost(t, 'twice', [userHere('u', [connection]), memberHere('g', connection)])
+  await b.server.cluster.push({ group: 'g' }, 'to the group')
+  a.plug.haltAfter('unlist', 600_000)
+  void a.server.cluster.evict(ghost).catch(() => {})
+  await until('it is listed nowhere', async () => (await memberCount(b, 'g')) === 0)
+  await a.kill()
+  await b.server.cluster.evict(ghost)
+  const back = await connect(b.url, { uid: 'u' })
+  await back.waitFor(1)
+  assert.deepEqual(back.texts, ['to the group'])
+  back.socket.terminate()
+})
+
 test('pushes to a group whose members were all on a dead node wait for them in each partition once', async (t) => {
   const [a] = (await startHosts(t, 'room', 1)) as [Host]
   const uids = named('u', 2_000)

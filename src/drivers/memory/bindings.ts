@@ -16,6 +16,8 @@ export class Bindings {
   readonly #users = new Map<Uid, User>()
   readonly #groups = new Map<Group, Crowd>()
   readonly #connections = new Map<ConnectionId, NodeId>()
+  /** Who was in the groups of nodes that are not listed any more. */
+  readonly #groupsOfUnlisted = new Map<NodeId, Map<Group, Uid[]>>()
   readonly #micros: () => number
   /** Counts over all users and groups, which is more than is asked. */
   #stamp: number
@@ -44,7 +46,17 @@ export class Bindings {
     }
   }
 
+  unlist(node: NodeId): void {
+    if (!this.#groupsOfUnlisted.has(node)) this.#groupsOfUnlisted.set(node, this.groupsOn(node))
+    this.#remove(node)
+  }
+
   clean(node: NodeId): void {
+    this.#groupsOfUnlisted.delete(node)
+    this.#remove(node)
+  }
+
+  #remove(node: NodeId): void {
     this.#nextStamp()
     for (const uid of this.#users.keys()) this.#removeUser(node, uid)
     for (const [group, crowd] of this.#groups) {
@@ -69,6 +81,8 @@ export class Bindings {
   }
 
   groupsOn(node: NodeId): Map<Group, Uid[]> {
+    const kept = this.#groupsOfUnlisted.get(node)
+    if (kept !== undefined) return kept
     const found = new Map<Group, Uid[]>()
     for (const [group, crowd] of this.#groups) {
       const uids = crowd.uidsOn(node)

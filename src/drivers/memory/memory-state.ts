@@ -67,6 +67,11 @@ export class MemoryState implements State {
     this.#assertOpen()
   }
 
+  async unlist(node: NodeId): Promise<void> {
+    this.#assertOpen()
+    if (!this.#store.nodes.has(node)) this.#store.bindings.unlist(node)
+  }
+
   async clean(node: NodeId): Promise<void> {
     this.#assertOpen()
     if (!this.#store.nodes.has(node)) this.#store.bindings.clean(node)

@@ -23,13 +23,22 @@ export class RedisCleaner {
     this.#keys = keys
   }
 
-  async clean(node: NodeId): Promise<void> {
+  /** All but who was in its groups. */
+  unlist(node: NodeId): Promise<void> {
+    return this.#remove(node, { keepsMembers: true })
+  }
+
+  clean(node: NodeId): Promise<void> {
+    return this.#remove(node, { keepsMembers: false })
+  }
+
+  async #remove(node: NodeId, { keepsMembers }: { keepsMembers: boolean }): Promise<void> {
     const [fields, groups] = await Promise.all([
       forAllPartitions(this.#client, (redis, partition) => redis.hkeys(this.#keys.holdings(partition, node))),
       this.#groupsOf(node),
     ])
     await aFewAtATime((partition) =>
-      this.#cleanPartition(node, partition, fields[partition] as string[], groups[partition]!),
+      this.#cleanPartition(node, partition, fields[partition] as string[], groups[partition]!, keepsMembers),
     )
   }
 
@@ -53,6 +62,7 @@ export class RedisCleaner {
     partition: number,
     fields: readonly string[],
     groups: readonly Group[],
+    keepsMembers: boolean,
   ): Promise<void> {
     const keys = this.#keys
     const uids = fields.flatMap((field) => uidOfField(field) ?? [])
@@ -66,7 +76,7 @@ export class RedisCleaner {
         ...rooms.map((group) => keys.groupRoute(partition, group)),
         ...rooms.map((group) => keys.groupMembers(partition, group, node)),
       ]
-      const args = [node, isLast ? 1 : 0, users.length, ...users.map(userField), ...rooms]
+      const args = [node, isLast ? 1 : 0, keepsMembers ? 1 : 0, users.length, ...users.map(userField), ...rooms]
       await this.#client.run((redis) => redis.fltClean(all.length, ...all, ...args))
     }
   }

@@ -191,6 +191,10 @@ export class RedisState implements State {
     await this.#client.run((redis) => redis.fltForget(version(), gone(), claims(), changes(), node, KEEP_GONE))
   }
 
+  async unlist(node: NodeId): Promise<void> {
+    await this.#cleaner.unlist(node)
+  }
+
   async clean(node: NodeId): Promise<void> {
     await this.#cleaner.clean(node)
   }

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import type { ConnectionRecord, State } from '../../../src/drivers/state.ts'
 import type { NodeId } from '../../../src/protocol/ids.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
-import { asGroup, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
-import { appliedTo, calm, memberHere, memberGone, routesOf, whereIsGroup } from './words.ts'
+import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
+import { appliedTo, calm, memberHere, memberGone, routesOf, userHere, whereIsGroup } from './words.ts'
 
 export function groups(candidate: () => Candidate): void {
   describe('groups', { concurrency: CONCURRENCY }, () => {
@@ -72,6 +72,31 @@ export function groups(candidate: () => Candidate): void {
       await one.fence(node)
       await one.clean(node)
       for (const group of names) assert.equal((await one.members(group, 10)).memberCount, 0)
+    })
+
+    it('of a node that is not listed any more are known until it is cleaned', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const node = await joined(one)
+      const [u1, u2] = [newConnection('u1'), newConnection('u2')]
+      await one.apply(node, [userHere('u1', [u1]), memberHere('a', u1), memberHere('b', u1), memberHere('b', u2)])
+      await one.evict(node, 'evicted', node)
+      await one.fence(node)
+      for (let time = 0; time < 2; time++) {
+        await one.unlist(node)
+        const located = await one.locate({ uids: [asUid('u1')], groups: [asGroup('a')], connections: [] })
+        assert.deepEqual(
+          [...located.uids, ...located.groups].flatMap(({ nodes }) => nodes),
+          [],
+        )
+        assert.equal((await one.members(asGroup('b'), 10)).memberCount, 0)
+        const groups = [...(await one.groupsOn(node))].map(([group, uids]) => [group, uids.toSorted()])
+        assert.deepEqual(groups.toSorted(), [
+          ['a', ['u1']],
+          ['b', ['u1', 'u2']],
+        ])
+      }
+      await one.clean(node)
+      assert.equal((await one.groupsOn(node)).size, 0)
     })
 
     for (const limit of [1, 7, 29, 30, 31]) {

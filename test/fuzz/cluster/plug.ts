@@ -4,7 +4,17 @@ import type { Entry } from '../../../src/drivers/queue.ts'
 import { FlotillaError } from '../../../src/errors.ts'
 
 /** What a takeover does at the store, in this order. */
-export const TAKEOVER_STEPS = ['evict', 'fence', 'claim', 'seal', 'clean', 'drain', 'destroy', 'forget'] as const
+export const TAKEOVER_STEPS = [
+  'evict',
+  'fence',
+  'claim',
+  'seal',
+  'unlist',
+  'drain',
+  'clean',
+  'destroy',
+  'forget',
+] as const
 export type TakeoverStep = (typeof TAKEOVER_STEPS)[number]
 
 type Gate =

@@ -195,10 +195,10 @@ return found`,
   // \`UNLINK\` frees what is large beside the commands of others.
   fltClean: {
     lua: `${NOW}${INT}${STAMPS}${WITHOUT}
--- KEYS holdings epoch groupsOf route… groupRoute… groupMembers…; ARGV node isLast userCount field… group…
+-- KEYS holdings epoch groupsOf route… groupRoute… groupMembers…; ARGV node isLast keepsMembers userCount field… group…
 if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
-local node, users = ARGV[1], tonumber(ARGV[3])
-local groups = #ARGV - 3 - users
+local node, keepsMembers, users = ARGV[1], ARGV[3] == '1', tonumber(ARGV[4])
+local groups = #ARGV - 4 - users
 if users > 0 then
   local routes, empty = redis.call('MGET', unpack(KEYS, 4, 3 + users)), {}
   for at = 1, users do
@@ -207,14 +207,19 @@ if users > 0 then
     elseif listed then redis.call('SET', KEYS[3 + at], string.sub(others, 2)) end
   end
   if #empty > 0 then redis.call('DEL', unpack(empty)) end
-  redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + users))
+  redis.call('HDEL', KEYS[1], unpack(ARGV, 5, 4 + users))
 end
 if groups > 0 then
   for at = 4 + users, 3 + users + groups do redis.call('HDEL', KEYS[at], node) end
-  redis.call('UNLINK', unpack(KEYS, 4 + users + groups, #KEYS))
-  redis.call('SREM', KEYS[3], unpack(ARGV, 4 + users, #ARGV))
+  if not keepsMembers then
+    redis.call('UNLINK', unpack(KEYS, 4 + users + groups, #KEYS))
+    redis.call('SREM', KEYS[3], unpack(ARGV, 5 + users, #ARGV))
+  end
 end
-if ARGV[2] == '1' then redis.call('UNLINK', KEYS[1], KEYS[3]) end
+if ARGV[2] == '1' then
+  redis.call('UNLINK', KEYS[1])
+  if not keepsMembers then redis.call('UNLINK', KEYS[3]) end
+end
 if epoch and users + groups > 0 then
   nextStamp()
   keepStamp()
