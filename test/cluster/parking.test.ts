@@ -8,13 +8,10 @@ test('pushes that a dead node took arrive when their users come back, however ma
   const phone = await connect(a, { uid: 'u', groups: ['g'] })
   const other = await connect(b, { uid: 'other', groups: ['g'] })
   a.pause()
-  const ids: string[] = []
-  for (let index = 0; index < 5; index++) {
-    const answer = await push(b, { uid: 'u', message: `m${index}` })
-    assert.deepEqual(answer.offline, [])
-    ids.push(answer.id)
-  }
-  await push(b, { group: 'g', message: 'to the group' })
+  // All at once: it must not be missed before it was sent the last of them.
+  const messages = Array.from({ length: 5 }, (_, index) => ({ uid: 'u', message: `m${index}` }))
+  const answers = await Promise.all([...messages, { group: 'g', message: 'to the group' }].map((each) => push(b, each)))
+  for (const { offline } of answers) assert.deepEqual(offline, [])
   await a.kill9()
   phone.socket.terminate()
   await untilGone(c, a)
@@ -33,11 +30,11 @@ test('pushes that a dead node took arrive when their users come back, however ma
 
 test('what was parked for the users of a node that slept reaches them when it wakes, whatever it writes first', async (t) => {
   const { a, b, connect } = await startFleet(t)
-  const clients = await Promise.all(Array.from({ length: 20 }, (_, index) => connect(a, { uid: `u${index}` })))
+  const uids = Array.from({ length: 20 }, (_, index) => `u${index}`)
+  const clients = await Promise.all(uids.map((uid) => connect(a, { uid })))
   a.pause()
-  for (let round = 0; round < 3; round++) {
-    for (const [index] of clients.entries()) await push(b, { uid: `u${index}`, message: `m${round}` })
-  }
+  // Few pushes: it must not be missed before it was sent the last of them.
+  for (const message of ['m0', 'm1', 'm2']) assert.deepEqual((await push(b, { uid: uids, message })).offline, [])
   await untilGone(b, a)
   // What it finds in its sockets when it wakes has users written again before all the others are.
   await Promise.all(clients.map((_, index) => connectLater(index)))
