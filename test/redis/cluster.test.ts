@@ -9,7 +9,7 @@ import { elapse, until } from '../support/until.ts'
 import { atEnd, client, Load, startEmitter, startServer } from './stage.ts'
 import { Redis } from 'ioredis'
 
-const keys = new Keys('flotilla')
+const keys = new Keys('flotilla', { isCluster: true })
 const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
 
 /** A key of the slot that holds who is where of a user. */

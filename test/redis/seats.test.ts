@@ -19,7 +19,7 @@ import { startRedis, type RedisServer } from '../support/redis.ts'
 import { startServer } from './stage.ts'
 
 const SLOTS = 16_384
-const keys = new Keys('flotilla')
+const keys = new Keys('flotilla', { isCluster: true })
 
 /** How many times the mean the busiest of several masters has. */
 function unevenness(nodes: readonly NodeId[], masterOf: (slot: number) => number, masterCount: number): number {
