@@ -1,58 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
-import type { Queue } from '../../src/drivers/queue.ts'
-import { createServer, defineModule } from '../../src/index.ts'
+import { createServer } from '../../src/index.ts'
 import { silent } from '../../src/logger.ts'
-import { binaryCodec } from '../../src/protocol/binary-codec.ts'
-import type { NodeId, PushId, Uid } from '../../src/protocol/ids.ts'
-import { encodePayload } from '../../src/protocol/payload.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { connect } from '../../src/testing.ts'
 import { until } from '../support/until.ts'
+import { driverWith, pushesTo, trusting } from './words.ts'
 
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
-const ws = defineModule('/ws', {
-  handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid')!),
-})
-
-/** A driver whose appends to some inboxes wait. */
-function slowTo(driver: Driver, waits: (node: NodeId) => Promise<void> | undefined): Driver {
-  const queue: Driver['queue'] = (settings) =>
-    new Proxy(driver.queue(settings), {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        if (name !== 'publish') return member.bind(target) as unknown
-        return async (...args: Parameters<Queue['publish']>) => {
-          await waits(args[0])
-          return target.publish(...args)
-        }
-      },
-    })
-  return { state: (settings) => driver.state(settings), queue }
-}
-
-let seq = 0
-/** Pushes to users as one publisher appends them, located long ago. */
-function pushesTo(uids: readonly string[], text: string): Uint8Array {
-  const envelopes = uids.map((uid) => {
-    const to = { type: 'users' as const, users: [{ uid: uid as Uid, stamp: 1 }] }
-    const id = `test-${text}-${uid}` as PushId
-    const push = { type: 'push' as const, id, to, payload: encodePayload(text), hops: 0, resent: false }
-    return { ...push, except: undefined, key: undefined }
-  })
-  return binaryCodec.encode({ publisher: 'test', seq: ++seq, envelopes })
-}
-
 test('what goes after one user waits for nobody else, however long another is on the way', async (t) => {
   const store = memory()
   let slow: NodeId | undefined
   let letGo!: () => void
   const held = new Promise<void>((resolve) => (letGo = resolve))
-  const driver = slowTo(store, (node) => (node === slow ? held : undefined))
-  const left = createServer({ modules: [ws], driver, logger: silent, ...SETTINGS })
-  const others = [1, 2].map(() => createServer({ modules: [ws], driver: store, logger: silent, ...SETTINGS }))
+  const driver = driverWith(store, {
+    queue: (queue) => ({
+      publish: async (node, ...rest) => {
+        if (node === slow) await held
+        return queue.publish(node, ...rest)
+      },
+    }),
+  })
+  const left = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })
+  const others = [1, 2].map(() => createServer({ modules: [trusting], driver: store, logger: silent, ...SETTINGS }))
   await left.listen(0)
   const urls = await Promise.all(others.map((server) => server.listen(0)))
   const [ann, bob] = await Promise.all([connect(`${urls[0]}/ws?uid=ann`), connect(`${urls[1]}/ws?uid=bob`)])

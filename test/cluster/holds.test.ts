@@ -1,41 +1,29 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { State } from '../../src/drivers/state.ts'
-import { createServer, defineModule } from '../../src/index.ts'
+import { createServer } from '../../src/index.ts'
 import { silent } from '../../src/logger.ts'
 import { binaryCodec } from '../../src/protocol/binary-codec.ts'
 import type { PushId, Uid } from '../../src/protocol/ids.ts'
 import { encodePayload } from '../../src/protocol/payload.ts'
 import { connect } from '../../src/testing.ts'
 import { until } from '../support/until.ts'
+import { driverWith, trusting } from './words.ts'
 
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
 const UID = 'u' as Uid
-const ws = defineModule('/ws', {
-  handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid')!),
-})
-
-/** A driver whose answer of what is parked is `answer`'s to give. */
-function slowly(driver: Driver, answer: (read: () => ReturnType<State['parkedFor']>) => unknown): Driver {
-  const state: Driver['state'] = (settings) =>
-    new Proxy(driver.state(settings), {
-      get: (target, name) => {
-        const member: unknown = Reflect.get(target, name)
-        if (typeof member !== 'function') return member
-        if (name === 'parkedFor') return (uid: Uid) => answer(() => target.parkedFor(uid))
-        return member.bind(target) as unknown
-      },
-    })
-  return { state, queue: (settings) => driver.queue(settings) }
-}
-
 /** Two nodes; something is parked for a user, who comes to the first of them. */
-async function startStage(t: TestContext, answer: Parameters<typeof slowly>[1]) {
+async function startStage(
+  t: TestContext,
+  answer: (read: () => ReturnType<State['parkedFor']>) => ReturnType<State['parkedFor']>,
+) {
   const store = memory()
-  const here = createServer({ modules: [ws], driver: slowly(store, answer), logger: silent, ...SETTINGS })
-  const there = createServer({ modules: [ws], driver: store, logger: silent, ...SETTINGS })
+  const driver = driverWith(store, {
+    state: (state) => ({ parkedFor: (uid) => answer(() => state.parkedFor(uid)) }),
+  })
+  const here = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })
+  const there = createServer({ modules: [trusting], driver: store, logger: silent, ...SETTINGS })
   const [url] = await Promise.all([here.listen(0), there.listen(0)])
   const state = store.state({ ...SETTINGS, logger: silent })
   const push = { type: 'push', id: 'p0' as PushId, payload: encodePayload('parked'), hops: 0, resent: true } as const

@@ -1,36 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memory } from '../../src/drivers/memory/memory.ts'
-import { createServer, defineModule } from '../../src/index.ts'
+import { createServer } from '../../src/index.ts'
 import { silent } from '../../src/logger.ts'
-import { binaryCodec } from '../../src/protocol/binary-codec.ts'
-import type { NodeId, PushId, Uid } from '../../src/protocol/ids.ts'
-import { encodePayload } from '../../src/protocol/payload.ts'
+import type { NodeId } from '../../src/protocol/ids.ts'
 import { connect } from '../../src/testing.ts'
 import { fill } from '../contracts/queue/words.ts'
 import { Plug } from '../fuzz/cluster/plug.ts'
 import { until } from '../support/until.ts'
+import { pushesTo, trusting } from './words.ts'
 
 const TIMES = { heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000 }
 const BOUND = 16 * 1024
-const ws = defineModule('/ws', {
-  handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid')!),
-})
-
-let seq = 0
-/** A push to a user as one publisher appends it, located long ago. */
-function pushTo(uid: string, text: string): Uint8Array {
-  const to = { type: 'users' as const, users: [{ uid: uid as Uid, stamp: 1 }] }
-  const id = `test-${++seq}` as PushId
-  const push = { type: 'push' as const, id, to, payload: encodePayload(text), hops: 0, resent: false }
-  return binaryCodec.encode({ publisher: 'test', seq, envelopes: [{ ...push, except: undefined, key: undefined }] })
-}
-
 test('two full inboxes whose oldest entries are to be sent on to each other are worked off', async (t) => {
   const store = memory()
   const settings = { prefix: 'p', ...TIMES, maxInboxBytes: BOUND }
   const plugs = [new Plug(store), new Plug(store)] as const
-  const [a, b] = plugs.map(({ driver }) => createServer({ modules: [ws], driver, ...settings }))
+  const [a, b] = plugs.map(({ driver }) => createServer({ modules: [trusting], driver, ...settings }))
   const urls = await Promise.all([a!, b!].map((server) => server.listen(0)))
   const [ann, bob] = await Promise.all([connect(`${urls[0]}/ws?uid=ann`), connect(`${urls[1]}/ws?uid=bob`)])
   const queue = store.queue({ ...settings, logger: silent })
@@ -46,10 +32,10 @@ test('two full inboxes whose oldest entries are to be sent on to each other are 
     [b!.cluster.self as NodeId, 'bob', 'ann'],
   ] as const
   for (const [node, here, elsewhere] of inboxes) {
-    assert.equal(await queue.publish(node, pushTo(elsewhere, 'you have moved')), 'stored')
+    assert.equal(await queue.publish(node, pushesTo([elsewhere], 'you have moved')), 'stored')
     // No room is left for anything that is as long as the first.
     for (const text of ['x'.repeat(1_024), 'x']) {
-      assert.ok((await fill(() => queue.publish(node, pushTo(here, text)), 1)) > 0)
+      assert.ok((await fill(() => queue.publish(node, pushesTo([here], text)), 1)) > 0)
     }
   }
   for (const plug of plugs) plug.letGo()
@@ -58,7 +44,7 @@ test('two full inboxes whose oldest entries are to be sent on to each other are 
   }
   for (const [node, here] of inboxes) {
     // As large as its bound: only an empty one takes it.
-    const last = pushTo(here, 'y'.repeat(BOUND))
+    const last = pushesTo([here], 'y'.repeat(BOUND))
     await until('its inbox is empty', async () => (await queue.publish(node, last)) === 'stored')
   }
 })
