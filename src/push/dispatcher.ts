@@ -74,34 +74,36 @@ export class Dispatcher implements Courier {
   }
 
   #beginAlone(way: DirectWay, order: Order): void {
-    this.#alone = [order]
-    queueMicrotask(() => void this.#sendAlone(way))
+    const orders = [order]
+    this.#alone = orders
+    queueMicrotask(() => void this.#sendAlone(way, orders))
   }
 
   /** One after another takes the direct way as long as each has nobody beside it; then they go together, in order. */
-  async #sendAlone(way: DirectWay): Promise<void> {
-    const { local } = this.#init
-    while (this.#alone?.length === 1 && this.#underWay === 1) {
-      const order = this.#alone[0]!
-      this.#alone = []
-      const self = local?.self
-      try {
-        const shares = await way.send(order, self)
-        if (shares !== undefined) {
-          new Job(this.#afterDirectWay(local, self), order).answered(shares)
-          continue
-        }
-        this.#alone.unshift(order)
-      } catch (error) {
-        order.failed(error)
-        this.ended()
-        continue
-      }
+  async #sendAlone(way: DirectWay, orders: Order[]): Promise<void> {
+    while (orders.length === 1 && this.#underWay === 1) {
+      const order = orders.pop()!
+      if (await this.#sendDirectly(way, order)) continue
+      orders.unshift(order)
       break
     }
-    const orders = this.#alone ?? []
     this.#alone = undefined
-    for (const each of orders) this.#locate(each)
+    for (const order of orders) this.#locate(order)
+  }
+
+  /** False where it has to go the usual way. */
+  async #sendDirectly(way: DirectWay, order: Order): Promise<boolean> {
+    const { local } = this.#init
+    const self = local?.self
+    try {
+      const shares = await way.send(order, self)
+      if (shares === undefined) return false
+      new Job(this.#afterDirectWay(local, self), order).answered(shares)
+    } catch (error) {
+      order.failed(error)
+      this.ended()
+    }
+    return true
   }
 
   /** All but this node have it. */
