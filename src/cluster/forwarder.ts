@@ -43,7 +43,8 @@ export class Forwarder {
   readonly #init: ForwarderInit
   #waiting: Part[] = []
   #isRunning = false
-  readonly #underWay = new Set<Promise<void>>()
+  /** Something that was under way has ended. */
+  #wake = (): void => {}
   /** Users to whom something is under way, with how many. */
   readonly #busy = new Map<Uid, number>()
   /** The same with what waits, and who waits until all of it has been tried. */
@@ -76,8 +77,8 @@ export class Forwarder {
     while (this.#waiting.length > 0) {
       const lot = this.#takeFree()
       const repaired = this.#repairRoutes(lot)
-      const sent = lot.map((part) => this.#follow(this.#send(part, repaired)))
-      await atMost(PATIENCE, lot.length > 0 ? Promise.all(sent) : Promise.race(this.#underWay))
+      const sent = lot.map((part) => this.#send(part, repaired))
+      await atMost(PATIENCE, lot.length > 0 ? Promise.all(sent) : new Promise<void>((wake) => (this.#wake = wake)))
     }
     this.#isRunning = false
   }
@@ -101,11 +102,6 @@ export class Forwarder {
     return lot
   }
 
-  #follow(work: Promise<void>): Promise<void> {
-    this.#underWay.add(work)
-    return work.finally(() => this.#underWay.delete(work))
-  }
-
   /** Never rejects. */
   async #send({ forward, users }: Part, repaired: Promise<void>): Promise<void> {
     const { push, isExtra } = forward
@@ -116,6 +112,7 @@ export class Forwarder {
       forward.failure ??= { error }
     }
     for (const { uid } of users) this.#leave(uid)
+    this.#wake()
     forward.left -= users.length
     if (forward.left > 0) return
     if (forward.failure === undefined) forward.resolve()

@@ -153,10 +153,8 @@ export interface NumberedBatch {
 
 export interface Found {
   readonly stamp: number
-  /** Where the batch was appended: everywhere but at the node that it is appended by. */
+  /** Where the target is. All of them have the batch, but for the node that appends it, if it is among them. */
   readonly nodes: readonly NodeId[]
-  /** Whether the target is at that node, too. */
-  readonly isHere: boolean
 }
 
 export interface State {

@@ -25,8 +25,8 @@ export class DirectWay {
   }
 
   /**
-   * Who has it now, and at which node it is yet to be delivered, if it is at `self`. Nothing where it was not sent: it has
-   * to go the usual way.
+   * Who has it now, but for `self`, where it is yet to be delivered if that is among them. Nothing where it was not sent: it
+   * has to go the usual way.
    */
   async send(order: Order, self: NodeId | undefined): Promise<Shares | undefined> {
     const target = aloneIn(order)
@@ -36,7 +36,7 @@ export class DirectWay {
     const [publisher, seq] = [this.#publisher, ++this.#seq]
     const bytes = this.#codec.encode({ publisher, seq, envelopes: [envelope] })
     const found = await this.#append(target, { publisher, seq, bytes }, self)
-    return found === undefined ? undefined : sharesOf(target, found, self)
+    return found === undefined ? undefined : sharesOf(target, found)
   }
 }
 
@@ -61,10 +61,9 @@ function addressOf(target: LoneTarget, stamp: number): Address {
   return { type: 'groups', groups: [{ group: target.group, stamp }] }
 }
 
-function sharesOf(target: LoneTarget, { nodes, isHere, stamp }: Found, self: NodeId | undefined): Shares {
+function sharesOf(target: LoneTarget, { nodes, stamp }: Found): Shares {
   const to = addressOf(target, stamp)
-  const hosts = isHere && self !== undefined ? [...nodes, self] : nodes
-  const shares = hosts.map((node): Share => ({ node, to }))
+  const shares = nodes.map((node): Share => ({ node, to }))
   // A group that nobody is in is empty, not offline.
   return { shares, offline: shares.length === 0 && target.type === 'user' ? [target.uid] : [] }
 }

@@ -131,8 +131,9 @@ test('it appends to every inbox but that of its own node, and tells the stamp be
   for (const node of [self, other]) await state.apply(node, [userHere('u', [connection]), memberHere('g', connection)])
   const located = await state.locate({ uids: [U.uid], groups: [G.group], connections: [] })
   const [user, group] = [located.uids[0]!, located.groups[0]!]
-  assert.deepEqual(await append(1, 'm1'), { stamp: user.stamp, nodes: [other], isHere: true })
-  assert.deepEqual(await append(2, 'm2', G), { stamp: group.stamp, nodes: [other], isHere: true })
+  assert.deepEqual(await append(1, 'm1'), { stamp: user.stamp, nodes: user.nodes })
+  const toGroup = await append(2, 'm2', G)
+  assert.deepEqual([toGroup?.stamp, toGroup?.nodes.toSorted()], [group.stamp, [self, other].toSorted()])
   await inbox.received(2)
   assert.deepEqual(inbox.texts, ['m1', 'm2'])
   assert.deepEqual(

@@ -4,7 +4,7 @@ import type { Found, LoneTarget, NumberedBatch } from '../state.ts'
 import type { RedisClient } from './client.ts'
 import type { Epochs } from './epochs.ts'
 import type { Keys } from './keys.ts'
-import { asBuffer, readNodes } from './records.ts'
+import { asBuffer, nodesIn } from './records.ts'
 import { HotScript } from './script-call.ts'
 import { directLua } from './scripts/inboxes.ts'
 
@@ -45,7 +45,7 @@ export class DirectAppends {
       maxLag,
     ]
     const answer = await this.#client.call(direct, keys, args)
-    return answer === null ? undefined : found(answer as string, self)
+    return answer === null ? undefined : readFound(answer as string)
   }
 
   #routeOf(target: LoneTarget, partition: number): string {
@@ -55,10 +55,7 @@ export class DirectAppends {
 }
 
 /** "stamp nodeA nodeB" */
-function found(answer: string, self: NodeId | undefined): Found {
-  const end = answer.indexOf(' ')
-  if (end === -1) return { stamp: Number(answer), nodes: [], isHere: false }
-  const nodes = readNodes(answer.slice(end + 1))
-  const others = nodes.filter((node) => node !== self)
-  return { stamp: Number(answer.slice(0, end)), nodes: others, isHere: others.length < nodes.length }
+function readFound(answer: string): Found {
+  const [stamp, ...nodes] = answer.split(' ')
+  return { stamp: Number(stamp), nodes: nodesIn(nodes) }
 }
