@@ -93,16 +93,16 @@ function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
     book.checkedCount++
     if (evidence.has(connection, push)) continue
     if (mayHaveLeftBefore(evidence, connection, push)) {
-      book.exempted('its node had ended, and let go of the group, before the push was stored')
+      book.exempted('its node had ended, and let go of it, before the push was stored')
     } else if (isStranded && !wasEvicted(evidence, push, connection)) checkStranded(evidence, book, push, connection)
     else judgeCopy(evidence, book, push, connection)
   }
 }
 
-/** A node that ends in good order takes its members out of their groups: a lookup after that does not find them. */
+/** A node that ends in good order lets go of all who are there: what is located, or stored for all, after that is not theirs. */
 function mayHaveLeftBefore(evidence: Evidence, connection: Connection, push: Push): boolean {
   const endedAt = evidence.deathOf(connection)
-  return push.kind === 'group' && evidence.endedGracefully(connection) && endedAt! < push.settledAt
+  return push.kind !== 'uid' && evidence.endedGracefully(connection) && endedAt! < push.settledAt
 }
 
 /** Its node died when the push was on its way to it. */
@@ -116,7 +116,7 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
   const ofUser = evidence.byUid.get(connection.uid) ?? []
   if (ofUser.some((each) => evidence.has(each, push))) return
   const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
-  if (push.kind === 'all' && !wasThereAtReplay(evidence, connection, since)) {
+  if (push.kind === 'all' && !handedInAll(evidence, connection) && !wasThereAtReplay(evidence, connection, since)) {
     book.exempted('a broadcast on its way to a node that died; its user came back after it had come once more')
     return
   }
@@ -130,6 +130,13 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
       `${connection.uid}, who was ${push.group === undefined ? 'there' : `in ${push.group}`}, never got it`,
     )
   else book.exempted(reason)
+}
+
+/** Whether its node ended in good order while nothing else went wrong: then it has sent all broadcasts after its users. */
+function handedInAll(evidence: Evidence, connection: Connection): boolean {
+  if (!evidence.endedGracefully(connection)) return false
+  const endedAt = evidence.deathOf(connection)!
+  return evidence.faultsIn(endedAt, endedAt).every(({ slots }) => slots.includes(connection.slot))
 }
 
 /**

@@ -87,16 +87,21 @@ export class Deliverer {
     const { deliveredCount, gone, left } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (gone === undefined && left === undefined) return undefined
-    return allOf([gone && sendAfter(push, gone), left && sendAfter(push, left, { isExtra: true })])
+    const copy = push.to.type === 'all' ? { ...push, broadcast: handover.order } : push
+    return allOf([gone && sendAfter(copy, gone), left && sendAfter(copy, left, { isExtra: true })])
   }
 
   readonly #sendAfter: SendAfter = (push, users, options) => this.#forwarder.forward(push, users, options)
 
   /** Resolves once an attempt has succeeded; never rejects. */
   readonly #persist: SendAfter = (push, users, options) => {
-    // One after another, each would wait for a store that is away, and the end of this node with them.
-    if (this.#closed) return leftInInbox()
     const attempt = (): Promise<void> => this.#sendAfter(push, users, options)
+    if (this.#closed) {
+      // Nobody who takes over the node's place among the broadcasts knows who has left.
+      if (push.broadcast !== undefined) return attempt()
+      // One after another, each would wait for a store that is away, and the end of this node with them.
+      return leftInInbox()
+    }
     return attempt().catch((error: unknown) => this.#tryAgain(attempt, error))
   }
 

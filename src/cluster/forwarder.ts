@@ -73,6 +73,11 @@ export class Forwarder {
     return this.#pursued.size === 0 ? undefined : this.#pursued.get(uid)?.tried
   }
 
+  /** Resolves once all that is on its way now has been tried. */
+  async idle(): Promise<void> {
+    await Promise.all(Array.from(this.#pursued.values(), ({ tried }) => tried))
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const lot = this.#takeFree()

@@ -68,13 +68,16 @@ export class Inbox {
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
+  #lastOrder: number
   readonly #taken = new Recent(REMEMBER_POSITIONS, MAX_POSITIONS)
   #poisonedCount = 0
   /** Another may own it: this node has joined again, or is about to, and reads on in an inbox of its new id. */
   #isLost = false
   #closed = false
 
-  constructor(source: Source, sequences: Sequences, { codec, receiver, logger }: InboxSettings) {
+  /** @param from the order of the entry that it begins behind */
+  constructor(source: Source, sequences: Sequences, { codec, receiver, logger }: InboxSettings, from = 0) {
+    this.#lastOrder = from
     this.#source = source
     this.#sequences = sequences
     this.#codec = codec
@@ -85,6 +88,11 @@ export class Inbox {
 
   get poisonedCount(): number {
     return this.#poisonedCount
+  }
+
+  /** The order of the newest entry that was read. */
+  get lastOrder(): number {
+    return this.#lastOrder
   }
 
   close(): Promise<void> {
@@ -102,6 +110,7 @@ export class Inbox {
     const [first] = entries
     if (first !== undefined) this.#source.reachedTime?.(first.at)
     for (const entry of entries) this.#take(entry)
+    this.#lastOrder = entries.at(-1)?.order ?? this.#lastOrder
   }
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
@@ -129,7 +138,7 @@ export class Inbox {
     this.#taken.add(position)
     const open = { position, isDone: false }
     this.#open.push(open)
-    const handover = new Handover(entry.order)
+    const handover = new Handover(entry)
     const works: Promise<void>[] = []
     if (envelopes instanceof Promise) works.push(envelopes)
     else for (const envelope of envelopes) this.#handle(envelope, handover, works)
@@ -144,7 +153,7 @@ export class Inbox {
 
   /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
   #takeReplay(entry: Entry): void {
-    const handover = new Handover(entry.order)
+    const handover = new Handover(entry)
     for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])
   }
 

@@ -34,6 +34,9 @@ import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
 
 const RETRY_PAUSE = 250
+/** ms that a node which closes reads on, at most. */
+const READ_ON = 2_000
+const READ_PAUSE = 10
 /** Of `storeWait`: what a push may take from its lookup to its place in an inbox, generously. */
 const LOCATED_WAITS = 3
 
@@ -73,6 +76,7 @@ export class ClusterNode {
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
+  readonly #forwarder: Forwarder
   readonly #parking: Parking
   readonly #leftovers: Leftovers
   readonly #controls: Controls
@@ -107,7 +111,7 @@ export class ClusterNode {
     const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
     this.#reassertion = new Reassertion(hub, bindings)
     state.onLoss?.(() => this.#recover())
-    const forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node })
+    const forwarder = (this.#forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node }))
     const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
     const parking = (this.#parking = new Parking({
@@ -265,6 +269,7 @@ export class ClusterNode {
       await this.#ingress?.close(node)
       await this.#leftovers.close()
       await this.#pusher.close()
+      await this.#readOn()
       // What has come is done and acked: else it would be sent again to those who have it.
       await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
       await this.#queue.flushAcks()
@@ -273,6 +278,18 @@ export class ClusterNode {
       if (this.#isStarted) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
     }
     await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
+  }
+
+  /**
+   * What was broadcast before the last connection closed is read, and sent after those who have left: who takes over from
+   * this node does not know them.
+   */
+  async #readOn(): Promise<void> {
+    const newest = await this.#queue.newestBroadcast()
+    const deadline = performance.now() + READ_ON
+    const isBehind = (): boolean => (this.#inboxes.at(-1)?.lastOrder ?? newest) < newest
+    while (isBehind() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, READ_PAUSE))
+    await this.#forwarder.idle()
   }
 
   async #checkHealth(timeout: number): Promise<void> {
@@ -299,7 +316,7 @@ export class ClusterNode {
         settings,
       ),
       // Two incarnations of this node may read the same broadcast.
-      new Inbox(broadcastsTo(this.#queue, node), this.#broadcastSequences, settings),
+      new Inbox(broadcastsTo(this.#queue, node), this.#broadcastSequences, settings, this.#hub.lastBroadcast),
     ]
   }
 

@@ -87,6 +87,9 @@ export interface Queue {
    */
   publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }>
 
+  /** The order of the broadcast that was stored last, or of what ends a replay; 0 before the first. */
+  newestBroadcast(): Promise<number>
+
   /** Reads the inbox from its start, everything that was not acked. Wakes at once when something comes; never polls. */
   consume(node: NodeId, handler: Handler): Stop
 

@@ -83,6 +83,7 @@ function readPush(reader: TlvReader): PushEnvelope {
   let except: Except | undefined
   let key: string | undefined
   let hops = 0
+  let broadcast: number | undefined
   let flags = 0
   while (!reader.done) {
     switch (reader.tag()) {
@@ -109,6 +110,9 @@ function readPush(reader: TlvReader): PushEnvelope {
       case EnvelopeTag.hops:
         hops = reader.number()
         break
+      case EnvelopeTag.broadcast:
+        broadcast = reader.number()
+        break
       case EnvelopeTag.flags:
         flags = reader.number()
         break
@@ -126,7 +130,9 @@ function readPush(reader: TlvReader): PushEnvelope {
     hops,
     resent: (flags & PushFlag.resent) !== 0,
   }
-  return (flags & PushFlag.named) === 0 ? push : { ...push, named: true }
+  const isNamed = (flags & PushFlag.named) !== 0
+  if (!isNamed && broadcast === undefined) return push
+  return { ...push, ...(isNamed && { named: true }), ...(broadcast !== undefined && { broadcast }) }
 }
 
 function kindOf(isText: boolean, flags: number): PayloadKind {

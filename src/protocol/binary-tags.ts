@@ -21,6 +21,7 @@ export const EnvelopeTag = {
   correlation: 11,
   from: 12,
   count: 13,
+  broadcast: 14,
   key: 33,
 } as const
 export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const

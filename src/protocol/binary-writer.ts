@@ -42,13 +42,14 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
   writer.number(EnvelopeTag.type, EnvelopeType[envelope.type])
   switch (envelope.type) {
     case 'push': {
-      const { id, to, payload, except, key, hops } = envelope
+      const { id, to, payload, except, key, hops, broadcast } = envelope
       writer.text(EnvelopeTag.id, id)
       writeAddress(writer, to)
       writePayload(writer, payload)
       if (except !== undefined) writeExcept(writer, except)
       if (key !== undefined) writer.text(EnvelopeTag.key, key)
       if (hops > 0) writer.number(EnvelopeTag.hops, hops)
+      if (broadcast !== undefined) writer.number(EnvelopeTag.broadcast, broadcast)
       const flags = flagsOf(envelope)
       if (flags > 0) writer.number(EnvelopeTag.flags, flags)
       return

@@ -34,6 +34,11 @@ export interface PushEnvelope {
   readonly resent: boolean
   /** Its id was given by who pushed it: sent again after a failure, it may come twice as a first copy. */
   readonly named?: true
+  /**
+   * Of a broadcast that is sent after its users: its order among all of them. It is only for connections that came to a
+   * node after that had handed it out.
+   */
+  readonly broadcast?: number
 }
 
 export type ControlAction =

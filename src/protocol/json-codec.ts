@@ -61,6 +61,7 @@ function readEnvelope(value: unknown): Envelope {
         hops: numberOf(fields, 'hops'),
         resent: fields['resent'] === true,
         ...(fields['named'] === true && { named: true }),
+        ...(fields['broadcast'] !== undefined && { broadcast: numberOf(fields, 'broadcast') }),
       }
     case 'control':
       return {

@@ -72,9 +72,10 @@ export class Frame {
 /** What a push says beside its payload. */
 export type PushHead = Omit<PushEnvelope, 'payload'>
 
-function headOf({ type, id, to, except, key, hops, resent, named }: PushHead): PushHead {
+function headOf({ type, id, to, except, key, hops, resent, named, broadcast }: PushHead): PushHead {
   const head = { type, id, to, except, key, hops, resent }
-  return named === true ? { ...head, named } : head
+  if (named === undefined && broadcast === undefined) return head
+  return { ...head, ...(named && { named }), ...(broadcast !== undefined && { broadcast }) }
 }
 
 interface Origin {

@@ -25,6 +25,8 @@ export class Hub implements Iterable<Connection> {
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departed<Uid>()
   readonly #departed = new Departed()
+  /** Of everyone who was here, as if of one group. */
+  readonly #departedFromHere = new Departed()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
@@ -78,6 +80,7 @@ export class Hub implements Iterable<Connection> {
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
+    this.#departedFromHere.add(EVERYONE, connection)
     for (const group of connection.memberships.keys()) {
       this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
@@ -124,7 +127,10 @@ export class Hub implements Iterable<Connection> {
 
   /** Lookups of a user know from this stamp on that these have closed. */
   stampUserDepartures(uid: Uid, connections: readonly ConnectionId[], stamp: number): void {
-    for (const connection of connections) this.#departedUsers.stamp(uid, connection, stamp)
+    for (const connection of connections) {
+      this.#departedUsers.stamp(uid, connection, stamp)
+      this.#departedFromHere.stamp(EVERYONE, connection, stamp)
+    }
   }
 
   /** Whether a connection of a user has closed since a lookup, so that a push may have been on its way to it. */
@@ -136,6 +142,7 @@ export class Hub implements Iterable<Connection> {
   forgetDeparted(upTo: number): void {
     this.#departed.forgetUpTo(upTo)
     this.#departedUsers.forgetUpTo(upTo)
+    this.#departedFromHere.forgetUpTo(upTo)
   }
 
   /** Members who have left and were forgotten while a push might still have come that was theirs. */
@@ -157,6 +164,11 @@ export class Hub implements Iterable<Connection> {
   #isIn(uid: Uid, group: Group): boolean {
     for (const connection of this.ofUser(uid)) if (connection.memberships.has(group)) return true
     return false
+  }
+
+  /** The order of the newest broadcast that came here, or that this node began behind. */
+  get lastBroadcast(): number {
+    return this.#lastBroadcast
   }
 
   /** Those up to this one did not come here: who connects from now on may have missed them elsewhere. */
@@ -196,8 +208,10 @@ export class Hub implements Iterable<Connection> {
       }
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
-      case 'all':
-        return { deliveredCount: this.#deliverToAll(push, frame, handover?.order ?? 0), ...NOBODY_AWAY }
+      case 'all': {
+        const deliveredCount = this.#deliverToAll(push, frame, handover?.order ?? 0)
+        return { deliveredCount, ...this.#leaversToFollow(push, handover) }
+      }
       default:
         throw to satisfies never
     }
@@ -228,6 +242,8 @@ export class Hub implements Iterable<Connection> {
         const age = ages?.get(connection) ?? ageOf(connection, ref, index)
         // Who was bound by any of the refs before the lookup has had the first copy.
         if ((age & OLDER) !== 0 && push.resent) continue
+        // It has had the broadcast that this is a copy of, or will have it.
+        if (push.broadcast !== undefined && connection.lastBroadcast < push.broadcast) continue
         if ((age & (YOUNGER | FRESH)) !== 0) isRemembered = true
         if (isKnown && isRemembered && this.#deliveries.has(push, connection)) continue
         if (push.resent) receivers.push(connection.id)
@@ -270,6 +286,25 @@ export class Hub implements Iterable<Connection> {
     // A copy that is sent again comes to each host of the groups: those who left have had theirs by the first.
     if (!push.resent) for (const user of this.departedFrom(groups, push.except)) found.set(user.uid, user)
     return found.size === 0 ? undefined : [...found.values()]
+  }
+
+  /**
+   * Who has closed a connection since a broadcast was stored, or is just going. What it comes to once more, at the end of a
+   * node, is not followed again.
+   */
+  #leaversToFollow({ resent, except }: PushEnvelope, handover: Handover | undefined): Pick<Delivery, 'gone' | 'left'> {
+    if (resent || handover === undefined || this.#departedFromHere.size === 0) return NOBODY_AWAY
+    const leavers = new Map<Uid, UserRef>()
+    for (const user of this.#departedFromHere.since({ group: EVERYONE, stamp: handover.at }))
+      leavers.set(user.uid, user)
+    for (const uid of except?.uids ?? []) leavers.delete(uid)
+    let gone: UserRef[] | undefined
+    let left: UserRef[] | undefined
+    for (const [uid, user] of leavers) {
+      if (this.ofUser(uid).size === 0) (gone ??= []).push(user)
+      else (left ??= []).push(user)
+    }
+    return { gone, left }
   }
 
   /** What has no stamps is remembered only where it may come again: a push whose id was given by who pushed it. */
@@ -395,6 +430,8 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   overlaps: true,
 })
 
+/** Stands for all who are here, in place of a group. */
+const EVERYONE = '*' as Group
 const NONE: ReadonlySet<Connection> = new Set()
 const NOBODY_AWAY = { gone: undefined, left: undefined }
 const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])

@@ -79,7 +79,14 @@ export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
     key: fc.option(anyId, { nil: undefined }),
     hops: fc.nat({ max: 300 }),
     resent: fc.boolean(),
-  }).chain((push) => fc.constantFrom(push, { ...push, named: true as const })),
+  })
+    .chain((push) => fc.constantFrom(push, { ...push, named: true as const }))
+    .chain((push) =>
+      fc.oneof(
+        fc.constant(push),
+        anyCount.map((broadcast) => ({ ...push, broadcast })),
+      ),
+    ),
   record({
     type: fc.constant('control' as const),
     to: anyAddress,

@@ -102,6 +102,11 @@ export class MemoryQueue implements Queue {
     return { type: 'stored', nodeCount: places.size }
   }
 
+  async newestBroadcast(): Promise<number> {
+    this.#assertOpen()
+    return this.#store.broadcasts.last
+  }
+
   consumeAll(node: NodeId, handler: Handler): Stop {
     const { broadcasts, places } = this.#store
     return this.#follow('all', handler, (cursor, limit) => {

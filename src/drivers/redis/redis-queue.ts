@@ -156,6 +156,10 @@ export class RedisQueue implements Queue {
     ) as Promise<[-2 | -1 | 0 | 1, number, string]>
   }
 
+  async newestBroadcast(): Promise<number> {
+    return Number(await this.#client.run((redis) => redis.hget(this.#keys.allMeta(), 'in')))
+  }
+
   // ---- reading
 
   consume(node: NodeId, handler: Handler): Stop {

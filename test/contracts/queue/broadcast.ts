@@ -42,6 +42,20 @@ export function broadcasts(candidate: () => Candidate): void {
       assert.deepEqual(since.texts, [...numbered(5), 'after'])
     })
 
+    it('is known by its order to be the newest, whether or not it was read', async (t) => {
+      const queue = stage(t, candidate(), calm).queue()
+      const node = await opened(queue)
+      await broadcastAllOf(queue, numbered(3))
+      const newest = await queue.newestBroadcast()
+      const inbox = new Inbox()
+      queue.consumeAll(node, inbox.handler)
+      await inbox.received(3)
+      assert.deepEqual(
+        inbox.entries.map(({ order }) => order === newest),
+        [false, false, true],
+      )
+    })
+
     it('keeps a node its place when it is opened again', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = await opened(queue)
