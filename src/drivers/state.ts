@@ -246,7 +246,7 @@ export interface State {
   /** What is parked for a user, oldest first. It stays there. */
   parkedFor(uid: Uid): Promise<readonly ParkedMessage[]>
 
-  /** Removes what was handed to the user. */
+  /** Removes what was handed to the user. MUST keep what was parked once more since `parkedFor`: the user has gone again. */
   unpark(uid: Uid, positions: readonly string[]): Promise<void>
 
   /** Which users are in which groups by a connection to this node: asked for before it is cleaned. */

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import { createServer } from '../../src/index.ts'
+import { silent } from '../../src/logger.ts'
+import type { NodeId, Uid } from '../../src/protocol/ids.ts'
+import { connect } from '../../src/testing.ts'
 import { elapse, until } from '../support/until.ts'
 import { connectionsOf, DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
+import { driverWith, pushesTo, trusting } from './words.ts'
 
 test('pushes that a dead node took arrive when their users come back, however many they are', async (t) => {
   const { a, b, c, connect } = await startFleet(t)
@@ -47,4 +53,40 @@ test('what was parked for the users of a node that slept reaches them when it wa
     void connect(a, { uid: `u${index}` }).catch(() => {})
     await elapse(1)
   }
+})
+
+test('what is parked stays for a user who is gone again when it has been read', async (t) => {
+  const settings = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 5_000, maxInboxBytes: 1_024 * 1_024 }
+  const store = memory()
+  let readCount = 0
+  let letGo = (): void => {}
+  const driver = driverWith(store, {
+    state: (state) => ({
+      parkedFor: async (uid) => {
+        const messages = await state.parkedFor(uid)
+        if (++readCount === 1) await new Promise<void>((resolve) => (letGo = resolve))
+        return messages
+      },
+    }),
+  })
+  const server = createServer({ modules: [trusting], driver, logger: silent, ...settings })
+  const url = await server.listen(0)
+  const queue = store.queue({ ...settings, logger: silent })
+  t.after(async () => {
+    await server.close({ timeout: 100 })
+    await queue.close()
+  })
+  await queue.publish(server.cluster.self as NodeId, pushesTo(['u'], 'm1'))
+  const state = store.state({ ...settings, logger: silent })
+  await until('it is parked', async () => (await state.parkedFor('u' as Uid)).length === 1)
+  const brief = await connect(`${url}/ws?uid=u`)
+  await until('it was read', () => readCount === 1)
+  brief.close()
+  await until('the user has gone', async () => !(await server.cluster.isOnline('u')))
+  letGo()
+  await elapse(100)
+  const back = await connect(`${url}/ws?uid=u`)
+  t.after(() => back.close())
+  await until('it has come', () => back.received.length === 1)
+  assert.deepEqual(back.received, ['m1'])
 })

@@ -68,11 +68,12 @@ function isNode(word: string): word is NodeId {
   return word.indexOf('-') !== -1
 }
 
-/** What is parked for a user, by push: "µs order stamp bytes", oldest first. */
-export function parkedRows(hash: Readonly<Record<string, string>>): { position: string; stamp: number }[] {
-  const rows = Object.entries(hash).flatMap(([position, value]) => {
-    const [, micros, order, stamp] = /^(\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
-    return stamp === undefined ? [] : { position, at: Number(micros), order: Number(order), stamp: Number(stamp) }
+/** What is parked for a user, by push: "µs order stamp times bytes", oldest first. */
+export function parkedRows(hash: Readonly<Record<string, string>>): { id: string; times: string; stamp: number }[] {
+  const rows = Object.entries(hash).flatMap(([id, value]) => {
+    const [, micros, order, stamp, times] = /^(\d+) (\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
+    if (times === undefined) return []
+    return { id, times, at: Number(micros), order: Number(order), stamp: Number(stamp) }
   })
   return rows.sort((a, b) => a.at - b.at || a.order - b.order)
 }

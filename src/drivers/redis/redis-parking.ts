@@ -54,20 +54,25 @@ export class RedisParking {
     const rows = parkedRows(await this.#client.run((redis) => redis.hgetall(this.#keys.parked(partition, uid))))
     if (rows.length === 0) return []
     const found = await this.#client.batch((redis) =>
-      rows.map(({ position }) => redis.hgetBuffer(this.#keys.parkedMessage(partition, position), 'bytes')),
+      rows.map(({ id }) => redis.hgetBuffer(this.#keys.parkedMessage(partition, id), 'bytes')),
     )
-    return rows.flatMap(({ position, stamp }, index) => {
+    return rows.flatMap(({ id, times, stamp }, index) => {
       const bytes = found[index] as Buffer | null
-      return bytes === null ? [] : { position, stamp, bytes }
+      return bytes === null ? [] : { position: `${times} ${id}`, stamp, bytes }
     })
   }
 
   async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
     if (positions.length === 0) return
     const partition = partitionOf(uid)
-    const messages = positions.map((position) => this.#keys.parkedMessage(partition, position))
+    const places = positions.map((position) => {
+      const end = position.indexOf(' ')
+      return { times: position.slice(0, end), id: position.slice(end + 1) }
+    })
+    const messages = places.map(({ id }) => this.#keys.parkedMessage(partition, id))
     const keys = [this.#keys.parked(partition, uid), ...messages]
-    await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...positions))
+    const args = places.flatMap(({ id, times }) => [id, times])
+    await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...args))
   }
 
   #argumentsFor(

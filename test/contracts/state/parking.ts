@@ -54,6 +54,20 @@ export function parking(candidate: () => Candidate): void {
       assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b', 'c'])
     })
 
+    it('does not take away what was parked once more since it was read, and keeps its place', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      await park(one, 'u1', ['a', 'b', 'c'])
+      await park(one, 'u2', ['a'])
+      const read = (await one.parkedFor(asUid('u1'))).map(({ position }) => position)
+      await park(one, 'u1', ['a', 'b'])
+      await one.unpark(asUid('u1'), read)
+      assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b'])
+      const again = (await one.parkedFor(asUid('u1'))).map(({ position }) => position)
+      await one.unpark(asUid('u1'), again)
+      assert.deepEqual(await textsFor(one, 'u1'), [])
+      assert.deepEqual(await textsFor(one, 'u2'), ['a'])
+    })
+
     it('takes 100 messages for each user', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const texts = Array.from({ length: 102 }, (_, index) => `m${index}`)

@@ -112,41 +112,56 @@ end
 local function forgetOld(parked)
   local rows = redis.call('HGETALL', parked)
   for at = 1, #rows, 2 do
-    local since, size = string.match(rows[at + 1], '^(%d+) %d+ %S+ (%d+)$')
+    local since, size = string.match(rows[at + 1], '^(%d+) .* (%d+)$')
     if since and tonumber(since) < micros - ttl * 1000 then
       redis.call('HDEL', parked, rows[at])
       redis.call('HINCRBY', parked, '', -size)
     end
   end
 end
+-- A row is "µs order stamp times bytes", times being how often it was parked again: who reads it meanwhile must not take it away.
+local function parkAgain(parked, id, row)
+  local head, times, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
+  redis.call('HSET', parked, id, head .. ' ' .. int(times + 1) .. ' ' .. size)
+  redis.call('PEXPIRE', parked, ttl)
+end
 local function park(parked, id, stamp, size)
-  if redis.call('HEXISTS', parked, id) == 1 then return 0 end
+  local row = redis.call('HGET', parked, id)
+  if row then
+    parkAgain(parked, id, row)
+    return 0
+  end
   if isFull(parked, size) then
     forgetOld(parked)
     if isFull(parked, size) then return nil end
   end
   order = order + 1
-  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. size)
+  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' 0 ' .. size)
   redis.call('HINCRBY', parked, '', size)
   redis.call('PEXPIRE', parked, ttl)
   return 1
 end
 local at = 6
 for message = 2 * userCount + 1, #KEYS do
-  local id, bytes, count, parkedCount = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), 0
+  local id, bytes, count, parkedCount, isKept = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), 0, false
+  local isStored = redis.call('EXISTS', KEYS[message]) == 1
   at = at + 3
   for _ = 1, count do
     local user = tonumber(ARGV[at])
     local answer = 'found'
     if not isFound[user] then
       local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes)
-      parkedCount = parkedCount + (added or 0)
+      if added then
+        -- It may have lapsed where others have waited for less long.
+        parkedCount = parkedCount + (isStored and added or 1)
+        isKept = true
+      end
       answer = added and 'parked' or 'full'
     end
     answers[#answers + 1] = answer
     at = at + 2
   end
-  if parkedCount > 0 then
+  if isKept then
     redis.call('HSET', KEYS[message], 'bytes', bytes)
     redis.call('HINCRBY', KEYS[message], 'users', parkedCount)
     redis.call('PEXPIRE', KEYS[message], ttl)
@@ -157,11 +172,12 @@ return table.concat(answers, ' ')`,
 
   fltUnpark: {
     lua: `
--- KEYS parked message…; ARGV id…
+-- KEYS parked message…; ARGV (id times)…
 for at = 2, #KEYS do
-  local row = redis.call('HGET', KEYS[1], ARGV[at - 1])
-  if row then
-    redis.call('HDEL', KEYS[1], ARGV[at - 1])
+  local id, times = ARGV[2 * at - 3], ARGV[2 * at - 2]
+  local row = redis.call('HGET', KEYS[1], id)
+  if row and string.match(row, ' (%d+) %d+$') == times then
+    redis.call('HDEL', KEYS[1], id)
     redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))
     if redis.call('EXISTS', KEYS[at]) == 1 and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
       redis.call('DEL', KEYS[at])
