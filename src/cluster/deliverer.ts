@@ -17,6 +17,8 @@ export class Deliverer {
   readonly #forwarder: Forwarder
   readonly #holds: Holds
   readonly #logger: Logger
+  /** Of users for whom first copies wait, the last of these. */
+  readonly #lines = new Map<Uid, Promise<void>>()
   #deliveredCount = 0
   #closed = false
 
@@ -67,10 +69,13 @@ export class Deliverer {
     if (push.to.type !== 'users') return this.#hand(push, handover, sendAfter)
     const works: (Promise<void> | undefined)[] = []
     const free = push.to.users.filter((user) => {
-      const ready = this.#earlierTo(user.uid, push)
-      if (ready === undefined) return true
+      if (this.#isFree(user.uid, push)) return true
       const alone: PushEnvelope = { ...push, to: { type: 'users', users: [user] } }
-      works.push(ready.then(() => this.#handInOrder(alone, handover, sendAfter)))
+      works.push(
+        push.resent
+          ? this.#holds.released(user.uid)!.then(() => this.#handInOrder(alone, handover, sendAfter))
+          : this.#handInLine(alone, user.uid, handover, sendAfter),
+      )
       return false
     })
     if (works.length === 0) return this.#hand(push, handover, sendAfter)
@@ -78,9 +83,34 @@ export class Deliverer {
     return allOf(works)
   }
 
-  /** Resolves once a user has been handed what is parked and, for a first copy, what is being sent after them was tried. */
-  #earlierTo(uid: Uid, { resent }: PushEnvelope): Promise<void> | undefined {
-    return this.#holds.released(uid) ?? (resent ? undefined : this.#forwarder.tried(uid))
+  /** Whether nothing must reach a user before: a copy of what was sent before waits only for what is parked. */
+  #isFree(uid: Uid, { resent }: PushEnvelope): boolean {
+    if (resent) return this.#holds.released(uid) === undefined
+    const hasLine = this.#lines.size > 0 && this.#lines.has(uid)
+    return !hasLine && this.#earlierTo(uid) === undefined
+  }
+
+  /** First copies wait one behind another, whatever each of them waits for. */
+  async #handInLine(push: PushEnvelope, uid: Uid, handover: Handover, sendAfter: SendAfter): Promise<void> {
+    const before = this.#lines.get(uid)
+    let leave!: () => void
+    const line = new Promise<void>((resolve) => (leave = resolve))
+    this.#lines.set(uid, line)
+    await before
+    for (let earlier = this.#earlierTo(uid); earlier !== undefined; earlier = this.#earlierTo(uid)) await earlier
+    let work: Promise<void> | undefined
+    try {
+      work = this.#hand(push, handover, sendAfter)
+    } finally {
+      if (this.#lines.get(uid) === line) this.#lines.delete(uid)
+      leave()
+    }
+    await work
+  }
+
+  /** Resolves once a user has been handed what is parked, or what is being sent after them was tried. */
+  #earlierTo(uid: Uid): Promise<void> | undefined {
+    return this.#holds.released(uid) ?? this.#forwarder.tried(uid)
   }
 
   #hand(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {

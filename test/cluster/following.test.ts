@@ -5,7 +5,7 @@ import { createServer } from '../../src/index.ts'
 import { silent } from '../../src/logger.ts'
 import type { NodeId } from '../../src/protocol/ids.ts'
 import { connect } from '../../src/testing.ts'
-import { until } from '../support/until.ts'
+import { elapse, until } from '../support/until.ts'
 import { driverWith, pushesTo, trusting } from './words.ts'
 
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
@@ -46,3 +46,67 @@ test('what goes after one user waits for nobody else, however long another is on
   assert.deepEqual(ann.received, ['m1', 'm2', 'm3'])
   assert.deepEqual(bob.received, ['m1', 'm2', 'm3'])
 })
+
+test('what waits for a user keeps its order, whatever each of it waits for', async (t) => {
+  const store = memory()
+  const [sent, applied] = [newGate(), newGate()]
+  let slow: NodeId | undefined
+  let isBinding = false
+  const driver = driverWith(store, {
+    queue: (queue) => ({
+      publish: async (node, ...rest) => {
+        if (node === slow) await sent.opened
+        return queue.publish(node, ...rest)
+      },
+    }),
+    state: (state) => ({
+      apply: async (...change) => {
+        if (isBinding) await applied.opened
+        return state.apply(...change)
+      },
+    }),
+  })
+  const here = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })
+  const there = createServer({ modules: [trusting], driver: store, logger: silent, ...SETTINGS })
+  const [url, otherUrl] = await Promise.all([here.listen(0), there.listen(0)])
+  const open = async (base: string | undefined, uid: string): ReturnType<typeof connect> => {
+    const client = await connect(`${base}/ws?uid=${uid}`)
+    t.after(() => client.close())
+    return client
+  }
+  const [stays, leaves, ann] = [await open(url, 'u'), await open(url, 'u'), await open(url, 'ann')]
+  await open(otherUrl, 'u')
+  const queue = store.queue({ ...SETTINGS, logger: silent })
+  t.after(async () => {
+    sent.open()
+    applied.open()
+    await Promise.all([here, there].map((server) => server.close({ timeout: 100 })))
+    await queue.close()
+  })
+  const inbox = here.cluster.self as NodeId
+  leaves.close()
+  await until('it has left', () => here.stats().connectionCount === 2)
+  slow = there.cluster.self as NodeId
+  // The first is sent after the connection that has left; the second waits for that, the third for a binding.
+  for (const text of ['m1', 'm2']) await queue.publish(inbox, pushesTo(['u', 'ann'], text))
+  await until('the second has been read', () => ann.received.length === 2)
+  isBinding = true
+  const binding = open(url, 'u')
+  await until('another one comes', () => here.stats().connectionCount === 3)
+  await elapse(20)
+  await queue.publish(inbox, pushesTo(['u', 'ann'], 'm3'))
+  await until('the third has been read', () => ann.received.length === 3)
+  assert.deepEqual(stays.received, ['m1'])
+  sent.open()
+  await elapse(50)
+  applied.open()
+  await binding
+  await until('all have come', () => stays.received.length === 3)
+  assert.deepEqual(stays.received, ['m1', 'm2', 'm3'])
+})
+
+function newGate(): { opened: Promise<void>; open: () => void } {
+  let open!: () => void
+  const opened = new Promise<void>((resolve) => (open = resolve))
+  return { opened, open }
+}
