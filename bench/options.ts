@@ -6,7 +6,7 @@ import { flotilla } from './systems/flotilla.ts'
 import type { System } from './systems/system.ts'
 import { systems } from './systems/systems.ts'
 
-export const usage = `npm run bench -- [W1 … W14] [options]
+export const usage = `npm run bench -- [W1 … W15] [options]
 
   --quick            one short run of each, under a minute for a scenario
   --only A,B         these systems: ${systems.map(({ id }) => id).join(', ')}

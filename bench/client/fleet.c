@@ -15,6 +15,7 @@
 #include "clock.h"
 #include "frame.h"
 #include "histogram.h"
+#include "journal.h"
 #include "meter.h"
 #include "nats.h"
 
@@ -30,6 +31,8 @@ enum state { GONE, CONNECTING, GREETING, JOINING, READY, LEFT };
 struct connection {
   int descriptor;
   enum state state;
+  /** How often it has left. */
+  uint32_t departures;
   /** When it was to be opened; a refusal before changes nothing. */
   uint64_t since;
   /** A piece of a frame, or of the answer to the handshake, whose rest has yet to come. */
@@ -81,6 +84,7 @@ static void give_up(struct connection *connection) {
   if (state == READY) {
     fleet.ready--;
     fleet.closed++;
+    journal_note(JOURNAL_LEFT, place_of(connection), now_ns(), 0);
     return;
   }
   fleet.refused++;
@@ -129,7 +133,9 @@ static void note_ready(struct connection *connection) {
   connection->state = READY;
   fleet.ready++;
   fleet.pending--;
-  histogram_add(&fleet.entrances, now_ns() - connection->since);
+  uint64_t now = now_ns();
+  histogram_add(&fleet.entrances, now - connection->since);
+  journal_note(JOURNAL_READY, place_of(connection), now, 0);
 }
 
 static void on_text(struct connection *connection, const char *bytes, uint32_t length) {
@@ -149,14 +155,20 @@ static void on_nats_line(void *context, const char *line, uint32_t length) {
   else on_text(connection, line, length);
 }
 
+/** What comes once it has said goodbye has come all the same, but is not measured. */
+static void on_message(const struct connection *connection, const char *payload, uint32_t length) {
+  if (connection->state == READY) meter_message(payload, length, arrived_at);
+  uint64_t sent = stamp_in(payload, length);
+  if (sent > 0) journal_note(JOURNAL_MESSAGE, place_of(connection), arrived_at, sent);
+}
+
 static void on_frame(struct connection *connection, const struct frame *frame, const char *payload) {
   uint32_t length = (uint32_t)frame->length;
   if (frame->opcode == OPCODE_PING) send_frame(connection, OPCODE_PONG, payload, length);
   else if (frame->opcode == OPCODE_CLOSE) give_up(connection);
-  else if (connection->state == LEFT) return;
   // Engine.IO's heartbeat is a message of its own.
-  else if (length == 1 && *payload == '2') send_text(connection, "3");
-  else if (connection->state == READY) meter_message(payload, length, arrived_at);
+  else if (connection->state == READY && length == 1 && *payload == '2') send_text(connection, "3");
+  else if (connection->state == READY || connection->state == LEFT) on_message(connection, payload, length);
   else on_text(connection, payload, length);
 }
 
@@ -260,7 +272,8 @@ static bool connect_from(uint32_t source, uint16_t port, int *opened) {
 }
 
 static uint16_t port_of(const struct connection *connection) {
-  return fleet.plan->ports[place_of(connection) % fleet.plan->port_count];
+  uint32_t moves = fleet.plan->moves ? connection->departures : 0;
+  return fleet.plan->ports[(place_of(connection) + moves) % fleet.plan->port_count];
 }
 
 static void greet(struct connection *connection) {
@@ -340,6 +353,8 @@ void fleet_leave(uint32_t from, uint32_t count) {
     if (connection->state != READY) continue;
     fleet.ready--;
     connection->state = LEFT;
+    connection->departures++;
+    journal_note(JOURNAL_LEFT, index, now_ns(), 0);
     send_frame(connection, OPCODE_CLOSE, going_away, sizeof going_away);
   }
 }

@@ -20,6 +20,8 @@ struct fleet_plan {
   const char *welcome;
   /** Frames hold NATS's protocol instead of one message each. */
   bool nats;
+  /** Each comes to the next port when it is opened once more, as a balancer would have it. */
+  bool moves;
   /** One that is refused, or broken before it is ready, tries again after so many seconds; 0: it does not. */
   double retry;
 };
@@ -30,7 +32,7 @@ void fleet_open(const struct fleet_plan *plan, double patience);
 /** Opens some of them once more, with the indices that they had. */
 void fleet_enter(uint32_t from, uint32_t count, double patience);
 
-/** Closes some of them in good order, all at once; what the server still sends them is not looked at. */
+/** Closes some of them in good order, all at once; what the server still sends them is not measured. */
 void fleet_leave(uint32_t from, uint32_t count);
 
 /** The epoll descriptor that is readable when something has arrived. */

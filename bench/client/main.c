@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 #include "fleet.h"
+#include "journal.h"
 #include "meter.h"
 
 #define USAGE \
   "client -p PORT[,PORT…] -n CONNECTIONS [-u PATH] [-f FIRST_INDEX] [-c AT_ONCE] [-i HELLO] [-w WELCOME] [-t SECONDS] " \
-  "[-r RETRY_AFTER] [-N] [-R]\n"
+  "[-r RETRY_AFTER] [-j JOURNAL] [-m] [-N] [-R]\n"
 
 static struct fleet_plan plan = {.count = 1, .at_once = 256, .path = "/"};
 static double patience = 60;
@@ -31,7 +32,7 @@ static void parse_ports(char *list) {
 }
 
 static void parse_options(int argc, char **argv) {
-  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:r:NR")) != -1;) {
+  for (int option; (option = getopt(argc, argv, "p:n:u:f:c:i:w:t:r:j:mNR")) != -1;) {
     switch (option) {
       case 'p': parse_ports(optarg); break;
       case 'n': plan.count = (uint32_t)atoi(optarg); break;
@@ -42,6 +43,8 @@ static void parse_options(int argc, char **argv) {
       case 'w': plan.welcome = optarg; break;
       case 't': patience = atof(optarg); break;
       case 'r': plan.retry = atof(optarg); break;
+      case 'j': journal_open(optarg); break;
+      case 'm': plan.moves = true; break;
       case 'N': plan.nats = true; break;
       case 'R': counts_rounds = true; break;
       default: fputs(USAGE, stderr); exit(2);
@@ -71,6 +74,7 @@ static void obey(const char *line) {
   if (strcmp(command, "begin") == 0) meter_clear(round_size);
   else if (strcmp(command, "leave") == 0 && are_there) fleet_leave(from, count);
   else if (strcmp(command, "enter") == 0 && are_there) fleet_enter(from, count, patience);
+  journal_flush();
   answer(strcmp(command, "report") == 0);
 }
 

@@ -28,8 +28,7 @@ void meter_clear(uint64_t round_size) {
   meter.round_size = round_size;
 }
 
-/** 0 where there is none. */
-static uint64_t stamp_in(const char *bytes, uint32_t length) {
+uint64_t stamp_in(const char *bytes, uint32_t length) {
   const char *end = bytes + length;
   const char *tag = memmem(bytes, length < STAMP_WITHIN ? length : STAMP_WITHIN, "\"t\":", 4);
   if (tag == NULL) return 0;

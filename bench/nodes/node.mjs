@@ -11,9 +11,9 @@ const { ports = [], push, pushToGroup, calls: ownCalls } = await start(JSON.pars
 
 /** Pushes once: to everyone, to one of so many users in turn, or to a group. */
 const pusherFor = ({ users = 0, group }) => {
-  if (group !== undefined) return () => pushToGroup(group, stamp())
+  if (group !== undefined) return (_index, t) => pushToGroup(group, t)
   const uids = Array.from({ length: users }, (_, index) => `u${index}`)
-  return (index) => push(uids[index % users], stamp())
+  return (index, t) => push(uids[index % users], t)
 }
 
 /** @type {Standstill | undefined} */
@@ -33,7 +33,7 @@ const calls = {
     const signal = stoppable()
     let sent = 0
     while (sent < plan.count && !signal.aborted) {
-      await pushOne(sent++)
+      await pushOne(sent++, stamp())
       if (plan.pause > 0) await sleep(plan.pause)
     }
     return { sent }

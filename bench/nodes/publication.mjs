@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stamp } from './message.mjs'
 import { pace } from './pace.mjs'
 
 /** How long pushes may take to settle once the last one was made. */
@@ -7,15 +8,26 @@ const PATIENCE_MS = 20_000
 /**
  * Pushes at a rate, awaits nothing meanwhile, and says what became of it all.
  *
- * @param {(index: number) => Promise<unknown> | void} push
- * @param {{ rate: number, seconds: number }} plan
+ * @param {(index: number, t: number) => Promise<unknown> | void} push
+ * @param {{ rate: number, seconds: number, isNoted?: boolean }} plan `isNoted`: when each push was made, and when it had
+ *   resolved, is told as well.
  * @param {AbortSignal} signal Ends it early.
  */
 export async function publish(push, plan, signal) {
   const tally = new Tally()
-  const paced = await pace({ ...plan, signal }, (index) => tally.watch(push(index)))
+  const notes = plan.isNoted ? [] : undefined
+  const paced = await pace({ ...plan, signal }, (index) => {
+    const t = stamp()
+    const result = push(index, t)
+    tally.watch(result)
+    if (notes)
+      result.then(
+        () => notes.push({ calledAt: t, settledAt: stamp() }),
+        () => {},
+      )
+  })
   await tally.settled()
-  return { ...paced, ...tally.counts }
+  return { ...paced, ...tally.counts, notes }
 }
 
 class Tally {

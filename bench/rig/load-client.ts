@@ -28,6 +28,10 @@ export interface ClientPlan {
   readonly atOnce?: number
   /** Those that are refused, or broken before they are ready, try again after so many seconds. */
   readonly retry?: number
+  /** Each comes to the next port when it is opened once more. */
+  readonly moves?: boolean
+  /** A file in which everything is written down that happens to connections: see `readJournal`. */
+  readonly journal?: string
 }
 
 /** Nanoseconds. */
@@ -82,7 +86,7 @@ export class LoadClient {
 
   /** Resolves once all of its connections are open. */
   static async open(plan: ClientPlan): Promise<LoadClient> {
-    const { ports, count, greeting, countsRounds = false, first, atOnce, retry } = plan
+    const { ports, count, greeting, countsRounds = false, first, atOnce, retry, moves = false, journal } = plan
     const { path, hello, welcome, isNats = false } = greeting
     const args = ['-p', ports.join(','), '-n', String(count), '-u', path]
     if (first !== undefined) args.push('-f', String(first))
@@ -90,6 +94,8 @@ export class LoadClient {
     if (retry !== undefined) args.push('-r', String(retry))
     if (hello !== undefined) args.push('-i', hello)
     if (welcome !== undefined) args.push('-w', welcome)
+    if (journal !== undefined) args.push('-j', journal)
+    if (moves) args.push('-m')
     if (isNats) args.push('-N')
     if (countsRounds) args.push('-R')
     const child = new Child({ name: 'the load client', core: 'rest', command: clientBinary(), args })

@@ -27,6 +27,8 @@ export interface PublishPlan extends Addressees {
   /** Messages a second. */
   readonly rate: number
   readonly seconds: number
+  /** Whether each push is to be told of. */
+  readonly isNoted?: boolean
 }
 
 /** One push after another, each on its own. */
@@ -48,12 +50,20 @@ interface StoreCalls {
   readonly scriptCount: number
 }
 
+/** A push that resolved; times on the clock of the load client, in ns. */
+export interface PushNote {
+  readonly calledAt: number
+  readonly settledAt: number
+}
+
 export interface Published {
   readonly sent: number
   readonly seconds: number
   readonly rejected: number
   readonly unsettled: number
   readonly error?: string
+  /** In the order in which they resolved. */
+  readonly notes?: readonly PushNote[]
 }
 
 /** What a process under test can be asked, and its answer. */

@@ -8,6 +8,7 @@ const packages = {
   gcc: ['gcc', 'libc6-dev'],
   'redis-server': ['redis-server'],
   'nats-server': ['nats-server'],
+  nginx: ['nginx', 'libnginx-mod-nchan'],
 } as const
 
 export type Program = keyof typeof packages

@@ -19,6 +19,8 @@ export interface Effort {
   readonly clusterSizes: readonly number[]
   /** The same, where members of a group come and go. */
   readonly churnSizes: readonly number[]
+  /** How long a room is pushed to whose members come and go. */
+  readonly roomSeconds: number
   /** Members of a group who leave at once. */
   readonly departures: readonly number[]
   /** What a dead node leaves: pushes in its inbox, and users with a group each. */
@@ -34,6 +36,7 @@ export const thorough: Effort = {
   connections: 15_000,
   clusterSizes: [2, 8, 32],
   churnSizes: [2, 4, 8, 16],
+  roomSeconds: 60,
   departures: [1_000, 4_000, 8_000],
   leftPushes: 10_000,
   leftUsers: 100_000,
@@ -46,6 +49,7 @@ export const quick: Effort = {
   connections: 5_000,
   clusterSizes: [2, 32],
   churnSizes: [2, 8],
+  roomSeconds: 5,
   departures: [1_000],
   leftPushes: 1_000,
   leftUsers: 10_000,

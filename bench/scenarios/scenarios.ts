@@ -10,5 +10,6 @@ import { w11 } from './w11.ts'
 import { w12 } from './w12.ts'
 import { w13 } from './w13.ts'
 import { w14 } from './w14.ts'
+import { w15 } from './w15.ts'
 
-export const scenarios: readonly Scenario[] = [w1, w2, w3, w4, w5, w6, w7, w11, w12, w13, w14]
+export const scenarios: readonly Scenario[] = [w1, w2, w3, w4, w5, w6, w7, w11, w12, w13, w14, w15]

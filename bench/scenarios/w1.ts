@@ -13,7 +13,7 @@ export const w1: Scenario = {
   method:
     `One node publishes, ${CONNECTIONS} clients are connected to another. First ${STEADY_RATE} messages/s, which are ` +
     `${STEADY_RATE * CONNECTIONS} frames/s; then the greatest rate whose p99 stays under ${P99_LIMIT} ms.`,
-  systems: ['flotilla', 'ws', 'nats', 'socketio-redis', 'socketio-streams'],
+  systems: ['flotilla', 'ws', 'nats', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [
     { key: 'perSecond', label: 'saturated', unit: 'frames/s' },
     { key: 'p99', label: 'p99', unit: 'ms' },

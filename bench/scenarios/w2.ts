@@ -14,7 +14,7 @@ export const w2: Scenario = {
   method:
     `One node pushes to ${USERS} users in turn, who are connected to another. First ${STEADY_RATE} messages/s, ` +
     `then the greatest rate whose p99 stays under ${P99_LIMIT} ms.`,
-  systems: ['flotilla', 'ws', 'nats', 'socketio-redis', 'socketio-streams'],
+  systems: ['flotilla', 'ws', 'nats', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [
     { key: 'perSecond', label: 'saturated', unit: 'messages/s' },
     { key: 'p99', label: 'p99', unit: 'ms' },

@@ -17,7 +17,7 @@ export const w3: Scenario = {
   id: 'W3',
   title: 'One push, idle',
   method: `Lone pushes to one user after another, ${PAUSE} ms apart, across nodes: from the call to the arrival.`,
-  systems: ['hop', 'flotilla', 'ws', 'socketio-redis', 'socketio-streams'],
+  systems: ['hop', 'flotilla', 'ws', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [
     { key: 'p50', label: 'p50', unit: 'ms' },
     { key: 'p99', label: 'p99', unit: 'ms' },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { residentBytes } from '../rig/memory.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
+import type { Stage } from '../systems/system.ts'
 import { openCrowd, requireReachable, startAlone } from './crowd.ts'
 import { times } from './goal.ts'
 import { type Scenario, thorough } from './scenario.ts'
@@ -15,17 +16,17 @@ export const w4: Scenario = {
   method:
     `${thorough.connections} users connect. What the node's resident memory has grown by, each time after collecting ` +
     'garbage, divided by their number.',
-  systems: ['flotilla', 'ws', 'socketio-redis', 'socketio-streams'],
+  systems: ['flotilla', 'ws', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [{ key: 'kib', label: 'a connection', unit: 'KiB' }],
   chart: { title: 'A connection', unit: 'KiB', better: 'less', bars: [{ key: 'kib' }] },
   goals: [times(1.3, 'beside bare ws', 'kib', ['ws'], 'less')],
   async run(system, { connections }, { note, subjectFlags = [] }) {
     const { stage, node } = await startAlone(system, ['--expose-gc', ...subjectFlags])
     try {
-      const before = await retained(node)
+      const before = await retained(stage, node)
       const crowd = await openCrowd(system, stage, connections)
       await sleep(SETTLE)
-      const after = await retained(node)
+      const after = await retained(stage, node)
       note(`${system.label}: ${before / KIB / KIB} MiB before, ${after / KIB / KIB} MiB after`)
       await requireReachable(node, crowd, REACHED)
       await crowd.close()
@@ -36,7 +37,7 @@ export const w4: Scenario = {
   },
 }
 
-async function retained(node: NodeProcess): Promise<number> {
+async function retained({ subject }: Stage, node: NodeProcess): Promise<number> {
   await node.call('collectGarbage', {})
-  return residentBytes(node.child.pid)
+  return residentBytes(subject.pid)
 }

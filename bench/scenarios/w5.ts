@@ -9,7 +9,7 @@ export const w5: Scenario = {
   id: 'W5',
   title: 'Connects',
   method: `${thorough.connections} users connect, 256 at a time; Flotilla stores each of them before it answers.`,
-  systems: ['flotilla', 'ws', 'socketio-redis', 'socketio-streams'],
+  systems: ['flotilla', 'ws', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [{ key: 'perSecond', label: 'connects', unit: '1/s' }],
   chart: { title: 'Connects', unit: '1/s', better: 'more', bars: [{ key: 'perSecond' }] },
   goals: [times(0.75, 'beside bare ws', 'perSecond', ['ws'])],

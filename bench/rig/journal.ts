@@ -1,0 +1,30 @@
+import { readFile } from 'node:fs/promises'
+
+/** Of a row: two doubles and two 32-bit numbers. */
+const ROW_BYTES = 24
+const EVENTS = ['', 'ready', 'left', 'message'] as const
+
+/** What happened to a connection of the load client; times in ns of its clock. */
+export interface JournalRow {
+  readonly event: 'ready' | 'left' | 'message'
+  /** Which place in its fleet. */
+  readonly place: number
+  readonly at: number
+  /** When a message was sent. */
+  readonly sentAt: number
+}
+
+/** All that a load client has written down, in order. The rows are one object, whose fields change. */
+export async function* readJournal(file: string): AsyncGenerator<JournalRow> {
+  const bytes = await readFile(file)
+  const { buffer, byteOffset } = bytes
+  const rows = new DataView(buffer, byteOffset, bytes.length)
+  const row: { -readonly [Key in keyof JournalRow]: JournalRow[Key] } = { event: 'ready', place: 0, at: 0, sentAt: 0 }
+  for (let start = 0; start + ROW_BYTES <= bytes.length; start += ROW_BYTES) {
+    row.at = rows.getFloat64(start, true)
+    row.sentAt = rows.getFloat64(start + 8, true)
+    row.place = rows.getUint32(start + 16, true)
+    row.event = EVENTS[rows.getUint32(start + 20, true)] as JournalRow['event']
+    yield row
+  }
+}

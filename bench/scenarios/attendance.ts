@@ -1,0 +1,98 @@
+import type { JournalRow } from '../rig/journal.ts'
+import type { PushNote } from '../rig/node-process.ts'
+
+/** What members of a group were owed, and what they got. */
+export interface Attendance {
+  /** Copies of pushes that a member was there for: from before the call until it had resolved. */
+  readonly owedCount: number
+  /** Of these, those that never came, on whichever connection. */
+  readonly lostCount: number
+  /** Copies that came once more. */
+  readonly repeatedCount: number
+  /** Copies that came after their member had left, and come back. */
+  readonly afterReturnCount: number
+  /** How long the others took from call to arrival, in ns, in order. */
+  readonly latencies: Float64Array
+}
+
+/** A time that a place was taken. */
+interface Stay {
+  readonly from: number
+  to: number
+}
+
+/** Holds what connections went through against what was pushed to all of them. */
+export class Register {
+  readonly #pushes: readonly PushNote[]
+  readonly #stays = new Map<number, Stay[]>()
+  /** For each place, which pushes have come. */
+  readonly #received = new Map<number, Uint8Array>()
+  readonly #latencies: number[] = []
+  #repeatedCount = 0
+  #afterReturnCount = 0
+
+  constructor(pushes: readonly PushNote[]) {
+    this.#pushes = pushes.toSorted((a, b) => a.calledAt - b.calledAt)
+  }
+
+  note({ event, place, at, sentAt }: JournalRow): void {
+    const stays = this.#stays.get(place) ?? []
+    const last = stays.at(-1)
+    if (event === 'ready') this.#stays.set(place, [...stays, { from: at, to: Number.POSITIVE_INFINITY }])
+    else if (event === 'left' && last !== undefined) last.to = at
+    else this.#receive(place, sentAt, at, last?.from ?? 0)
+  }
+
+  close(): Attendance {
+    let [owedCount, lostCount] = [0, 0]
+    for (const [place, stays] of this.#stays) {
+      const received = this.#receivedBy(place)
+      for (const { from, to } of stays) {
+        for (let index = this.#firstSince(from); index < this.#pushes.length; index++) {
+          const { calledAt, settledAt } = this.#pushes[index]!
+          if (calledAt > to) break
+          if (settledAt > to) continue
+          owedCount++
+          if (received[index] === 0) lostCount++
+        }
+      }
+    }
+    return {
+      owedCount,
+      lostCount,
+      repeatedCount: this.#repeatedCount,
+      afterReturnCount: this.#afterReturnCount,
+      latencies: Float64Array.from(this.#latencies).toSorted(),
+    }
+  }
+
+  #receive(place: number, sentAt: number, at: number, readyAt: number): void {
+    const index = this.#firstSince(sentAt)
+    // Of those that warm up, and those that failed, nothing is noted.
+    if (this.#pushes[index]?.calledAt !== sentAt) return
+    const received = this.#receivedBy(place)
+    if (received[index] === 1) this.#repeatedCount++
+    else if (sentAt < readyAt) this.#afterReturnCount++
+    else this.#latencies.push(at - sentAt)
+    received[index] = 1
+  }
+
+  #receivedBy(place: number): Uint8Array {
+    const known = this.#received.get(place)
+    if (known !== undefined) return known
+    const received = new Uint8Array(this.#pushes.length)
+    this.#received.set(place, received)
+    return received
+  }
+
+  /** The first push that was called then or later. */
+  #firstSince(time: number): number {
+    let [low, high] = [0, this.#pushes.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#pushes[middle]!.calledAt < time) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+}

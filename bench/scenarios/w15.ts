@@ -1,0 +1,146 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BenchError } from '../rig/bench-error.ts'
+import { readJournal } from '../rig/journal.ts'
+import { LoadClient } from '../rig/load-client.ts'
+import type { Published } from '../rig/node-process.ts'
+import type { Stage, System } from '../systems/system.ts'
+import { type Attendance, Register } from './attendance.ts'
+import { atMost } from './goal.ts'
+import { type Figures, type RunOptions, type Scenario, thorough } from './scenario.ts'
+
+const GROUP = 'g'
+const NODES = 8
+const MEMBERS = 200
+/** Of a second: how many close, and how many come back. */
+const CHANGES = 20
+/** Members who are away at a time: each for half a second. */
+const AWAY = 10
+/** Pushes a second, the greatest first: the first that the machine bears counts. */
+const RATES = [500, 400, 300, 200, 100, 50]
+const P99_LIMIT = 250
+const BEHIND_LIMIT = 1_000
+/** ms until nothing more of what was pushed comes. */
+const SETTLE = 3_000
+const HEARTBEAT = 3_000
+const MS = 1e6
+const MS_PER_SECOND = 1_000
+
+export const w15: Scenario = {
+  id: 'W15',
+  title: 'A room whose members come and go',
+  method:
+    `${MEMBERS} members of one group on ${NODES} nodes; ${CHANGES} a second close, and come back to the next node half a ` +
+    `second later. One node more pushes to the group for ${thorough.roomSeconds} s: ${RATES[0]} times a second, or as often ` +
+    'as the machine bears. Each copy is held against when its member was there.',
+  systems: ['flotilla'],
+  figures: [
+    { key: 'rate', label: 'pushes borne', unit: '1/s' },
+    { key: 'p99', label: 'p99', unit: 'ms' },
+    { key: 'longest', label: 'longest', unit: 'ms' },
+    { key: 'owed', label: 'copies owed', unit: '' },
+    { key: 'lost', label: 'lost', unit: '' },
+    { key: 'repeated', label: 'repeated', unit: '' },
+    { key: 'afterReturn', label: 'came on return', unit: '' },
+  ],
+  chart: { title: 'Pushes borne', unit: '1/s', better: 'more', bars: [{ key: 'rate' }] },
+  goals: [
+    {
+      label: 'pushes borne',
+      target: RATES[0]!,
+      unit: '1/s',
+      better: 'more',
+      measure: (find) => find('flotilla', 'rate'),
+    },
+    atMost(P99_LIMIT, 'ms', 'p99', 'p99'),
+    atMost(BEHIND_LIMIT, 'ms', 'longest: no node is further behind', 'longest'),
+    atMost(0, 'copies', 'lost', 'lost'),
+  ],
+  async run(system, { roomSeconds }, options) {
+    let failure = ''
+    for (const rate of RATES) {
+      const attendance = await attendedAt(rate, roomSeconds, system, options)
+      const figures = figuresOf(rate, attendance)
+      options.note(`${rate}/s: ${JSON.stringify(figures)}`)
+      if (attendance.lostCount > 0)
+        throw new BenchError(`at ${rate} pushes/s ${attendance.lostCount} of ${attendance.owedCount} copies were lost`)
+      if (figures['p99']! <= P99_LIMIT && figures['longest']! <= BEHIND_LIMIT) return figures
+      failure = `at ${rate} pushes/s p99 was ${figures['p99']} ms, the longest ${figures['longest']} ms`
+    }
+    throw new BenchError(`${system.label} bears none of the rates: ${failure}`)
+  },
+}
+
+function figuresOf(rate: number, { latencies, ...counts }: Attendance): Figures {
+  const quantile = (share: number): number => (latencies[Math.ceil(latencies.length * share) - 1] ?? 0) / MS
+  return {
+    rate,
+    p99: quantile(0.99),
+    longest: quantile(1),
+    owed: counts.owedCount,
+    lost: counts.lostCount,
+    repeated: counts.repeatedCount,
+    afterReturn: counts.afterReturnCount,
+  }
+}
+
+async function attendedAt(
+  rate: number,
+  seconds: number,
+  system: System,
+  { note, ...flags }: RunOptions,
+): Promise<Attendance> {
+  const stage = await system.start({ ...flags, servers: NODES, heartbeat: HEARTBEAT })
+  const folder = await mkdtemp(join(tmpdir(), 'flotilla-bench-room-'))
+  try {
+    const journal = join(folder, 'journal')
+    const published = await pushToRoom(rate, seconds, stage, system, journal)
+    const { sent, rejected, unsettled, error, notes = [] } = published
+    if (rejected + unsettled > 0)
+      throw new BenchError(`at ${rate} pushes/s ${rejected} were rejected (${error}) and ${unsettled} not settled`)
+    note(`${rate}/s: ${sent} pushes in ${published.seconds} s`)
+    const register = new Register(notes)
+    for await (const row of readJournal(journal)) register.note(row)
+    return register.close()
+  } finally {
+    await rm(folder, { recursive: true })
+    await stage.stop()
+  }
+}
+
+async function pushToRoom(
+  rate: number,
+  seconds: number,
+  stage: Stage,
+  { greeting, label }: System,
+  journal: string,
+): Promise<Published> {
+  const { ports, publisher } = stage
+  if (publisher === undefined) throw new BenchError(`${label} has no publisher`)
+  const path = `${greeting.path}&group=${GROUP}`
+  const plan = { ports, count: MEMBERS, greeting: { ...greeting, path }, moves: true, journal }
+  const client = await LoadClient.open(plan)
+  await publisher.call('publish', { rate: rate / 2, seconds: 1, group: GROUP })
+  const pushing = publisher.call('publish', { rate, seconds, group: GROUP, isNoted: true })
+  await changeMembers(client, seconds)
+  const published = await pushing
+  await sleep(SETTLE)
+  const { closed } = await client.settleAll()
+  await client.close()
+  if (closed > 0) throw new BenchError(`at ${rate} pushes/s ${closed} connections were closed by the nodes`)
+  return published
+}
+
+/** One after another leaves, and is back when so many others have left; in the end all are there. */
+async function changeMembers(client: LoadClient, seconds: number): Promise<void> {
+  const begin = performance.now()
+  const count = seconds * CHANGES
+  for (let change = 0; change < count + AWAY; change++) {
+    if (change >= AWAY) await client.enter((change - AWAY) % MEMBERS, 1)
+    if (change < count) await client.leave(change % MEMBERS, 1)
+    const due = ((change + 1) / CHANGES) * MS_PER_SECOND
+    await sleep(Math.max(0, begin + due - performance.now()))
+  }
+}
