@@ -270,6 +270,7 @@ export class Server implements AsyncDisposable {
   async #sayGoodbye(timeout: number): Promise<void> {
     const conversations = [...this.#conversations.values()]
     const left = Promise.all(conversations.map(({ ended }) => ended))
+    this.#node.sayGoodbye()
     for (const { connection } of conversations) connection.sayGoodbye()
     const timer = setTimeout(() => {
       for (const conversation of this.#conversations.values()) conversation.terminate()

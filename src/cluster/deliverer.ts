@@ -3,6 +3,7 @@ import type { PushEnvelope, UserRef } from '../protocol/envelope.ts'
 import type { Uid } from '../protocol/ids.ts'
 import type { Handover } from '../sockets/handover.ts'
 import type { Hub } from '../sockets/hub.ts'
+import type { Farewell } from './farewell.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { Holds } from './holds.ts'
 
@@ -20,6 +21,7 @@ export class Deliverer {
   /** Of users for whom first copies wait, the last of these. */
   readonly #lines = new Map<Uid, Promise<void>>()
   #deliveredCount = 0
+  #farewell: Farewell | undefined
   #closed = false
 
   constructor(hub: Hub, forwarder: Forwarder, holds: Holds, logger: Logger) {
@@ -58,6 +60,11 @@ export class Deliverer {
   /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
   sendOn(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
     return this.#sendAfter(push, users)
+  }
+
+  /** From now on what comes for everyone is also sent after those who were here. */
+  sayFarewell(farewell: Farewell): void {
+    this.#farewell = farewell
   }
 
   close(): void {
@@ -116,22 +123,25 @@ export class Deliverer {
   #hand(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
     const { deliveredCount, gone, left } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
+    if (push.to.type === 'all') return this.#sendFarewell(push, handover)
     if (gone === undefined && left === undefined) return undefined
-    const copy = push.to.type === 'all' ? { ...push, broadcast: handover.order } : push
-    return allOf([gone && sendAfter(copy, gone), left && sendAfter(copy, left, { isExtra: true })])
+    return allOf([gone && sendAfter(push, gone), left && sendAfter(push, left, { isExtra: true })])
+  }
+
+  /** Of what could not be sent, those have it who are connected elsewhere when it comes once more. */
+  #sendFarewell(push: PushEnvelope, { order }: Handover): Promise<void> | undefined {
+    const users = this.#farewell?.owedTo(push, order) ?? []
+    if (users.length === 0) return undefined
+    return this.#sendAfter({ ...push, broadcast: order }, users).catch(leftInInbox)
   }
 
   readonly #sendAfter: SendAfter = (push, users, options) => this.#forwarder.forward(push, users, options)
 
   /** Resolves once an attempt has succeeded; never rejects. */
   readonly #persist: SendAfter = (push, users, options) => {
+    // One after another, each would wait for a store that is away, and the end of this node with them.
+    if (this.#closed) return leftInInbox()
     const attempt = (): Promise<void> => this.#sendAfter(push, users, options)
-    if (this.#closed) {
-      // Nobody who takes over the node's place among the broadcasts knows who has left.
-      if (push.broadcast !== undefined) return attempt()
-      // One after another, each would wait for a store that is away, and the end of this node with them.
-      return leftInInbox()
-    }
     return attempt().catch((error: unknown) => this.#tryAgain(attempt, error))
   }
 

@@ -109,8 +109,10 @@ export class Inbox {
     }
     const [first] = entries
     if (first !== undefined) this.#source.reachedTime?.(first.at)
-    for (const entry of entries) this.#take(entry)
-    this.#lastOrder = entries.at(-1)?.order ?? this.#lastOrder
+    for (const entry of entries) {
+      this.#take(entry)
+      if (entry.isReplay !== true) this.#lastOrder = entry.order
+    }
   }
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
@@ -138,7 +140,7 @@ export class Inbox {
     this.#taken.add(position)
     const open = { position, isDone: false }
     this.#open.push(open)
-    const handover = new Handover(entry)
+    const handover = new Handover(entry.order)
     const works: Promise<void>[] = []
     if (envelopes instanceof Promise) works.push(envelopes)
     else for (const envelope of envelopes) this.#handle(envelope, handover, works)
@@ -153,7 +155,7 @@ export class Inbox {
 
   /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
   #takeReplay(entry: Entry): void {
-    const handover = new Handover(entry)
+    const handover = new Handover(entry.order)
     for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])
   }
 

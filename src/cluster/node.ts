@@ -20,6 +20,7 @@ import { Cluster } from './cluster.ts'
 import { Controls } from './controls.ts'
 import { Deliverer } from './deliverer.ts'
 import { Directory } from './directory.ts'
+import { Farewell } from './farewell.ts'
 import { Forwarder } from './forwarder.ts'
 import { Holds } from './holds.ts'
 import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
@@ -34,9 +35,6 @@ import { Sequences } from './sequences.ts'
 import { Takeover } from './takeover.ts'
 
 const RETRY_PAUSE = 250
-/** ms that a node which closes reads on, at most. */
-const READ_ON = 2_000
-const READ_PAUSE = 10
 /** Of `storeWait`: what a push may take from its lookup to its place in an inbox, generously. */
 const LOCATED_WAITS = 3
 
@@ -76,14 +74,15 @@ export class ClusterNode {
   readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
-  readonly #forwarder: Forwarder
   readonly #parking: Parking
   readonly #leftovers: Leftovers
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
   readonly #broadcastSequences = new Sequences()
+  readonly #forwarder: Forwarder
   #inboxes: readonly Inbox[] = []
+  #farewell: Farewell | undefined
   #poisonedBefore = 0
   #undeliveredCount = 0
   #started: Promise<void> | undefined
@@ -213,6 +212,13 @@ export class ClusterNode {
     await withDeadline(this.#checkHealth(timeout), timeout, late)
   }
 
+  /** Everybody here is told to go now. */
+  sayGoodbye(): void {
+    if (!this.#isStarted || this.#farewell !== undefined) return
+    this.#farewell = new Farewell(this.#queue, this.#hub.uids)
+    this.#deliverer.sayFarewell(this.#farewell)
+  }
+
   /** Hands in what it owes: a graceful end is a takeover of oneself. The connections are closed before. */
   async close(): Promise<void> {
     if (this.#closed) return
@@ -269,7 +275,8 @@ export class ClusterNode {
       await this.#ingress?.close(node)
       await this.#leftovers.close()
       await this.#pusher.close()
-      await this.#readOn()
+      const [, broadcasts] = this.#inboxes
+      if (broadcasts !== undefined) await this.#farewell?.end(broadcasts, this.#forwarder)
       // What has come is done and acked: else it would be sent again to those who have it.
       await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
       await this.#queue.flushAcks()
@@ -278,18 +285,6 @@ export class ClusterNode {
       if (this.#isStarted) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
     }
     await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
-  }
-
-  /**
-   * What was broadcast before the last connection closed is read, and sent after those who have left: who takes over from
-   * this node does not know them.
-   */
-  async #readOn(): Promise<void> {
-    const newest = await this.#queue.newestBroadcast()
-    const deadline = performance.now() + READ_ON
-    const isBehind = (): boolean => (this.#inboxes.at(-1)?.lastOrder ?? newest) < newest
-    while (isBehind() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, READ_PAUSE))
-    await this.#forwarder.idle()
   }
 
   async #checkHealth(timeout: number): Promise<void> {

@@ -5,14 +5,11 @@
 export class Handover {
   /** Of a broadcast among all of them. */
   readonly order: number
-  /** When it was appended to the inbox: see `Entry.at`. */
-  readonly at: number
   #holderCount = 0
   #done: (() => void) | undefined
 
-  constructor({ order = 0, at = 0 }: { order?: number; at?: number } = {}) {
+  constructor(order = 0) {
     this.order = order
-    this.at = at
   }
 
   hold(): void {

@@ -25,8 +25,6 @@ export class Hub implements Iterable<Connection> {
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departed<Uid>()
   readonly #departed = new Departed()
-  /** Of everyone who was here, as if of one group. */
-  readonly #departedFromHere = new Departed()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
@@ -80,7 +78,6 @@ export class Hub implements Iterable<Connection> {
   remove(connection: Connection): void {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
-    this.#departedFromHere.add(EVERYONE, connection)
     for (const group of connection.memberships.keys()) {
       this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
@@ -127,10 +124,7 @@ export class Hub implements Iterable<Connection> {
 
   /** Lookups of a user know from this stamp on that these have closed. */
   stampUserDepartures(uid: Uid, connections: readonly ConnectionId[], stamp: number): void {
-    for (const connection of connections) {
-      this.#departedUsers.stamp(uid, connection, stamp)
-      this.#departedFromHere.stamp(EVERYONE, connection, stamp)
-    }
+    for (const connection of connections) this.#departedUsers.stamp(uid, connection, stamp)
   }
 
   /** Whether a connection of a user has closed since a lookup, so that a push may have been on its way to it. */
@@ -142,7 +136,6 @@ export class Hub implements Iterable<Connection> {
   forgetDeparted(upTo: number): void {
     this.#departed.forgetUpTo(upTo)
     this.#departedUsers.forgetUpTo(upTo)
-    this.#departedFromHere.forgetUpTo(upTo)
   }
 
   /** Members who have left and were forgotten while a push might still have come that was theirs. */
@@ -208,10 +201,8 @@ export class Hub implements Iterable<Connection> {
       }
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
-      case 'all': {
-        const deliveredCount = this.#deliverToAll(push, frame, handover?.order ?? 0)
-        return { deliveredCount, ...this.#leaversToFollow(push, handover) }
-      }
+      case 'all':
+        return { deliveredCount: this.#deliverToAll(push, frame, handover?.order ?? 0), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
@@ -286,25 +277,6 @@ export class Hub implements Iterable<Connection> {
     // A copy that is sent again comes to each host of the groups: those who left have had theirs by the first.
     if (!push.resent) for (const user of this.departedFrom(groups, push.except)) found.set(user.uid, user)
     return found.size === 0 ? undefined : [...found.values()]
-  }
-
-  /**
-   * Who has closed a connection since a broadcast was stored, or is just going. What it comes to once more, at the end of a
-   * node, is not followed again.
-   */
-  #leaversToFollow({ resent, except }: PushEnvelope, handover: Handover | undefined): Pick<Delivery, 'gone' | 'left'> {
-    if (resent || handover === undefined || this.#departedFromHere.size === 0) return NOBODY_AWAY
-    const leavers = new Map<Uid, UserRef>()
-    for (const user of this.#departedFromHere.since({ group: EVERYONE, stamp: handover.at }))
-      leavers.set(user.uid, user)
-    for (const uid of except?.uids ?? []) leavers.delete(uid)
-    let gone: UserRef[] | undefined
-    let left: UserRef[] | undefined
-    for (const [uid, user] of leavers) {
-      if (this.ofUser(uid).size === 0) (gone ??= []).push(user)
-      else (left ??= []).push(user)
-    }
-    return { gone, left }
   }
 
   /** What has no stamps is remembered only where it may come again: a push whose id was given by who pushed it. */
@@ -430,8 +402,6 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   overlaps: true,
 })
 
-/** Stands for all who are here, in place of a group. */
-const EVERYONE = '*' as Group
 const NONE: ReadonlySet<Connection> = new Set()
 const NOBODY_AWAY = { gone: undefined, left: undefined }
 const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])

@@ -120,7 +120,7 @@ class World {
     }
     const before = new Map(this.#connections.map((each) => [each, each.bufferedAmount]))
     const expected = this.#connections.map((each) => [each, this.#expect(push, each)] as const)
-    const { deliveredCount } = this.#hub.deliver(push, new Handover())
+    const { deliveredCount } = this.#hub.deliver(push, new Handover(0))
     let count = 0
     for (const [connection, expectation] of expected) {
       const got = connection.bufferedAmount > before.get(connection)!

@@ -68,12 +68,12 @@ function isNode(word: string): word is NodeId {
   return word.indexOf('-') !== -1
 }
 
-/** What is parked for a user, by push: "µs order stamp times bytes", oldest first. */
-export function parkedRows(hash: Readonly<Record<string, string>>): { id: string; times: string; stamp: number }[] {
+/** What is parked for a user, by push: "µs order stamp since bytes", oldest first. */
+export function parkedRows(hash: Readonly<Record<string, string>>): { id: string; since: string; stamp: number }[] {
   const rows = Object.entries(hash).flatMap(([id, value]) => {
-    const [, micros, order, stamp, times] = /^(\d+) (\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
-    if (times === undefined) return []
-    return { id, times, at: Number(micros), order: Number(order), stamp: Number(stamp) }
+    const [, micros, order, stamp, since] = /^(\d+) (\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
+    if (since === undefined) return []
+    return { id, since, at: Number(micros), order: Number(order), stamp: Number(stamp) }
   })
   return rows.sort((a, b) => a.at - b.at || a.order - b.order)
 }

@@ -56,9 +56,9 @@ export class RedisParking {
     const found = await this.#client.batch((redis) =>
       rows.map(({ id }) => redis.hgetBuffer(this.#keys.parkedMessage(partition, id), 'bytes')),
     )
-    return rows.flatMap(({ id, times, stamp }, index) => {
+    return rows.flatMap(({ id, since, stamp }, index) => {
       const bytes = found[index] as Buffer | null
-      return bytes === null ? [] : { position: `${times} ${id}`, stamp, bytes }
+      return bytes === null ? [] : { position: `${since} ${id}`, stamp, bytes }
     })
   }
 
@@ -67,11 +67,11 @@ export class RedisParking {
     const partition = partitionOf(uid)
     const places = positions.map((position) => {
       const end = position.indexOf(' ')
-      return { times: position.slice(0, end), id: position.slice(end + 1) }
+      return { since: position.slice(0, end), id: position.slice(end + 1) }
     })
     const messages = places.map(({ id }) => this.#keys.parkedMessage(partition, id))
     const keys = [this.#keys.parked(partition, uid), ...messages]
-    const args = places.flatMap(({ id, times }) => [id, times])
+    const args = [PARK_FOR, ...places.flatMap(({ id, since }) => [id, since])]
     await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...args))
   }
 

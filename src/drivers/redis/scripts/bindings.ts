@@ -112,17 +112,17 @@ end
 local function forgetOld(parked)
   local rows = redis.call('HGETALL', parked)
   for at = 1, #rows, 2 do
-    local since, size = string.match(rows[at + 1], '^(%d+) .* (%d+)$')
+    local since, size = string.match(rows[at + 1], ' (%d+) (%d+)$')
     if since and tonumber(since) < micros - ttl * 1000 then
       redis.call('HDEL', parked, rows[at])
       redis.call('HINCRBY', parked, '', -size)
     end
   end
 end
--- A row is "µs order stamp times bytes", times being how often it was parked again: who reads it meanwhile must not take it away.
+-- A row is "µs order stamp since bytes": since is when it was parked last, and who read it before must not take it away.
 local function parkAgain(parked, id, row)
-  local head, times, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
-  redis.call('HSET', parked, id, head .. ' ' .. int(times + 1) .. ' ' .. size)
+  local head, since, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
+  redis.call('HSET', parked, id, head .. ' ' .. int(math.max(since + 1, micros)) .. ' ' .. size)
   redis.call('PEXPIRE', parked, ttl)
 end
 local function park(parked, id, stamp, size)
@@ -136,7 +136,7 @@ local function park(parked, id, stamp, size)
     if isFull(parked, size) then return nil end
   end
   order = order + 1
-  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' 0 ' .. size)
+  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. int(micros) .. ' ' .. size)
   redis.call('HINCRBY', parked, '', size)
   redis.call('PEXPIRE', parked, ttl)
   return 1
@@ -171,15 +171,17 @@ return table.concat(answers, ' ')`,
   },
 
   fltUnpark: {
-    lua: `
--- KEYS parked message…; ARGV (id times)…
+    lua: `${NOW}
+-- KEYS parked message…; ARGV ttl (id since)…
 for at = 2, #KEYS do
-  local id, times = ARGV[2 * at - 3], ARGV[2 * at - 2]
+  local id, since = ARGV[2 * at - 2], ARGV[2 * at - 1]
   local row = redis.call('HGET', KEYS[1], id)
-  if row and string.match(row, ' (%d+) %d+$') == times then
+  if row and string.match(row, ' (%d+) %d+$') == since then
     redis.call('HDEL', KEYS[1], id)
     redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))
-    if redis.call('EXISTS', KEYS[at]) == 1 and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
+    -- The message may have lapsed, and been stored again for others: then this user is not counted there.
+    local isCounted = tonumber(since) >= micros - ARGV[1] * 1000 and redis.call('EXISTS', KEYS[at]) == 1
+    if isCounted and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
       redis.call('DEL', KEYS[at])
     end
   end
