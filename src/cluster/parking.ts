@@ -7,7 +7,7 @@ import type { Holds } from './holds.ts'
 
 const RETRY_PAUSE = 200
 /** Users for whom something is parked at a time, or those of one push. */
-const PORTION = 16_384
+const PORTION = 4_096
 
 interface ParkingInit {
   readonly state: State

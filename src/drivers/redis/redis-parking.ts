@@ -12,6 +12,7 @@ const PAIRS = 1_000
 interface Pair {
   readonly parcel: Parcel
   readonly uid: Uid
+  readonly partition: number
   readonly stamp: number
   readonly answer: (answer: Parked) => void
 }
@@ -32,17 +33,18 @@ export class RedisParking {
     for (const [index, parcel] of parcels.entries()) {
       for (const [at, { uid, stamp }] of parcel.users.entries()) {
         const partition = partitionOf(uid)
-        const pair = { parcel, uid, stamp, answer: (answer: Parked): void => void (answers[index]![at] = answer) }
+        const answer = (given: Parked): void => void (answers[index]![at] = given)
+        const pair = { parcel, uid, partition, stamp, answer }
         const pairs = pairsOf.get(partition)
         if (pairs === undefined) pairsOf.set(partition, [pair])
         else pairs.push(pair)
       }
     }
-    const calls = [...pairsOf].flatMap(([partition, pairs]) => chunksOf(pairs).map((chunk) => ({ partition, chunk })))
+    const chunks = this.#togetherWhereTheyMay([...pairsOf.values()]).flatMap(chunksOf)
     const replies = await this.#client.batch((redis) =>
-      calls.map(({ partition, chunk }) => redis.fltPark(...this.#argumentsFor(partition, chunk, ignored))),
+      chunks.map((chunk) => redis.fltPark(...this.#argumentsFor(chunk, ignored))),
     )
-    for (const [index, { chunk }] of calls.entries()) {
+    for (const [index, chunk] of chunks.entries()) {
       const given = (replies[index] as string).split(' ')
       for (const [at, { answer }] of chunk.entries()) answer(given[at] as Parked)
     }
@@ -75,20 +77,25 @@ export class RedisParking {
     await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...args))
   }
 
+  /** In a cluster a script has to keep to one slot, and so to one partition. */
+  #togetherWhereTheyMay(byPartition: readonly (readonly Pair[])[]): readonly (readonly Pair[])[] {
+    return this.#client.router === undefined ? [byPartition.flat()] : byPartition
+  }
+
   #argumentsFor(
-    partition: number,
     pairs: readonly Pair[],
     ignored: NodeId | undefined,
   ): [keyCount: number, ...(string | number | Buffer)[]] {
     const users = new Map<Uid, number>()
     const keys: string[] = []
-    for (const { uid } of pairs) {
+    for (const { uid, partition } of pairs) {
       if (users.has(uid)) continue
       users.set(uid, users.size + 1)
       keys.push(this.#keys.route(partition, uid), this.#keys.parked(partition, uid))
     }
     const args: (string | number | Buffer)[] = [ignored ?? '', MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, users.size]
-    for (const [parcel, its] of byParcel(pairs)) {
+    for (const its of messagesIn(pairs)) {
+      const { parcel, partition } = its[0]!
       keys.push(this.#keys.parkedMessage(partition, parcel.id))
       args.push(parcel.id, asBuffer(parcel.bytes), its.length)
       for (const { uid, stamp } of its) args.push(users.get(uid)!, stamp)
@@ -103,13 +110,14 @@ function chunksOf(pairs: readonly Pair[]): (readonly Pair[])[] {
   return chunks
 }
 
-/** In the order of the pairs, which a parcel's are in together. */
-function byParcel(pairs: readonly Pair[]): ReadonlyMap<Parcel, readonly Pair[]> {
-  const found = new Map<Parcel, Pair[]>()
+/** The pairs of one message and partition, which stand together. */
+function messagesIn(pairs: readonly Pair[]): readonly (readonly Pair[])[] {
+  const messages: Pair[][] = []
+  let last: Pair | undefined
   for (const pair of pairs) {
-    const its = found.get(pair.parcel)
-    if (its === undefined) found.set(pair.parcel, [pair])
-    else its.push(pair)
+    if (pair.parcel === last?.parcel && pair.partition === last.partition) messages.at(-1)!.push(pair)
+    else messages.push([pair])
+    last = pair
   }
-  return found
+  return messages
 }
