@@ -6,7 +6,7 @@ import { type Program, providePrograms } from './rig/programs.ts'
 export function provide({ systems }: Options): void {
   const programs: Program[] = ['gcc', 'redis-server']
   if (systems.some(({ kind }) => kind === 'nats')) programs.push('nats-server')
-  if (systems.some(({ kind }) => kind.startsWith('nchan'))) programs.push('nginx')
+  if (systems.some(({ kind }) => kind.startsWith('nchan'))) programs.push('nginx', 'nchan')
   providePrograms(programs)
   const hasPeers = systems.some(({ needsPackages }) => needsPackages)
   // The progress bar, too, is one of them.

@@ -24,6 +24,8 @@
 #define FIRST_SOURCE 0x7f000002u
 #define MAX_EVENTS 1024
 #define MAX_TEXT 2048
+/** A server that has not answered a goodbye by then is not waited for. */
+#define FAREWELL_NS 5000000000u
 
 /** One that is being LEFT has said goodbye, and is there until the server has closed it. */
 enum state { GONE, CONNECTING, GREETING, JOINING, READY, LEFT };
@@ -167,7 +169,7 @@ static void on_frame(struct connection *connection, const struct frame *frame, c
   if (frame->opcode == OPCODE_PING) send_frame(connection, OPCODE_PONG, payload, length);
   else if (frame->opcode == OPCODE_CLOSE) give_up(connection);
   // Engine.IO's heartbeat is a message of its own.
-  else if (connection->state == READY && length == 1 && *payload == '2') send_text(connection, "3");
+  else if (connection->state != LEFT && length == 1 && *payload == '2') send_text(connection, "3");
   else if (connection->state == READY || connection->state == LEFT) on_message(connection, payload, length);
   else on_text(connection, payload, length);
 }
@@ -319,6 +321,11 @@ static void start_again(void) {
   }
 }
 
+/** What the server still sends to somebody who has said goodbye is theirs, until it has closed. */
+static void see_off(const struct connection *connection, uint64_t deadline) {
+  while (connection->state == LEFT && now_ns() < deadline) fleet_read(10);
+}
+
 void fleet_enter(uint32_t from, uint32_t count, double patience) {
   uint64_t begin = now_ns(), deadline = begin + (uint64_t)(patience * 1e9);
   uint32_t started = 0;
@@ -326,6 +333,7 @@ void fleet_enter(uint32_t from, uint32_t count, double patience) {
   while ((started < count || fleet.pending > 0) && now_ns() < deadline) {
     while (started < count && fleet.pending < fleet.plan->at_once) {
       struct connection *connection = &fleet.connections[from + started++];
+      see_off(connection, now_ns() + FAREWELL_NS);
       if (connection->state == LEFT) drop(connection);
       if (connection->state != GONE) continue;
       connection->since = now_ns();

@@ -15,8 +15,11 @@ export interface JournalRow {
 }
 
 /** All that a load client has written down, in order. The rows are one object, whose fields change. */
-export async function* readJournal(file: string): AsyncGenerator<JournalRow> {
-  const bytes = await readFile(file)
+export async function readJournal(file: string): Promise<Iterable<JournalRow>> {
+  return rowsOf(await readFile(file))
+}
+
+function* rowsOf(bytes: Buffer): Generator<JournalRow> {
   const { buffer, byteOffset } = bytes
   const rows = new DataView(buffer, byteOffset, bytes.length)
   const row: { -readonly [Key in keyof JournalRow]: JournalRow[Key] } = { event: 'ready', place: 0, at: 0, sentAt: 0 }

@@ -7,9 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BenchError } from './bench-error.ts'
 import { Child } from './child.ts'
 import type { Core } from './cores.ts'
+import { nchanModule } from './programs.ts'
 
-/** Where Debian's packages put their modules. */
-const NCHAN = '/usr/lib/nginx/modules/ngx_nchan_module.so'
 const START_PATIENCE = 10_000
 const POLL = 20
 
@@ -36,9 +35,17 @@ export class NginxServer {
     const folder = await mkdtemp(join(tmpdir(), 'flotilla-bench-nginx-'))
     const config = join(folder, 'nginx.conf')
     await writeFile(config, configOf(plan, folder))
-    const child = new Child({ name, core, command: 'nginx', args: ['-p', folder, '-c', config] })
-    await Promise.race([listening(name, port), child.failed()])
-    return new NginxServer(child, folder)
+    const server = new NginxServer(
+      new Child({ name, core, command: 'nginx', args: ['-p', folder, '-c', config] }),
+      folder,
+    )
+    try {
+      await Promise.race([listening(name, port), server.child.failed()])
+      return server
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
   }
 
   async stop(): Promise<void> {
@@ -69,15 +76,16 @@ async function isListening(port: number): Promise<boolean> {
 }
 
 const configOf = ({ port, redis }: NginxPlan, folder: string): string => `
-load_module ${NCHAN};
+load_module ${nchanModule};
 daemon off;
 master_process off;
-worker_rlimit_nofile 20000;
 pid ${folder}/pid;
 error_log stderr error;
 events { worker_connections 19000; }
 http {
   access_log off;
+  client_header_timeout 1h;
+  keepalive_timeout 1h;
   nchan_shared_memory_size 1G;
   ${['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((each) => `${each}_temp_path ${folder}/${each};`).join(' ')}
   ${redis === undefined ? '' : upstreamOf(redis)}

@@ -8,10 +8,14 @@ const packages = {
   gcc: ['gcc', 'libc6-dev'],
   'redis-server': ['redis-server'],
   'nats-server': ['nats-server'],
-  nginx: ['nginx', 'libnginx-mod-nchan'],
+  nginx: ['nginx'],
+  nchan: ['libnginx-mod-nchan'],
 } as const
 
 export type Program = keyof typeof packages
+
+/** Where Debian puts it; it is no program of its own. */
+export const nchanModule = '/usr/lib/nginx/modules/ngx_nchan_module.so'
 
 /** Installs what is missing where the machine may be changed: in CI or a container as root, or with FLOTILLA_SETUP=1. */
 export function providePrograms(programs: readonly Program[]): void {
@@ -32,7 +36,10 @@ function missingOf(programs: readonly Program[]): Program[] {
   // Debian keeps servers where only root's PATH looks.
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   process.env['PATH'] = folders.join(delimiter)
-  return programs.filter((program) => !folders.some((folder) => isExecutable(join(folder, program))))
+  return programs.filter((program) => {
+    if (program === 'nchan') return !existsSync(nchanModule)
+    return !folders.some((folder) => isExecutable(join(folder, program)))
+  })
 }
 
 function isExecutable(file: string): boolean {

@@ -39,8 +39,9 @@ export class Register {
     const stays = this.#stays.get(place) ?? []
     const last = stays.at(-1)
     if (event === 'ready') this.#stays.set(place, [...stays, { from: at, to: Number.POSITIVE_INFINITY }])
-    else if (event === 'left' && last !== undefined) last.to = at
-    else this.#receive(place, sentAt, at, last?.from ?? 0)
+    else if (last === undefined) throw new Error('the journal begins with somebody who never came')
+    else if (event === 'left') last.to = at
+    else this.#receive(place, sentAt, at, last.from)
   }
 
   close(): Attendance {

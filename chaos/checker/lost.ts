@@ -9,6 +9,8 @@ const MOST_SLACK = 10_000
 const MAX_WAITING = 100
 /** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
 const BACK_SOON = 1_000
+/** A node that ends in good order has ended by then. */
+const END_TAKES = 8_000
 /** A push waits so long for its user to come back. */
 const KEPT_FOR = 60_000
 
@@ -136,7 +138,7 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
 function handedInAll(evidence: Evidence, connection: Connection): boolean {
   if (!evidence.endedGracefully(connection)) return false
   const endedAt = evidence.deathOf(connection)!
-  return evidence.faultsIn(endedAt, endedAt).every(({ slots }) => slots.includes(connection.slot))
+  return evidence.faultsIn(endedAt, endedAt + END_TAKES).every(({ slots }) => slots.includes(connection.slot))
 }
 
 /**

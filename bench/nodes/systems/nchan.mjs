@@ -4,26 +4,32 @@ import { connect } from 'node:net'
 import { once } from 'node:events'
 import { textOf } from '../message.mjs'
 
-const ANSWER = Buffer.from('HTTP/1.1 20')
+/** Followed by three digits, and by no such text in the rest of an answer. */
+const STATUS = 'HTTP/1.1 '
 
 /** @param {{ port: number }} settings */
 export async function start({ port }) {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   await once(socket, 'connect')
+  socket.setEncoding('latin1')
   /** Who waits for an answer, in order. */
   const waiting = []
   let first = 0
   /** The end of what came, which may be the beginning of an answer. */
-  let rest = Buffer.alloc(0)
+  let rest = ''
   socket.on('data', (data) => {
-    const bytes = Buffer.concat([rest, data])
+    const text = rest + data
     let end = 0
-    for (let at = bytes.indexOf(ANSWER); at !== -1; at = bytes.indexOf(ANSWER, end)) {
-      end = at + ANSWER.length
-      waiting[first]()
+    for (let at = text.indexOf(STATUS); at !== -1; at = text.indexOf(STATUS, end)) {
+      const digit = text[at + STATUS.length]
+      if (digit === undefined) break
+      end = at + STATUS.length
+      const { resolve, reject } = waiting[first]
       waiting[first++] = undefined
+      if (digit === '2') resolve()
+      else reject(new Error(`Nchan answered ${text.slice(at, at + 40)}`))
     }
-    rest = bytes.subarray(Math.max(end, bytes.length - ANSWER.length + 1))
+    rest = text.slice(Math.max(end, text.length - STATUS.length))
     if (first === waiting.length) waiting.length = first = 0
   })
   let requests = ''
@@ -36,7 +42,7 @@ export async function start({ port }) {
       const text = textOf(t)
       if (requests === '') queueMicrotask(flush)
       requests += `POST /pub?to=${uid ?? 'all'} HTTP/1.1\r\nHost: n\r\nContent-Length: ${text.length}\r\n\r\n${text}`
-      return new Promise((resolve) => waiting.push(resolve))
+      return new Promise((resolve, reject) => waiting.push({ resolve, reject }))
     },
   }
 }
