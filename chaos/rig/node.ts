@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../test/support/free-port.ts'
 import { ChaosError } from '../chaos-error.ts'
 import { type Clock, sleep } from '../clock.ts'
 import type { History, NodeEvent } from '../history.ts'
@@ -22,7 +23,6 @@ process.once('exit', () => {
 
 export interface NodePlan {
   readonly slot: number
-  readonly port: number
   readonly redis: string
   readonly heartbeat: number
   readonly deadAfter: number
@@ -33,7 +33,6 @@ export interface NodePlan {
 /** A place in the cluster: a server process on its port, started again as often as it is killed. */
 export class Node {
   readonly slot: number
-  readonly port: number
   readonly #plan: NodePlan
   readonly #history: History
   readonly #clock: Clock
@@ -42,6 +41,7 @@ export class Node {
   #ended: Promise<void> = Promise.resolve()
   #isStopping = false
   #id = ''
+  #port = 0
   #life = 0
   #isReady = false
   #isRejoining = false
@@ -49,11 +49,15 @@ export class Node {
 
   constructor(plan: NodePlan, history: History, clock: Clock) {
     this.slot = plan.slot
-    this.port = plan.port
     this.#plan = plan
     this.#history = history
     this.#clock = clock
     this.#log = createWriteStream(plan.logFile)
+  }
+
+  /** Once it has been started. */
+  get port(): number {
+    return this.#port
   }
 
   /** Its id in the cluster. */
@@ -78,7 +82,10 @@ export class Node {
   /** Starts it, as often as it takes: a supervisor would, while the store is away. */
   async start(skew?: ClockSkew): Promise<void> {
     const deadline = performance.now() + START_PATIENCE
-    while (!(await this.#tryStart(skew))) {
+    for (;;) {
+      // As long as it has never run, somebody else may take the port that was free.
+      if (this.#id === '') this.#port = await freePort()
+      if (await this.#tryStart(skew)) return
       if (performance.now() > deadline) throw new ChaosError(`n${this.slot} does not start: see ${this.#plan.logFile}`)
       await sleep(RETRY_PAUSE)
     }
@@ -142,10 +149,10 @@ export class Node {
   }
 
   #tryStart(skew: ClockSkew | undefined): Promise<boolean> {
-    const { slot, port, redis, heartbeat, deadAfter } = this.#plan
+    const { slot, redis, heartbeat, deadAfter } = this.#plan
     const flags = {
       name: `n${slot}`,
-      port,
+      port: this.#port,
       redis,
       heartbeat,
       'dead-after': deadAfter,

@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort } from '../../test/support/free-port.ts'
 import { TcpProxy } from '../../test/support/tcp-proxy.ts'
 import { Clock } from '../clock.ts'
 import type { History } from '../history.ts'
@@ -46,7 +45,7 @@ export class Stage {
       const line = lines[slot]
       const redis = line === undefined ? store.url : urlOf(line)
       const logFile = join(folder, `n${slot}.log`)
-      nodes.push(new Node({ slot, port: await freePort(), redis, heartbeat, deadAfter, logFile }, history, clock))
+      nodes.push(new Node({ slot, redis, heartbeat, deadAfter, logFile }, history, clock))
     }
     const stage = new Stage(clock, store, lines, nodes, new InboxWatch(store, nodes, history, clock))
     try {
