@@ -1,6 +1,6 @@
 import type { State } from '../drivers/state.ts'
 import type { PushEnvelope, UserRef } from '../protocol/envelope.ts'
-import type { NodeId, Uid } from '../protocol/ids.ts'
+import type { NodeId, PushId, Uid } from '../protocol/ids.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { Hub } from '../sockets/hub.ts'
 
@@ -45,8 +45,8 @@ export class Forwarder {
   #isRunning = false
   /** Something that was under way has ended. */
   #wake = (): void => {}
-  /** Users to whom something is under way, with how many. */
-  readonly #busy = new Map<Uid, number>()
+  /** Users to whom something is under way, with what. */
+  readonly #busy = new Map<Uid, readonly PushId[]>()
   /** The same with what waits, and who waits until all of it has been tried. */
   readonly #pursued = new Map<Uid, { count: number; readonly tried: Promise<void>; readonly resolve: () => void }>()
 
@@ -88,21 +88,30 @@ export class Forwarder {
     this.#isRunning = false
   }
 
-  /** All that waits, but what is for users to whom something is under way. */
+  /**
+   * All that waits, but what is for users to whom something is under way. Where that is the same push it does not wait: it was
+   * handed to a connection here that was just going, and who sends it waits for this.
+   */
   #takeFree(): Part[] {
     const lot: Part[] = []
     const rest: Part[] = []
     const held = new Set<Uid>()
     for (const part of this.#waiting) {
-      const isFree = ({ uid }: UserRef): boolean => !this.#busy.has(uid) && !held.has(uid)
-      const free = this.#busy.size === 0 ? part.users : part.users.filter(isFree)
+      const { id } = part.forward.push
+      const isFree = ({ uid }: UserRef): boolean => {
+        const underWay = this.#busy.get(uid)
+        return underWay === undefined ? !held.has(uid) : underWay.includes(id)
+      }
+      const free = this.#busy.size + held.size === 0 ? part.users : part.users.filter(isFree)
       if (free.length > 0) lot.push({ ...part, users: free })
       if (free.length === part.users.length) continue
       const others = part.users.filter((user) => !isFree(user))
       for (const { uid } of others) held.add(uid)
       rest.push({ ...part, users: others })
     }
-    for (const { users } of lot) for (const { uid } of users) this.#busy.set(uid, (this.#busy.get(uid) ?? 0) + 1)
+    for (const { forward, users } of lot) {
+      for (const { uid } of users) this.#busy.set(uid, [...(this.#busy.get(uid) ?? []), forward.push.id])
+    }
     this.#waiting = rest
     return lot
   }
@@ -116,7 +125,7 @@ export class Forwarder {
     } catch (error) {
       forward.failure ??= { error }
     }
-    for (const { uid } of users) this.#leave(uid)
+    for (const { uid } of users) this.#leave(uid, push.id)
     this.#wake()
     forward.left -= users.length
     if (forward.left > 0) return
@@ -165,9 +174,9 @@ export class Forwarder {
     this.#pursued.set(uid, { count: 1, tried, resolve })
   }
 
-  #leave(uid: Uid): void {
-    const busy = this.#busy.get(uid)! - 1
-    if (busy > 0) this.#busy.set(uid, busy)
+  #leave(uid: Uid, id: PushId): void {
+    const busy = this.#busy.get(uid)!
+    if (busy.length > 1) this.#busy.set(uid, busy.toSpliced(busy.indexOf(id), 1))
     else this.#busy.delete(uid)
     const pursued = this.#pursued.get(uid)!
     if (--pursued.count > 0) return

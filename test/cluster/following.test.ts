@@ -105,6 +105,51 @@ test('what waits for a user keeps its order, whatever each of it waits for', asy
   assert.deepEqual(stays.received, ['m1', 'm2', 'm3'])
 })
 
+test('what meets a connection that is just going, on its way after its user, goes on', async (t) => {
+  const store = memory()
+  const [unrouted, located] = [newGate(), newGate()]
+  let isHeld = true
+  let lookupCount = 0
+  const driver = driverWith(store, {
+    state: (state) => ({
+      unroute: async (...args) => {
+        await unrouted.opened
+        return state.unroute(...args)
+      },
+      locate: async (lookup) => {
+        const found = await state.locate(lookup)
+        lookupCount++
+        if (isHeld) await located.opened
+        return found
+      },
+    }),
+  })
+  const server = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })
+  const url = await server.listen(0)
+  const queue = store.queue({ ...SETTINGS, logger: silent })
+  t.after(async () => {
+    unrouted.open()
+    located.open()
+    await server.close({ timeout: 100 })
+    await queue.close()
+  })
+  await queue.publish(server.cluster.self as NodeId, pushesTo(['u'], 'm1'))
+  await elapse(20)
+  // The user comes before it is sent after them, is found here, and goes before it is handed over.
+  const brief = await connect(`${url}/ws?uid=u`)
+  unrouted.open()
+  await until('it was looked for', () => lookupCount === 1)
+  brief.close()
+  await until('the user has gone', () => server.stats().connectionCount === 0)
+  isHeld = false
+  located.open()
+  await elapse(100)
+  const back = await connect(`${url}/ws?uid=u`)
+  t.after(() => back.close())
+  await until('it has come', () => back.received.length === 1)
+  assert.deepEqual(back.received, ['m1'])
+})
+
 function newGate(): { opened: Promise<void>; open: () => void } {
   let open!: () => void
   const opened = new Promise<void>((resolve) => (open = resolve))
