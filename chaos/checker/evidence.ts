@@ -71,6 +71,18 @@ export class Evidence {
     return this.#deaths.get(placeOf(connection))
   }
 
+  /** Since when that process had said nothing when it died: it may have stood still before. */
+  silentSince(connection: Connection): number | undefined {
+    const diedAt = this.deathOf(connection)
+    let pausedAt: number | undefined
+    for (const { slot, life, type, at } of this.history.nodes) {
+      if (slot !== connection.slot || life !== connection.life || at > (diedAt ?? 0)) continue
+      if (type === 'paused') pausedAt = at
+      else if (type === 'resumed') pausedAt = undefined
+    }
+    return pausedAt ?? diedAt
+  }
+
   /** Whether the process that a connection was to was told to end, and handed in what it owed by itself. */
   endedGracefully(connection: Connection): boolean {
     return this.#gracefulEnds.has(placeOf(connection))

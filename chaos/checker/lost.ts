@@ -149,7 +149,8 @@ function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly 
   const { deadAfter, heartbeat } = evidence.times
   const from = evidence.endOf(gone)
   const to = evidence.calmAfter(from, from + deadAfter + heartbeat)
-  const backBefore = evidence.endedGracefully(gone) ? from : from + BACK_SOON
+  const silentSince = Math.min(from, evidence.silentSince(gone) ?? from)
+  const backBefore = evidence.endedGracefully(gone) ? from : silentSince + BACK_SOON
   const others = since.filter((each) => each !== gone && evidence.absenceIn(each, from, to) === undefined)
   return others.some((each) => each.openedAt < backBefore && evidence.endOf(each) > to)
 }

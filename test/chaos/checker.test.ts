@@ -120,6 +120,22 @@ describe('the checker', () => {
       deepEqual(broken(made), [])
     })
 
+    it('a broadcast is owed to who was back before anybody could miss their node, however long it stood still before', () => {
+      for (const [pausedAt, count] of [
+        [undefined, 1],
+        [6_500, 0],
+      ] as const) {
+        const made = new HandMade()
+        made.fault({ from: 6_000, to: 12_000, slots: [0] })
+        if (pausedAt !== undefined) made.node({ type: 'paused', at: pausedAt })
+        made.node({ type: 'killed', at: 10_050 })
+        made.connection({ closedAt: 10_060, ending: 'broken' })
+        made.connection({ slot: 1, openedAt: 10_400 })
+        made.push({ kind: 'all', uids: [] })
+        equal(findingOf(made, 'lost').violations.length, count)
+      }
+    })
+
     it('nothing is owed for a push that failed', () => {
       const made = new HandMade()
       made.connection()

@@ -1,4 +1,11 @@
-import { type Connection, type FaultWindow, History, type Membership, type Push } from '../../chaos/history.ts'
+import {
+  type Connection,
+  type FaultWindow,
+  History,
+  type Membership,
+  type NodeEvent,
+  type Push,
+} from '../../chaos/history.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 
@@ -69,6 +76,11 @@ export class HandMade {
     }
     this.history.faults.push(fault)
     return fault
+  }
+
+  /** Something happens to the first node. */
+  node(given: Pick<NodeEvent, 'type' | 'at'>): void {
+    this.history.nodes.push({ slot: 0, life: 1, node: 'n0-a', ...given })
   }
 }
 
