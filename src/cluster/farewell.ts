@@ -33,8 +33,8 @@ export class Farewell {
   }
 
   /** Whom a broadcast that comes now is to be sent after. No more wait for anybody than may be parked for a user. */
-  owedTo({ to, except, resent }: PushEnvelope, order: number): readonly UserRef[] {
-    if (to.type !== 'all' || resent || order > this.#newest || this.#count === MAX_PARKED) return []
+  owedTo({ except, resent }: PushEnvelope, order: number): readonly UserRef[] {
+    if (resent || order > this.#newest || this.#count === MAX_PARKED) return []
     this.#count++
     const excepted = new Set(except?.uids)
     return this.#uids.flatMap((uid) => (excepted.has(uid) ? [] : { uid, stamp: 0 }))

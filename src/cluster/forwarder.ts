@@ -46,7 +46,7 @@ export class Forwarder {
   /** Something that was under way has ended. */
   #wake = (): void => {}
   /** Users to whom something is under way, with what. */
-  readonly #busy = new Map<Uid, readonly PushId[]>()
+  readonly #busy = new Map<Uid, Set<PushId>>()
   /** The same with what waits, and who waits until all of it has been tried. */
   readonly #pursued = new Map<Uid, { count: number; readonly tried: Promise<void>; readonly resolve: () => void }>()
 
@@ -100,9 +100,9 @@ export class Forwarder {
       const { id } = part.forward.push
       const isFree = ({ uid }: UserRef): boolean => {
         const underWay = this.#busy.get(uid)
-        return underWay === undefined ? !held.has(uid) : underWay.includes(id)
+        return underWay === undefined ? !held.has(uid) : underWay.has(id)
       }
-      const free = this.#busy.size + held.size === 0 ? part.users : part.users.filter(isFree)
+      const free = this.#busy.size === 0 ? part.users : part.users.filter(isFree)
       if (free.length > 0) lot.push({ ...part, users: free })
       if (free.length === part.users.length) continue
       const others = part.users.filter((user) => !isFree(user))
@@ -110,7 +110,11 @@ export class Forwarder {
       rest.push({ ...part, users: others })
     }
     for (const { forward, users } of lot) {
-      for (const { uid } of users) this.#busy.set(uid, [...(this.#busy.get(uid) ?? []), forward.push.id])
+      for (const { uid } of users) {
+        const underWay = this.#busy.get(uid)
+        if (underWay === undefined) this.#busy.set(uid, new Set([forward.push.id]))
+        else underWay.add(forward.push.id)
+      }
     }
     this.#waiting = rest
     return lot
@@ -175,9 +179,10 @@ export class Forwarder {
   }
 
   #leave(uid: Uid, id: PushId): void {
-    const busy = this.#busy.get(uid)!
-    if (busy.length > 1) this.#busy.set(uid, busy.toSpliced(busy.indexOf(id), 1))
-    else this.#busy.delete(uid)
+    // One that was sent after the user once more has ended before the one that waited for it, which has nothing left to do.
+    const underWay = this.#busy.get(uid)
+    underWay?.delete(id)
+    if (underWay?.size === 0) this.#busy.delete(uid)
     const pursued = this.#pursued.get(uid)!
     if (--pursued.count > 0) return
     this.#pursued.delete(uid)

@@ -87,7 +87,7 @@ export interface Queue {
    */
   publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }>
 
-  /** The order of the broadcast that was stored last, or of what ends a replay; 0 before the first. */
+  /** The order of the broadcast that was stored last, or of what ends a replay: all that come later have a greater one. */
   newestBroadcast(): Promise<number>
 
   /** Reads the inbox from its start, everything that was not acked. Wakes at once when something comes; never polls. */
