@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { ChaosError } from './chaos-error.ts'
-import { faults } from './faults/faults.ts'
 import type { Fault, StoreKind } from './faults/fault.ts'
+import { faults } from './faults/faults.ts'
 import { starve } from './faults/nodes.ts'
 import { Random } from './random.ts'
 import { canSetClocksOff } from './rig/clock-offset.ts'

@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { sleep } from './clock.ts'
 import { check } from './checker/check.ts'
 import type { Verdict } from './checker/verdict.ts'
+import { sleep } from './clock.ts'
 import type { People } from './faults/fault.ts'
 import { type FaultWindow, History } from './history.ts'
 import type { Settings } from './options.ts'

@@ -19,7 +19,7 @@ const tsc = [
 ]
 const { status } = spawnSync(process.execPath, tsc, { cwd: root, stdio: 'inherit' })
 if (status !== 0) process.exit(status ?? 1)
-cpSync(inRoot('src/standalone/pages'), join(fresh, 'standalone/pages'), { recursive: true })
+cpSync(inRoot('src/standalone/http/pages'), join(fresh, 'standalone/http/pages'), { recursive: true })
 chmodSync(join(fresh, 'standalone/cli.js'), 0o755)
 rmSync(inRoot('dist'), { recursive: true, force: true })
 renameSync(fresh, inRoot('dist'))

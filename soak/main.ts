@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { endWithParent } from '../bench/rig/life.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { flawsOf, memoryTable, writeReport } from './report/report.ts'
-import { Soak } from './soak.ts'
 import { SoakError } from './soak-error.ts'
+import { Soak } from './soak.ts'
 
 const usual = fileURLToPath(new URL('last', import.meta.url))
 

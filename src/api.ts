@@ -1,5 +1,5 @@
 // The shapes that users see, types only: every room may import them, and none of them has behaviour.
-import type { Connection } from './sockets/connection.ts'
+import type { Connection } from './connection/connection.ts'
 
 /**
  * What is pushed: a string goes out as that text frame, a `Uint8Array` as that binary frame, anything else as JSON text.

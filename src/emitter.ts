@@ -10,15 +10,15 @@ import type {
   Receipt,
   Target,
 } from './api.ts'
-import { checkNames } from './checked-names.ts'
 import { Directory } from './cluster/directory.ts'
 import { Onlooker } from './cluster/onlooker.ts'
 import type { Driver } from './drivers/driver.ts'
 import type { Queue } from './drivers/queue.ts'
 import type { State } from './drivers/state.ts'
+import { newProcessId, type ConnectionId, type NodeId } from './envelope/ids.ts'
 import { FlotillaError } from './errors.ts'
+import { checkNames } from './lib/checked-names.ts'
 import { parseOptions, type ServerOptions } from './options.ts'
-import { newProcessId, type ConnectionId, type NodeId } from './protocol/ids.ts'
 import { Dispatcher } from './push/dispatcher.ts'
 import { Locator, type NodeBook } from './push/locator.ts'
 import { Pusher } from './push/pusher.ts'

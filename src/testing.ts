@@ -1,8 +1,8 @@
 // For tests of what is built on Flotilla: a server on a free port, and clients that collect what they get.
 import { once } from 'node:events'
 import { type RawData, WebSocket } from 'ws'
-import { checkNames } from './checked-names.ts'
 import { memory } from './drivers/memory/memory.ts'
+import { checkNames } from './lib/checked-names.ts'
 import type { ServerOptions } from './options.ts'
 import { createServer, type Server } from './server.ts'
 

@@ -1,6 +1,6 @@
 import { createServer, IncomingMessage } from 'node:http'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Duplex } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 const AT_ONCE = 200
 const PATIENCE_MS = 60_000

@@ -1,5 +1,5 @@
-import { canSkewClocks, type ClockSkew } from '../rig/clock-skew.ts'
 import { sleep } from '../clock.ts'
+import { canSkewClocks, type ClockSkew } from '../rig/clock-skew.ts'
 import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
 
 const skews: readonly { skew: ClockSkew; is: string }[] = [

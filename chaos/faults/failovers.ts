@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis'
 import slotOf from 'cluster-key-slot'
+import { Redis } from 'ioredis'
 import type { RedisServer } from '../../test/support/redis.ts'
 import { sleep } from '../clock.ts'
 import type { FaultWindow } from '../history.ts'

@@ -1,8 +1,8 @@
-import type { Fault } from './fault.ts'
 import { clientFaults } from './clients.ts'
 import { clockFaults } from './clocks.ts'
-import { lineFaults } from './lines.ts'
 import { failovers } from './failovers.ts'
+import type { Fault } from './fault.ts'
+import { lineFaults } from './lines.ts'
 import { nodeFaults } from './nodes.ts'
 import { storeFaults } from './stores.ts'
 

@@ -1,6 +1,6 @@
+import { machineLine } from '../../bench/report/machine.ts'
 import type { Finding } from '../checker/verdict.ts'
 import type { Result } from '../run.ts'
-import { machineLine } from '../../bench/report/machine.ts'
 import { table } from './page.ts'
 
 const SHOWN = 3

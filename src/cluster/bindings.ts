@@ -1,10 +1,10 @@
-import { type Connection, UNSTAMPED } from '../sockets/connection.ts'
-import type { Hub } from '../sockets/hub.ts'
+import { type Connection, UNSTAMPED } from '../connection/connection.ts'
+import type { Holds } from '../delivery/holds.ts'
+import type { Hub } from '../delivery/hub.ts'
 import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import { FlotillaError } from '../errors.ts'
-import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
 import type { Logger } from '../logger.ts'
-import type { Holds } from './holds.ts'
 
 /** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
 const MAX_CHANGES = 1_000

@@ -1,8 +1,8 @@
 import type { ConnectionInfo, Directory as DirectoryApi, MemberPage, NodeInfo } from '../api.ts'
-import { checkNames } from '../checked-names.ts'
 import type { LiveNode } from '../drivers/state.ts'
+import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
-import { parseGroup, parseUid } from '../protocol/target.ts'
+import { checkNames } from '../lib/checked-names.ts'
 import type { Sight } from './onlooker.ts'
 
 const DEFAULT_LIMIT = 100

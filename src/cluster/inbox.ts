@@ -1,10 +1,10 @@
 import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
+import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
+import { stampedWith } from '../envelope/stamps.ts'
+import { Recent } from '../lib/recent.ts'
 import type { Logger } from '../logger.ts'
-import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
-import { stampedWith } from '../protocol/stamps.ts'
-import { Handover } from '../sockets/handover.ts'
-import { Recent } from '../sockets/recent.ts'
+import { Handover } from '../outbound/handover.ts'
 import type { Sequences } from './sequences.ts'
 
 const RETRY_PAUSE = 100

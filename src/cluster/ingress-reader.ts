@@ -1,9 +1,9 @@
 import type { Ingress, IngressEntry, Stop } from '../drivers/queue.ts'
+import type { NodeId } from '../envelope/ids.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { JsonSource } from '../lib/json-source.ts'
 import type { Logger } from '../logger.ts'
-import type { NodeId } from '../protocol/ids.ts'
-import { JsonSource } from '../protocol/json-source.ts'
-import { parsePushBody } from '../protocol/push-body.ts'
+import { parsePushBody } from '../push/push-body.ts'
 import type { Pusher } from '../push/pusher.ts'
 
 const RETRY_PAUSE = 100

@@ -1,7 +1,7 @@
-import type { Envelope } from '../protocol/envelope.ts'
-import { Handover } from '../sockets/handover.ts'
+import type { Deliverer } from '../delivery/deliverer.ts'
+import type { Envelope } from '../envelope/envelope.ts'
+import { Handover } from '../outbound/handover.ts'
 import type { Controls } from './controls.ts'
-import type { Deliverer } from './deliverer.ts'
 import type { Membership } from './membership.ts'
 
 interface LocalShareInit {

@@ -1,9 +1,6 @@
 import type { ShutdownReason } from '../api.ts'
-import type { Events } from '../events.ts'
 import type { Queue } from '../drivers/queue.ts'
 import type { LiveNode, Renewal, State } from '../drivers/state.ts'
-import { isFlotillaError } from '../errors.ts'
-import type { Logger } from '../logger.ts'
 import {
   type ConnectionId,
   incarnationAfter,
@@ -12,7 +9,10 @@ import {
   type NodeId,
   type ProcessId,
   processOfNode,
-} from '../protocol/ids.ts'
+} from '../envelope/ids.ts'
+import { isFlotillaError } from '../errors.ts'
+import type { Events } from '../events.ts'
+import type { Logger } from '../logger.ts'
 import type { NodeBook } from '../push/locator.ts'
 import { Roster } from '../push/roster.ts'
 

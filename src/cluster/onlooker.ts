@@ -1,6 +1,6 @@
 import type { ConnectionInfo } from '../api.ts'
 import type { Located, Lookup, NodeList, Route, State } from '../drivers/state.ts'
-import type { Group, NodeId, Uid } from '../protocol/ids.ts'
+import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 
 /** How long it goes on looking after the last question, in ms. */
 const WATCH_FOR = 60_000

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connection } from '../sockets/connection.ts'
-import type { Hub } from '../sockets/hub.ts'
+import type { Connection } from '../connection/connection.ts'
+import type { Hub } from '../delivery/hub.ts'
 import type { Bindings } from './bindings.ts'
 
 /** Connections that are written in one go: others are bound, and Redis serves others, in between. */

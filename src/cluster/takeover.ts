@@ -1,12 +1,12 @@
+import type { ShutdownReason } from '../api.ts'
+import type { Hub } from '../delivery/hub.ts'
 import type { Entry, Queue } from '../drivers/queue.ts'
 import type { State } from '../drivers/state.ts'
-import type { ShutdownReason } from '../api.ts'
+import type { Address, Codec, Envelope, PushEnvelope } from '../envelope/envelope.ts'
+import type { Group, NodeId, Uid } from '../envelope/ids.ts'
+import { acrossPartitions, stampedWith } from '../envelope/stamps.ts'
 import type { Logger } from '../logger.ts'
-import type { Address, Codec, Envelope, PushEnvelope } from '../protocol/envelope.ts'
-import type { Group, NodeId, Uid } from '../protocol/ids.ts'
-import { acrossPartitions, stampedWith } from '../protocol/stamps.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
-import type { Hub } from '../sockets/hub.ts'
 
 /**
  * Cleans up after a node that has gone: nothing it writes counts any more, what its inbox held is sent after its users,

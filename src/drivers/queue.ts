@@ -1,7 +1,7 @@
+import type { Receipt } from '../api.ts'
 // The contract of Queue: one durable inbox per node, one broadcast stream. MUST and MUST NOT are promises that
 // test/contracts/queue.ts asks of every driver.
-import type { NodeId, ProcessId, PushId } from '../protocol/ids.ts'
-import type { Receipt } from '../api.ts'
+import type { NodeId, ProcessId, PushId } from '../envelope/ids.ts'
 
 /**
  * Nothing was taken. `full`: it would be over its bound in bytes; `behind`: the oldest that was not acked is older than

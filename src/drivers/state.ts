@@ -1,7 +1,7 @@
 // The contract of State: who is where. MUST and MUST NOT are promises that test/contracts/state.ts asks of every driver.
 import type { ConnectionInfo, ShutdownReason } from '../api.ts'
-import type { UserRef } from '../protocol/envelope.ts'
-import type { ConnectionId, Group, NodeId, PushId, Uid } from '../protocol/ids.ts'
+import type { UserRef } from '../envelope/envelope.ts'
+import type { ConnectionId, Group, NodeId, PushId, Uid } from '../envelope/ids.ts'
 
 export interface NodeRecord {
   readonly node: NodeId

@@ -1,8 +1,8 @@
-import { checkNone } from '../checked-names.ts'
 import { FlotillaError } from '../errors.ts'
+import { checkNone } from '../lib/checked-names.ts'
+import type { Middleware } from '../modules/compose.ts'
 import type { HandshakeContext } from '../modules/contexts.ts'
-import type { Middleware } from './compose.ts'
-import { refuse } from './refuse.ts'
+import { refuse } from '../modules/refuse.ts'
 
 /**
  * Lets pages of these origins connect, such as `https://example.com`; `*` lets in all of them. A request without an

@@ -1,12 +1,12 @@
 import type { JWTPayload } from 'jose'
-import { checkNames } from '../checked-names.ts'
+import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { checkNames } from '../lib/checked-names.ts'
 import type { Logger } from '../logger.ts'
+import type { Middleware } from '../modules/compose.ts'
 import type { HandshakeContext } from '../modules/contexts.ts'
-import { parseGroup, parseUid } from '../protocol/target.ts'
+import { refuse } from '../modules/refuse.ts'
 import { readOffer } from './bearer.ts'
-import type { Middleware } from './compose.ts'
-import { refuse } from './refuse.ts'
 import { createVerifier, type TokenSource, type Verify } from './token-verifier.ts'
 
 export type AuthenticateOptions = TokenSource & {

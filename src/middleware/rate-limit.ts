@@ -1,13 +1,13 @@
-import { checkNames } from '../checked-names.ts'
+import { networkOf } from '../admission/client-address.ts'
+import type { Connection } from '../connection/connection.ts'
 import { FlotillaError } from '../errors.ts'
+import { Buckets } from '../lib/buckets.ts'
+import { checkNames } from '../lib/checked-names.ts'
+import { shown } from '../lib/shown.ts'
+import { BURST } from '../lib/token-bucket.ts'
+import type { Middleware } from '../modules/compose.ts'
 import type { MessageContext } from '../modules/contexts.ts'
-import { RequestError } from '../modules/request-error.ts'
-import { shown } from '../shown.ts'
-import { Buckets } from '../sockets/buckets.ts'
-import { networkOf } from '../sockets/client-address.ts'
-import type { Connection } from '../sockets/connection.ts'
-import { BURST } from '../sockets/token-bucket.ts'
-import type { Middleware } from './compose.ts'
+import { RequestError } from '../wire/request-error.ts'
 
 export interface RateLimitOptions {
   /** Messages that a user may send each second, for as long as it likes. */

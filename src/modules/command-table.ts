@@ -1,7 +1,7 @@
 import { FlotillaError } from '../errors.ts'
-import { compose, type Handler, type Middleware } from '../middleware/compose.ts'
+import { RequestError } from '../wire/request-error.ts'
+import { compose, type Handler, type Middleware } from './compose.ts'
 import type { MessageContext } from './contexts.ts'
-import { RequestError } from './request-error.ts'
 import { type Schema, validate } from './schema.ts'
 import { unlessExpelled } from './unless-expelled.ts'
 

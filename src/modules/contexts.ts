@@ -1,10 +1,10 @@
 // What hooks and handlers are given. Fields are getters on the prototype, so that a message costs one small object;
 // `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
 import type { Cluster, Message } from '../api.ts'
+import type { Connection, Params, Session } from '../connection/connection.ts'
 import type { Logger } from '../logger.ts'
-import type { Connection, Params, Session } from '../sockets/connection.ts'
-import { toRequest, toUrl, type UpgradeRequest } from '../sockets/upgrade-request.ts'
-import type { ParsedMessage } from './parsers.ts'
+import type { ParsedMessage } from '../wire/parsers.ts'
+import { toRequest, toUrl, type UpgradeRequest } from './upgrade-request.ts'
 
 /** What every context leads to. */
 export interface Services {

@@ -1,7 +1,7 @@
 import { FlotillaError } from '../errors.ts'
-import type { Handler } from '../middleware/compose.ts'
 import { badModule, checkFields, checkList, type Draft, type Hooks } from './blueprint.ts'
 import type { Command } from './command-table.ts'
+import type { Handler } from './compose.ts'
 import { controllerOf, moduleOf, type ModuleOptions } from './decorators.ts'
 import { type CommandMark, type HookMark, type HookName, type Mark, marksOf } from './marks.ts'
 

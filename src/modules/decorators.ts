@@ -1,10 +1,10 @@
 import { FlotillaError } from '../errors.ts'
-import type { Middleware } from '../middleware/compose.ts'
-import type { Middlewares } from '../middleware/middlewares.ts'
+import type { Parser } from '../wire/parsers.ts'
+import type { Middleware } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
 import type { Reply } from './define-module.ts'
 import { type HookName, type Mark, markMethod } from './marks.ts'
-import type { Parser } from './parsers.ts'
+import type { Middlewares } from './middlewares.ts'
 import type { Schema } from './schema.ts'
 
 /** Decorates a method, as a standard (TC39) decorator or under `experimentalDecorators`. */

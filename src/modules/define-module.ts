@@ -1,8 +1,8 @@
 import type { Message } from '../api.ts'
-import type { Middleware } from '../middleware/compose.ts'
-import type { Middlewares } from '../middleware/middlewares.ts'
+import type { Parser } from '../wire/parsers.ts'
+import type { Middleware } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
-import type { Parser } from './parsers.ts'
+import type { Middlewares } from './middlewares.ts'
 import type { Schema } from './schema.ts'
 
 /** What a handler returns: the reply, or nothing. */

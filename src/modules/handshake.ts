@@ -1,7 +1,7 @@
 import { FlotillaError } from '../errors.ts'
-import { compose, type Handler, type Middleware } from '../middleware/compose.ts'
-import { refuse } from '../middleware/refuse.ts'
+import { compose, type Handler, type Middleware } from './compose.ts'
 import type { HandshakeContext } from './contexts.ts'
+import { refuse } from './refuse.ts'
 
 /**
  * The handshake's onion, which fails closed: only a context that got through to the hook, and was not refused by it, is

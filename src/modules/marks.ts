@@ -2,7 +2,7 @@
 // the instance, made by an initializer; those of `experimentalDecorators` see the prototype. Marks name methods instead
 // of holding functions, so that an override in a subclass, or another decorator's wrapper, is what is called.
 import { FlotillaError } from '../errors.ts'
-import type { Middleware } from '../middleware/compose.ts'
+import type { Middleware } from './compose.ts'
 import type { MessageContext } from './contexts.ts'
 import type { Schema } from './schema.ts'
 

@@ -1,5 +1,5 @@
 import { FlotillaError } from '../errors.ts'
-import { shown } from '../shown.ts'
+import { shown } from '../lib/shown.ts'
 
 export type Segment =
   /** `text` in normal form. */

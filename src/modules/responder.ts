@@ -1,9 +1,9 @@
+import type { Connection } from '../connection/connection.ts'
 import { FlotillaError, tellable } from '../errors.ts'
-import type { Handler } from '../middleware/compose.ts'
-import type { Connection } from '../sockets/connection.ts'
+import type { Answer, ParsedMessage, Parser } from '../wire/parsers.ts'
+import { RequestError } from '../wire/request-error.ts'
+import type { Handler } from './compose.ts'
 import { MessageContext, type Services } from './contexts.ts'
-import type { Answer, ParsedMessage, Parser } from './parsers.ts'
-import { RequestError } from './request-error.ts'
 
 export interface ResponderInit {
   readonly parser: Parser

@@ -1,4 +1,4 @@
-import { RequestError } from './request-error.ts'
+import { RequestError } from '../wire/request-error.ts'
 
 /** Standard Schema v1 (standardschema.dev), as far as it is needed: zod, valibot, arktype and others are it. */
 export interface Schema<T> {

@@ -1,6 +1,6 @@
-import type { Handler } from '../middleware/compose.ts'
+import { RequestError } from '../wire/request-error.ts'
+import type { Handler } from './compose.ts'
 import type { MessageContext } from './contexts.ts'
-import { RequestError } from './request-error.ts'
 
 /**
  * The handler, which does not begin if the client was put out while a middleware or a schema was awaited. It throws

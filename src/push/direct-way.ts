@@ -1,6 +1,6 @@
 import type { Found, LoneTarget, State } from '../drivers/state.ts'
-import type { Address, Codec, Envelope } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
+import type { Address, Codec, Envelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
 import type { Order } from './job.ts'
 import type { LocatableTarget } from './locator.ts'
 import type { Share, Shares } from './shares.ts'

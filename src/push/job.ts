@@ -1,8 +1,8 @@
+import type { Address, Envelope, PushEnvelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
-import type { Address, Envelope, PushEnvelope } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
-import type { LocatableTarget, Question } from './locator.ts'
 import type { Outcome, Settler } from './lane.ts'
+import type { LocatableTarget, Question } from './locator.ts'
 import type { Share, Shares } from './shares.ts'
 
 /** Brings a job's envelopes to their nodes. */

@@ -1,6 +1,6 @@
 import type { Refused } from '../drivers/queue.ts'
-import type { Batch, Envelope } from '../protocol/envelope.ts'
-import type { NodeId } from '../protocol/ids.ts'
+import type { Batch, Envelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
 import { envelopeSize } from './sizes.ts'
 
 /** What became of one envelope: `nodeCount` is how many nodes read it, where it was a broadcast. */

@@ -1,7 +1,7 @@
 import type { Located, Lookup, State } from '../drivers/state.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
+import type { ParsedTarget } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
-import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
-import type { ParsedTarget } from '../protocol/target.ts'
 import { Answers, type Shares } from './shares.ts'
 
 const ASK_AGAIN_PAUSE = 50

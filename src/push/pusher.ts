@@ -1,13 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
-import { checkNames } from '../checked-names.ts'
 import { LONGEST_ID, type Queue } from '../drivers/queue.ts'
-import { FlotillaError } from '../errors.ts'
-import { canonicalJson } from '../protocol/canonical-json.ts'
-import type { Address, PushEnvelope } from '../protocol/envelope.ts'
-import { callersPushId, countedPushId, entryPushId, type NodeId, type PushId, shownPushId } from '../protocol/ids.ts'
-import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../protocol/payload.ts'
-import type { PushCall } from '../protocol/push-body.ts'
+import type { Address, PushEnvelope } from '../envelope/envelope.ts'
+import { callersPushId, countedPushId, entryPushId, type NodeId, type PushId, shownPushId } from '../envelope/ids.ts'
+import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../envelope/payload.ts'
 import {
   type Except,
   type ParsedTarget,
@@ -15,10 +11,14 @@ import {
   parsePushId,
   parsePushKey,
   parseTarget,
-} from '../protocol/target.ts'
+} from '../envelope/target.ts'
+import { FlotillaError } from '../errors.ts'
+import { canonicalJson } from '../lib/canonical-json.ts'
+import { checkNames } from '../lib/checked-names.ts'
 import { Backlog } from './backlog.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './job.ts'
+import type { PushCall } from './push-body.ts'
 import { pushSize } from './sizes.ts'
 import { type Turn, Turns } from './turns.ts'
 

@@ -1,5 +1,5 @@
 import type { LiveNode, NodeList } from '../drivers/state.ts'
-import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, processOfNode } from '../protocol/ids.ts'
+import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, processOfNode } from '../envelope/ids.ts'
 
 const NOBODY: NodeList = { version: 0, live: [], gone: [] }
 

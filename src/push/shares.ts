@@ -1,7 +1,7 @@
 import type { Located, Lookup, Route } from '../drivers/state.ts'
-import type { Address, GroupRef, UserRef } from '../protocol/envelope.ts'
-import type { ConnectionId, Group, NodeId, Uid } from '../protocol/ids.ts'
-import type { ParsedTarget } from '../protocol/target.ts'
+import type { Address, GroupRef, UserRef } from '../envelope/envelope.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
+import type { ParsedTarget } from '../envelope/target.ts'
 
 /** What one node gets of a push. */
 export interface Share {

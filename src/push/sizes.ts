@@ -1,6 +1,6 @@
-import type { Address, Envelope } from '../protocol/envelope.ts'
-import type { Payload } from '../protocol/payload.ts'
-import type { Except, ParsedTarget } from '../protocol/target.ts'
+import type { Address, Envelope } from '../envelope/envelope.ts'
+import type { Payload } from '../envelope/payload.ts'
+import type { Except, ParsedTarget } from '../envelope/target.ts'
 
 const ENVELOPE_OVERHEAD = 64
 const REF_OVERHEAD = 12

@@ -1,4 +1,4 @@
-import type { ParsedTarget } from '../protocol/target.ts'
+import type { ParsedTarget } from '../envelope/target.ts'
 
 /** The place of one push among those for its target. */
 export interface Turn {

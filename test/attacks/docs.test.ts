@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import * as flotilla from '../../src/index.ts'
-import { flags } from '../../src/standalone/flags.ts'
+import { flags } from '../../src/standalone/config/flags.ts'
 
 const docs = readFileSync(new URL('../../docs/security.md', import.meta.url), 'utf8')
 const named = [...docs.matchAll(/`([\w/-]+\.test\.ts) › ([^`]+)`/g)].map(([, file = '', name = '']) => ({ file, name }))

@@ -1,7 +1,7 @@
 import { deepEqual } from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tableOf } from '../../bench/report/table.ts'
 import type { Outcome } from '../../bench/report/outcome.ts'
+import { tableOf } from '../../bench/report/table.ts'
 import type { Figure, Scenario } from '../../bench/scenarios/scenario.ts'
 
 const figure = (key: string, at?: string): Figure => ({

@@ -6,9 +6,9 @@ import { History } from '../../chaos/history.ts'
 import { parseOptions } from '../../chaos/options.ts'
 import { canSetClocksOff, ClockOffset } from '../../chaos/rig/clock-offset.ts'
 import { InboxWatch } from '../../chaos/rig/inbox-watch.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
-import type { NodeId } from '../../src/protocol/ids.ts'
+import type { NodeId } from '../../src/envelope/ids.ts'
+import { type RedisServer, startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
 const INBOX = new Keys('p').inbox('n0-a' as NodeId)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
-import { Emitter } from '../../src/emitter.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
+import { Emitter } from '../../src/emitter.ts'
 import { connect } from '../support/connect.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import { Inbox } from '../../src/cluster/inbox.ts'
 import { Sequences } from '../../src/cluster/sequences.ts'
 import type { Entry } from '../../src/drivers/queue.ts'
+import { binaryCodec } from '../../src/envelope/binary-codec.ts'
+import type { PushEnvelope } from '../../src/envelope/envelope.ts'
+import type { PushId } from '../../src/envelope/ids.ts'
+import { encodePayload } from '../../src/envelope/payload.ts'
 import { silent } from '../../src/logger.ts'
-import { binaryCodec } from '../../src/protocol/binary-codec.ts'
-import type { PushEnvelope } from '../../src/protocol/envelope.ts'
-import type { PushId } from '../../src/protocol/ids.ts'
-import { encodePayload } from '../../src/protocol/payload.ts'
-import type { Handover } from '../../src/sockets/handover.ts'
+import type { Handover } from '../../src/outbound/handover.ts'
 
 function entry(position: number, seq: number): Entry {
   const push: PushEnvelope = {

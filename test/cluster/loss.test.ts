@@ -106,7 +106,7 @@ test('while one target is not known yet, pushes to others go on', async (t) => {
   const client = await stage.client(node, 'uid=on')
   await node.cluster.push({ uid: ['on', 'off'] }, 'warm')
   await client.next()
-  const { partitionOf } = await import('../../src/protocol/ids.ts')
+  const { partitionOf } = await import('../../src/envelope/ids.ts')
   const { Keys } = await import('../../src/drivers/redis/keys.ts')
   await stage.raw.del(new Keys('flotilla').epoch(partitionOf('off')))
   const off = node.cluster.push({ uid: 'off' }, 'x').catch((error: unknown) => error)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Redis } from 'ioredis'
-import { Emitter } from '../../src/emitter.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
-import type { NodeId } from '../../src/protocol/ids.ts'
+import { Emitter } from '../../src/emitter.ts'
+import type { NodeId } from '../../src/envelope/ids.ts'
 import { until } from '../support/until.ts'
 import { push, startFleet } from './fleet.ts'
 

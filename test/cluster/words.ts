@@ -1,10 +1,10 @@
 import type { Driver } from '../../src/drivers/driver.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
 import type { State } from '../../src/drivers/state.ts'
+import { binaryCodec } from '../../src/envelope/binary-codec.ts'
+import type { PushId, Uid } from '../../src/envelope/ids.ts'
+import { encodePayload } from '../../src/envelope/payload.ts'
 import { defineModule } from '../../src/index.ts'
-import { binaryCodec } from '../../src/protocol/binary-codec.ts'
-import type { PushId, Uid } from '../../src/protocol/ids.ts'
-import { encodePayload } from '../../src/protocol/payload.ts'
 
 /** Lets everyone in, as whom they say they are. */
 export const trusting = defineModule('/ws', {

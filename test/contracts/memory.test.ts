@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { memory } from '../../src/drivers/memory/memory.ts'
 import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import type { NodeId } from '../../src/envelope/ids.ts'
 import { Child } from '../support/child.ts'
 import { queueContract } from './queue.ts'
-import type { NodeId } from '../../src/protocol/ids.ts'
 import { asGroup, joined, newConnection, newNode, stage } from './stage.ts'
-import { calm, memberGone, memberHere } from './state/words.ts'
 import { stateContract } from './state.ts'
+import { calm, memberGone, memberHere } from './state/words.ts'
 
 const driver = memory()
 

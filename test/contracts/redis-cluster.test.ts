@@ -2,8 +2,8 @@ import { after, before, describe } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { queueContract } from './queue.ts'
-import { stateContract } from './state.ts'
 import type { Candidate } from './stage.ts'
+import { stateContract } from './state.ts'
 
 describe('on a real Redis Cluster of three masters', () => {
   let cluster: RedisCluster

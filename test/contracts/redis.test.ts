@@ -4,8 +4,8 @@ import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { queueContract } from './queue.ts'
-import { stateContract } from './state.ts'
 import type { Candidate } from './stage.ts'
+import { stateContract } from './state.ts'
 
 describe('on a real Redis', () => {
   let server: RedisServer

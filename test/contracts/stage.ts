@@ -2,7 +2,6 @@ import type { TestContext } from 'node:test'
 import type { Driver, DriverSettings } from '../../src/drivers/driver.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
 import type { ConnectionRecord, State } from '../../src/drivers/state.ts'
-import { silent } from '../../src/logger.ts'
 import {
   connectionId,
   type Group,
@@ -11,7 +10,8 @@ import {
   nodeId,
   type PushId,
   type Uid,
-} from '../../src/protocol/ids.ts'
+} from '../../src/envelope/ids.ts'
+import { silent } from '../../src/logger.ts'
 
 /** What takes the contract's tests: a driver on a store that answers. Each test writes under a prefix of its own. */
 export interface Candidate {

@@ -4,9 +4,9 @@ import * as fc from 'fast-check'
 import { FlotillaError } from '../../src/errors.ts'
 import { createServer } from '../../src/index.ts'
 import { CliError, ExitCode } from '../../src/standalone/cli-error.ts'
-import { loadConfig } from '../../src/standalone/config.ts'
-import { environmentName, flags } from '../../src/standalone/flags.ts'
-import { settingsSchema } from '../../src/standalone/settings.ts'
+import { loadConfig } from '../../src/standalone/config/config.ts'
+import { environmentName, flags } from '../../src/standalone/config/flags.ts'
+import { settingsSchema } from '../../src/standalone/config/settings.ts'
 import { runs } from '../support/fuzz.ts'
 
 const cyclic: Record<string, unknown> = {}

@@ -9,8 +9,8 @@ import {
   readNodes,
   readRecords,
 } from '../../src/drivers/redis/records.ts'
-import { binaryCodec } from '../../src/protocol/binary-codec.ts'
-import type { NodeId, Uid } from '../../src/protocol/ids.ts'
+import { binaryCodec } from '../../src/envelope/binary-codec.ts'
+import type { NodeId, Uid } from '../../src/envelope/ids.ts'
 import { runs } from '../support/fuzz.ts'
 
 const NODE = 'n-0123456789' as NodeId

@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import { after, before, test } from 'node:test'
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose'
 import { authenticate, type AuthenticateOptions } from '../../src/middleware/authenticate.ts'
-import { loadConfig } from '../../src/standalone/config.ts'
+import { loadConfig } from '../../src/standalone/config/config.ts'
 import { handshake } from '../modules/harness.ts'
 import { until } from '../support/until.ts'
 

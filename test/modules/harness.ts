@@ -1,14 +1,14 @@
 import { PassThrough } from 'node:stream'
 import type { WebSocket } from 'ws'
 import type { Cluster, Target } from '../../src/api.ts'
+import { Connection } from '../../src/connection/connection.ts'
+import { partitionOf, connectionId, newProcessId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
 import { HandshakeContext } from '../../src/modules/contexts.ts'
 import { type CompileOptions, compileModules, type Module } from '../../src/modules/module.ts'
-import { partitionOf, connectionId, newProcessId } from '../../src/protocol/ids.ts'
-import { Connection } from '../../src/sockets/connection.ts'
-import type { UpgradeRequest } from '../../src/sockets/upgrade-request.ts'
-import { newCounters, type OverflowRules } from '../../src/sockets/backlog.ts'
-import { Flusher } from '../../src/sockets/flusher.ts'
+import type { UpgradeRequest } from '../../src/modules/upgrade-request.ts'
+import { newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
+import { Flusher } from '../../src/outbound/flusher.ts'
 
 export type Failure = Parameters<CompileOptions['onError']>[0]
 

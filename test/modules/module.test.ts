@@ -4,10 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Cluster } from '../../src/api.ts'
 import { FlotillaError } from '../../src/errors.ts'
+import { silent } from '../../src/logger.ts'
 import { CloseContext, OpenContext } from '../../src/modules/contexts.ts'
 import { defineModule } from '../../src/modules/define-module.ts'
-import { json, raw, token } from '../../src/modules/parsers.ts'
-import { silent } from '../../src/logger.ts'
+import { json, raw, token } from '../../src/wire/parsers.ts'
 import { Client, compile, FakeCluster, handshake, noCluster } from './harness.ts'
 
 const services = { cluster: noCluster, log: silent }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { memory } from '../../src/drivers/memory/memory.ts'
 import type { Driver } from '../../src/drivers/driver.ts'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import { parseTarget } from '../../src/envelope/target.ts'
 import { defineModule } from '../../src/index.ts'
-import { startTestServer } from '../../src/testing.ts'
 import { Turns } from '../../src/push/turns.ts'
-import { parseTarget } from '../../src/protocol/target.ts'
+import { startTestServer } from '../../src/testing.ts'
 
 /** A store in which each claim of an id takes another while. */
 function slowClaims(): Driver {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inspect } from 'node:util'
-import { parseAddress } from '../../src/drivers/redis/address.ts'
+import { parseAddress } from '../../src/drivers/redis/connection/address.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
-import { addressOf } from '../../src/standalone/driver.ts'
+import { addressOf } from '../../src/standalone/config/driver.ts'
 
 test('a URL with sentinels names them, the master and the database', () => {
   const address = parseAddress(

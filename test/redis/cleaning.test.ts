@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
-import type { Change } from '../../src/drivers/state.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
-import { PARTITION_COUNT, partitionOf } from '../../src/protocol/ids.ts'
+import type { Change } from '../../src/drivers/state.ts'
+import { PARTITION_COUNT, partitionOf } from '../../src/envelope/ids.ts'
 import { asGroup, joined, newConnection, stage } from '../contracts/stage.ts'
 import { calm, memberHere, routesOf, userHere } from '../contracts/state/words.ts'
-import { StoreCalls } from '../support/store-calls.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { StoreCalls } from '../support/store-calls.ts'
 
 /** Users, groups or members that a script may be about. */
 const MOST = 1_000

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import { Redis } from 'ioredis'
 import { Keys } from '../../src/drivers/redis/keys.ts'
+import { partitionOf, type Uid } from '../../src/envelope/ids.ts'
 import type { Server } from '../../src/index.ts'
-import { partitionOf, type Uid } from '../../src/protocol/ids.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import type { RedisServer } from '../support/redis.ts'
 import { elapse, until } from '../support/until.ts'
 import { atEnd, client, Load, startEmitter, startServer } from './stage.ts'
-import { Redis } from 'ioredis'
 
 const keys = new Keys('flotilla', { isCluster: true })
 const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']

@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { asGroup, joined, newConnection, stage } from '../contracts/stage.ts'
 import { calm, memberHere } from '../contracts/state/words.ts'
-import { StoreCalls } from '../support/store-calls.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
+import { StoreCalls } from '../support/store-calls.ts'
 
 const MEMBERS = 4_000
 const LIMIT = 100

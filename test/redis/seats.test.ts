@@ -12,7 +12,7 @@ import {
   type NodeId,
   type ProcessId,
   SEAT_COUNT,
-} from '../../src/protocol/ids.ts'
+} from '../../src/envelope/ids.ts'
 import { stage } from '../contracts/stage.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { startRedis, type RedisServer } from '../support/redis.ts'

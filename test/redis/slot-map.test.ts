@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { SlotMap } from '../../src/drivers/redis/slot-map.ts'
+import { SlotMap } from '../../src/drivers/redis/connection/slot-map.ts'
 
 const [A, B, C] = ['a'.repeat(40), 'b'.repeat(40), 'c'.repeat(40)]
 

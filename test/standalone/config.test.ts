@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { createServer } from '../../src/index.ts'
 import { CliError } from '../../src/standalone/cli-error.ts'
-import { type FlagValues, loadConfig } from '../../src/standalone/config.ts'
-import { settingsSchema } from '../../src/standalone/settings.ts'
+import { type FlagValues, loadConfig } from '../../src/standalone/config/config.ts'
+import { settingsSchema } from '../../src/standalone/config/settings.ts'
 import { temporaryFolder } from './flotilla.ts'
 
 const secret = { tokenSecret: 's' }

@@ -3,9 +3,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { connect } from '../support/connect.ts'
-import { API_KEY, SECRET, tokenFor } from './api-call.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
+import { API_KEY, SECRET, tokenFor } from './api-call.ts'
 import { startFlotilla, temporaryFolder } from './flotilla.ts'
 
 const flags = ['--port=0', `--token-secret=${SECRET}`, '--log-level=silent', '--groups-claim=groups']

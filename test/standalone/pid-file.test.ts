@@ -18,7 +18,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { identityByPs, identityOf } from '../../src/standalone/process-identity.ts'
+import { identityByPs, identityOf } from '../../src/standalone/daemon/process-identity.ts'
 import { connect } from '../support/connect.ts'
 import { until } from '../support/until.ts'
 import { type Ended, flotilla, type Place } from './flotilla.ts'

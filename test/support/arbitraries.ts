@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
-import type { Address, Batch, ControlAction, Envelope } from '../../src/protocol/envelope.ts'
-import type { ConnectionId, Group, NodeId, PushId, Uid } from '../../src/protocol/ids.ts'
-import { encodePayload, type Payload } from '../../src/protocol/payload.ts'
-import type { Except } from '../../src/protocol/target.ts'
+import type { Address, Batch, ControlAction, Envelope } from '../../src/envelope/envelope.ts'
+import type { ConnectionId, Group, NodeId, PushId, Uid } from '../../src/envelope/ids.ts'
+import { encodePayload, type Payload } from '../../src/envelope/payload.ts'
+import type { Except } from '../../src/envelope/target.ts'
 
 /** What ids may look like at their worst: separators of our own keys, patterns of the store's, line ends, other scripts. */
 export const hostileIds: readonly string[] = [

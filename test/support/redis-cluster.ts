@@ -1,5 +1,5 @@
-import { Redis } from 'ioredis'
 import slotOf from 'cluster-key-slot'
+import { Redis } from 'ioredis'
 import { freePort } from './free-port.ts'
 import { type RedisServer, startRedis } from './redis.ts'
 import { until } from './until.ts'

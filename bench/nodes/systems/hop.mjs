@@ -1,6 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 // The least that a durable push over Redis can take: one XADD, and the XREAD that it wakes.
 import { Redis } from 'ioredis'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { stamp, textOf } from '../message.mjs'
 
 const STREAM = 'hop'

@@ -1,7 +1,7 @@
+import { once } from 'node:events'
 // The publisher beside Nchan; the nodes are nginx processes. It sends HTTP requests one behind another on one connection,
 // and awaits no answer before the next, which costs both sides the least.
 import { connect } from 'node:net'
-import { once } from 'node:events'
 import { textOf } from '../message.mjs'
 
 /** Followed by three digits, and by no such text in the rest of an answer. */

@@ -1,8 +1,8 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
 // Socket.IO 4 with one of its two adapters for Redis, WebSocket only; a user is a room.
 import { createAdapter as createPubSub } from '@socket.io/redis-adapter'
 import { createAdapter as createStreams } from '@socket.io/redis-streams-adapter'
-import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { createClient } from 'redis'
 import { Server } from 'socket.io'
 import { bodyOf } from '../message.mjs'

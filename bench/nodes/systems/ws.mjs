@@ -1,7 +1,7 @@
+import { once } from 'node:events'
 // The control: bare `ws` on one node, with what a few lines can do: no store, no cluster. A publisher is another
 // process, with one connection to the node; what it sends is `uid`, a line end, and the message.
 import { WebSocket, WebSocketServer } from 'ws'
-import { once } from 'node:events'
 import { textOf } from '../message.mjs'
 
 /** @param {{ node?: number }} settings `node`: publish over the node at this port. */

@@ -1,8 +1,8 @@
-import { FlotillaError } from '../../errors.ts'
 import type { ConnectionInfo } from '../../api.ts'
-import type { ConnectionId, Group, NodeId, Uid } from '../../protocol/ids.ts'
-import { Crowd } from './crowd.ts'
+import type { ConnectionId, Group, NodeId, Uid } from '../../envelope/ids.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
+import { Crowd } from './crowd.ts'
 
 interface User {
   /** Only nodes on which the user has a connection, so that a route is never stale. */

@@ -1,4 +1,4 @@
-import type { ConnectionId, NodeId, Uid } from '../../protocol/ids.ts'
+import type { ConnectionId, NodeId, Uid } from '../../envelope/ids.ts'
 import type { ConnectionRecord } from '../state.ts'
 
 export interface Member {

@@ -1,6 +1,6 @@
 import type { ShutdownReason } from '../../api.ts'
+import type { NodeId } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import type { NodeId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Eviction, NodeList, NodeRecord, Renewal } from '../state.ts'
 import type { MemoryStore } from './memory-store.ts'

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Receipt } from '../../api.ts'
+import type { NodeId, PushId } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import type { NodeId, PushId } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import {
   type Claimed,

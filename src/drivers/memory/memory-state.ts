@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
+import type { Group, NodeId, Uid } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type {
   Applied,

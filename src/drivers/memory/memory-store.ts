@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Receipt, ShutdownReason } from '../../api.ts'
-import type { NodeId, PushId } from '../../protocol/ids.ts'
+import type { NodeId, PushId } from '../../envelope/ids.ts'
 import type { Entry } from '../queue.ts'
 import type { NodeRecord } from '../state.ts'
 import { Bindings } from './bindings.ts'

@@ -1,6 +1,6 @@
 import cluster from 'node:cluster'
-import { checkNames } from '../../checked-names.ts'
 import { FlotillaError } from '../../errors.ts'
+import { checkNames } from '../../lib/checked-names.ts'
 import type { Driver } from '../driver.ts'
 import { MemoryQueue } from './memory-queue.ts'
 import { MemoryState } from './memory-state.ts'

@@ -1,4 +1,4 @@
-import type { PushId, Uid } from '../../protocol/ids.ts'
+import type { PushId, Uid } from '../../envelope/ids.ts'
 import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
 import { ExpiringMap } from './expiring-map.ts'
 

@@ -1,5 +1,5 @@
+import type { NodeId } from '../../envelope/ids.ts'
 import type { Logger } from '../../logger.ts'
-import type { NodeId } from '../../protocol/ids.ts'
 
 /**
  * Makes one ack of many: only the last position matters. An ack that fails is not sent again, for the next one covers

@@ -1,5 +1,5 @@
 import type { Entry, Handler } from '../queue.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import { type RawEntry, toEntry } from './reader.ts'
 
 /** Entries that are read again in one go. */

@@ -1,11 +1,11 @@
-import { type NodeId, partitionOf } from '../../protocol/ids.ts'
+import { type NodeId, partitionOf } from '../../envelope/ids.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Found, LoneTarget, NumberedBatch } from '../state.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
+import { HotScript } from './connection/script-call.ts'
 import type { Epochs } from './epochs.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, nodesIn } from './records.ts'
-import { HotScript } from './script-call.ts'
 import { directLua } from './scripts/inboxes.ts'
 
 const direct = new HotScript(directLua)

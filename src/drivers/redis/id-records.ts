@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Receipt } from '../../api.ts'
-import { type NodeId, type PushId, shownPushId } from '../../protocol/ids.ts'
+import { type NodeId, type PushId, shownPushId } from '../../envelope/ids.ts'
 import type { Claimed } from '../queue.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 
 /** Bytes of a digest that stand for an id among all, and for a push among those under one id. */

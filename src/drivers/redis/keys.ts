@@ -1,5 +1,4 @@
 import slotOf from 'cluster-key-slot'
-import { LONGEST_ID } from '../queue.ts'
 import {
   type Group,
   type NodeId,
@@ -8,7 +7,8 @@ import {
   SEAT_COUNT,
   seatOf,
   type Uid,
-} from '../../protocol/ids.ts'
+} from '../../envelope/ids.ts'
+import { LONGEST_ID } from '../queue.ts'
 
 const SLOT_COUNT = 16_384
 

@@ -1,7 +1,7 @@
 import type { ConnectionInfo } from '../../api.ts'
+import { type Group, type NodeId, partitionOf } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import { type Group, type NodeId, partitionOf } from '../../protocol/ids.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 import { nodesIn, readMember } from './records.ts'
 

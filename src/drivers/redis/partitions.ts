@@ -1,5 +1,5 @@
-import { PARTITION_COUNT } from '../../protocol/ids.ts'
-import type { Commands, RedisClient } from './client.ts'
+import { PARTITION_COUNT } from '../../envelope/ids.ts'
+import type { Commands, RedisClient } from './connection/client.ts'
 
 export const ALL_PARTITIONS: readonly number[] = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition)
 

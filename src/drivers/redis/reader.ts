@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
 import type { Entry } from '../queue.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import { ReaderLine } from './reader-line.ts'
 import { isStamp } from './records.ts'
 

@@ -1,7 +1,7 @@
 // How State's values are written into Redis, and read back. Private to this driver. What is not ours, for somebody else
 // has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
-import type { NodeId, Uid } from '../../protocol/ids.ts'
+import type { NodeId, Uid } from '../../envelope/ids.ts'
 import type { ConnectionRecord, GoneNode, LiveNode, NodeList } from '../state.ts'
 
 /** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */

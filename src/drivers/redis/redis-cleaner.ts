@@ -1,5 +1,5 @@
-import type { Group, NodeId, Uid } from '../../protocol/ids.ts'
-import type { RedisClient } from './client.ts'
+import type { Group, NodeId, Uid } from '../../envelope/ids.ts'
+import type { RedisClient } from './connection/client.ts'
 import { type Keys, uidOfField, userField } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { uidOfMember } from './records.ts'

@@ -1,6 +1,6 @@
-import type { NodeId } from '../../protocol/ids.ts'
+import type { NodeId } from '../../envelope/ids.ts'
 import type { Ingress, IngressEntry, Stop } from '../queue.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 import type { RawEntry, StreamPlace } from './reader.ts'
 import { asBuffer } from './records.ts'

@@ -1,7 +1,7 @@
-import type { NodeId, Uid } from '../../protocol/ids.ts'
-import { partitionOf } from '../../protocol/ids.ts'
+import type { NodeId, Uid } from '../../envelope/ids.ts'
+import { partitionOf } from '../../envelope/ids.ts'
 import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parcel, type Parked, type ParkedMessage } from '../state.ts'
-import type { RedisClient } from './client.ts'
+import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, parkedRows } from './records.ts'
 

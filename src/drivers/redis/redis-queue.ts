@@ -6,22 +6,22 @@ import {
   processOfNode,
   type PushId,
   SEAT_COUNT,
-} from '../../protocol/ids.ts'
+} from '../../envelope/ids.ts'
+import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
 import type { Claimed, Entry, Handler, Ingress, Published, Queue, Refused, Stop } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
-import type { Store } from './address.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
-import type { ClusterRouter } from './cluster-router.ts'
-import { type Commands, RedisClient } from './client.ts'
-import { FlotillaError } from '../../errors.ts'
+import type { Store } from './connection/address.ts'
+import { type Commands, RedisClient } from './connection/client.ts'
+import type { ClusterRouter } from './connection/cluster-router.ts'
+import { HotScript } from './connection/script-call.ts'
 import { IdRecords } from './id-records.ts'
 import { Keys } from './keys.ts'
 import { type RawEntry, type StreamPlace, StreamReader, toEntry } from './reader.ts'
 import { asBuffer } from './records.ts'
 import { RedisIngress } from './redis-ingress.ts'
 import { type Durability, ReplicatedAppends } from './replicated-appends.ts'
-import { HotScript } from './script-call.ts'
 import { publishAllLua } from './scripts/broadcasts.ts'
 import { publishLua } from './scripts/inboxes.ts'
 

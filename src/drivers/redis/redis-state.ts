@@ -1,6 +1,4 @@
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
-import { withDeadline } from '../../deadline.ts'
-import { FlotillaError } from '../../errors.ts'
 import {
   type Group,
   newProcessId,
@@ -8,7 +6,9 @@ import {
   partitionOf,
   partitionOfConnection,
   type Uid,
-} from '../../protocol/ids.ts'
+} from '../../envelope/ids.ts'
+import { FlotillaError } from '../../errors.ts'
+import { withDeadline } from '../../lib/deadline.ts'
 import type { DriverSettings } from '../driver.ts'
 import {
   type Applied,
@@ -25,19 +25,14 @@ import {
   type Route,
   type State,
 } from '../state.ts'
-import type { Store } from './address.ts'
-import { type Commands, RedisClient } from './client.ts'
-import { Epochs } from './epochs.ts'
+import type { Store } from './connection/address.ts'
+import { type Commands, RedisClient } from './connection/client.ts'
+import { HotScript, type ScriptCall } from './connection/script-call.ts'
 import { DirectAppends } from './direct-appends.ts'
+import { Epochs } from './epochs.ts'
 import { connectionField, Keys, MARKER, userField } from './keys.ts'
-import { HotScript, type ScriptCall } from './script-call.ts'
-import { bindLua } from './scripts/bindings.ts'
 import { MemberPages } from './member-pages.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
-import { type Asked, byPartition, readRoutes, type Told } from './route-reads.ts'
-import { RedisCleaner } from './redis-cleaner.ts'
-import { RedisParking } from './redis-parking.ts'
-import type { Durability } from './replicated-appends.ts'
 import {
   KEEP_GONE,
   readNodeList,
@@ -48,6 +43,11 @@ import {
   writeMember,
   writeRecords,
 } from './records.ts'
+import { RedisCleaner } from './redis-cleaner.ts'
+import { RedisParking } from './redis-parking.ts'
+import type { Durability } from './replicated-appends.ts'
+import { type Asked, byPartition, readRoutes, type Told } from './route-reads.ts'
+import { bindLua } from './scripts/bindings.ts'
 
 const bind = new HotScript(bindLua)
 

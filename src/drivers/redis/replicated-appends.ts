@@ -1,8 +1,8 @@
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Store } from './address.ts'
-import { RedisClient } from './client.ts'
-import type { HotScript } from './script-call.ts'
+import type { Store } from './connection/address.ts'
+import { RedisClient } from './connection/client.ts'
+import type { HotScript } from './connection/script-call.ts'
 
 /** What an append has to survive before it counts as stored: `replicated` is the loss of the master. */
 export type Durability = 'memory' | 'replicated'

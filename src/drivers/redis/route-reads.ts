@@ -1,8 +1,8 @@
 import { Command } from 'ioredis'
-import { partitionOf, type Uid } from '../../protocol/ids.ts'
-import type { Commands } from './client.ts'
+import { partitionOf, type Uid } from '../../envelope/ids.ts'
+import type { Commands } from './connection/client.ts'
+import { isTryAgain } from './connection/refusal.ts'
 import type { Keys } from './keys.ts'
-import { isTryAgain } from './refusal.ts'
 
 /** Users of one partition who are asked for, and their positions among all. */
 export interface Asked {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { until } from '../../support/until.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
+import { until } from '../../support/until.ts'
 import { asPushId, type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
 import { calm } from './words.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Queue } from '../../../src/drivers/queue.ts'
-import type { NodeId } from '../../../src/protocol/ids.ts'
+import type { NodeId } from '../../../src/envelope/ids.ts'
 import { until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
 import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened, publishAllOf, textOf } from './words.ts'

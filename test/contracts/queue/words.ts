@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import type { Entry, Handler, Published, Queue } from '../../../src/drivers/queue.ts'
-import type { NodeId } from '../../../src/protocol/ids.ts'
+import type { NodeId } from '../../../src/envelope/ids.ts'
 import { until } from '../../support/until.ts'
 import { newNode } from '../stage.ts'
 

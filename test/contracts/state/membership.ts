@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { NodeList } from '../../../src/drivers/state.ts'
-import type { NodeId } from '../../../src/protocol/ids.ts'
+import type { NodeId } from '../../../src/envelope/ids.ts'
 import { elapse, until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
 import { calm, userHere, liveNodes, asRenewed } from './words.ts'

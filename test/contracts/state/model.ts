@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import type { ConnectionRecord, State } from '../../../src/drivers/state.ts'
-import { newProcessId, type NodeId } from '../../../src/protocol/ids.ts'
+import { newProcessId, type NodeId } from '../../../src/envelope/ids.ts'
 import { asGroup, asUid, type Candidate, idsOf, joined, newConnection, stage } from '../stage.ts'
 import { calm, memberGone, memberHere, userGone, userHere } from './words.ts'
 

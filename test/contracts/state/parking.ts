@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { State } from '../../../src/drivers/state.ts'
-import type { NodeId } from '../../../src/protocol/ids.ts'
+import type { NodeId } from '../../../src/envelope/ids.ts'
 import { asGroup, asPushId, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
 import { appliedTo, calm, memberHere, userGone, userHere } from './words.ts'
 

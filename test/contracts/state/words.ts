@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import type { Change, ConnectionRecord, Renewal, Route, State } from '../../../src/drivers/state.ts'
-import type { Group, NodeId, Uid } from '../../../src/protocol/ids.ts'
+import type { Group, NodeId, Uid } from '../../../src/envelope/ids.ts'
 import { asGroup, asUid, newConnection } from '../stage.ts'
 
 /** For tests in which no lease may run out. */

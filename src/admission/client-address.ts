@@ -1,0 +1,129 @@
+import type { IncomingMessage } from 'node:http'
+import { BlockList, isIP, type Socket, SocketAddress } from 'node:net'
+import { FlotillaError } from '../errors.ts'
+import { shown } from '../lib/shown.ts'
+import { type Logger, silent } from '../logger.ts'
+import { UnreadableHops } from './unreadable-hops.ts'
+
+/** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
+export class ClientAddress {
+  readonly #trusted = new BlockList()
+  readonly #trustsAny: boolean
+  readonly #unreadable: UnreadableHops
+
+  /** @param trusted addresses and CIDR ranges. @throws FlotillaError `FLT_BAD_OPTION` */
+  constructor(trusted: readonly string[], logger: Logger = silent) {
+    this.#trustsAny = trusted.length > 0
+    this.#unreadable = new UnreadableHops(logger)
+    for (const entry of trusted) this.#trust(entry)
+  }
+
+  /**
+   * The furthest address that trusted proxies vouch for. If one of them writes something that is no address, the client
+   * counts as that proxy: to guess further left would let the client choose.
+   */
+  of({ socket, headers }: IncomingMessage): string {
+    let believed = peerOf(socket)
+    if (!this.#isTrusted(believed)) return believed
+    const forwarded = String(headers['x-forwarded-for'] ?? '').split(',')
+    // From the right: each proxy appends whom it saw, and only trusted ones are believed.
+    for (const hop of forwarded.toReversed().map((part) => part.trim())) {
+      if (hop === '') continue
+      const address = readHop(hop)
+      if (address === undefined) {
+        this.#unreadable.add(believed, hop)
+        return believed
+      }
+      if (hop.includes('%') || !this.#isTrusted(address)) return address
+      believed = address
+    }
+    return believed
+  }
+
+  /**
+   * The network by which a socket is counted. None for a Unix socket, which has no address, nor for a trusted proxy, which
+   * connects for many clients.
+   */
+  networkOf(socket: Socket): string | undefined {
+    const peer = peerOf(socket)
+    return peer === '' || this.#isTrusted(peer) ? undefined : networkOf(peer)
+  }
+
+  #trust(entry: string): void {
+    const [address = '', prefix, ...rest] = typeof entry === 'string' ? entry.split('/') : []
+    const family = familyOf(address)
+    if (family === undefined || rest.length > 0 || (prefix !== undefined && !isPrefix(prefix, family))) {
+      throw new FlotillaError(
+        'FLT_BAD_OPTION',
+        `trustProxy: ${typeof entry === 'string' ? `'${entry}'` : shown(entry)} is no address or range such as 10.0.0.0/8`,
+      )
+    }
+    if (prefix === undefined) this.#trusted.addAddress(address, family)
+    else this.#trusted.addSubnet(address, Number(prefix), family)
+  }
+
+  #isTrusted(address: string): boolean {
+    if (!this.#trustsAny) return false
+    const family = familyOf(address)
+    return family !== undefined && this.#trusted.check(address, family)
+  }
+}
+
+/**
+ * Whom an address stands for: itself, or its /64 network where it is IPv6, of which every household has one, with more
+ * addresses in it than can be counted.
+ */
+export function networkOf(ip: string): string {
+  if (!ip.includes(':')) return ip
+  const [head = '', tail] = withoutZone(ip).split('::', 2)
+  const front = head === '' ? [] : head.split(':')
+  const back = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
+  const groups = [...front, ...Array.from({ length: gap }, () => '0'), ...back].slice(0, 4)
+  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
+}
+
+/** Without a zone, which says something on one machine only. */
+function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
+  if (address.includes('%')) return undefined
+  const version = isIP(address)
+  if (version === 0) return undefined
+  return version === 4 ? 'ipv4' : 'ipv6'
+}
+
+/** Digits alone: `Number` takes nothing at all for 0, and 0 trusts everyone. */
+function isPrefix(text: string, family: 'ipv4' | 'ipv6'): boolean {
+  return /^\d{1,3}$/.test(text) && Number(text) <= (family === 'ipv4' ? 32 : 128)
+}
+
+/** The kernel writes an address in one way only. */
+function peerOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
+  return withoutMapping(remoteAddress)
+}
+
+/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each also in quotes. */
+const HOP = /^(?:\[(?<bracketed>[^\]]+)\](?::\d{1,5})?|(?<ipv4>[\d.]+):\d{1,5}|(?<bare>.+))$/
+
+/** The address in its one canonical spelling, without port and zone; nothing for `unknown` and the like. */
+function readHop(hop: string): string | undefined {
+  const unquoted = hop.startsWith('"') && hop.endsWith('"') ? hop.slice(1, -1).trim() : hop
+  const { bracketed, ipv4, bare } = HOP.exec(unquoted)?.groups ?? {}
+  const address = bracketed ?? ipv4 ?? bare ?? ''
+  switch (isIP(address)) {
+    case 4:
+      return address
+    case 6:
+      return withoutMapping(new SocketAddress({ address: withoutZone(address), family: 'ipv6' }).address)
+    default:
+      return undefined
+  }
+}
+
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? ''
+}
+
+/** An IPv4 address as itself: a dual-stack socket shows it as an IPv6 one (RFC 4291 §2.5.5.2). */
+function withoutMapping(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
+}

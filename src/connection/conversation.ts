@@ -1,0 +1,253 @@
+import type { RawData } from 'ws'
+import { TokenBucket } from '../lib/token-bucket.ts'
+import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts'
+import type { Module } from '../modules/module.ts'
+import type { ErrorReport } from '../options.ts'
+import { CloseCode } from '../wire/close-codes.ts'
+import type { Connection } from './connection.ts'
+import type { LargeMessages } from './large-messages.ts'
+import type { ClientSocket } from './transports/client-socket.ts'
+
+/** Pings, pongs that nobody asked for and messages after the close: more than anyone needs, less than does harm. */
+const CONTROLS_PER_SECOND = 100
+/** Bytes of messages that wait for the handlers before reading pauses, however few messages they are. */
+const MAX_PENDING_BYTES = 2 ** 20
+/** ms that a client that is at fault has to read why it is closed; until then it keeps its socket. */
+const OFFENDER_GRACE = 2_000
+
+export interface ConversationHooks {
+  readonly services: Services
+  /** Bytes of one message. */
+  readonly maxPayload: number
+  /** Messages that may wait for the handlers before reading pauses. */
+  readonly maxPending: number
+  readonly largeMessages: LargeMessages
+  readonly onError: (report: ErrorReport) => void
+  readonly received: (connection: Connection, data: string | Uint8Array) => void
+  /** What the connection's messages are counted against, if anything. */
+  readonly bucketsOf: (connection: Connection) => readonly TokenBucket[] | undefined
+  /** It was closed, for it sent too much. */
+  readonly flooded: (connection: Connection) => void
+  /** The socket is gone; handlers may still be at work. */
+  readonly left: (connection: Connection) => void
+}
+
+/** What happens on one connection, in order: open, its messages one after another, close. */
+export class Conversation {
+  readonly connection: Connection
+  readonly #module: Module
+  readonly #socket: ClientSocket
+  readonly #hooks: ConversationHooks
+  readonly #buckets: readonly TokenBucket[] | undefined
+  #controls: TokenBucket | undefined
+  #pending: (string | Uint8Array)[] = []
+  #pendingBytes = 0
+  #isFlooded = false
+  #running = 0
+  #waitsForTurn = false
+  #isOpened = false
+  #closed: { code: number; reason: string } | undefined
+  #unansweredPings = 0
+  #hasEnded = false
+  #onEnded: (() => void) | undefined
+  #ended: Promise<void> | undefined
+
+  constructor(connection: Connection, module: Module, socket: ClientSocket, hooks: ConversationHooks) {
+    this.connection = connection
+    this.#module = module
+    this.#socket = socket
+    this.#hooks = hooks
+    this.#buckets = hooks.bucketsOf(connection)
+    socket.conversation = this
+    socket.on('message', onMessage)
+    socket.on('ping', onPing)
+    socket.on('pong', onPong)
+    socket.on('close', onClose)
+    socket.on('error', onError)
+  }
+
+  /** Resolves once the close hook has run. */
+  get ended(): Promise<void> {
+    if (this.#hasEnded) return Promise.resolve()
+    this.#ended ??= new Promise((resolve) => {
+      this.#onEnded = resolve
+    })
+    return this.#ended
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#module.open(new OpenContext(this.connection, this.#hooks.services))
+    } catch (error) {
+      this.#report('open', error)
+      this.connection.disconnect(CloseCode.hookFailed, 'open failed')
+    }
+    this.#isOpened = true
+    this.#next()
+  }
+
+  /** Pings, or gives the connection up when it left two pings unanswered. One that we do not read cannot answer. */
+  ping(): void {
+    if (this.#socket.isPaused) return
+    if (this.#unansweredPings >= 2) {
+      this.terminate()
+      return
+    }
+    this.#unansweredPings++
+    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
+  }
+
+  terminate(): void {
+    this.#socket.terminate()
+  }
+
+  /** Drops the messages that wait: whoever was put out has no more say here. */
+  abandon(): void {
+    this.#pending = []
+    this.#pendingBytes = 0
+    this.#next()
+  }
+
+  // ---- what the socket tells
+
+  received(data: RawData, isBinary: boolean): void {
+    this.#unansweredPings = 0
+    if (!this.connection.isOpen) return this.#tolerate()
+    if (this.#buckets !== undefined && !this.#isWithin(this.#buckets)) return this.#flooded()
+    // `ws` lets a plain message be as long as one that compression made longer.
+    if ((data as Buffer).length > this.#hooks.maxPayload) return this.connection.disconnect(CloseCode.tooLarge)
+    const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
+    this.#hooks.received(this.connection, raw)
+    this.#pending.push(raw)
+    this.#pendingBytes += raw.length
+    if (!this.#hasRoom) this.#socket.pause()
+    this.#next()
+  }
+
+  /** `ws` has answered it, or will, once the client has read the answer before. */
+  pinged(): void {
+    this.#tolerate()
+  }
+
+  ponged(): void {
+    if (this.#unansweredPings === 0) this.#tolerate()
+    this.#unansweredPings = 0
+  }
+
+  /**
+   * `ws` closes with the fitting code by itself: 1002, 1007, 1008, 1009. The client is at fault, and is told; it may not
+   * care, and send on for as long as it is read.
+   */
+  failed(error: Error): void {
+    this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
+  }
+
+  closed(code: number, reason: string): void {
+    this.#closed = { code, reason }
+    this.connection.closed()
+    this.#hooks.left(this.connection)
+    void this.#end(this.#closed)
+  }
+
+  // ---- not more than is good
+
+  get #hasRoom(): boolean {
+    return this.#pending.length < this.#hooks.maxPending && this.#pendingBytes < MAX_PENDING_BYTES
+  }
+
+  #isWithin(buckets: readonly TokenBucket[]): boolean {
+    const now = performance.now()
+    for (const bucket of buckets) if (!bucket.take(now)) return false
+    return true
+  }
+
+  /** What nobody needs to send, or not any more: to be read, it must be little. */
+  #tolerate(): void {
+    this.#controls ??= new TokenBucket(CONTROLS_PER_SECOND)
+    if (!this.#controls.take(performance.now())) this.#flooded()
+  }
+
+  /** What a flooder still sends must not cost anything, and what it has sent is not worth an answer. */
+  #flooded(): void {
+    if (this.#isFlooded) return
+    this.#isFlooded = true
+    this.#hooks.flooded(this.connection)
+    this.connection.disconnect(CloseCode.policy, 'too many messages')
+    this.#socket.pause()
+    setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
+  }
+
+  // ---- one message after another
+
+  #next(): void {
+    while (this.#mayBegin && this.#begins(this.#pending[0]!)) {
+      const raw = this.#pending.shift()!
+      this.#pendingBytes -= raw.length
+      this.#running++
+      void this.#module.message(this.connection, raw).then(() => this.#handled())
+    }
+    if (this.#socket.isPaused && this.#hasRoom && !this.#isFlooded) this.#socket.resume()
+    if (this.#closed !== undefined) void this.#end(this.#closed)
+  }
+
+  get #mayBegin(): boolean {
+    const isFree = this.#running < this.#module.concurrency && !this.#waitsForTurn
+    return isFree && this.#isOpened && this.#pending.length > 0
+  }
+
+  #begins({ length }: string | Uint8Array): boolean {
+    const begins = this.#hooks.largeMessages.begin(length, () => {
+      this.#waitsForTurn = false
+      this.#next()
+    })
+    this.#waitsForTurn = !begins
+    return begins
+  }
+
+  #handled(): void {
+    this.#running--
+    this.#next()
+  }
+
+  /** The close hook runs once, after the handlers of the messages that came before. */
+  async #end({ code, reason }: { code: number; reason: string }): Promise<void> {
+    if (!this.#isOpened || this.#running > 0 || this.#pending.length > 0) return
+    this.#isOpened = false
+    try {
+      await this.#module.close(new CloseContext(this.connection, this.#hooks.services, code, reason))
+    } catch (error) {
+      this.#report('close', error)
+    }
+    this.#hasEnded = true
+    this.#onEnded?.()
+  }
+
+  #report(phase: 'open' | 'close', error: unknown): void {
+    this.#hooks.onError({ phase, error, connection: this.connection })
+  }
+}
+
+function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
+  conversationOf(this)?.received(data, isBinary)
+}
+
+function onPing(this: unknown): void {
+  conversationOf(this)?.pinged()
+}
+
+function onPong(this: unknown): void {
+  conversationOf(this)?.ponged()
+}
+
+function onClose(this: unknown, code: number, reason: Buffer): void {
+  conversationOf(this)?.closed(code, reason.toString())
+}
+
+function onError(this: unknown, error: Error): void {
+  conversationOf(this)?.failed(error)
+}
+
+function conversationOf(socket: unknown): Conversation | undefined {
+  return (socket as ClientSocket).conversation
+}

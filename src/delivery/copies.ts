@@ -1,0 +1,105 @@
+import type { Address } from '../envelope/envelope.ts'
+import type { PushId } from '../envelope/ids.ts'
+import { Fifo } from '../lib/fifo.ts'
+import type { Names } from '../lib/names.ts'
+
+/** What was delivered of a push: to everyone who was bound to its names then, or to the connections of these ids. */
+export interface Copy {
+  readonly id: PushId
+  readonly type: Address['type']
+  readonly names: Names
+  readonly except: { readonly uids: Names; readonly connections: Names } | undefined
+  /** Grows from copy to copy. */
+  readonly delivery: number
+  /** Whether more connections may be added to its names. */
+  readonly isOpen: boolean
+  /** ms; when it was delivered last. */
+  at: number
+  /** The next older one of the same push; it may be forgotten. */
+  readonly before: Copy | undefined
+}
+
+/** The copies of pushes that were delivered lately, found by their push and forgotten from the oldest on. */
+export class Copies {
+  readonly #keepFor: number
+  readonly #limit: number
+  /** The newest of each push. */
+  readonly #byPush = new Map<PushId, Copy>()
+  readonly #copies = new Fifo<Copy>()
+  #size = 0
+  #forgottenCount = 0
+
+  /** @param keepFor ms. @param limit of copies and their names: beyond it, the oldest are forgotten early. */
+  constructor(keepFor: number, limit: number) {
+    this.#keepFor = keepFor
+    this.#limit = limit
+  }
+
+  /** Copies and their names: what they take is proportional to it. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** How many were forgotten early. */
+  get forgottenCount(): number {
+    return this.#forgottenCount
+  }
+
+  /** The delivery of the oldest; infinite where there is none. */
+  get oldest(): number {
+    return this.#copies.first?.delivery ?? Number.POSITIVE_INFINITY
+  }
+
+  newestOf(id: PushId): Copy | undefined {
+    return this.#size === 0 ? undefined : this.#byPush.get(id)
+  }
+
+  /** The next older one of the same push. */
+  olderThan({ before }: Copy): Copy | undefined {
+    return before !== undefined && before.delivery >= this.oldest ? before : undefined
+  }
+
+  add(copy: Copy): void {
+    this.#byPush.set(copy.id, copy)
+    this.#copies.push(copy)
+    this.#size += sizeOf(copy)
+    this.#keepToLimit(copy.at)
+  }
+
+  extend(copy: Copy, names: readonly string[], now: number): void {
+    this.#size -= sizeOf(copy)
+    for (const name of names) copy.names.add(name)
+    copy.at = now
+    this.#size += sizeOf(copy)
+    this.#keepToLimit(now)
+  }
+
+  forgetOld(now: number): void {
+    while (this.#copies.size > 0 && now - this.#copies.first!.at > this.#keepFor) this.#forgetFirst()
+  }
+
+  forgetUpTo(delivery: number, now: number): void {
+    while (this.oldest <= delivery) this.#forgetEarly(now)
+  }
+
+  #keepToLimit(now: number): void {
+    while (this.#size > this.#limit) this.#forgetEarly(now)
+  }
+
+  #forgetEarly(now: number): void {
+    if (now - this.#copies.first!.at <= this.#keepFor) this.#forgottenCount++
+    this.#forgetFirst()
+  }
+
+  #forgetFirst(): void {
+    const copy = this.#copies.shift()!
+    this.#size -= sizeOf(copy)
+    if (this.#byPush.get(copy.id) === copy) this.#byPush.delete(copy.id)
+  }
+}
+
+/** One name is as good as none. */
+function sizeOf({ names, except }: Copy): number {
+  const excepted = except === undefined ? 0 : except.uids.size + except.connections.size
+  return Math.max(names.size, 1) + excepted
+}

@@ -1,0 +1,167 @@
+import type { Connection } from '../connection/connection.ts'
+import type { Address, PushEnvelope } from '../envelope/envelope.ts'
+import type { ConnectionId } from '../envelope/ids.ts'
+import type { Except } from '../envelope/target.ts'
+import { Names } from '../lib/names.ts'
+import { Copies, type Copy } from './copies.ts'
+import { type Kind, Stays } from './stays.ts'
+
+/** ms: so long a connection that has had a push does not get it again. */
+const REMEMBER = 60_000
+/** Of pushes with an id of their caller, and as many of others; some 250 bytes each. */
+const MAX_REMEMBERED = 500_000
+
+/**
+ * Which connections have had which pushes lately. However many a delivery reaches, it is remembered as one: it reached
+ * everyone who was bound to its target then, and who was is noted where bindings change.
+ */
+export class Deliveries {
+  readonly #named: Copies
+  readonly #others: Copies
+  readonly #stays = new Stays()
+  readonly #limit: number
+  /** The number of the last delivery that is, or was, remembered. */
+  #last = 0
+
+  /** @param keepFor ms. @param limit of what is remembered: beyond it, the oldest is forgotten early. */
+  constructor({ keepFor = REMEMBER, limit = MAX_REMEMBERED }: { keepFor?: number; limit?: number } = {}) {
+    this.#limit = limit
+    this.#named = new Copies(keepFor, limit)
+    this.#others = new Copies(keepFor, limit)
+  }
+
+  /** How much is remembered: what that takes is proportional to it. */
+  get size(): number {
+    return this.#named.size + this.#others.size + this.#stays.size
+  }
+
+  /** How many deliveries were forgotten early. */
+  get forgottenCount(): number {
+    return this.#named.forgottenCount + this.#others.forgottenCount
+  }
+
+  // ---- what has been delivered
+
+  /** Whether anything is remembered of a push. */
+  knows(push: PushEnvelope): boolean {
+    return this.#copiesOf(push).newestOf(push.id) !== undefined
+  }
+
+  /** Whether a connection has had a push. */
+  has(push: PushEnvelope, connection: Connection): boolean {
+    const copies = this.#copiesOf(push)
+    for (let copy = copies.newestOf(push.id); copy !== undefined; copy = copies.olderThan(copy)) {
+      if (this.#hasReached(copy, connection)) return true
+    }
+    return false
+  }
+
+  /** Everyone in a push's target has it now. */
+  addAll(push: PushEnvelope): void {
+    const { to, except } = push
+    this.#add(push, { type: to.type, names: new Names(namesIn(to)), except: exceptedBy(except), isOpen: false })
+  }
+
+  /** These connections have a push now. */
+  addSome(push: PushEnvelope, connections: readonly ConnectionId[]): void {
+    if (connections.length === 0) return
+    const copies = this.#copiesOf(push)
+    for (let copy = copies.newestOf(push.id); copy !== undefined; copy = copies.olderThan(copy)) {
+      if (copy.isOpen) return copies.extend(copy, connections, nowInMs())
+    }
+    this.#add(push, { type: 'connections', names: new Names(connections), except: undefined, isOpen: true })
+  }
+
+  // ---- who is bound to what
+
+  came(connection: Connection): void {
+    connection.addedAfter = this.#last
+  }
+
+  bound(connection: Connection, kind: Kind, name: string): void {
+    if (this.#mayBeAsked()) this.#stays.begin(connection, kind, name, this.#last)
+  }
+
+  unbound(connection: Connection, kind: Kind, name: string): void {
+    if (this.#mayBeAsked()) this.#stays.end(connection, kind, name, this.#last)
+  }
+
+  forgetOld(): void {
+    const now = nowInMs()
+    this.#named.forgetOld(now)
+    this.#others.forgetOld(now)
+    this.#stays.forgetUpTo(Math.min(this.#named.oldest, this.#others.oldest) - 1)
+  }
+
+  #copiesOf({ named }: PushEnvelope): Copies {
+    return named === true ? this.#named : this.#others
+  }
+
+  #add(push: PushEnvelope, what: Pick<Copy, 'type' | 'names' | 'except' | 'isOpen'>): void {
+    const copies = this.#copiesOf(push)
+    const at = nowInMs()
+    copies.forgetOld(at)
+    copies.add({ id: push.id, ...what, delivery: ++this.#last, at, before: copies.newestOf(push.id) })
+  }
+
+  #hasReached({ type, names, except, delivery, isOpen }: Copy, connection: Connection): boolean {
+    if (isOpen) return names.has(connection.id)
+    if (connection.addedAfter >= delivery) return false
+    if (except?.connections.has(connection.id) === true) return false
+    if (except !== undefined && this.#stays.wasBound(connection, 'uid', except.uids, delivery)) return false
+    switch (type) {
+      case 'users':
+        return this.#stays.wasBound(connection, 'uid', names, delivery)
+      case 'groups':
+        return this.#stays.wasBound(connection, 'group', names, delivery)
+      case 'connections':
+        return names.has(connection.id)
+      case 'all':
+        return true
+      default:
+        throw type satisfies never
+    }
+  }
+
+  /** False where nothing is remembered: then nobody need know who was bound to what. */
+  #mayBeAsked(): boolean {
+    if (this.size === 0) return false
+    this.forgetOld()
+    if (this.#named.size + this.#others.size === 0) return false
+    if (this.#stays.size >= this.#limit) this.#makeRoom()
+    return true
+  }
+
+  /** A binding that is forgotten would count as one that always was, so what was delivered before goes, too. */
+  #makeRoom(): void {
+    const { oldest } = this.#stays
+    const now = nowInMs()
+    this.#named.forgetUpTo(oldest, now)
+    this.#others.forgetUpTo(oldest, now)
+    this.#stays.forgetUpTo(oldest)
+  }
+}
+
+/** A whole number takes no room of its own. */
+function nowInMs(): number {
+  return Math.trunc(performance.now())
+}
+
+function exceptedBy(except: Except | undefined): Copy['except'] {
+  return except && { uids: new Names(except.uids), connections: new Names(except.connections) }
+}
+
+function namesIn(to: Address): readonly string[] {
+  switch (to.type) {
+    case 'users':
+      return to.users.map(({ uid }) => uid)
+    case 'groups':
+      return to.groups.map(({ group }) => group)
+    case 'connections':
+      return to.connections
+    case 'all':
+      return []
+    default:
+      throw to satisfies never
+  }
+}

@@ -1,0 +1,54 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Inbox } from '../cluster/inbox.ts'
+import type { Queue } from '../drivers/queue.ts'
+import { MAX_PARKED } from '../drivers/state.ts'
+import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
+import type { Uid } from '../envelope/ids.ts'
+import type { Forwarder } from './forwarder.ts'
+
+/** ms that a node which closes reads on, and sends on, at most. */
+const PATIENCE = 2_000
+const PAUSE = 10
+
+/**
+ * What a node that closes still owes to those who were here: broadcasts that were stored before they were told to go, and that
+ * it comes to only now. Nobody who takes over from it would know whom to send them after.
+ */
+export class Farewell {
+  readonly #uids: readonly Uid[]
+  /** The order of the broadcast that was stored last before; until it is known, what comes was. */
+  #newest = Number.POSITIVE_INFINITY
+  readonly #asked: Promise<boolean>
+  #count = 0
+
+  constructor(queue: Queue, uids: Iterable<Uid>) {
+    this.#uids = [...uids]
+    this.#asked = queue.newestBroadcast().then(
+      (newest) => {
+        this.#newest = newest
+        return true
+      },
+      () => false,
+    )
+  }
+
+  /** Whom a broadcast that comes now is to be sent after. No more wait for anybody than may be parked for a user. */
+  owedTo({ except, resent }: PushEnvelope, order: number): readonly UserRef[] {
+    if (resent || order > this.#newest || this.#count === MAX_PARKED) return []
+    this.#count++
+    const excepted = new Set(except?.uids)
+    return this.#uids.flatMap((uid) => (excepted.has(uid) ? [] : { uid, stamp: 0 }))
+  }
+
+  /** Resolves once all of them have been read and sent on, or after two seconds. */
+  async end(broadcasts: Inbox, forwarder: Forwarder): Promise<void> {
+    const late = sleep(PATIENCE, undefined, { ref: false })
+    await Promise.race([late, this.#readAndSend(broadcasts, forwarder, performance.now() + PATIENCE)])
+  }
+
+  async #readAndSend(broadcasts: Inbox, forwarder: Forwarder, deadline: number): Promise<void> {
+    if (!(await this.#asked)) return
+    while (broadcasts.lastOrder < this.#newest && performance.now() < deadline) await sleep(PAUSE)
+    await forwarder.idle()
+  }
+}

@@ -1,0 +1,230 @@
+import slotOf from 'cluster-key-slot'
+import { type Command, Redis, type RedisOptions } from 'ioredis'
+import { withDeadline } from '../../../lib/deadline.ts'
+import type { Endpoint } from './address.ts'
+import { Link } from './link.ts'
+import { SlotMap } from './slot-map.ts'
+
+const MAX_HOPS = 5
+const ANSWER_WITHIN = 500
+const REFRESH_EVERY = 1_000
+const REFRESH_PAUSE = 100
+
+/**
+ * Brings each command to the master of its slot, over one connection to each. It follows MOVED and ASK (Redis Cluster:
+ * Redirection); what else goes wrong is its caller's to send again, as with a single Redis. It asks once a second who is
+ * master, for one that stands still does not say that another has taken its place, and then lets go of those that are
+ * none any more: what waits there is sent again.
+ *
+ * Events: those of `Redis`; `master` with a connection that is ready for the first time, and whether it is one of those
+ * that the cluster began with; `moved` where slots have moved.
+ */
+export class ClusterRouter extends Redis {
+  readonly #members: readonly Endpoint[]
+  readonly #options: RedisOptions
+  readonly #map = new SlotMap()
+  readonly #masters = new Map<string, Redis>()
+  #timer: NodeJS.Timeout | undefined
+  #refreshing: Promise<void> | undefined
+  #isStarted = false
+  #redirections = 0
+
+  constructor(members: readonly Endpoint[], options: RedisOptions) {
+    // Of the connection that this is itself, nothing is ever opened.
+    super({ ...options, replyMapping: 'legacy' })
+    this.#members = members
+    this.#options = options
+  }
+
+  /** How many commands went another way than they were first sent. */
+  get redirections(): number {
+    return this.#redirections
+  }
+
+  get masters(): readonly Redis[] {
+    return [...this.#masters.values()]
+  }
+
+  /** "host:port" */
+  addressFor(key: string): string | undefined {
+    return this.#map.masterOf(slotOf(key))
+  }
+
+  masterFor(key: string): Redis | undefined {
+    return this.#masters.get(this.addressFor(key) ?? '')
+  }
+
+  /** Follows what a reader with a connection of its own was told; where it is to go now. */
+  redirected(error: unknown): { readonly address: string; readonly isAsking: boolean } | undefined {
+    const redirection = readRedirection(error)
+    if (redirection === undefined) return undefined
+    const { slot, address, isAsking } = redirection
+    if (!isAsking) this.#learn(slot, address)
+    return { address, isAsking }
+  }
+
+  /** What is sent until the returned function is called leaves each connection in one write. */
+  corkAll(): () => void {
+    const streams = this.masters.filter(({ status }) => status === 'ready').map(({ stream }) => stream)
+    for (const stream of streams) stream.cork()
+    return () => {
+      for (const stream of streams) stream.uncork()
+    }
+  }
+
+  override async connect(): Promise<void> {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    this.status = 'connecting'
+    await this.#refresh()
+    this.#timer = setInterval(() => void this.#refresh(), REFRESH_EVERY).unref()
+  }
+
+  override disconnect(): void {
+    clearInterval(this.#timer)
+    this.status = 'end'
+    for (const master of this.#masters.values()) master.disconnect()
+    this.#masters.clear()
+    this.emit('end')
+  }
+
+  override sendCommand(command: Command): unknown {
+    this.#follow(command, command.getSlot())
+    return command.promise
+  }
+
+  #follow(command: Command, slot: number | null): void {
+    const { reject } = command
+    let hops = 0
+    command.reject = (error) => {
+      const redirection = hops++ < MAX_HOPS ? readRedirection(error) : undefined
+      if (redirection === undefined || this.status === 'end') return reject.call(command, error)
+      this.#redirections++
+      const { address, isAsking } = redirection
+      if (!isAsking) this.#learn(redirection.slot, address)
+      send(command, this.#open(address), isAsking)
+    }
+    const master = slot === null ? this.#anyMaster() : this.#masters.get(this.#map.masterOf(slot) ?? '')
+    send(command, master, false)
+  }
+
+  #anyMaster(): Redis | undefined {
+    return this.masters.find(({ status }) => status === 'ready')
+  }
+
+  #learn(slot: number, address: string): void {
+    // A reader may still be told something after this was closed.
+    if (this.status === 'end') return
+    this.#map.learn(slot, address)
+    this.#open(address)
+    this.emit('moved')
+    void this.#refresh()
+  }
+
+  #open(address: string): Redis {
+    const known = this.#masters.get(address)
+    if (known !== undefined) return known
+    const master = new Link({ ...this.#options, ...endpointOf(address) })
+    this.#masters.set(address, master)
+    const isFromStart = this.status === 'connecting'
+    master.on('error', (error: Error) => this.emit('error', error))
+    master.once('ready', () => {
+      this.emit('master', master, isFromStart)
+      this.#settle()
+    })
+    // Perhaps another takes its place.
+    master.on('close', () => void this.#refresh())
+    master.connect().catch(() => {})
+    return master
+  }
+
+  #settle(): void {
+    if (this.status === 'end' || this.status === 'ready') return
+    this.status = 'ready'
+    this.emit('ready')
+  }
+
+  #refresh(): Promise<void> {
+    this.#refreshing ??= this.#askAround().finally(() => {
+      this.#refreshing = undefined
+    })
+    return this.#refreshing
+  }
+
+  /** What one member says against it need not be what the others say: only where all have failed it is told. */
+  async #askAround(): Promise<void> {
+    let failure: Error | undefined
+    const failed = (error: Error): void => {
+      failure = error
+    }
+    const ready = shuffled(this.masters.filter(({ status }) => status === 'ready'))
+    for (const master of ready) if (await this.#ask(master, failed)) return
+    for (const member of shuffled(this.#members)) {
+      if (this.status === 'end') return
+      const redis = new Link({ ...this.#options, ...member, retryStrategy: () => null })
+      redis.on('error', failed)
+      // The listener has heard why.
+      const isConnected = await withDeadline(redis.connect(), ANSWER_WITHIN, late).then(
+        () => true,
+        () => false,
+      )
+      const isAnswered = isConnected && (await this.#ask(redis, failed))
+      redis.disconnect()
+      if (isAnswered) return
+    }
+    this.emit('error', failure ?? late())
+    // Who asks for nothing but news does so at its own pace.
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE))
+  }
+
+  async #ask(redis: Redis, failed: (error: Error) => void): Promise<boolean> {
+    try {
+      const lines = await withDeadline(redis.cluster('NODES') as Promise<string>, ANSWER_WITHIN, late)
+      if (this.status !== 'end') this.#apply(lines, redis.options.host ?? '127.0.0.1')
+      return true
+    } catch (error) {
+      failed(error as Error)
+      return false
+    }
+  }
+
+  #apply(lines: string, asked: string): void {
+    const { masters, hasMoved } = this.#map.read(lines, asked)
+    for (const address of masters) this.#open(address)
+    for (const [address, master] of this.#masters) {
+      if (masters.has(address)) continue
+      this.#masters.delete(address)
+      master.disconnect()
+    }
+    if (hasMoved) this.emit('moved')
+  }
+}
+
+function send(command: Command, master: Redis | undefined, isAsking: boolean): void {
+  if (master?.status !== 'ready') return command.reject(new Error('the master of this slot is not connected'))
+  if (isAsking) master.asking().catch(() => {})
+  master.sendCommand(command)
+}
+
+/** "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381" */
+function readRedirection(error: unknown): { slot: number; address: string; isAsking: boolean } | undefined {
+  if (!(error instanceof Error)) return undefined
+  const [, type, slot, address] = /^(MOVED|ASK) (\d+) (\S+:\d+)$/.exec(error.message) ?? []
+  return address === undefined ? undefined : { slot: Number(slot), address, isAsking: type === 'ASK' }
+}
+
+export function endpointOf(address: string): Endpoint {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
+}
+
+function shuffled<T>(items: readonly T[]): T[] {
+  return items
+    .map((item) => ({ item, at: Math.random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ item }) => item)
+}
+
+function late(): Error {
+  return new Error('this member of the cluster does not answer')
+}

@@ -1,0 +1,98 @@
+import type { Redis, RedisOptions } from 'ioredis'
+import type { DriverSettings } from '../../driver.ts'
+import { scripts, type ScriptCommands } from '../scripts/scripts.ts'
+import type { Address, Endpoint } from './address.ts'
+import { ClusterRouter } from './cluster-router.ts'
+import { Link } from './link.ts'
+
+export type Commands = Redis & ScriptCommands
+
+const MAX_RECONNECT_DELAY = 1_000
+/** ms for one attempt, and for a server that is left to say goodbye: neither may use up what a caller waits for. */
+const CONNECT_WITHIN = 2_000
+const GOODBYE_WITHIN = 100
+const ASK_SENTINEL_WITHIN = 1_000
+
+/** Opens nothing yet: the first command, or `connect`, does. */
+export function connect(address: Address, settings: DriverSettings, role: string, socketTimeout: number): Commands {
+  const options = optionsOf(`${settings.prefix}:${role}`, socketTimeout)
+  switch (address.type) {
+    case 'single':
+      // Commands say better than silence that it is still loading.
+      return new Link({ ...options, ...toServer(address), enableReadyCheck: false }) as unknown as Commands
+    case 'sentinel':
+      return new Link({ ...options, ...throughSentinels(address) }, (sentinel, more) =>
+        connectToSentinel(address, sentinel, more),
+      ) as unknown as Commands
+    case 'cluster':
+      return new ClusterRouter(address.members, { ...options, ...lettingIn(address) }) as unknown as Commands
+    default:
+      throw address satisfies never
+  }
+}
+
+/** To one member of a cluster, for a reader that follows a slot itself. */
+export function connectMember(
+  address: Extract<Address, { type: 'cluster' }>,
+  { host, port }: Endpoint,
+  settings: DriverSettings,
+  role: string,
+  socketTimeout: number,
+): Redis {
+  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...lettingIn(address), host, port })
+}
+
+function optionsOf(connectionName: string, socketTimeout: number): RedisOptions {
+  return {
+    connectionName,
+    lazyConnect: true,
+    // RESP2 keeps the shapes of replies that Redis 6.2 gives.
+    protocol: 2,
+    autoResendUnfulfilledCommands: false,
+    enableOfflineQueue: false,
+    // Without it, commands whose connection was lost would stay unanswered for ever.
+    maxRetriesPerRequest: 0,
+    socketTimeout,
+    connectTimeout: CONNECT_WITHIN,
+    disconnectTimeout: GOODBYE_WITHIN,
+    maxLoadingRetryTime: MAX_RECONNECT_DELAY,
+    retryStrategy: (times) => Math.min(2 ** Math.min(times, 10) * 10, MAX_RECONNECT_DELAY) * (0.75 + Math.random() / 4),
+    scripts,
+  }
+}
+
+type AddressOf<Type> = Extract<Address, { type: Type }>
+
+function toServer({ endpoint, db, ...address }: AddressOf<'single'>): RedisOptions {
+  return { ...endpoint, db, ...lettingIn(address) }
+}
+
+function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentinel'>): RedisOptions {
+  return {
+    sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
+    name,
+    db,
+    ...lettingIn(address),
+    ...(address.isTls && { enableTLSForSentinelMode: true }),
+    // A master that stood still and was replaced says nothing: the sentinels do.
+    failoverDetector: true,
+  }
+}
+
+function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, more: RedisOptions): Redis {
+  return new Link({
+    ...sentinel,
+    ...lettingIn({ isTls: address.isTls, credentials: address.sentinelCredentials }),
+    protocol: 2,
+    enableReadyCheck: false,
+    retryStrategy: () => null,
+    connectTimeout: CONNECT_WITHIN,
+    disconnectTimeout: GOODBYE_WITHIN,
+    commandTimeout: ASK_SENTINEL_WITHIN,
+    ...more,
+  })
+}
+
+function lettingIn({ credentials, isTls }: Pick<Address, 'credentials' | 'isTls'>): RedisOptions {
+  return { ...credentials, ...(isTls && { tls: {} }) }
+}

@@ -1,0 +1,149 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  createServer,
+  type FlotillaError,
+  isFlotillaError,
+  type Logger,
+  type Server,
+  type ServerOptions,
+} from '../../index.ts'
+import { CliError, reasonOf, systemCode, usageError } from '../cli-error.ts'
+import type { Config, Listen } from '../config/config-check.ts'
+import { addressOf, openDriver } from '../config/driver.ts'
+import { flags } from '../config/flags.ts'
+import { handshakeMiddleware } from '../config/identity.ts'
+import { createLogger, withoutWarnings } from '../config/logger.ts'
+import { loadModules } from '../config/modules.ts'
+import { readTls } from '../config/tls.ts'
+import { createHttp } from '../http/http.ts'
+import { removeDeadSocket } from '../http/unix-socket.ts'
+
+export interface Serving {
+  readonly server: Server
+  readonly logger: Logger
+  readonly url: string
+}
+
+const CLOSE_PATIENCE = 200
+
+/** What createServer takes as it was given. */
+const PASSED_ON = [
+  'name',
+  'url',
+  'prefix',
+  'heartbeat',
+  'deadAfter',
+  'pingInterval',
+  'consumers',
+  'maxPayload',
+  'compression',
+  'maxPending',
+  'maxBuffered',
+  'overflow',
+  'maxConnectionsPerUid',
+  'maxConnections',
+  'maxConnectionsPerIp',
+  'maxHandshakes',
+  'maxMessagesPerSecond',
+  'maxMessagesPerSecondPerIp',
+  'maxGroupsPerConnection',
+  'storeWait',
+  'connectTimeout',
+  'maxInboxBytes',
+  'maxLag',
+  'maxWaitingBytes',
+  'handshakeTimeout',
+  'requestTimeout',
+  'trustProxy',
+  'codec',
+] as const satisfies readonly (keyof Config & keyof ServerOptions)[]
+
+/**
+ * Makes the server, meets the store, and listens.
+ *
+ * @throws CliError whose one line says what to do.
+ */
+export async function serve(config: Config): Promise<Serving> {
+  const logger = await createLogger(config)
+  const server = makeServer(await optionsOf(config, logger), config, logger)
+  try {
+    return { server, logger, url: await withoutWarnings(logger, () => listen(server, config)) }
+  } catch (error) {
+    // A store that is away would keep it waiting, with nothing to hand in.
+    await Promise.race([server.close({ timeout: 0 }), sleep(CLOSE_PATIENCE)]).catch((reason: unknown) => {
+      logger.debug({ error: reason }, 'could not close')
+    })
+    throw error
+  }
+}
+
+async function optionsOf(config: Config, logger: Logger): Promise<ServerOptions> {
+  const given = PASSED_ON.filter((name) => config[name] !== undefined).map((name) => [name, config[name]] as const)
+  const tls = await readTls(config)
+  return {
+    ...(Object.fromEntries(given) as Partial<ServerOptions>),
+    modules: await loadModules(config),
+    driver: await openDriver(config.store),
+    middleware: { handshake: handshakeMiddleware(config) },
+    logger,
+    ...(tls !== undefined && { tls }),
+  }
+}
+
+function makeServer(options: ServerOptions, config: Config, logger: Logger): Server {
+  try {
+    const server = createServer({ ...options, http: (incoming, outgoing) => http(incoming, outgoing) })
+    const http = createHttp(server, config, logger)
+    return server
+  } catch (error) {
+    if (!isFlotillaError(error)) throw error
+    if (error.code === 'FLT_NOT_SHARED') throw usageError(NOT_SHARED)
+    const flag = flags.find(({ key }) => new RegExp(`\\b${key}\\b`).test(error.message))
+    throw usageError(flag === undefined ? error.message : `--${flag.name}: ${error.message}`)
+  }
+}
+
+const NOT_SHARED =
+  'this process is one of several workers (node:cluster or pm2), and a push would miss the clients of all others: --redis takes the URL of a Redis that they share, --isolated lets each be a cluster of its own'
+
+async function listen(server: Server, config: Config): Promise<string> {
+  const { listen: at } = config
+  if (at.type === 'unix') await removeDeadSocket(at.path)
+  try {
+    return await server.listen(at.type === 'unix' ? { unix: at.path } : { host: at.host, port: at.port })
+  } catch (error) {
+    const message = isFlotillaError(error) ? storeFlaw(error, config) : listenFlaw(error, at)
+    throw new CliError(message, undefined, { cause: error })
+  }
+}
+
+function storeFlaw(error: FlotillaError, { store, connectTimeout }: Config): string {
+  const place = `the store at ${addressOf(store)}`
+  if (error.code === 'FLT_BAD_OPTION') return `cannot use ${place}, --redis: ${error.message.replace(/^url: /, '')}`
+  const reasons = reasonsOf(error.cause ?? error).join('; ')
+  const within = `cannot reach ${place} within ${connectTimeout} ms (${reasons})`
+  return store.type === 'redis' ? `${within}: is it running, is --redis right?` : within
+}
+
+function reasonsOf(error: unknown): string[] {
+  const causes = error instanceof Error && error.cause !== undefined ? reasonsOf(error.cause) : []
+  return [reasonOf(error), ...causes]
+}
+
+function listenFlaw(error: unknown, at: Listen): string {
+  const flag = at.type === 'unix' ? '--unix' : '--port'
+  const place = at.type === 'unix' ? at.path : `${at.host}:${at.port}`
+  switch (systemCode(error)) {
+    case 'EADDRINUSE':
+      return `${place} is taken by another process: stop it, or choose another with ${flag}`
+    case 'EACCES':
+      return at.type === 'unix'
+        ? `${place} cannot be made: does its folder exist, may this user write to it? Choose another with --unix`
+        : `${place} needs rights that this user does not have: choose another with ${flag}`
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return `${place} is not an address of this machine: choose another with --host`
+    default:
+      return `cannot listen on ${place}: ${reasonOf(error)}`
+  }
+}

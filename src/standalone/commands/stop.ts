@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError, ExitCode } from '../cli-error.ts'
+import { findRun, isRunning, removeRun, type Run, type RunRecord } from '../daemon/pid-file.ts'
+import { identityOf } from '../daemon/process-identity.ts'
+
+const POLL = 50
+
+/** `flotilla stop`: asks the server to close and waits until it has. What does not run is stopped already. */
+export async function stop(pidFile: string, timeout: number): Promise<number> {
+  const run = findRun(pidFile)
+  const was = await end(run, pidFile, timeout)
+  process.stdout.write(`${was}\n`)
+  return ExitCode.ok
+}
+
+/** Says what it did. */
+export async function end(run: Run, pidFile: string, timeout: number): Promise<string> {
+  switch (run.type) {
+    case 'none':
+      return `not running (there is no ${pidFile})`
+    case 'stale':
+      removeRun(pidFile, run.record)
+      return `not running (removed ${pidFile}, left by pid ${run.record.pid})`
+    case 'running': {
+      askToClose(run.record)
+      await gone(run.record, timeout)
+      removeRun(pidFile, run.record)
+      return `stopped pid=${run.record.pid}`
+    }
+    default:
+      throw run satisfies never
+  }
+}
+
+function askToClose({ pid, command }: RunRecord): void {
+  if (identityOf(pid)?.command !== command) {
+    throw new CliError(
+      `pid ${pid} has another command line than it had when it was ready, as a module that sets process.title brings about: make sure that it is the server, and end it with "kill ${pid}"`,
+    )
+  }
+  process.kill(pid, 'SIGTERM')
+}
+
+// Another process's end cannot be waited for, only looked for.
+async function gone(record: RunRecord, timeout: number): Promise<void> {
+  const until = performance.now() + timeout
+  while (isRunning(record)) {
+    if (performance.now() > until) {
+      throw new CliError(
+        `pid ${record.pid} is still closing after ${timeout} ms: wait, or end it with "kill -9 ${record.pid}"`,
+      )
+    }
+    await sleep(POLL)
+  }
+}

@@ -1,0 +1,189 @@
+import { parseAddress } from '../../drivers/redis/connection/address.ts'
+import { reasonOf, usageError } from '../cli-error.ts'
+import { isLoopback } from '../loopback.ts'
+import type { SettingKey, Settings, Source } from './settings.ts'
+
+/** How a client proves who it is. */
+export type TokenSource =
+  | { readonly type: 'none' }
+  | { readonly type: 'secret'; readonly secret: string; readonly issuer?: string; readonly audience?: string }
+  | { readonly type: 'jwks'; readonly jwks: string; readonly issuer: string; readonly audience: string }
+
+export type Listen =
+  | { readonly type: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly type: 'unix'; readonly path: string }
+
+export type Store =
+  | { readonly type: 'memory'; readonly isolated: boolean }
+  | { readonly type: 'redis'; readonly url: string; readonly durability?: 'memory' | 'replicated' }
+
+/** What was asked for, checked: everything fits together, and what was left out has its default. */
+export interface Config extends Omit<
+  Settings,
+  'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'isolated' | 'modules'
+> {
+  readonly listen: Listen
+  readonly store: Store
+  readonly tokens: TokenSource
+  readonly modules: readonly (string | object)[]
+  readonly maxPayload: number
+  readonly connectTimeout: number
+  readonly logLevel: NonNullable<Settings['logLevel']>
+  readonly dev: boolean
+  readonly metricsOpen: boolean
+  readonly echo: boolean
+  readonly daemon: boolean
+}
+
+type SourceOf = (key: SettingKey) => Source | undefined
+
+export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
+  const dev = settings.dev ?? false
+  const config = {
+    ...settings,
+    listen: listenOf(settings, sourceOf),
+    store: storeOf(settings, sourceOf),
+    tokens: tokensOf(settings, dev),
+    modules: settings.modules ?? [],
+    maxPayload: settings.maxPayload ?? 1_048_576,
+    connectTimeout: settings.connectTimeout ?? 10_000,
+    logLevel: settings.logLevel ?? 'info',
+    dev,
+    metricsOpen: settings.metricsOpen ?? false,
+    echo: settings.echo ?? dev,
+    daemon: settings.daemon ?? false,
+  }
+  checkLease(settings)
+  checkLag(settings)
+  checkTls(settings)
+  return config
+}
+
+function listenOf(settings: Settings, sourceOf: SourceOf): Listen {
+  const { unix, host = '127.0.0.1', port = 18_308 } = settings
+  if (unix !== undefined && isSocketMeant(settings, sourceOf)) {
+    checkNoAddresses(settings)
+    return { type: 'unix', path: unix }
+  }
+  if (settings.dev === true && !isLoopback(host)) {
+    throw usageError(
+      `--dev lets anyone be anyone: --host takes a loopback address with it, such as 127.0.0.1, not "${host}"`,
+    )
+  }
+  return { type: 'tcp', host, port }
+}
+
+/** Of a socket and an address the one counts that was given in the stronger place. */
+function isSocketMeant(settings: Settings, sourceOf: SourceOf): boolean {
+  const bySocket = rankOf('unix', sourceOf)
+  const given = (['host', 'port'] as const).filter((key) => settings[key] !== undefined)
+  const same = given.find((key) => rankOf(key, sourceOf) === bySocket)
+  if (same !== undefined) throw usageError(`--unix and --${same} exclude each other: leave one of them out`)
+  return given.every((key) => rankOf(key, sourceOf) < bySocket)
+}
+
+/** Clients of a Unix socket have no address. */
+function checkNoAddresses({ maxConnectionsPerIp, maxMessagesPerSecondPerIp, trustProxy }: Settings): void {
+  const why = 'has no effect with --unix, whose clients have no address: leave it out'
+  if (maxConnectionsPerIp) throw usageError(`--max-connections-per-ip ${why}`)
+  if (maxMessagesPerSecondPerIp) throw usageError(`"maxMessagesPerSecondPerIp" ${why}`)
+  if (trustProxy !== undefined) throw usageError(`--trust-proxy ${why}`)
+}
+
+const rank: Record<Source, number> = { file: 1, environment: 2, flag: 3 }
+
+function rankOf(key: SettingKey, sourceOf: SourceOf): number {
+  return rank[sourceOf(key) ?? 'file']
+}
+
+function storeOf(settings: Settings, sourceOf: SourceOf): Store {
+  const store = placeOf(settings, sourceOf)
+  const { durability, isolated } = settings
+  if (isolated === true && store.type !== 'memory') {
+    throw usageError('--isolated goes with the memory driver: on Redis all workers are one cluster')
+  }
+  if (durability === undefined) return store
+  if (store.type === 'redis') return { ...store, durability }
+  throw usageError('--durability goes with --redis: the memory driver ends with its process')
+}
+
+function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: SourceOf): Store {
+  if (driver === 'nats') throw usageError('--driver takes memory or redis; nats comes later')
+  const url = redis ?? 'redis://127.0.0.1:6379'
+  checkAddress(url)
+  if (driver === 'redis') return { type: 'redis', url }
+  if (redis === undefined) return { type: 'memory', isolated }
+  if (driver === undefined) return { type: 'redis', url }
+  const byDriver = rankOf('driver', sourceOf)
+  const byUrl = rankOf('redis', sourceOf)
+  if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
+  return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory', isolated }
+}
+
+function checkAddress(url: string): void {
+  try {
+    parseAddress(url)
+  } catch (error) {
+    throw usageError(`--redis: ${reasonOf(error).replace(/^url: /, '')}`)
+  }
+}
+
+function tokensOf(settings: Settings, dev: boolean): TokenSource {
+  const { tokenSecret: secret, jwks, tokenIssuer: issuer, tokenAudience: audience } = settings
+  if (secret !== undefined && jwks !== undefined) {
+    throw usageError('--token-secret and --jwks exclude each other: tokens come from one source')
+  }
+  if (jwks !== undefined) {
+    if (issuer === undefined) throw usageError('--jwks needs --token-issuer, the issuer that tokens must name')
+    if (audience === undefined) throw usageError('--jwks needs --token-audience, the audience that tokens must name')
+    return { type: 'jwks', jwks, issuer, audience }
+  }
+  if (secret !== undefined) {
+    return {
+      type: 'secret',
+      secret,
+      ...(issuer !== undefined && { issuer }),
+      ...(audience !== undefined && { audience }),
+    }
+  }
+  if (!dev) {
+    throw usageError(
+      'nobody could connect: --token-secret takes the secret that signs tokens, --jwks the URL of their keys (--dev needs neither)',
+    )
+  }
+  checkNoClaims(settings)
+  return { type: 'none' }
+}
+
+/** Without a source of tokens none is looked at. */
+function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): void {
+  const flags = Object.entries({
+    'token-issuer': tokenIssuer,
+    'token-audience': tokenAudience,
+    'groups-claim': groupsClaim,
+  })
+  const unused = flags.find(([, value]) => value !== undefined)
+  if (unused !== undefined)
+    throw usageError(`--${unused[0]} goes with --token-secret or --jwks: give one of them as well`)
+}
+
+function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {
+  const least = heartbeat * 3
+  if (deadAfter < least) {
+    throw usageError(
+      `--dead-after takes at least three heartbeats, so ${least} or more with --heartbeat ${heartbeat}, not ${deadAfter}`,
+    )
+  }
+}
+
+function checkLag({ maxLag = 0, deadAfter = 10_000 }: Settings): void {
+  if (maxLag === 0 || maxLag >= deadAfter) return
+  throw usageError(`--max-lag takes 0, or at least --dead-after, which is ${deadAfter}, not ${maxLag}`)
+}
+
+function checkTls({ tlsCert, tlsKey }: Settings): void {
+  if (tlsCert !== undefined && tlsKey === undefined)
+    throw usageError('--tls-cert needs --tls-key, the private key in PEM')
+  if (tlsKey !== undefined && tlsCert === undefined)
+    throw usageError('--tls-key needs --tls-cert, the certificate in PEM')
+}

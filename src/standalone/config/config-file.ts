@@ -1,0 +1,67 @@
+import { access, readFile } from 'node:fs/promises'
+import { dirname, extname, resolve } from 'node:path'
+import { reasonOf, systemCode, usageError } from '../cli-error.ts'
+import { jsonFlaw } from './json-flaw.ts'
+
+export interface ConfigFile {
+  readonly values: Readonly<Record<string, unknown>>
+  readonly folder: string
+}
+
+/** Reads `file.json`, or imports the default export of a JavaScript or TypeScript file. */
+export async function readConfigFile(path: string): Promise<ConfigFile> {
+  const file = resolve(path)
+  const values = extname(file) === '.json' ? await readJson(file, path) : await importDefault(file, path)
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw usageError(`--config takes a file that holds an object of settings; ${path} holds something else`)
+  }
+  return { values: { ...values }, folder: dirname(file) }
+}
+
+async function readJson(file: string, path: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    throw usageError(`--config takes a .json, .js or .ts file; ${path} is not JSON at ${jsonFlaw(text)}`)
+  }
+}
+
+async function importDefault(file: string, path: string): Promise<unknown> {
+  await access(file).catch((error: unknown) => {
+    throw unreadable(path, error)
+  })
+  // Bad flags are told of without loading a compiler.
+  const { importFile } = await import('./import-file.ts')
+  const exported = await importFile(file).catch((error: unknown) => {
+    throw usageError(`--config takes a .json, .js or .ts file; ${path} fails${placeIn(file, error)}: ${flawOf(error)}`)
+  })
+  return exported['default'] ?? exported
+}
+
+function unreadable(path: string, error: unknown): Error {
+  const reason = systemCode(error) === 'ENOENT' ? 'there is no such file' : reasonOf(error)
+  return usageError(`--config takes a .json, .js or .ts file; cannot read ${path}: ${reason}`)
+}
+
+/** The compiler keeps lines, but not columns. */
+function placeIn(file: string, error: unknown): string {
+  const [, behind] = error instanceof Error ? (error.stack ?? '').split(`${file}:`) : []
+  const line = /^\d+/.exec(behind ?? '')?.[0]
+  return line === undefined ? '' : ` at line ${line}`
+}
+
+/** A message may quote the file, and so a secret in it: only those of the system and our own are known not to. */
+function flawOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it throws something that is no error'
+  const isOurs = error.name === 'FlotillaError' || systemCode(error) !== undefined || isMissingModule(error)
+  if (isOurs) return error.message.split('\n', 1)[0]!
+  if (error.message.startsWith('ParseError')) return 'it cannot be parsed'
+  return `it throws a ${error.name}, whose message is not shown, for it may hold a secret`
+}
+
+function isMissingModule(error: Error): boolean {
+  return 'code' in error && ['MODULE_NOT_FOUND', 'ERR_MODULE_NOT_FOUND'].includes(String(error.code))
+}

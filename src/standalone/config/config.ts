@@ -1,0 +1,94 @@
+import { resolve } from 'node:path'
+import { inspect } from 'node:util'
+import { usageError } from '../cli-error.ts'
+import { checkConfig, type Config } from './config-check.ts'
+import { readConfigFile } from './config-file.ts'
+import { environmentName, type Flag, flags } from './flags.ts'
+import { isPem, type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
+
+/** A value as it was written. */
+interface Given {
+  readonly value: unknown
+  readonly source: Source
+  /** How a message calls the place. */
+  readonly where: string
+  /** The folder that a relative path in it starts from. */
+  readonly folder: string
+}
+
+type GivenSettings = ReadonlyMap<string, Given>
+export type Environment = Readonly<Record<string, string | undefined>>
+/** Flags by their setting's key, and `config`, the path of a config file. */
+export type FlagValues = Readonly<Partial<Record<SettingKey | 'config', unknown>>>
+
+/** @throws CliError with exit code 2 that names the flag and what it takes. */
+export async function loadConfig(flagValues: FlagValues, environment: Environment): Promise<Config> {
+  const path = flagValues.config ?? (environment['FLOTILLA_CONFIG'] || undefined)
+  const given = new Map([
+    ...(typeof path === 'string' ? await givenInFile(path) : []),
+    ...givenInEnvironment(environment),
+    ...givenAsFlags(flagValues),
+  ])
+  const sources = new Map(Array.from(given, ([key, { source }]) => [key, source] as const))
+  return checkConfig(parseSettings(given), (key) => sources.get(key))
+}
+
+async function givenInFile(path: string): Promise<[string, Given][]> {
+  const { values, folder } = await readConfigFile(path)
+  return Object.entries(values).map(([key, value]) => {
+    const flag = flags.find((known) => known.key === key)
+    const where = flag === undefined ? `"${key}" in ${path}` : `--${flag.name} ("${key}" in ${path})`
+    return [key, { value, source: 'file', where, folder }]
+  })
+}
+
+/** An empty variable counts as not set: that is how a compose file says so. */
+function givenInEnvironment(environment: Environment): [string, Given][] {
+  return flags.flatMap(({ key, name }): [string, Given][] => {
+    const variable = environmentName(name)
+    const value = environment[variable]
+    if (value === undefined || value === '') return []
+    return [[key, { value, source: 'environment', where: `--${name} (from ${variable})`, folder: process.cwd() }]]
+  })
+}
+
+function givenAsFlags(values: FlagValues): [string, Given][] {
+  return flags.flatMap(({ key, name }): [string, Given][] => {
+    const value = values[key]
+    if (value === undefined) return []
+    return [[key, { value, source: 'flag', where: `--${name}`, folder: process.cwd() }]]
+  })
+}
+
+function parseSettings(given: GivenSettings): Settings {
+  const entries = Array.from(given, ([key, value]) => [key, parseSetting(key, value)] as const)
+  return Object.fromEntries(entries)
+}
+
+function parseSetting(key: string, { value, where, folder }: Given): unknown {
+  if (!isSettingKey(key)) throw usageError(`${where} is not a setting of Flotilla`)
+  const flag = flags.find((known) => known.key === key)
+  const parsed = settingsSchema.shape[key].safeParse(value)
+  if (!parsed.success) throw usageError(`${where} takes ${flag?.takes ?? 'something else'}${shown(value, flag)}`)
+  return flag?.path === true ? resolvePaths(parsed.data, folder) : parsed.data
+}
+
+function isSettingKey(key: string): key is SettingKey {
+  return Object.hasOwn(settingsSchema.shape, key)
+}
+
+/** Never a secret: not in a flag that takes one, nor in a URL, nor in what holds settings that may be misplaced. */
+function shown(value: unknown, flag: Flag | undefined): string {
+  if (flag?.secret !== undefined) return ''
+  if (typeof value === 'string')
+    return isPem(value) ? '' : `, not ${JSON.stringify(value.replaceAll(USER_INFO, '//***@'))}`
+  if (typeof value === 'object' && value !== null) return `, not this ${Array.isArray(value) ? 'list' : 'object'}`
+  return `, not ${inspect(value)}`
+}
+
+const USER_INFO = /\/\/[^/]*@/g
+
+function resolvePaths(value: unknown, folder: string): unknown {
+  if (Array.isArray(value)) return value.map((item) => resolvePaths(item, folder))
+  return typeof value === 'string' ? resolve(folder, value) : value
+}

@@ -1,0 +1,57 @@
+import {
+  allowOrigins,
+  authenticate,
+  FlotillaError,
+  type HandshakeContext,
+  type Middleware,
+  sameOrigin,
+} from '../../index.ts'
+import { isFromThisMachine } from '../loopback.ts'
+import type { Config, TokenSource } from './config-check.ts'
+
+type Handshake = Middleware<HandshakeContext>
+
+/** What every handshake passes: where it comes from, then who it is. */
+export function handshakeMiddleware({ dev, origins, tokens, groupsClaim }: Config): Handshake[] {
+  const origin = origins === undefined ? sameOrigin() : allowOrigins(origins.includes('*') ? '*' : origins)
+  const byToken = tokenMiddleware(tokens, groupsClaim)
+  if (dev) return [onlyThisMachine, origin, devIdentity(byToken)]
+  return byToken === undefined ? [origin] : [origin, byToken]
+}
+
+function tokenMiddleware(tokens: TokenSource, groupsClaim: string | undefined): Handshake | undefined {
+  if (tokens.type === 'none') return undefined
+  const { type: _, ...source } = tokens
+  return authenticate({ ...source, ...(groupsClaim !== undefined && { groupsClaim }) })
+}
+
+const onlyThisMachine: Handshake = (ctx, next) => {
+  if (isFromThisMachine((name) => ctx.request.headers.get(name))) return next()
+  const refusal = new FlotillaError('FLT_FORBIDDEN', 'with --dev only this machine is served: connect to localhost')
+  return Response.json(refusal, { status: refusal.status })
+}
+
+/** With --dev everyone is who they say they are. A token, where it can be checked, says more. */
+function devIdentity(byToken: Handshake | undefined): Handshake {
+  return (ctx, next) => {
+    if (byToken !== undefined && presentsToken(ctx.request)) return byToken(ctx, next)
+    const query = ctx.url.searchParams
+    const uid = query.get('uid') ?? ctx.request.headers.get('auth')
+    if (uid !== null) ctx.uid = uid
+    for (const group of listed(query.get('groups'))) ctx.groups.add(group)
+    return next()
+  }
+}
+
+function presentsToken({ headers, url }: Request): boolean {
+  if (headers.get('authorization')?.toLowerCase().startsWith('bearer ') === true) return true
+  if (new URL(url).searchParams.has('token')) return true
+  return listed(headers.get('sec-websocket-protocol')).some((protocol) => protocol.startsWith('token.'))
+}
+
+function listed(joined: string | null): string[] {
+  return (joined ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}

@@ -1,0 +1,55 @@
+import { relative } from 'node:path'
+import { defineModule, modulePathOf, type ServerOptions } from '../../index.ts'
+import { CliError, reasonOf, systemCode, usageError } from '../cli-error.ts'
+import type { Config } from './config-check.ts'
+import { importFile } from './import-file.ts'
+
+type Modules = ServerOptions['modules']
+
+/** The user's modules, and ours where the user has none at that path. */
+export async function loadModules(config: Config): Promise<Modules> {
+  const listed = await Promise.all(
+    config.modules.map(async (entry) => (typeof entry === 'string' ? await load(entry) : entry)),
+  )
+  const theirs = listed.flat()
+  const taken = new Set(theirs.map(modulePathOf))
+  return [...builtIn(config).filter((ours) => !taken.has(ours.path)), ...theirs]
+}
+
+function builtIn({ dev, echo }: Config) {
+  const modules = [dev ? devPush : push]
+  return echo ? [...modules, echoModule] : modules
+}
+
+/** Receives pushes, answers `ping`, and ignores whatever else is said to it. */
+const push = defineModule('/ws', {})
+
+/** The page of --dev shows which connection it is. */
+const devPush = defineModule('/ws', {
+  commands: {
+    whoami: {
+      run: ({ connection, cluster }) => ({
+        connection: connection.id,
+        node: cluster.self,
+        uid: connection.uid ?? null,
+        groups: [...connection.groups],
+      }),
+    },
+  },
+})
+
+const echoModule = defineModule('/echo', { message: (ctx) => ctx.raw })
+
+async function load(file: string): Promise<object[]> {
+  const name = relative(process.cwd(), file)
+  const exported = await importFile(file).catch((error: unknown) => {
+    if (systemCode(error) === 'ENOENT') throw usageError(`--module takes the path of a file; ${name} is not there`)
+    throw new CliError(`--module ${name} failed while it was loaded: ${reasonOf(error)}`, undefined, { cause: error })
+  })
+  const modules = [...new Set(Object.values(exported))].flatMap((value) => (Array.isArray(value) ? value : [value]))
+  const found = modules.filter((value) => modulePathOf(value) !== undefined)
+  if (found.length > 0) return found
+  throw usageError(
+    `--module takes a file that exports modules, by default or by name; ${name} exports none: export what defineModule returned, or a class with @WsModule`,
+  )
+}

@@ -1,0 +1,31 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { systemCode, usageError } from '../cli-error.ts'
+import type { Config } from './config-check.ts'
+
+export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buffer; key: Buffer } | undefined> {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined
+  const cert = await read('--tls-cert', tlsCert)
+  const key = await read('--tls-key', tlsKey)
+  const certificate = check('--tls-cert takes a certificate in PEM', tlsCert, () => new X509Certificate(cert))
+  const privateKey = check('--tls-key takes a private key in PEM, not encrypted', tlsKey, () => createPrivateKey(key))
+  if (!certificate.checkPrivateKey(privateKey))
+    throw usageError(`--tls-key takes the private key of --tls-cert; ${tlsKey} is another's`)
+  return { cert, key }
+}
+
+async function read(flag: string, path: string): Promise<Buffer> {
+  return await readFile(path).catch((error: unknown) => {
+    // What was given may be the key itself.
+    const reason = systemCode(error) === 'ENOENT' ? 'there is no such file' : `this one cannot (${systemCode(error)})`
+    throw usageError(`${flag} takes the path of a file that can be read; ${reason}`)
+  })
+}
+
+function check<T>(takes: string, path: string, parse: () => T): T {
+  try {
+    return parse()
+  } catch {
+    throw usageError(`${takes}; ${path} holds something else`)
+  }
+}

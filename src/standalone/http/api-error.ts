@@ -1,0 +1,23 @@
+import type { Context } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { FlotillaError, isFlotillaError, type Logger } from '../../index.ts'
+
+/** What a caller may be told of any error. */
+export function publicError(error: unknown, logger: Logger): FlotillaError {
+  if (isFlotillaError(error)) {
+    if (error.status >= 500) logger.warn({ error }, 'an API call failed')
+    return error
+  }
+  logger.error({ error }, 'an API call failed unexpectedly')
+  return new FlotillaError('FLT_INTERNAL', 'something went wrong on the server; its log says what')
+}
+
+export function answerError(c: Context, error: FlotillaError): Response {
+  if (error.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if ([429, 503].includes(error.status) && error.retry) c.header('Retry-After', '1')
+  return c.json(error, error.status as ContentfulStatusCode)
+}
+
+export function badRequest(message: string): FlotillaError {
+  return new FlotillaError('FLT_BAD_REQUEST', message)
+}

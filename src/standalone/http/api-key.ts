@@ -1,0 +1,92 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { FlotillaError, type Logger } from '../../index.ts'
+
+/** What a secret that signs tokens needs, too. */
+const MIN_BYTES = 32
+/** Wrong keys that one network may send at once before it is slowed down to one a second. */
+const BURST = 10
+const LEAK_PER_MS = 1 / 1_000
+/** How long a network that sent the right key is not slowed down, in ms. */
+const TRUSTED_FOR = 3_600_000
+/** Networks that are remembered; beyond them the one that was heard of longest ago is forgotten. */
+const MAX_NETWORKS = 10_000
+
+/** A leaky bucket. */
+interface Guesser {
+  level: number
+  at: number
+  isLogged: boolean
+}
+
+/**
+ * The key of the HTTP API. A network that guesses is slowed down, unless it has also sent the right key lately: an
+ * attacker behind the same address, or behind a proxy that is not trusted to name addresses, shuts nobody out.
+ */
+export class ApiKey {
+  /** Requests that were refused because of the key they brought. */
+  wrongCount = 0
+  readonly #digest: Buffer
+  readonly #logger: Logger
+  readonly #guessers = new Map<string, Guesser>()
+  /** When each network last sent the right key. */
+  readonly #trusted = new Map<string, number>()
+
+  constructor(key: string, logger: Logger) {
+    this.#digest = digestOf(key)
+    this.#logger = logger
+    if (key.length < MIN_BYTES) warnOfWeak(key.length)
+  }
+
+  /** @throws FlotillaError `FLT_UNAUTHORIZED`; `FLT_TOO_MANY`, without comparing, if the network guesses too fast */
+  check(given: string, network: string): void {
+    const now = performance.now()
+    const guesser = this.#guessers.get(network)
+    if (guesser !== undefined && this.#isTooFast(guesser, network, now)) throw this.#refused('FLT_TOO_MANY', TOO_FAST)
+    if (!timingSafeEqual(digestOf(given), this.#digest)) {
+      this.#note(guesser ?? { level: 0, at: now, isLogged: false }, network)
+      throw this.#refused('FLT_UNAUTHORIZED', 'the API key is wrong')
+    }
+    remember(this.#trusted, network, now)
+  }
+
+  #isTooFast(guesser: Guesser, network: string, now: number): boolean {
+    guesser.level = Math.max(0, guesser.level - (now - guesser.at) * LEAK_PER_MS)
+    guesser.at = now
+    if (guesser.level === 0) this.#guessers.delete(network)
+    if (guesser.level + 1 <= BURST) return false
+    if (!guesser.isLogged) this.#logger.warn({ network }, 'too many wrong API keys: somebody may be guessing')
+    guesser.isLogged = true
+    return now - (this.#trusted.get(network) ?? -Infinity) > TRUSTED_FOR
+  }
+
+  #note(guesser: Guesser, network: string): void {
+    guesser.level = Math.min(BURST, guesser.level + 1)
+    remember(this.#guessers, network, guesser)
+  }
+
+  #refused(code: 'FLT_TOO_MANY' | 'FLT_UNAUTHORIZED', message: string): FlotillaError {
+    this.wrongCount++
+    return new FlotillaError(code, message)
+  }
+}
+
+const TOO_FAST = 'too many wrong API keys came from your address: wait a second, then send the right one'
+
+/** Set anew it moves to the end, so the first one is the oldest. */
+function remember<T>(memory: Map<string, T>, network: string, value: T): void {
+  memory.delete(network)
+  memory.set(network, value)
+  if (memory.size <= MAX_NETWORKS) return
+  const [oldest] = memory.keys()
+  memory.delete(oldest!)
+}
+
+/** Digests are of one length, so comparing them takes the same time wherever two keys differ. */
+function digestOf(text: string): Buffer {
+  return createHash('sha256').update(text).digest()
+}
+
+function warnOfWeak(length: number): void {
+  const message = `--api-key has ${length} bytes, and can be guessed: take ${MIN_BYTES} random ones, such as openssl rand -hex 32 makes`
+  process.emitWarning(message, { type: 'SecurityWarning', code: 'FLT_WEAK_SECRET' })
+}

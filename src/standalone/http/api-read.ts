@@ -1,0 +1,84 @@
+import type { Context } from 'hono'
+import { FlotillaError, JsonSource } from '../../index.ts'
+import { badRequest } from './api-error.ts'
+import type { Env } from './api-guard.ts'
+
+const MEBIBYTE = 1_048_576
+
+/** Base64 makes bytes a third longer, JSON may make text twice as long, and a long list of targets stands beside it. */
+export function bodySizeOf(maxPayload: number): number {
+  return 2 * maxPayload + MEBIBYTE
+}
+
+/** @throws FlotillaError `FLT_BAD_CONTENT_TYPE`, `FLT_TOO_LARGE`, `FLT_BAD_JSON` */
+export async function readJson(c: Context<Env>, maxSize: number): Promise<JsonSource> {
+  const type = c.req.header('content-type') ?? ''
+  if (!/^application\/json *(;|$)/i.test(type)) {
+    throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
+  }
+  const body = await readBody(c.req.raw, maxSize)
+  if (body.type === 'whole') return parseJson(body.bytes)
+  // What is still to come is not read, so nothing can follow it on this connection.
+  if (body.type === 'cut off') c.header('Connection', 'close')
+  throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
+}
+
+type Body =
+  | { readonly type: 'whole'; readonly bytes: Uint8Array }
+  /** Read to its end, but not kept. */
+  | { readonly type: 'too large' }
+  | { readonly type: 'cut off' }
+
+/** A client hears a refusal only when it has sent what it wanted to: so much is read for that, and not kept. */
+const PATIENCE = 16 * MEBIBYTE
+
+async function readBody(request: Request, maxSize: number): Promise<Body> {
+  const length = request.headers.get('content-length')
+  // Node's parser lets no more through than was announced.
+  if (length !== null && Number(length) <= maxSize) {
+    return { type: 'whole', bytes: new Uint8Array(await request.arrayBuffer()) }
+  }
+  if (Number(length) > maxSize + PATIENCE) return { type: 'cut off' }
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = request.body?.getReader()
+  for (let read = await reader?.read(); read?.value !== undefined; read = await reader?.read()) {
+    size += read.value.length
+    if (size > maxSize + PATIENCE) return { type: 'cut off' }
+    if (size <= maxSize) chunks.push(read.value)
+    else chunks.length = 0
+  }
+  return size > maxSize ? { type: 'too large' } : { type: 'whole', bytes: Buffer.concat(chunks) }
+}
+
+function parseJson(bytes: Uint8Array): JsonSource {
+  try {
+    return JsonSource.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_JSON', 'the body is not JSON in UTF-8', { cause })
+  }
+}
+
+/** The path as it came: an URL would take `/api/users/..` for `/api/`, and `..` is a uid like any other. */
+export function rawPath(request: Request, options?: { env?: Env['Bindings'] | undefined }): string {
+  const target = options?.env?.incoming.url ?? request.url
+  const path = target.startsWith('/') ? target : new URL(target, 'http://localhost').pathname
+  return path.split(/[?#]/, 1)[0] ?? '/'
+}
+
+/** @throws FlotillaError `FLT_BAD_REQUEST` for `%` that stands for no UTF-8. */
+export function checkPath(path: string): void {
+  try {
+    decodeURIComponent(path)
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_REQUEST', 'the path holds a % that is not percent-encoded UTF-8', { cause })
+  }
+}
+
+/** The query, each name once. */
+export function queryOf(c: Context<Env>): Record<string, string> {
+  const entries = Object.entries(c.req.queries())
+  const twice = entries.find(([, values]) => values.length > 1)
+  if (twice !== undefined) throw badRequest(`${twice[0]} is there twice in the query: give it once`)
+  return Object.fromEntries(entries.map(([name, values]) => [name, values[0] ?? '']))
+}

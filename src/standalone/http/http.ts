@@ -1,0 +1,72 @@
+import type { IncomingMessage, RequestListener } from 'node:http'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import type { Context } from 'hono'
+import { FlotillaError, type Logger, type Server } from '../../index.ts'
+import type { Config } from '../config/config-check.ts'
+import { badRequest, publicError } from './api-error.ts'
+import { onlyThisMachine, requireKey } from './api-guard.ts'
+import { ApiKey } from './api-key.ts'
+import { addApi, createApp } from './api.ts'
+import { addDevPage } from './dev-page.ts'
+import { createMetrics } from './metrics.ts'
+
+const HEALTH_PATIENCE = 1000
+const METRICS_OFF = 'metrics ask for the API key, and this server has none: start it with --api-key, or --metrics-open'
+
+/** Everything that is plain HTTP: the API, health, metrics, and with --dev the page. */
+export function createHttp(server: Server, config: Config, logger: Logger): RequestListener {
+  const { dev, maxPayload, metricsOpen } = config
+  const apiKey = config.apiKey === undefined ? undefined : new ApiKey(config.apiKey, logger)
+  const access = { apiKey, dev, networkOf: (request: IncomingMessage) => server.networkOf(request) }
+  const wrongKeyCount = (): number => apiKey?.wrongCount ?? 0
+  const app = createApp(logger)
+  if (dev) app.use(onlyThisMachine)
+  app.get('/healthz', (c) => c.json({ status: 'ok' }))
+  const checkHealth = shared(() => server.health(HEALTH_PATIENCE))
+  app.get('/readyz', async (c) => {
+    await checkHealth()
+    return c.json({ status: 'ok' })
+  })
+  const metrics = createMetrics(server, wrongKeyCount)
+  if (!metricsOpen) app.use('/metrics', requireKey(access, METRICS_OFF))
+  app.get('/metrics', async (c) => {
+    return c.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType })
+  })
+  addApi(app, { server, logger, maxPayload, access, wrongKeyCount })
+  for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.get(path, askForUpgrade)
+  if (dev) addDevPage(app)
+  // The globals belong to the user's modules.
+  const listener = getRequestListener(app.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => answerUnreadable(error, logger),
+  })
+  return (incoming, outgoing) => void listener(incoming, outgoing)
+}
+
+/** Who asks while an answer is on its way gets that one: anyone may ask, and each answer costs the store something. */
+function shared(ask: () => Promise<void>): () => Promise<void> {
+  let asked: Promise<void> | undefined
+  return () => {
+    asked ??= ask().finally(() => {
+      asked = undefined
+    })
+    return asked
+  }
+}
+
+/** RFC 9110 §15.5.22 */
+function askForUpgrade(c: Context): Response {
+  const error = new FlotillaError(
+    'FLT_UPGRADE_REQUIRED',
+    `${c.req.path} speaks WebSocket: connect to it with a WebSocket client`,
+  )
+  return c.json(error, 426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13' })
+}
+
+/** What is not even a request to the app: a path with a backslash, a `Host` that is none. */
+function answerUnreadable(error: unknown, logger: Logger): Response {
+  const isTheirs = error instanceof RequestError
+  if (!isTheirs) logger.error({ error }, 'an HTTP request failed unexpectedly')
+  const told = isTheirs ? badRequest(`the request cannot be read: ${error.message}`) : publicError(error, logger)
+  return Response.json(told, { status: told.status })
+}

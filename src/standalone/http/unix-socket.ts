@@ -1,0 +1,20 @@
+import { stat, unlink } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { systemCode } from '../cli-error.ts'
+
+/** A process that was killed leaves its socket behind, and nobody can listen there until it is removed. */
+export async function removeDeadSocket(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined)
+  if (found?.isSocket() === true && (await isDead(path))) await unlink(path)
+}
+
+async function isDead(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(path)
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(false)
+    })
+    socket.once('error', (error) => resolve(systemCode(error) === 'ECONNREFUSED'))
+  })
+}

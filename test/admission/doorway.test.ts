@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer as createHttp } from 'node:http'
+import { type AddressInfo, connect as dial, type Socket } from 'node:net'
+import { test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { Doorway } from '../../src/admission/doorway.ts'
+import { memory } from '../../src/drivers/memory/memory.ts'
+import { createServer, defineModule } from '../../src/index.ts'
+import { startFlotilla } from '../standalone/flotilla.ts'
+import { connect } from '../support/connect.ts'
+import { until } from '../support/until.ts'
+
+/** A turn as it is counted here may touch two of the server's. */
+const PER_TURN = 16
+const CROWD = 320
+/** More than Node's own bound for those who wait, and fewer than Linux's. */
+const MANY = 1_500
+
+test('so many pass in one turn, in the order in which they came', async () => {
+  const doorway = new Doorway(3)
+  const passed: number[] = []
+  const come = async (number: number): Promise<void> => {
+    const turn = doorway.pass()
+    if (turn !== undefined) await turn
+    passed.push(number)
+  }
+  const all = Promise.all(Array.from({ length: 8 }, (_, index) => come(index)))
+  const counts = [passed.length]
+  while (passed.length < 8) {
+    await nextTurn()
+    counts.push(passed.length)
+  }
+  await all
+  assert.deepEqual(passed, [0, 1, 2, 3, 4, 5, 6, 7])
+  for (const [index, count] of counts.entries()) assert.ok(count - (counts[index - 1] ?? 0) <= 3, counts.join())
+  await nextTurn()
+  await nextTurn()
+  assert.equal(doorway.pass(), undefined, 'who comes alone does not wait')
+})
+
+test('a crowd is let in by and by, and pushes are handed over between', async (t) => {
+  const counts = { begun: 0, opened: 0 }
+  const ws = defineModule('/ws', {
+    handshake(ctx) {
+      if (ctx.url.searchParams.has('crowd')) counts.begun++
+      ctx.uid = ctx.url.searchParams.get('uid')!
+    },
+    open: (connection) => void (connection.uid === 'crowd' && counts.opened++),
+  })
+  const driver = memory()
+  const options = { modules: [ws], driver, maxConnectionsPerUid: CROWD }
+  await using server = createServer(options)
+  await using publisher = createServer(options)
+  await publisher.ready()
+  const http = createHttp()
+  let acceptedCount = 0
+  http.on('connection', () => acceptedCount++)
+  server.attach(http)
+  http.listen(0, '127.0.0.1')
+  await once(http, 'listening')
+  t.after(() => http.close())
+  const { port } = http.address() as AddressInfo
+  const client = await connect(`http://127.0.0.1:${port}`, { uid: 'staying' })
+  const sockets: Socket[] = Array.from({ length: CROWD }, () => dial(port, '127.0.0.1'))
+  t.after(() => sockets.forEach((socket) => socket.destroy()))
+  await until('they are accepted', () => acceptedCount === CROWD + 1)
+
+  const turns: { begun: number; opened: number; delivered: number }[] = []
+  for (const socket of sockets) socket.write(REQUEST)
+  let pushes = Promise.resolve()
+  while (counts.opened < CROWD) {
+    const push = publisher.cluster.push({ uid: 'staying' }, 'x')
+    pushes = Promise.all([pushes, push]).then(() => {})
+    const before = { ...counts, delivered: server.stats().deliveredCount }
+    await nextTurn()
+    const delivered = server.stats().deliveredCount - before.delivered
+    turns.push({ begun: counts.begun - before.begun, opened: counts.opened - before.opened, delivered })
+  }
+  await pushes
+  const crowded = turns.filter(({ begun, opened }) => begun + opened > 0)
+  assert.ok(
+    crowded.every(({ begun, opened }) => begun <= 2 * PER_TURN && opened <= 2 * PER_TURN),
+    JSON.stringify(crowded),
+  )
+  const between = turns.slice(turns.indexOf(crowded[0]!), turns.indexOf(crowded.at(-1)!))
+  const deliveredCount = between.reduce((sum, { delivered }) => sum + delivered, 0)
+  assert.ok(deliveredCount >= CROWD / PER_TURN / 2, `${deliveredCount} pushes were handed over meanwhile`)
+  await client.close()
+})
+
+test('a crowd that comes at once finds room until it is accepted, and nobody has to try again', async (t) => {
+  // It stands still, so that nobody is accepted.
+  const { url, child } = await startFlotilla(t, ['--dev', '--port', '0'])
+  child.kill('SIGSTOP')
+  const { port } = new URL(url)
+  let connectedCount = 0
+  const sockets = Array.from({ length: MANY }, () => dial(Number(port), '127.0.0.1', () => connectedCount++))
+  for (const socket of sockets) socket.on('error', () => {})
+  t.after(() => sockets.forEach((socket) => socket.destroy()))
+  await until('all are connected', () => connectedCount === MANY)
+})
+
+const REQUEST = [
+  'GET /ws?crowd&uid=crowd HTTP/1.1',
+  'Host: localhost',
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Version: 13',
+  `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}`,
+  '\r\n',
+].join('\r\n')

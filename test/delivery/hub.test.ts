@@ -1,0 +1,317 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Connection } from '../../src/connection/connection.ts'
+import { Deliveries } from '../../src/delivery/deliveries.ts'
+import { Hub } from '../../src/delivery/hub.ts'
+import type { PushEnvelope } from '../../src/envelope/envelope.ts'
+import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/envelope/ids.ts'
+import { encodePayload } from '../../src/envelope/payload.ts'
+import { acrossPartitions } from '../../src/envelope/stamps.ts'
+import { newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
+import { Flusher } from '../../src/outbound/flusher.ts'
+import { Handover } from '../../src/outbound/handover.ts'
+import { costOf } from '../support/cost.ts'
+import { stepsIn } from '../support/steps.ts'
+
+const process = newProcessId()
+const flusher = new Flusher()
+const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
+let sequence = 0
+
+function newConnection(): Connection {
+  const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
+  const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
+  return new Connection(connectionId(process, 0, ++sequence), init, flusher, rules)
+}
+
+function bound(hub: Hub, uid: string, stamp: number): Connection {
+  const connection = newConnection()
+  hub.add(connection)
+  hub.setUid(connection, uid as Uid)
+  connection.stampUid(stamp)
+  return connection
+}
+
+function pushTo(uid: string, stamp: number, more: Partial<PushEnvelope> = {}): PushEnvelope {
+  const to = { type: 'users' as const, users: [{ uid: uid as Uid, stamp }] }
+  return {
+    type: 'push',
+    id: `p${++sequence}` as PushId,
+    to,
+    payload: encodePayload('x'),
+    hops: 0,
+    resent: false,
+    ...more,
+  }
+}
+
+const got = (connection: Connection): boolean => connection.bufferedAmount > 0
+
+test('a first copy reaches every connection of the user, young or old', () => {
+  const hub = new Hub()
+  const old = bound(hub, 'u', 10)
+  const young = bound(hub, 'u', 30)
+  assert.deepEqual(hub.deliver(pushTo('u', 20)), {
+    deliveredCount: 2,
+    gone: undefined,
+    left: undefined,
+  })
+  assert.deepEqual([got(old), got(young)], [true, true])
+})
+
+test('a re-sent copy reaches only connections younger than the lookup of the first', () => {
+  const hub = new Hub()
+  const old = bound(hub, 'u', 10)
+  const young = bound(hub, 'u', 30)
+  hub.deliver(pushTo('u', 20, { resent: true }))
+  assert.deepEqual([got(old), got(young)], [false, true])
+})
+
+test('a connection that had the first copy does not get the re-sent one, nor the other way round', () => {
+  for (const [first, second] of [
+    [false, true],
+    [true, false],
+  ]) {
+    const hub = new Hub()
+    bound(hub, 'u', 30)
+    const id = 'same' as PushId
+    assert.equal(hub.deliver(pushTo('u', 20, { id, resent: first! })).deliveredCount, 1)
+    assert.equal(hub.deliver(pushTo('u', 20, { id, resent: second! })).deliveredCount, 0)
+  }
+})
+
+test('a binding that the store has not stamped yet counts as younger than any lookup', () => {
+  const hub = new Hub()
+  const connection = newConnection()
+  hub.add(connection)
+  hub.setUid(connection, 'u' as Uid)
+  assert.equal(hub.deliver(pushTo('u', Number.MAX_SAFE_INTEGER, { resent: true })).deliveredCount, 1)
+  assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
+})
+
+test('who is not here is gone; and a device that has left since the lookup is sent after', () => {
+  const hub = new Hub()
+  const away = (uid: string): unknown[] => {
+    const { gone, left } = hub.deliver(pushTo(uid, 20))
+    return [gone, left]
+  }
+  assert.deepEqual(away('nobody'), [[{ uid: 'nobody', stamp: 20 }], undefined])
+  bound(hub, 'u', 10)
+  const leaving = bound(hub, 'u', 10)
+  assert.deepEqual(away('u'), [undefined, undefined])
+  hub.remove(leaving)
+  assert.deepEqual(away('u'), [undefined, [{ uid: 'u', stamp: 20 }]])
+  hub.stampUserDepartures('u' as Uid, hub.unstampedUserDepartures('u' as Uid), 20)
+  assert.deepEqual(away('u'), [undefined, undefined], 'this lookup knew that it had left')
+})
+
+test('who had the first copy by one group does not get a re-sent one by another that it joined since', () => {
+  const hub = new Hub()
+  const member = bound(hub, 'm', 1)
+  for (const [group, stamp] of [
+    ['g1', 5],
+    ['g2', 30],
+  ] as const) {
+    hub.join(member, group as Group)
+    member.setMembership(group as Group, stamp)
+  }
+  const groups = ['g1', 'g2'].map((group) => ({ group: group as Group, stamp: 20 }))
+  const push = { ...pushTo('', 0), to: { type: 'groups' as const, groups } }
+  assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.equal(hub.deliver({ ...push, resent: true }).deliveredCount, 0)
+})
+
+/** A push to a group in a partition whose clock is 50 ms ahead of the users'. */
+const lookedUp = 1_700_000_000_050_000
+const toGroup = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: lookedUp }] }
+
+function memberSince(hub: Hub, uid: string, uidStamp: number): Connection {
+  const member = bound(hub, uid, uidStamp)
+  hub.join(member, 'g' as Group)
+  member.setMembership('g' as Group, lookedUp - 10)
+  return member
+}
+
+test('who moves while a push to the group is on its way counts as a newcomer, though the clocks of two masters differ', () => {
+  const [left, moved] = [new Hub(), new Hub()]
+  const leaving = memberSince(left, 'u', lookedUp - 5_000_000)
+  left.remove(leaving)
+  left.stampDeparture('g' as Group, leaving.id, lookedUp + 1)
+  const { gone } = left.deliver({ ...pushTo('', 0), to: toGroup })
+  // The lookup came before this, by the time that passes for everyone.
+  const newcomer = bound(moved, 'u', lookedUp - 49_000)
+  assert.equal(moved.deliver({ ...pushTo('', 0), to: { type: 'users', users: gone! }, resent: true }).deliveredCount, 1)
+  assert.ok(got(newcomer))
+})
+
+for (const order of ['first', 'last']) {
+  test(`who was bound just before a push to the group has it once, also where a copy for the user comes ${order}`, () => {
+    const hub = new Hub()
+    memberSince(hub, 'u', lookedUp - 60_000)
+    memberSince(hub, 'settled', lookedUp - 5_000_000)
+    const push = { ...pushTo('', 0), to: toGroup }
+    const copy = { ...push, to: pushTo('u', lookedUp - 1_000_000).to, resent: true }
+    const copies = order === 'first' ? [copy, push] : [push, copy]
+    assert.deepEqual(
+      copies.map((each) => hub.deliver(each).deliveredCount),
+      order === 'first' ? [1, 1] : [2, 0],
+    )
+  })
+}
+
+test('nothing of a connection stays in the indexes once it has left', () => {
+  const hub = new Hub()
+  const connection = bound(hub, 'u', 10)
+  hub.join(connection, 'g' as Group)
+  hub.remove(connection)
+  hub.remove(connection)
+  assert.deepEqual([hub.size, hub.userCount, hub.groupCount], [0, 0, 0])
+})
+
+test('who has left a group is remembered until no push comes any more that is theirs, however long that takes', () => {
+  const hub = new Hub()
+  const member = bound(hub, 'm', 10)
+  hub.join(member, 'g' as Group)
+  hub.remove(member)
+  hub.stampDeparture('g' as Group, member.id, 1_000)
+  const departedAt = (stamp: number): unknown => {
+    const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp }] }
+    return hub.deliver(pushTo('', 0, { to })).gone
+  }
+  const theirs = [{ uid: 'm', stamp: acrossPartitions(999) }]
+  assert.deepEqual([departedAt(999), departedAt(1_000)], [theirs, undefined])
+  hub.forgetDeparted(999)
+  assert.deepEqual(departedAt(999), theirs)
+  hub.forgetDeparted(1_000)
+  assert.deepEqual([departedAt(999), hub.forgottenDepartureCount], [undefined, 0])
+})
+
+test('a group push skips the excepted and reaches a member of two groups once', () => {
+  const hub = new Hub()
+  const [a, b] = [bound(hub, 'a', 1), bound(hub, 'b', 1)]
+  for (const connection of [a, b]) for (const group of ['g', 'h']) hub.join(connection, group as Group)
+  const groups = ['g', 'h'].map((group) => ({ group: group as Group, stamp: 5 }))
+  const except = { uids: ['b' as Uid], connections: [] }
+  const push = { ...pushTo('', 0), to: { type: 'groups' as const, groups }, except }
+  assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.deepEqual([got(a), got(b)], [true, false])
+})
+
+test('a push whose id was given reaches a connection once, however often it was stored; others pay nothing for it', () => {
+  const hub = new Hub()
+  const [first, later] = [bound(hub, 'u', 1), newConnection()]
+  for (const to of [pushTo('u', 20).to, { type: 'all' }, { type: 'connections', connections: [first.id] }] as const) {
+    const push = { ...pushTo('u', 20), to, named: true as const }
+    assert.equal(hub.deliver(push).deliveredCount, 1)
+    assert.equal(hub.deliver(push).deliveredCount, 0)
+    assert.equal(hub.deliver({ ...pushTo('u', 20), id: push.id, to }).deliveredCount, 1)
+  }
+  const push = { ...pushTo('u', 20), named: true as const }
+  hub.deliver(push)
+  hub.add(later)
+  hub.setUid(later, 'u' as Uid)
+  assert.equal(hub.deliver(push).deliveredCount, 1, 'who has not had it gets it')
+})
+
+test('a push with an id is remembered as one, however many have it, and neither members nor other pushes make it forgotten', () => {
+  const deliveries = new Deliveries()
+  const hub = new Hub(deliveries)
+  for (let index = 0; index < 5_000; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
+  const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: 5 }] }
+  const pushes = Array.from({ length: 50 }, () => pushTo('', 0, { to, named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 5_000)
+  assert.equal(deliveries.size, 50)
+  for (let index = 0; index < 250_000; index++) deliveries.addAll(pushTo(`u${index}`, 5, { named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 0)
+  assert.equal(hub.forgottenDeliveryCount, 0)
+})
+
+test('who was moved between users and groups is known by what it was when a push came', () => {
+  const hub = new Hub()
+  const [g, h] = ['g', 'h'].map((group) => group as Group) as [Group, Group]
+  const mover = bound(hub, 'u', 1)
+  hub.join(mover, g)
+  const toGroup = (group: Group, id: string): PushEnvelope =>
+    pushTo('', 0, { id: id as PushId, to: { type: 'groups', groups: [{ group, stamp: 5 }] }, named: true })
+  const countOf = (push: PushEnvelope): number => hub.deliver(push).deliveredCount
+  assert.equal(countOf(toGroup(g, 'g1')), 1)
+  hub.deliver(toGroup(h, 'h1'))
+  bound(hub, 'other', 1)
+  hub.leave(mover, g)
+  hub.join(mover, h)
+  assert.equal(countOf(toGroup(h, 'h1')), 1, 'it was not in that group yet')
+  assert.equal(countOf(toGroup(h, 'h1')), 0)
+  hub.join(mover, g)
+  assert.equal(countOf(toGroup(g, 'g1')), 0, 'it was in this one before')
+})
+
+test('what the bound forgets early is counted', () => {
+  const deliveries = new Deliveries({ limit: 3 })
+  const hub = new Hub(deliveries)
+  bound(hub, 'u', 1)
+  const pushes = Array.from({ length: 5 }, () => pushTo('u', 5, { named: true }))
+  for (const push of pushes) assert.equal(hub.deliver(push).deliveredCount, 1)
+  assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [3, 2])
+})
+
+test('what is remembered lapses', () => {
+  const deliveries = new Deliveries({ keepFor: -1 })
+  const hub = new Hub(deliveries)
+  const member = bound(hub, 'u', 1)
+  hub.deliver(pushTo('u', 5, { named: true }))
+  hub.join(member, 'g' as Group)
+  hub.forgetOld()
+  assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [0, 0])
+})
+
+test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
+  const hub = new Hub()
+  const deliver = (order: number, resent: boolean): void => {
+    hub.deliver(pushTo('', 0, { to: { type: 'all' }, resent }), new Handover(order))
+  }
+  const withLoss = bound(hub, 'u', 1)
+  deliver(1_000, false)
+  const before = bound(hub, 'u', 1)
+  deliver(100, false)
+  const after = bound(hub, 'u', 1)
+  const sizes = (): number[] => [withLoss, before, after].map(({ bufferedAmount }) => bufferedAmount / 3)
+  assert.deepEqual(sizes(), [2, 1, 0])
+  deliver(100, true)
+  assert.deepEqual(sizes(), [2, 1, 1])
+})
+
+/** Everyone is in a group of their own and in one for all, and a push names each group and excepts as many again. */
+function crowdOf(size: number): () => void {
+  const hub = new Hub()
+  for (let index = 0; index < size; index++) {
+    hub.join(bound(hub, `u${index}`, 10), `g${index}` as Group)
+  }
+  const ids = Array.from({ length: size }, (_, index) => index)
+  const except = { uids: ids.map((id) => `x${id}` as Uid), connections: [] }
+  const users = ids.map((id) => ({ uid: `u${id}` as Uid, stamp: 20 }))
+  const groups = ids.map((id) => ({ group: `g${id}` as Group, stamp: 20 }))
+  return () => {
+    for (const to of [{ type: 'all' }, { type: 'users', users }, { type: 'groups', groups }] as const) {
+      assert.equal(hub.deliver(pushTo('nobody', 20, { to, except })).deliveredCount, size)
+    }
+  }
+}
+
+test('a push costs in proportion to who is named, or who is here: not to one times the other', () => {
+  const [few, many] = [crowdOf(500), crowdOf(5_000)]
+  const cost = costOf(many, few)
+  assert.ok(cost < 50, `${cost.toFixed(1)} times as much for ten times as many: 100 would be the product`)
+})
+
+test('to remember who has a push takes as many steps for many receivers as for few', async () => {
+  const stepsFor = async (size: number): Promise<number> => {
+    const hub = new Hub()
+    for (let index = 0; index < size; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
+    const to = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: 5 }] }
+    const push = pushTo('', 0, { to, named: true })
+    return stepsIn('delivery/deliveries.ts', () => assert.equal(hub.deliver(push).deliveredCount, size))
+  }
+  const steps = await stepsFor(50)
+  assert.ok(steps > 0, 'they are counted')
+  assert.equal(await stepsFor(500), steps)
+})

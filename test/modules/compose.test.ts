@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { compose, type Middleware } from '../../src/modules/compose.ts'
+
+type Trace = string[]
+
+function layer(name: string): Middleware<Trace> {
+  return async (trace, next) => {
+    trace.push(`${name} in`)
+    await next()
+    trace.push(`${name} out`)
+  }
+}
+
+const handler = (trace: Trace): string => {
+  trace.push('handler')
+  return 'reply'
+}
+
+const forget: Middleware<Trace> = (_, next) => void next()
+
+test('runs the layers in order on the way in and in reverse on the way out', async () => {
+  const trace: Trace = []
+  await compose([layer('a'), layer('b')], handler)(trace)
+  assert.deepEqual(trace, ['a in', 'b in', 'handler', 'b out', 'a out'])
+})
+
+test('is the handler itself where there is no middleware', () => {
+  assert.equal(compose([], handler), handler)
+})
+
+test('keeps what the handler returned where a layer returns nothing', async () => {
+  assert.equal(await compose([layer('a'), layer('b')], handler)([]), 'reply')
+})
+
+test('takes what a layer returns in place of what the handler returned, null included', async () => {
+  const replaced = compose<Trace>([layer('a'), (_, next) => next().then(() => null)], handler)
+  assert.equal(await replaced([]), null)
+})
+
+test('gives a layer what the layers inside it returned', async () => {
+  const seen: unknown[] = []
+  const look: Middleware<Trace> = async (_, next) => void seen.push(await next())
+  await compose([look, () => 'inner'], handler)([])
+  assert.deepEqual(seen, ['inner'])
+})
+
+test('does not run what is inside a layer that does not call next', async () => {
+  const trace: Trace = []
+  assert.equal(await compose([() => 'stop', layer('b')], handler)(trace), 'stop')
+  assert.deepEqual(trace, [])
+})
+
+test('fails where a layer calls next twice, even one that awaits neither', async () => {
+  const calls: Trace = []
+  const twice = compose<Trace>([(_, next) => void [next(), next()]], handler)
+  await assert.rejects(async () => twice(calls), { code: 'FLT_BAD_MODULE', message: /next\(\) twice/ })
+  assert.deepEqual(calls, ['handler'])
+})
+
+test('a layer may catch what fails inside it', async () => {
+  const rescued = compose<Trace>([(_, next) => next().catch(() => 'rescued'), layer('b')], async () => {
+    throw new Error('inside')
+  })
+  assert.equal(await rescued([]), 'rescued')
+})
+
+test('a layer that does not await next still ends after what is inside it, and fails with it', async () => {
+  const slow = compose([forget], async (trace: Trace) => {
+    await turn()
+    return handler(trace)
+  })
+  assert.equal(await slow([]), 'reply')
+  const failing = compose([forget], async () => {
+    await turn()
+    throw new Error('late')
+  })
+  await assert.rejects(async () => failing([]), /late/)
+})
+
+test('keeps concurrent calls apart', async () => {
+  const echo = compose<{ id: number }>([async (_, next) => next()], async ({ id }) => {
+    await turn()
+    return id
+  })
+  assert.deepEqual(await Promise.all([1, 2, 3].map((id) => echo({ id }))), [1, 2, 3])
+})
