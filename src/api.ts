@@ -1,5 +1,4 @@
 // The shapes that users see, types only: every room may import them, and none of them has behaviour.
-import type { Connection } from './connection/connection.ts'
 
 /**
  * What is pushed: a string goes out as that text frame, a `Uint8Array` as that binary frame, anything else as JSON text.
@@ -136,4 +135,70 @@ export interface Cluster extends Pusher, Directory {
   evict(node: string): Promise<void>
   /** Listens to what happens on this node; returns the call that ends it. */
   on<E extends keyof ClusterEvents>(event: E, listener: (event: ClusterEvents[E]) => void): () => void
+}
+
+/** The parameters in a path: `Params<'/chat/:room'>` is `{ room: string }`. */
+export type Params<P extends string> = P extends `${string}/:${infer R}`
+  ? { readonly [K in NameOf<R>]: string } & Params<R extends `${string}/${infer T}` ? `/${T}` : ''>
+  : {}
+type NameOf<S extends string> = S extends `${infer N}/${string}` ? N : S
+
+/** The one bag of attributes: local, alive from the handshake on. Give it types by augmenting this interface. */
+export interface Session {}
+
+export interface ConnectionMeta {
+  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
+  readonly ip: string
+  readonly port: number
+  /** Without the query, which may hold a token. */
+  readonly path: string
+  /** The path of its module, such as `/chat/:room`. */
+  readonly pattern: string
+  /** ms since 1970. */
+  readonly openedAt: number
+}
+
+/** One client's connection, from its accepted handshake on. */
+export interface Connection<P extends string = string> {
+  readonly id: string
+  readonly params: Params<P>
+  readonly session: Session
+  readonly meta: ConnectionMeta
+  /** The user it is bound to, as `authenticate`, the handshake or `cluster.register` said. */
+  readonly uid: string | undefined
+  readonly groups: ReadonlySet<string>
+  /**
+   * The handshake's request: method, URL and headers, 4 KiB in all. If the request was larger, its longest headers and query
+   * parameters are missing after the handshake: copy what you need for longer into `session` there.
+   */
+  readonly request: Request
+  /** The handshake's URL, bounded as `request` is. Its host is what the client said and proves nothing. */
+  readonly url: URL
+  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
+  readonly signal: AbortSignal
+  /** Bytes that wait to be sent. */
+  readonly bufferedAmount: number
+  /** Whether it takes messages: neither closing nor closed. */
+  readonly isOpen: boolean
+  /** @internal The server put the client out: none of its handlers begins any more. */
+  readonly isExpelled: boolean
+  /** Sends to this client alone. False if the connection is closing, closed or too slow; never throws for that. */
+  send(message: Message): boolean
+  /**
+   * Closes after what was sent before; the client sees the code (RFC 6455 §7.4), 4403 by default, and the reason, at most
+   * 123 bytes. Messages of the client that wait for a handler are dropped; handlers at work may end, and their `signal`
+   * aborts.
+   *
+   * @throws FlotillaError `FLT_BAD_REQUEST` for a code or reason that no close frame can hold
+   */
+  disconnect(code?: number, reason?: string): void
+}
+
+/** Where an error happened. */
+export type ErrorPhase = 'handshake' | 'open' | 'message' | 'close' | 'push' | 'consume'
+
+export interface ErrorReport {
+  readonly phase: ErrorPhase
+  readonly error: unknown
+  readonly connection?: Connection
 }

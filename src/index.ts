@@ -1,16 +1,22 @@
 export type {
   Cluster,
   ClusterEvents,
+  Connection,
   ConnectionInfo,
+  ConnectionMeta,
   Directory,
+  ErrorPhase,
+  ErrorReport,
   Many,
   MemberPage,
   Message,
   NodeInfo,
   Overflow,
+  Params,
   Pusher,
   PushOptions,
   Receipt,
+  Session,
   ShutdownReason,
   Target,
 } from './api.ts'
@@ -36,10 +42,9 @@ export { defineModule, type ModuleHooks, type Reply } from './modules/define-mod
 export { type Middlewares, type ModuleClass, type ModuleDefinition, modulePathOf } from './modules/module.ts'
 export { type Answer, json, type ParsedMessage, type Parser, raw, token } from './wire/parsers.ts'
 export type { Schema } from './modules/schema.ts'
-export type { CompressionOptions, ErrorPhase, ErrorReport, ServerOptions } from './options.ts'
+export type { CompressionOptions, ServerOptions } from './options.ts'
 export type { Codec } from './envelope/envelope.ts'
 export { JsonSource } from './lib/json-source.ts'
 export { parsePushBody, type PushCall } from './push/push-body.ts'
-export type { Connection, ConnectionMeta, Params, Session } from './connection/connection.ts'
 export type { Local } from './delivery/local.ts'
 export { createServer, type ListenOptions, type Server, type ServerStats } from './server.ts'

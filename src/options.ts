@@ -1,7 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
-import type { Overflow } from './api.ts'
-import type { Connection } from './connection/connection.ts'
+import type { ErrorReport, Overflow } from './api.ts'
 import type { Driver } from './drivers/driver.ts'
 import { memory } from './drivers/memory/memory.ts'
 import { binaryCodec } from './envelope/binary-codec.ts'
@@ -12,15 +11,6 @@ import { checkNames } from './lib/checked-names.ts'
 import { shown } from './lib/shown.ts'
 import { type Logger, silent } from './logger.ts'
 import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
-
-/** Where an error happened. */
-export type ErrorPhase = 'handshake' | 'open' | 'message' | 'close' | 'push' | 'consume'
-
-export interface ErrorReport {
-  readonly phase: ErrorPhase
-  readonly error: unknown
-  readonly connection?: Connection
-}
 
 /** What `createServer` takes. Times in ms, sizes in bytes. */
 export interface ServerOptions {

@@ -2,30 +2,24 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { ClientAddress, networkOf } from './admission/client-address.ts'
-import { type Admission, Gate } from './admission/gate.ts'
+import { ClientAddress } from './admission/client-address.ts'
+import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
 import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
 import { Turnstile } from './admission/turnstile.ts'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
-import { Connection, type ConnectionHooks } from './connection/connection.ts'
-import { Conversation, type ConversationHooks } from './connection/conversation.ts'
-import { Expiry } from './connection/expiry.ts'
-import { LargeMessages } from './connection/large-messages.ts'
-import { Pulse } from './connection/pulse.ts'
-import type { ClientSocket } from './connection/transports/client-socket.ts'
+import type { ClientConnection } from './connection/client-connection.ts'
+import { Connections } from './connection/connections.ts'
 import { Hub } from './delivery/hub.ts'
 import { Local } from './delivery/local.ts'
 import { FlotillaError } from './errors.ts'
 import { Events } from './events.ts'
+import { networkOf } from './lib/addresses.ts'
 import { checkNames, checkNone } from './lib/checked-names.ts'
-import { ownText } from './lib/own-text.ts'
 import { compileModules, type Module } from './modules/module.ts'
 import { Router } from './modules/router.ts'
 import { parseOptions, type ServerOptions, type Settings } from './options.ts'
-import { newCounters, type OverflowRules } from './outbound/backlog.ts'
 import { Flusher } from './outbound/flusher.ts'
 
 const DEFAULT_PORT = 18_308
@@ -36,8 +30,6 @@ const DEFAULT_HOST = '127.0.0.1'
  */
 const BACKLOG = 4_096
 const CLOSE_TIMEOUT = 5_000
-/** How long the close hooks of clients that were cut off may take. */
-const CUT_OFF_GRACE = 500
 
 export interface ListenOptions {
   /** 0 picks a free one. Default 18308. */
@@ -85,73 +77,46 @@ export class Server implements AsyncDisposable {
   readonly #settings: Settings
   readonly #options: ServerOptions
   readonly #hub = new Hub()
-  readonly #flusher: Flusher
-  readonly #overflow: OverflowRules
-  readonly #pulse: Pulse
-  readonly #expiry = new Expiry()
   readonly #events: Events
   readonly #node: ClusterNode
   readonly #turnstile: Turnstile
   readonly #address: ClientAddress
+  readonly #connections: Connections
   readonly #gate: Gate
-  readonly #conversations = new Map<Connection, Conversation>()
-  readonly #conversationHooks: ConversationHooks
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
   #url: string | undefined
-  #floodedCount = 0
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
-    this.#overflow = { maxBuffered: settings.maxBuffered, overflow: settings.overflow, counters: newCounters() }
     const { logger, onError } = settings
-    this.#flusher = new Flusher((error) => onError({ phase: 'push', error }))
+    const flusher = new Flusher((error) => onError({ phase: 'push', error }))
     this.#events = new Events(logger)
-    this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
-    this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
+    const node = (this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
       onError: (phase, error) => onError({ phase, error }),
-      whenTaken: (handover, done) => this.#flusher.whenTaken(handover, done),
+      whenTaken: (handover, done) => flusher.whenTaken(handover, done),
       closeConnection: (connection, code, reason) => connection.disconnect(code, reason),
       url: () => settings.url ?? this.#url,
-    })
-    const cluster = (this.cluster = this.#node.cluster)
-    this.#conversationHooks = {
-      services: { cluster, log: logger },
-      maxPayload: settings.maxPayload,
-      maxPending: settings.maxPending,
-      largeMessages: new LargeMessages(),
+    }))
+    const cluster = (this.cluster = node.cluster)
+    const services = { cluster, log: logger }
+    const turnstile = (this.#turnstile = new Turnstile(settings))
+    const connections = (this.#connections = new Connections(settings, flusher, node.residents, {
+      services,
       onError,
       received: (connection, data) => this.#received(connection, data),
-      bucketsOf: ({ meta }) => this.#turnstile.bucketsOf(meta.ip),
-      flooded: () => void this.#floodedCount++,
-      left: (connection) => this.#left(connection),
-    }
+      bucketsOf: ({ meta }) => turnstile.bucketsOf(meta.ip),
+      leftBehind: (connection, messages) => node.leftBehind(connection, messages),
+    }))
     this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
-    const turnstile = (this.#turnstile = new Turnstile(settings))
-    this.#address = new ClientAddress(settings.trustProxy, logger)
+    const address = (this.#address = new ClientAddress(settings.trustProxy, logger))
+    const { maxPayload, compression, handshakeTimeout: timeout } = settings
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
-      {
-        address: this.#address,
-        maxPayload: settings.maxPayload,
-        compression: settings.compression !== undefined,
-        timeout: settings.handshakeTimeout,
-        turnstile,
-      },
-      {
-        services: { cluster, log: logger },
-        onError,
-        isReady: () => this.#node.isReady,
-        ready: () => this.ready(),
-        admit: (admission) => this.#admit(admission),
-        opened: (connection, admission, socket, raw) => this.#opened(connection, admission, socket, raw),
-        lost: (connection) => {
-          connection.closed()
-          this.#left(connection)
-        },
-      },
+      { address, maxPayload, compression: compression !== undefined, timeout, turnstile, connections },
+      { services, onError, isReady: () => node.isReady, ready: () => this.ready() },
     )
   }
 
@@ -175,9 +140,9 @@ export class Server implements AsyncDisposable {
       connectionCount,
       userCount,
       groupCount,
-      ...this.#overflow.counters,
+      ...this.#connections.overflowCounters,
       turnedAwayCount: this.#turnstile.refusedCount,
-      floodedCount: this.#floodedCount,
+      floodedCount: this.#connections.floodedCount,
       forgottenDepartureCount: this.#hub.forgottenDepartureCount,
       forgottenDeliveryCount: this.#hub.forgottenDeliveryCount,
       ...this.#node.stats,
@@ -258,25 +223,12 @@ export class Server implements AsyncDisposable {
   async #closeAll(timeout: number): Promise<void> {
     for (const detach of this.#detach) detach()
     const httpClosed = closeServer(this.#http)
-    this.#pulse.close()
-    this.#expiry.close()
-    await this.#sayGoodbye(timeout)
+    this.#connections.beginClosing()
+    this.#node.sayGoodbye()
+    await this.#connections.sayGoodbye(timeout)
     await this.#node.close()
     this.#http?.closeAllConnections()
     await httpClosed
-  }
-
-  /** Resolves once every client has closed, or was cut off; handlers that never end are not waited for. */
-  async #sayGoodbye(timeout: number): Promise<void> {
-    const conversations = [...this.#conversations.values()]
-    const left = Promise.all(conversations.map(({ ended }) => ended))
-    this.#node.sayGoodbye()
-    for (const { connection } of conversations) connection.sayGoodbye()
-    const timer = setTimeout(() => {
-      for (const conversation of this.#conversations.values()) conversation.terminate()
-    }, timeout)
-    await Promise.race([left, sleep(timeout + CUT_OFF_GRACE, undefined, { ref: false })])
-    clearTimeout(timer)
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
@@ -289,53 +241,10 @@ export class Server implements AsyncDisposable {
     }
   }
 
-  // ---- a connection's life
-
-  async #admit({ module, context, request, target }: Admission): Promise<Connection> {
-    if (this.#closing !== undefined) throw goingAway()
-    const { uid, groups, session, params, ip } = context
-    const { remotePort: port = 0 } = request.socket
-    const meta = { ip, port, path: ownText(target.path), pattern: module.path, openedAt: Date.now() }
-    const init = { params, session, meta, request: { url: target.url, rawHeaders: request.rawHeaders } }
-    const id = this.#node.residents.newConnectionId(uid)
-    const connection = new Connection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
-    try {
-      await this.#node.residents.moveIn(connection, uid, groups)
-      if (this.#closing !== undefined) throw goingAway()
-      return connection
-    } catch (error) {
-      // What it was handed meanwhile is its user's, and must not wait for it.
-      connection.closed()
-      this.#node.residents.moveOut(connection)
-      throw error
-    }
-  }
-
-  #opened(connection: Connection, { module, context }: Admission, socket: ClientSocket, raw: Duplex): void {
-    const conversation = new Conversation(connection, module, socket, this.#conversationHooks)
-    this.#conversations.set(connection, conversation)
-    if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
-    connection.opened(socket, raw, this.#settings.compression?.threshold)
-    void conversation.open()
-  }
-
-  #received({ id: connection, uid }: Connection, data: string | Uint8Array): void {
+  #received({ id: connection, uid }: ClientConnection, data: string | Uint8Array): void {
     if (!this.#events.has('receive')) return
     const node = this.cluster.self
     this.#events.emit('receive', uid === undefined ? { node, connection, data } : { node, connection, uid, data })
-  }
-
-  #left(connection: Connection): void {
-    this.#conversations.delete(connection)
-    this.#expiry.remove(connection)
-    this.#node.residents.moveOut(connection)
-  }
-
-  readonly #connectionHooks: ConnectionHooks = {
-    /** Nobody reaches a connection any more from the moment it is closed, however long its client takes to notice. */
-    closing: (connection) => this.#node.residents.moveOut(connection),
-    expelled: (connection) => this.#conversations.get(connection)?.abandon(),
-    lost: (connection, frames) => this.#node.leftBehind(connection, frames),
   }
 }
 

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Server as WsServer, type ServerOptions, WebSocketServer } from 'ws'
-import { ClientSocket } from '../connection/transports/client-socket.ts'
 import { Inflater } from '../connection/transports/inflater.ts'
+import { WebSocketTransport } from '../connection/transports/web-socket.ts'
 import { ownText } from '../lib/own-text.ts'
 import { acceptableDeflate } from './extensions.ts'
 
@@ -34,8 +34,8 @@ const OWN_HEADERS = /^(?:connection|upgrade|content-length|transfer-encoding|sec
 /** Answers a handshake with its 101. */
 export class Acceptor {
   readonly #maxPayload: number
-  readonly #plain: WsServer<typeof ClientSocket>
-  readonly #deflating: WsServer<typeof ClientSocket> | undefined
+  readonly #plain: WsServer<typeof WebSocketTransport>
+  readonly #deflating: WsServer<typeof WebSocketTransport> | undefined
 
   constructor({ compression, ...options }: AcceptorOptions) {
     this.#maxPayload = options.maxPayload
@@ -45,9 +45,9 @@ export class Acceptor {
   }
 
   /** Calls back at once, or not at all: for a client that is gone, or a flaw that `ws` alone minds. */
-  accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: ClientSocket) => void): void {
+  accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: WebSocketTransport) => void): void {
     const offer = this.#deflating && acceptableDeflate(request.headers['sec-websocket-extensions'] ?? '')
-    const accepted = (webSocket: ClientSocket): void => {
+    const accepted = (webSocket: WebSocketTransport): void => {
       webSocket.on('ping', onPing)
       if (offer !== undefined) Inflater.install(webSocket, this.#maxPayload)
       opened(webSocket)
@@ -65,10 +65,10 @@ export class Acceptor {
 function newServer(
   { maxPayload, protocol, headers }: Omit<AcceptorOptions, 'compression'>,
   perMessageDeflate: ServerOptions['perMessageDeflate'] & {},
-): WsServer<typeof ClientSocket> {
+): WsServer<typeof WebSocketTransport> {
   const server = new WebSocketServer({
     noServer: true,
-    WebSocket: ClientSocket,
+    WebSocket: WebSocketTransport,
     clientTracking: false,
     maxPayload,
     maxFragments: Math.max(MIN_FRAGMENTS, Math.ceil(maxPayload / SMALLEST_FRAGMENT)),
@@ -89,6 +89,6 @@ function deflatedBound(maxPayload: number): number {
 }
 
 function onPing(this: unknown, ping: Buffer): void {
-  const socket = this as ClientSocket
+  const socket = this as WebSocketTransport
   socket.answer(ping)
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, type Socket, SocketAddress } from 'node:net'
 import { FlotillaError } from '../errors.ts'
+import { familyOf, networkOf, withoutMapping, withoutZone } from '../lib/addresses.ts'
 import { shown } from '../lib/shown.ts'
 import { type Logger, silent } from '../logger.ts'
 import { UnreadableHops } from './unreadable-hops.ts'
@@ -69,28 +70,6 @@ export class ClientAddress {
   }
 }
 
-/**
- * Whom an address stands for: itself, or its /64 network where it is IPv6, of which every household has one, with more
- * addresses in it than can be counted.
- */
-export function networkOf(ip: string): string {
-  if (!ip.includes(':')) return ip
-  const [head = '', tail] = withoutZone(ip).split('::', 2)
-  const front = head === '' ? [] : head.split(':')
-  const back = tail === undefined || tail === '' ? [] : tail.split(':')
-  const gap = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length)
-  const groups = [...front, ...Array.from({ length: gap }, () => '0'), ...back].slice(0, 4)
-  return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
-}
-
-/** Without a zone, which says something on one machine only. */
-function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
-  if (address.includes('%')) return undefined
-  const version = isIP(address)
-  if (version === 0) return undefined
-  return version === 4 ? 'ipv4' : 'ipv6'
-}
-
 /** Digits alone: `Number` takes nothing at all for 0, and 0 trusts everyone. */
 function isPrefix(text: string, family: 'ipv4' | 'ipv6'): boolean {
   return /^\d{1,3}$/.test(text) && Number(text) <= (family === 'ipv4' ? 32 : 128)
@@ -117,13 +96,4 @@ function readHop(hop: string): string | undefined {
     default:
       return undefined
   }
-}
-
-function withoutZone(address: string): string {
-  return address.split('%', 1)[0] ?? ''
-}
-
-/** An IPv4 address as itself: a dual-stack socket shows it as an IPv6 one (RFC 4291 §2.5.5.2). */
-function withoutMapping(address: string): string {
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
 }

@@ -1,7 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Connection } from '../connection/connection.ts'
-import type { ClientSocket } from '../connection/transports/client-socket.ts'
+import type { ErrorReport } from '../api.ts'
+import type { Admission } from '../connection/admission.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
+import type { Connections } from '../connection/connections.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { ownText } from '../lib/own-text.ts'
@@ -9,7 +11,6 @@ import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
 import { refuse } from '../modules/refuse.ts'
 import type { Match, Router } from '../modules/router.ts'
-import type { ErrorReport } from '../options.ts'
 import { Acceptor } from './acceptor.ts'
 import type { ClientAddress } from './client-address.ts'
 import { Doorway } from './doorway.ts'
@@ -24,26 +25,17 @@ import { flawOf } from './upgrade-check.ts'
  */
 const PER_TURN = 16
 
-/** A client that was let in, before its 101. */
-export interface Admission {
-  readonly module: Module
-  readonly context: HandshakeContext
-  readonly request: IncomingMessage
-  readonly target: RequestTarget
-}
-
 export interface GateHooks {
   readonly services: Services
   readonly onError: (report: ErrorReport) => void
   /** Resolves once this node is in the cluster: whoever comes early waits. */
   readonly ready: () => Promise<void>
   readonly isReady: () => boolean
-  /** Binds the client and stores that, before its 101 goes out: who then pushes to it, reaches it. */
-  readonly admit: (admission: Admission) => Promise<Connection>
-  /** The 101 has gone out. */
-  readonly opened: (connection: Connection, admission: Admission, socket: ClientSocket, raw: Duplex) => void
-  /** It was bound, but went before its 101. */
-  readonly lost: (connection: Connection) => void
+}
+
+/** A client that asks to be let in. */
+interface Applicant extends Admission {
+  readonly upgrade: IncomingMessage
 }
 
 export interface GateSettings {
@@ -55,6 +47,8 @@ export interface GateSettings {
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
   readonly turnstile: Turnstile
+  /** They take over from here. */
+  readonly connections: Connections
 }
 
 /** Lets clients in, or answers why not. */
@@ -63,6 +57,7 @@ export class Gate {
   readonly #address: ClientAddress
   readonly #timeout: number
   readonly #turnstile: Turnstile
+  readonly #connections: Connections
   readonly #hooks: GateHooks
   readonly #acceptor: Acceptor
   readonly #entrance = new Doorway(PER_TURN)
@@ -76,6 +71,7 @@ export class Gate {
     this.#address = settings.address
     this.#timeout = settings.timeout
     this.#turnstile = settings.turnstile
+    this.#connections = settings.connections
     this.#hooks = hooks
     this.#acceptor = new Acceptor({
       maxPayload,
@@ -106,7 +102,7 @@ export class Gate {
       // It is counted while it waits, and whoever may not come in is told at once.
       const turn = this.#entrance.pass()
       if (turn !== undefined) await turn
-      return await this.#letIn(visitor, this.#admissionOf(match, target, ip, request, socket), socket, head)
+      return await this.#letIn(visitor, this.#applicantOf(match, target, ip, request, socket), socket, head)
     } finally {
       this.#turnstile.endHandshake(visitor)
     }
@@ -118,7 +114,7 @@ export class Gate {
     return this.#refuse(socket, targetFlawOf(target) ?? unknown)
   }
 
-  async #letIn(visitor: Visitor, admission: Admission, socket: Duplex, head: Buffer): Promise<boolean> {
+  async #letIn(visitor: Visitor, admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
     const { headers } = admission.context
     if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.#refuse(socket, NOT_READY)
     const outcome = this.#handshake(admission)
@@ -140,7 +136,7 @@ export class Gate {
     return isIn
   }
 
-  async #seat(admission: Admission, socket: Duplex, head: Buffer): Promise<boolean> {
+  async #seat(admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
     const connection = await this.#admit(admission, socket)
     if (connection === undefined) return false
     // Those that were stored together are told together.
@@ -169,24 +165,18 @@ export class Gate {
     return this.#refuse(socket, FAILED)
   }
 
-  #admissionOf(
+  #applicantOf(
     { value: module, params }: Match<Module>,
-    target: RequestTarget,
+    { url, path }: RequestTarget,
     ip: string,
-    request: IncomingMessage,
+    upgrade: IncomingMessage,
     socket: Duplex,
-  ): Admission {
+  ): Applicant {
     const { cluster, log } = this.#hooks.services
-    const context = new HandshakeContext({
-      cluster,
-      log,
-      request: { url: target.url, rawHeaders: request.rawHeaders },
-      path: module.path,
-      params,
-      ip,
-      signal: () => signalOf(socket),
-    })
-    return { module, context, request, target }
+    const request = { url, rawHeaders: upgrade.rawHeaders }
+    const signal = (): AbortSignal => signalOf(socket)
+    const context = new HandshakeContext({ cluster, log, request, path: module.path, params, ip, signal })
+    return { module, context, request, path, port: upgrade.socket.remotePort ?? 0, upgrade }
   }
 
   async #becomesReady(): Promise<boolean> {
@@ -212,9 +202,9 @@ export class Gate {
     }
   }
 
-  async #admit(admission: Admission, socket: Duplex): Promise<Connection | undefined> {
+  async #admit(admission: Admission, socket: Duplex): Promise<ClientConnection | undefined> {
     try {
-      return await this.#hooks.admit(admission)
+      return await this.#connections.admit(admission)
     } catch (error) {
       const refusal = tellable(error, FAILED)
       if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
@@ -223,15 +213,15 @@ export class Gate {
     }
   }
 
-  #complete(connection: Connection, admission: Admission, socket: Duplex, head: Buffer): boolean {
+  #complete(connection: ClientConnection, admission: Applicant, socket: Duplex, head: Buffer): boolean {
     let isOpen = false
     this.#completing = admission.context
-    this.#acceptor.accept(admission.request, socket, head, (webSocket) => {
+    this.#acceptor.accept(admission.upgrade, socket, head, (transport) => {
       isOpen = true
-      this.#hooks.opened(connection, admission, webSocket, socket)
+      this.#connections.opened(connection, admission, transport, socket)
     })
     this.#completing = undefined
-    if (!isOpen) this.#hooks.lost(connection)
+    if (!isOpen) this.#connections.lost(connection)
     return isOpen
   }
 }
@@ -258,9 +248,9 @@ function headerFlawOf({ headers, rawHeaders }: IncomingMessage): FlotillaError |
 }
 
 /** The answer's subprotocol goes out as it is: one that nobody offered could hold a line break. */
-function protocolFlawOf({ context: { protocol }, request }: Admission): FlotillaError | undefined {
+function protocolFlawOf({ context: { protocol }, upgrade }: Applicant): FlotillaError | undefined {
   if (protocol === undefined) return undefined
-  const offered = request.headers['sec-websocket-protocol'] ?? ''
+  const offered = upgrade.headers['sec-websocket-protocol'] ?? ''
   if (offered.split(',').some((name) => name.trim() === protocol)) return undefined
   return new FlotillaError(
     'FLT_BAD_MODULE',

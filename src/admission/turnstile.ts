@@ -1,6 +1,6 @@
 import { FlotillaError } from '../errors.ts'
+import { networkOf } from '../lib/addresses.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
-import { networkOf } from './client-address.ts'
 
 export interface TurnstileLimits {
   /** Handshakes under way at once. */

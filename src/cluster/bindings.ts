@@ -1,4 +1,4 @@
-import { type Connection, UNSTAMPED } from '../connection/connection.ts'
+import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
 import type { Holds } from '../delivery/holds.ts'
 import type { Hub } from '../delivery/hub.ts'
 import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
@@ -21,7 +21,7 @@ export interface Incarnation {
 
 interface Membership {
   readonly group: Group
-  readonly connection: Connection
+  readonly connection: ClientConnection
 }
 
 interface ParkedHooks {
@@ -61,14 +61,14 @@ export class Bindings {
   }
 
   /** Resolves once State knows of the connection: its user, its groups, or that it has gone. */
-  touch(connection: Connection, uids: readonly Uid[], groups: Iterable<Group>): Promise<void> {
+  touch(connection: ClientConnection, uids: readonly Uid[], groups: Iterable<Group>): Promise<void> {
     if (this.#closed) return Promise.reject(closed())
     this.#connections.add(connection.id)
     for (const uid of uids) this.#users.add(uid)
     return this.touchGroups(connection, groups)
   }
 
-  touchGroups(connection: Connection, groups: Iterable<Group>): Promise<void> {
+  touchGroups(connection: ClientConnection, groups: Iterable<Group>): Promise<void> {
     if (this.#closed) return Promise.reject(closed())
     for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
     if (this.#isClean) return Promise.resolve()
@@ -88,7 +88,7 @@ export class Bindings {
   }
 
   /** Writes these connections again as they are. Resolves once they are stored, or never will be. */
-  async repeat(connections: Iterable<Connection>): Promise<void> {
+  async repeat(connections: Iterable<ClientConnection>): Promise<void> {
     let stored = Promise.resolve()
     for (const connection of connections) {
       const uids = connection.uid === undefined ? [] : [connection.uid]
@@ -239,13 +239,13 @@ class Round {
   }
 }
 
-function stampUser(uid: Uid, connections: readonly Connection[], stamp: number): void {
+function stampUser(uid: Uid, connections: readonly ClientConnection[], stamp: number): void {
   for (const connection of connections) {
     if (connection.uid === uid && connection.uidStamp === UNSTAMPED) connection.stampUid(stamp)
   }
 }
 
-function stampMember(group: Group, connection: Connection, stamp: number): void {
+function stampMember(group: Group, connection: ClientConnection, stamp: number): void {
   if (connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
 }
 
@@ -253,11 +253,11 @@ function closed(): FlotillaError {
   return new FlotillaError('FLT_CLOSED', 'this node has been closed: nothing can be bound to it any more')
 }
 
-function recordOf({ id, uid, meta }: Connection): ConnectionRecord {
+function recordOf({ id, uid, meta }: ClientConnection): ConnectionRecord {
   return { connection: id, uid, path: meta.path, ip: meta.ip, since: meta.openedAt }
 }
 
 /** With its module's path: its own, which the client chose, is stored with its user once, not with each of a thousand groups. */
-function memberOf(connection: Connection): ConnectionRecord {
+function memberOf(connection: ClientConnection): ConnectionRecord {
   return { ...recordOf(connection), path: connection.meta.pattern }
 }

@@ -1,6 +1,7 @@
 import type {
   Cluster as ClusterApi,
   ClusterEvents,
+  Connection,
   Many,
   MemberPage,
   Message,
@@ -8,7 +9,6 @@ import type {
   PushOptions,
   Target,
 } from '../api.ts'
-import type { Connection } from '../connection/connection.ts'
 import type { ControlAction } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { parseGroups, parseTarget, parseUid } from '../envelope/target.ts'

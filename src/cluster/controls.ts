@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Hub } from '../delivery/hub.ts'
 import type { Address, ControlAction, ControlEnvelope, ReplyEnvelope } from '../envelope/envelope.ts'
 import type { Group, NodeId } from '../envelope/ids.ts'
@@ -63,7 +63,7 @@ export class Controls {
   readonly #bindings: Bindings
   readonly #membership: Membership
   readonly #dispatcher: () => Dispatcher
-  readonly #closeConnection: (connection: Connection, code: number, reason: string) => void
+  readonly #closeConnection: (connection: ClientConnection, code: number, reason: string) => void
   readonly #replyWait: number
   readonly #maxGroups: number
   readonly #pending = new Map<number, Pending>()
@@ -71,7 +71,7 @@ export class Controls {
 
   constructor(
     rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: () => Dispatcher },
-    closeConnection: (connection: Connection, code: number, reason: string) => void,
+    closeConnection: (connection: ClientConnection, code: number, reason: string) => void,
     { storeWait, maxGroupsPerConnection }: ControlsSettings,
   ) {
     this.#hub = rooms.hub
@@ -132,7 +132,7 @@ export class Controls {
   }
 
   /** Resolves to how many connections they were. */
-  async #act(connections: ReadonlySet<Connection>, action: ControlAction): Promise<number> {
+  async #act(connections: ReadonlySet<ClientConnection>, action: ControlAction): Promise<number> {
     switch (action.type) {
       case 'close':
         for (const connection of connections) this.#closeConnection(connection, action.code, action.reason)
@@ -152,14 +152,14 @@ export class Controls {
   }
 
   /** They are closed, whether the store has heard of it or not: if it is away, it will later. */
-  async #untilUnlisted(connections: ReadonlySet<Connection>): Promise<void> {
+  async #untilUnlisted(connections: ReadonlySet<ClientConnection>): Promise<void> {
     const stored = [...connections].map((connection) => this.#bindings.touchGroups(connection, []))
     await withDeadline(Promise.all(stored), this.#replyWait, storeAway).catch(() => {})
   }
 
   /** Those that would not be in more groups than one may be. */
-  #withRoom(connections: ReadonlySet<Connection>, groups: readonly Group[]): ReadonlySet<Connection> {
-    const isFull = ({ memberships }: Connection): boolean => {
+  #withRoom(connections: ReadonlySet<ClientConnection>, groups: readonly Group[]): ReadonlySet<ClientConnection> {
+    const isFull = ({ memberships }: ClientConnection): boolean => {
       // Most are far from it, and need not be asked which of the groups they are in already.
       if (memberships.size + groups.length <= this.#maxGroups) return false
       return memberships.size + groups.filter((group) => !memberships.has(group)).length > this.#maxGroups
@@ -168,9 +168,9 @@ export class Controls {
   }
 
   async #changeGroups(
-    connections: ReadonlySet<Connection>,
+    connections: ReadonlySet<ClientConnection>,
     groups: readonly Group[],
-    change: (connection: Connection, group: Group) => void,
+    change: (connection: ClientConnection, group: Group) => void,
   ): Promise<void> {
     const stored: Promise<void>[] = []
     for (const connection of connections) {

@@ -1,5 +1,5 @@
 import type { ShutdownReason } from '../api.ts'
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
 import { Farewell } from '../delivery/farewell.ts'
 import { Forwarder } from '../delivery/forwarder.ts'
@@ -16,8 +16,9 @@ import { FlotillaError, isFlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../logger.ts'
-import type { Frame, PushHead } from '../outbound/frame.ts'
+import type { EncodedMessage } from '../outbound/encoded-message.ts'
 import { Handover } from '../outbound/handover.ts'
+import type { PushHead } from '../outbound/outbound-message.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
 import { Pusher } from '../push/pusher.ts'
@@ -53,7 +54,7 @@ export interface NodeHooks {
   readonly onError: (phase: 'push' | 'consume', error: unknown) => void
   /** Calls back once the connections have taken what was handed over, or are not waited for any more. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
-  readonly closeConnection: (connection: Connection, code: number, reason: string) => void
+  readonly closeConnection: (connection: ClientConnection, code: number, reason: string) => void
   /** Where clients reach this node, once that is known. */
   readonly url: () => string | undefined
 }
@@ -202,8 +203,8 @@ export class ClusterNode {
   }
 
   /** A connection has closed without having taken these: they are sent after its user and its groups. */
-  leftBehind(connection: Connection, frames: readonly Frame[]): void {
-    this.#leftovers.add(connection, frames)
+  leftBehind(connection: ClientConnection, messages: readonly EncodedMessage[]): void {
+    this.#leftovers.add(connection, messages)
   }
 
   /** Rejects unless State and Queue answer in time, and list this node. */

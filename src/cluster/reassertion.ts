@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Hub } from '../delivery/hub.ts'
 import type { Bindings } from './bindings.ts'
 
@@ -13,7 +13,7 @@ const BEATS_FOR_ALL = 64
 export class Reassertion {
   readonly #hub: Hub
   readonly #bindings: Bindings
-  #next: Iterator<Connection>
+  #next: Iterator<ClientConnection>
   #run = 0
 
   constructor(hub: Hub, bindings: Bindings) {
@@ -34,7 +34,7 @@ export class Reassertion {
 
   /** A small part, another each time: what was lost and nobody noticed is there again after a while. */
   async some(): Promise<void> {
-    const slice: Connection[] = []
+    const slice: ClientConnection[] = []
     for (let left = Math.min(Math.ceil(this.#hub.size / BEATS_FOR_ALL), SLICE); left > 0; left--) {
       const { value, done } = this.#next.next()
       if (done === true) this.#next = this.#hub[Symbol.iterator]()

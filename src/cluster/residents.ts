@@ -1,4 +1,5 @@
-import type { Connection } from '../connection/connection.ts'
+import type { Connection } from '../api.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Hub } from '../delivery/hub.ts'
 import { connectionId, type ConnectionId, hashOf, PARTITION_COUNT, partitionOf, type Uid } from '../envelope/ids.ts'
 import { parseGroup, parseUid } from '../envelope/target.ts'
@@ -48,7 +49,7 @@ export class Residents {
   }
 
   /** Resolves once a push to the user or the groups reaches the connection. What cannot be stored leaves no trace. */
-  async moveIn(connection: Connection, uid: string | undefined, groups: Iterable<string>): Promise<void> {
+  async moveIn(connection: ClientConnection, uid: string | undefined, groups: Iterable<string>): Promise<void> {
     const user = uid === undefined ? undefined : ownText(parseUid(uid))
     const joined = [...groups].map((group) => ownText(parseGroup(group)))
     if (user !== undefined) this.#checkRoomFor(user)
@@ -68,7 +69,7 @@ export class Residents {
   }
 
   /** Nobody reaches the connection any more. State hears of it, now or as soon as it can. */
-  moveOut(connection: Connection): void {
+  moveOut(connection: ClientConnection): void {
     if (this.#hub.get(connection.id) === undefined) return
     const { uid } = connection
     const groups = [...connection.memberships.keys()]
@@ -79,25 +80,26 @@ export class Residents {
     if (uid !== undefined) this.#emit('logout', connection, uid)
   }
 
-  async register(connection: Connection, uid: Uid): Promise<void> {
+  async register(given: Connection, uid: Uid): Promise<void> {
+    if (given.uid === uid) return
+    const connection = this.#find(given)
     const before = connection.uid
-    if (before === uid) return
-    this.#mustBeHere(connection)
     this.#checkRoomFor(uid)
     await this.#change(connection, uid, before === undefined ? [uid] : [uid, before])
-    this.#mustBeHere(connection)
+    this.#find(connection)
     if (before !== undefined) this.#emit('logout', connection, before)
     this.#emit('register', connection, uid)
   }
 
-  async logout(connection: Connection): Promise<void> {
-    const before = connection.uid
-    if (before === undefined || this.#hub.get(connection.id) === undefined) return
+  async logout({ id }: Connection): Promise<void> {
+    const connection = this.#hub.get(id as ConnectionId)
+    const before = connection?.uid
+    if (connection === undefined || before === undefined) return
     await this.#change(connection, undefined, [before])
     this.#emit('logout', connection, before)
   }
 
-  async #change(connection: Connection, uid: Uid | undefined, touched: readonly Uid[]): Promise<void> {
+  async #change(connection: ClientConnection, uid: Uid | undefined, touched: readonly Uid[]): Promise<void> {
     this.#hub.setUid(connection, uid)
     // Its groups list it with its uid.
     await this.#stored(this.#bindings.touch(connection, touched, connection.memberships.keys()))
@@ -111,9 +113,10 @@ export class Residents {
     return this.#waiting.inTime
   }
 
-  #mustBeHere(connection: Connection): void {
-    if (this.#hub.get(connection.id) !== undefined) return
-    throw new FlotillaError('FLT_CLOSED', `connection ${connection.id} has closed: nothing can be bound to it`)
+  #find({ id }: Connection): ClientConnection {
+    const connection = this.#hub.get(id as ConnectionId)
+    if (connection !== undefined) return connection
+    throw new FlotillaError('FLT_CLOSED', `connection ${id} has closed: nothing can be bound to it`)
   }
 
   #checkRoomFor(uid: Uid): void {
@@ -123,7 +126,7 @@ export class Residents {
     throw new FlotillaError('FLT_TOO_MANY', message)
   }
 
-  #emit(event: 'register' | 'logout', connection: Connection, uid: Uid): void {
+  #emit(event: 'register' | 'logout', connection: ClientConnection, uid: Uid): void {
     if (this.#events.has(event))
       this.#events.emit(event, { node: this.#membership.node, connection: connection.id, uid })
   }

@@ -1,12 +1,12 @@
 import type { RawData } from 'ws'
+import type { ErrorReport } from '../api.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
 import { CloseContext, OpenContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
-import type { ErrorReport } from '../options.ts'
 import { CloseCode } from '../wire/close-codes.ts'
-import type { Connection } from './connection.ts'
+import type { ClientConnection } from './client-connection.ts'
 import type { LargeMessages } from './large-messages.ts'
-import type { ClientSocket } from './transports/client-socket.ts'
+import type { WebSocketListener, WebSocketTransport } from './transports/web-socket.ts'
 
 /** Pings, pongs that nobody asked for and messages after the close: more than anyone needs, less than does harm. */
 const CONTROLS_PER_SECOND = 100
@@ -23,20 +23,20 @@ export interface ConversationHooks {
   readonly maxPending: number
   readonly largeMessages: LargeMessages
   readonly onError: (report: ErrorReport) => void
-  readonly received: (connection: Connection, data: string | Uint8Array) => void
+  readonly received: (connection: ClientConnection, data: string | Uint8Array) => void
   /** What the connection's messages are counted against, if anything. */
-  readonly bucketsOf: (connection: Connection) => readonly TokenBucket[] | undefined
+  readonly bucketsOf: (connection: ClientConnection) => readonly TokenBucket[] | undefined
   /** It was closed, for it sent too much. */
-  readonly flooded: (connection: Connection) => void
+  readonly flooded: (connection: ClientConnection) => void
   /** The socket is gone; handlers may still be at work. */
-  readonly left: (connection: Connection) => void
+  readonly left: (connection: ClientConnection) => void
 }
 
 /** What happens on one connection, in order: open, its messages one after another, close. */
-export class Conversation {
-  readonly connection: Connection
+export class Conversation implements WebSocketListener {
+  readonly connection: ClientConnection
   readonly #module: Module
-  readonly #socket: ClientSocket
+  readonly #socket: WebSocketTransport
   readonly #hooks: ConversationHooks
   readonly #buckets: readonly TokenBucket[] | undefined
   #controls: TokenBucket | undefined
@@ -52,18 +52,12 @@ export class Conversation {
   #onEnded: (() => void) | undefined
   #ended: Promise<void> | undefined
 
-  constructor(connection: Connection, module: Module, socket: ClientSocket, hooks: ConversationHooks) {
+  constructor(connection: ClientConnection, module: Module, socket: WebSocketTransport, hooks: ConversationHooks) {
     this.connection = connection
     this.#module = module
     this.#socket = socket
     this.#hooks = hooks
     this.#buckets = hooks.bucketsOf(connection)
-    socket.conversation = this
-    socket.on('message', onMessage)
-    socket.on('ping', onPing)
-    socket.on('pong', onPong)
-    socket.on('close', onClose)
-    socket.on('error', onError)
   }
 
   /** Resolves once the close hook has run. */
@@ -141,6 +135,10 @@ export class Conversation {
   failed(error: Error): void {
     this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
     setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
+  }
+
+  closing(): void {
+    this.connection.finish()
   }
 
   closed(code: number, reason: string): void {
@@ -226,28 +224,4 @@ export class Conversation {
   #report(phase: 'open' | 'close', error: unknown): void {
     this.#hooks.onError({ phase, error, connection: this.connection })
   }
-}
-
-function onMessage(this: unknown, data: RawData, isBinary: boolean): void {
-  conversationOf(this)?.received(data, isBinary)
-}
-
-function onPing(this: unknown): void {
-  conversationOf(this)?.pinged()
-}
-
-function onPong(this: unknown): void {
-  conversationOf(this)?.ponged()
-}
-
-function onClose(this: unknown, code: number, reason: Buffer): void {
-  conversationOf(this)?.closed(code, reason.toString())
-}
-
-function onError(this: unknown, error: Error): void {
-  conversationOf(this)?.failed(error)
-}
-
-function conversationOf(socket: unknown): Conversation | undefined {
-  return (socket as ClientSocket).conversation
 }

@@ -1,20 +1,20 @@
 import { CloseCode } from '../wire/close-codes.ts'
-import type { Connection } from './connection.ts'
+import type { ClientConnection } from './client-connection.ts'
 
 const SWEEP = 1_000
 
 /** Closes connections whose token has expired, with one timer for all of them. */
 export class Expiry {
-  readonly #expiresAt = new Map<Connection, number>()
+  readonly #expiresAt = new Map<ClientConnection, number>()
   #timer: NodeJS.Timeout | undefined
 
   /** @param expiresAt ms since 1970 */
-  add(connection: Connection, expiresAt: number): void {
+  add(connection: ClientConnection, expiresAt: number): void {
     this.#expiresAt.set(connection, expiresAt)
     this.#timer ??= setInterval(() => this.#sweep(), SWEEP).unref()
   }
 
-  remove(connection: Connection): void {
+  remove(connection: ClientConnection): void {
     this.#expiresAt.delete(connection)
   }
 

@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Address, PushEnvelope } from '../envelope/envelope.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import type { Except } from '../envelope/target.ts'
@@ -48,7 +48,7 @@ export class Deliveries {
   }
 
   /** Whether a connection has had a push. */
-  has(push: PushEnvelope, connection: Connection): boolean {
+  has(push: PushEnvelope, connection: ClientConnection): boolean {
     const copies = this.#copiesOf(push)
     for (let copy = copies.newestOf(push.id); copy !== undefined; copy = copies.olderThan(copy)) {
       if (this.#hasReached(copy, connection)) return true
@@ -74,15 +74,15 @@ export class Deliveries {
 
   // ---- who is bound to what
 
-  came(connection: Connection): void {
+  came(connection: ClientConnection): void {
     connection.addedAfter = this.#last
   }
 
-  bound(connection: Connection, kind: Kind, name: string): void {
+  bound(connection: ClientConnection, kind: Kind, name: string): void {
     if (this.#mayBeAsked()) this.#stays.begin(connection, kind, name, this.#last)
   }
 
-  unbound(connection: Connection, kind: Kind, name: string): void {
+  unbound(connection: ClientConnection, kind: Kind, name: string): void {
     if (this.#mayBeAsked()) this.#stays.end(connection, kind, name, this.#last)
   }
 
@@ -104,7 +104,7 @@ export class Deliveries {
     copies.add({ id: push.id, ...what, delivery: ++this.#last, at, before: copies.newestOf(push.id) })
   }
 
-  #hasReached({ type, names, except, delivery, isOpen }: Copy, connection: Connection): boolean {
+  #hasReached({ type, names, except, delivery, isOpen }: Copy, connection: ClientConnection): boolean {
     if (isOpen) return names.has(connection.id)
     if (connection.addedAfter >= delivery) return false
     if (except?.connections.has(connection.id) === true) return false

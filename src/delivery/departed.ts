@@ -1,4 +1,4 @@
-import { type Connection, UNSTAMPED } from '../connection/connection.ts'
+import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
 import type { GroupRef, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../envelope/ids.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
@@ -51,7 +51,7 @@ export class Departed<Key extends Group | Uid = Group> {
     return this.#forgottenCount
   }
 
-  add(key: Key, { id, uid }: Connection): void {
+  add(key: Key, { id, uid }: ClientConnection): void {
     if (uid === undefined) return
     if (this.size >= this.#limit) {
       this.#forgetFirst()

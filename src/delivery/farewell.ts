@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Inbox } from '../cluster/inbox.ts'
 import type { Queue } from '../drivers/queue.ts'
 import { MAX_PARKED } from '../drivers/state.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
@@ -9,6 +8,11 @@ import type { Forwarder } from './forwarder.ts'
 /** ms that a node which closes reads on, and sends on, at most. */
 const PATIENCE = 2_000
 const PAUSE = 10
+
+interface BroadcastReader {
+  /** The order of the newest broadcast that was read. */
+  readonly lastOrder: number
+}
 
 /**
  * What a node that closes still owes to those who were here: broadcasts that were stored before they were told to go, and that
@@ -41,12 +45,12 @@ export class Farewell {
   }
 
   /** Resolves once all of them have been read and sent on, or after two seconds. */
-  async end(broadcasts: Inbox, forwarder: Forwarder): Promise<void> {
+  async end(broadcasts: BroadcastReader, forwarder: Forwarder): Promise<void> {
     const late = sleep(PATIENCE, undefined, { ref: false })
     await Promise.race([late, this.#readAndSend(broadcasts, forwarder, performance.now() + PATIENCE)])
   }
 
-  async #readAndSend(broadcasts: Inbox, forwarder: Forwarder, deadline: number): Promise<void> {
+  async #readAndSend(broadcasts: BroadcastReader, forwarder: Forwarder, deadline: number): Promise<void> {
     if (!(await this.#asked)) return
     while (broadcasts.lastOrder < this.#newest && performance.now() < deadline) await sleep(PAUSE)
     await forwarder.idle()

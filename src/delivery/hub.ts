@@ -1,10 +1,10 @@
-import { type Connection, UNSTAMPED } from '../connection/connection.ts'
+import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
 import type { Address, GroupRef, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../envelope/ids.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
 import type { Except } from '../envelope/target.ts'
-import { Frame } from '../outbound/frame.ts'
 import type { Handover } from '../outbound/handover.ts'
+import { OutboundMessage } from '../outbound/outbound-message.ts'
 import { Deliveries } from './deliveries.ts'
 import { Departed } from './departed.ts'
 
@@ -18,10 +18,10 @@ export interface Delivery {
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
-export class Hub implements Iterable<Connection> {
-  readonly #byId = new Map<ConnectionId, Connection>()
-  readonly #byUid = new Map<Uid, Set<Connection>>()
-  readonly #byGroup = new Map<Group, Set<Connection>>()
+export class Hub implements Iterable<ClientConnection> {
+  readonly #byId = new Map<ConnectionId, ClientConnection>()
+  readonly #byUid = new Map<Uid, Set<ClientConnection>>()
+  readonly #byGroup = new Map<Group, Set<ClientConnection>>()
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departed<Uid>()
   readonly #departed = new Departed()
@@ -46,15 +46,15 @@ export class Hub implements Iterable<Connection> {
     return this.#byGroup.size
   }
 
-  get(id: ConnectionId): Connection | undefined {
+  get(id: ConnectionId): ClientConnection | undefined {
     return this.#byId.get(id)
   }
 
-  ofUser(uid: Uid): ReadonlySet<Connection> {
+  ofUser(uid: Uid): ReadonlySet<ClientConnection> {
     return this.#byUid.get(uid) ?? NONE
   }
 
-  ofGroup(group: Group): ReadonlySet<Connection> {
+  ofGroup(group: Group): ReadonlySet<ClientConnection> {
     return this.#byGroup.get(group) ?? NONE
   }
 
@@ -62,20 +62,20 @@ export class Hub implements Iterable<Connection> {
     return this.#byUid.keys()
   }
 
-  [Symbol.iterator](): Iterator<Connection> {
+  [Symbol.iterator](): Iterator<ClientConnection> {
     return this.#byId.values()
   }
 
   // ---- who is here
 
-  add(connection: Connection): void {
+  add(connection: ClientConnection): void {
     this.#byId.set(connection.id, connection)
     connection.lastBroadcast = this.#lastBroadcast
     this.#deliveries.came(connection)
   }
 
   /** Forgets a connection that went; what is on its way to it will be sent after it. */
-  remove(connection: Connection): void {
+  remove(connection: ClientConnection): void {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
     for (const group of connection.memberships.keys()) {
@@ -85,7 +85,7 @@ export class Hub implements Iterable<Connection> {
     if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
   }
 
-  setUid(connection: Connection, uid: Uid | undefined): void {
+  setUid(connection: ClientConnection, uid: Uid | undefined): void {
     const before = connection.uid
     if (before !== undefined) {
       unlist(this.#byUid, before, connection)
@@ -98,14 +98,14 @@ export class Hub implements Iterable<Connection> {
     }
   }
 
-  join(connection: Connection, group: Group): void {
+  join(connection: ClientConnection, group: Group): void {
     if (connection.memberships.has(group)) return
     connection.setMembership(group, UNSTAMPED)
     list(this.#byGroup, group, connection)
     this.#deliveries.bound(connection, 'group', group)
   }
 
-  leave(connection: Connection, group: Group): void {
+  leave(connection: ClientConnection, group: Group): void {
     if (!connection.memberships.has(group)) return
     connection.setMembership(group, undefined)
     unlist(this.#byGroup, group, connection)
@@ -189,20 +189,20 @@ export class Hub implements Iterable<Connection> {
    */
   deliver(push: PushEnvelope, handover?: Handover): Delivery {
     const { to } = push
-    const frame = Frame.of(push, handover)
+    const message = OutboundMessage.ofPush(push, handover)
     switch (to.type) {
       case 'users': {
-        const { deliveredCount, going } = this.#deliverTo(push, frame, to.users, this.#users)
+        const { deliveredCount, going } = this.#deliverTo(push, message, to.users, this.#users)
         return { deliveredCount, ...this.#usersToFollow(push, to.users, going) }
       }
       case 'groups': {
-        const { deliveredCount, going } = this.#deliverTo(push, frame, to.groups, this.#groups)
+        const { deliveredCount, going } = this.#deliverTo(push, message, to.groups, this.#groups)
         return { deliveredCount, gone: this.#membersToFollow(push, to.groups, going), left: undefined }
       }
       case 'connections':
-        return { deliveredCount: this.#deliverToConnections(push, frame, to.connections), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToConnections(push, message, to.connections), ...NOBODY_AWAY }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push, frame, handover?.order ?? 0), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToAll(push, message, handover?.order ?? 0), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
@@ -211,19 +211,19 @@ export class Hub implements Iterable<Connection> {
   /** Also tells which connections it was for are only just going, and so did not get it. */
   #deliverTo<Ref extends Stamped>(
     push: PushEnvelope,
-    frame: Frame,
+    message: OutboundMessage,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
-  ): { deliveredCount: number; going: readonly (readonly [Connection, Ref])[] } {
+  ): { deliveredCount: number; going: readonly (readonly [ClientConnection, Ref])[] } {
     // Somebody who is in two of the target's groups gets the push once.
-    const reached = refs.length > 1 ? new Set<Connection>() : undefined
+    const reached = refs.length > 1 ? new Set<ClientConnection>() : undefined
     const ages = index.overlaps && refs.length > 1 ? agesOf(refs, index) : undefined
     const isExcepted = exceptionOf(push.except)
     const isKnown = this.#deliveries.knows(push)
     const receivers: ConnectionId[] = []
     let isRemembered = push.named === true
     let count = 0
-    let going: (readonly [Connection, Ref])[] | undefined
+    let going: (readonly [ClientConnection, Ref])[] | undefined
     let deliveredCount = 0
     for (const ref of refs) {
       for (const connection of index.find(ref)) {
@@ -238,7 +238,7 @@ export class Hub implements Iterable<Connection> {
         if ((age & (YOUNGER | FRESH)) !== 0) isRemembered = true
         if (isKnown && isRemembered && this.#deliveries.has(push, connection)) continue
         if (push.resent) receivers.push(connection.id)
-        if (connection.write(frame)) deliveredCount++
+        if (connection.write(message)) deliveredCount++
         else if (connection.isGoing) (going ??= []).push([connection, ref])
       }
     }
@@ -250,7 +250,7 @@ export class Hub implements Iterable<Connection> {
   #usersToFollow(
     push: PushEnvelope,
     users: readonly UserRef[],
-    going: readonly (readonly [Connection, UserRef])[],
+    going: readonly (readonly [ClientConnection, UserRef])[],
   ): Pick<Delivery, 'gone' | 'left'> {
     const goingCounts = new Map<UserRef, number>()
     for (const [, user] of going) goingCounts.set(user, (goingCounts.get(user) ?? 0) + 1)
@@ -268,7 +268,7 @@ export class Hub implements Iterable<Connection> {
   #membersToFollow(
     push: PushEnvelope,
     groups: readonly GroupRef[],
-    going: readonly (readonly [Connection, GroupRef])[],
+    going: readonly (readonly [ClientConnection, GroupRef])[],
   ): readonly UserRef[] | undefined {
     const found = new Map<Uid, UserRef>()
     for (const [{ uid }, { stamp }] of going) {
@@ -280,7 +280,7 @@ export class Hub implements Iterable<Connection> {
   }
 
   /** What has no stamps is remembered only where it may come again: a push whose id was given by who pushed it. */
-  #deliverToConnections(push: PushEnvelope, frame: Frame, ids: readonly ConnectionId[]): number {
+  #deliverToConnections(push: PushEnvelope, message: OutboundMessage, ids: readonly ConnectionId[]): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
     let count = 0
@@ -288,24 +288,24 @@ export class Hub implements Iterable<Connection> {
       const connection = this.#byId.get(id)
       if (connection === undefined || isExcepted(connection) || this.#isRepeated(push, connection)) continue
       receivers.push(id)
-      if (connection.write(frame)) count++
+      if (connection.write(message)) count++
     }
     if (push.named === true) this.#deliveries.addSome(push, receivers)
     return count
   }
 
   /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
-  #isRepeated(push: PushEnvelope, connection: Connection): boolean {
+  #isRepeated(push: PushEnvelope, connection: ClientConnection): boolean {
     return push.named === true && this.#deliveries.has(push, connection)
   }
 
-  #deliverToAll(push: PushEnvelope, frame: Frame, order: number): number {
-    if (push.resent) return this.#replay(push, frame, order)
+  #deliverToAll(push: PushEnvelope, message: OutboundMessage, order: number): number {
+    if (push.resent) return this.#replay(push, message, order)
     this.#cameTo(order)
     const isExcepted = exceptionOf(push.except)
     const isKnown = push.named === true && this.#deliveries.knows(push)
     const count = this.writeToAll(
-      frame,
+      message,
       (connection) => isExcepted(connection) || (isKnown && this.#deliveries.has(push, connection)),
     )
     if (push.named === true) this.#deliveries.addAll(push)
@@ -313,10 +313,10 @@ export class Hub implements Iterable<Connection> {
   }
 
   /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
-  #replay(push: PushEnvelope, frame: Frame, order: number): number {
+  #replay(push: PushEnvelope, message: OutboundMessage, order: number): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
-    const count = this.writeToAll(frame, (connection) => {
+    const count = this.writeToAll(message, (connection) => {
       if (isExcepted(connection) || connection.lastBroadcast < order || this.#deliveries.has(push, connection))
         return true
       receivers.push(connection.id)
@@ -334,18 +334,18 @@ export class Hub implements Iterable<Connection> {
     this.#lastBroadcast = order
   }
 
-  /** Hands one frame to everyone here but those who are skipped; says how many they were. */
-  writeToAll(frame: Frame, isSkipped: (connection: Connection) => boolean): number {
+  /** Hands one message to everyone here but those who are skipped; says how many they were. */
+  writeToAll(message: OutboundMessage, isSkipped: (connection: ClientConnection) => boolean): number {
     let count = 0
     for (const connection of this.#byId.values()) {
-      if (!isSkipped(connection) && connection.write(frame)) count++
+      if (!isSkipped(connection) && connection.write(message)) count++
     }
     return count
   }
 
   /** The connections that an order is for: those bound at or before its lookup, never a younger one. */
-  select(to: Address): Set<Connection> {
-    const found = new Set<Connection>()
+  select(to: Address): Set<ClientConnection> {
+    const found = new Set<ClientConnection>()
     switch (to.type) {
       case 'users':
         for (const { uid, stamp } of to.users) {
@@ -379,11 +379,11 @@ interface Stamped {
 
 /** How the connections of a user, or of a group, are found, and since when they are. */
 interface RefIndex<Ref> {
-  readonly find: (ref: Ref) => ReadonlySet<Connection>
+  readonly find: (ref: Ref) => ReadonlySet<ClientConnection>
   /** Since when; `undefined` where it is not. */
-  readonly stampOf: (connection: Connection, ref: Ref) => number | undefined
+  readonly stampOf: (connection: ClientConnection, ref: Ref) => number | undefined
   /** Whether a copy for the connection's user, sent after a push to the ref, would reach the connection, too. */
-  readonly isFresh: (connection: Connection, ref: Ref) => boolean
+  readonly isFresh: (connection: ClientConnection, ref: Ref) => boolean
   /** Whether one connection may be found by several refs. */
   readonly overlaps: boolean
 }
@@ -402,7 +402,7 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   overlaps: true,
 })
 
-const NONE: ReadonlySet<Connection> = new Set()
+const NONE: ReadonlySet<ClientConnection> = new Set()
 const NOBODY_AWAY = { gone: undefined, left: undefined }
 const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])
 const NO_USERS: readonly UserRef[] = Object.freeze([])
@@ -414,7 +414,7 @@ const YOUNGER = 2
 const FRESH = 4
 
 /** Whether a connection was bound by a ref before its lookup, or after. */
-function ageOf<Ref extends Stamped>(connection: Connection, ref: Ref, index: RefIndex<Ref>): number {
+function ageOf<Ref extends Stamped>(connection: ClientConnection, ref: Ref, index: RefIndex<Ref>): number {
   const stamp = index.stampOf(connection, ref)
   if (stamp === undefined) return 0
   if (stamp > ref.stamp) return YOUNGER
@@ -422,8 +422,8 @@ function ageOf<Ref extends Stamped>(connection: Connection, ref: Ref, index: Ref
 }
 
 /** The same by any of the refs. Asking each connection for each ref would take a second for 10,000 of both. */
-function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>): Map<Connection, number> {
-  const ages = new Map<Connection, number>()
+function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>): Map<ClientConnection, number> {
+  const ages = new Map<ClientConnection, number>()
   for (const ref of refs) {
     for (const connection of index.find(ref)) {
       ages.set(connection, (ages.get(connection) ?? 0) | ageOf(connection, ref, index))
@@ -435,19 +435,19 @@ function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>)
 const isNobody = (): boolean => false
 
 /** Sets, for both lists and receivers may be thousands. */
-function exceptionOf(except: Except | undefined): (connection: Connection) => boolean {
+function exceptionOf(except: Except | undefined): (connection: ClientConnection) => boolean {
   if (except === undefined) return isNobody
   const [uids, connections] = [new Set(except.uids), new Set(except.connections)]
   return ({ id, uid }) => (uid !== undefined && uids.has(uid)) || connections.has(id)
 }
 
-function list<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {
+function list<Key>(index: Map<Key, Set<ClientConnection>>, key: Key, connection: ClientConnection): void {
   const connections = index.get(key)
   if (connections === undefined) index.set(key, new Set([connection]))
   else connections.add(connection)
 }
 
-function unlist<Key>(index: Map<Key, Set<Connection>>, key: Key, connection: Connection): void {
+function unlist<Key>(index: Map<Key, Set<ClientConnection>>, key: Key, connection: ClientConnection): void {
   const connections = index.get(key)
   connections?.delete(connection)
   if (connections?.size === 0) index.delete(key)

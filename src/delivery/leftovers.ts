@@ -1,8 +1,9 @@
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
 import { isFlotillaError } from '../errors.ts'
-import type { Frame, PushHead } from '../outbound/frame.ts'
+import type { EncodedMessage } from '../outbound/encoded-message.ts'
+import type { PushHead } from '../outbound/outbound-message.ts'
 
 /** Messages that are sent on at a time: a flood of them must not hold back what is pushed meanwhile. */
 const AT_ONCE = 1_000
@@ -31,9 +32,9 @@ export class Leftovers {
     this.#hooks = hooks
   }
 
-  add(connection: Connection, frames: readonly Frame[]): void {
-    for (const frame of frames) {
-      const leftover = leftoverOf(connection, frame)
+  add(connection: ClientConnection, messages: readonly EncodedMessage[]): void {
+    for (const encoded of messages) {
+      const leftover = leftoverOf(connection, encoded)
       if (leftover !== undefined) this.#add(leftover)
     }
     // In the next turn: by then nobody finds the connection here any more.
@@ -47,7 +48,7 @@ export class Leftovers {
   }
 
   #add(leftover: Leftover): void {
-    const size = leftover.frame.bytes.length
+    const size = leftover.encoded.bytes.length
     if (this.#byteCount + size > MAX_BYTES) {
       this.#hooks.onUndelivered(leftover.head)
       return
@@ -61,7 +62,7 @@ export class Leftovers {
       const waiting = this.#waiting
       this.#waiting = []
       await this.#sendOnAll(onceForEachUser(waiting))
-      for (const { frame } of waiting) this.#byteCount -= frame.bytes.length
+      for (const { encoded } of waiting) this.#byteCount -= encoded.bytes.length
     }
     this.#work = undefined
   }
@@ -72,11 +73,11 @@ export class Leftovers {
     }
   }
 
-  async #sendOn({ frame, head, user }: Leftover): Promise<void> {
+  async #sendOn({ encoded, head, user }: Leftover): Promise<void> {
     if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
     try {
       // Made only now: compressed ones may be large.
-      await this.#hooks.sendOn({ ...head, payload: frame.payload }, [user])
+      await this.#hooks.sendOn({ ...head, payload: encoded.message.payload }, [user])
       this.#isStoreAway = false
     } catch (error) {
       this.#isStoreAway = isFlotillaError(error) && error.code === 'FLT_STORE_AWAY'
@@ -87,20 +88,20 @@ export class Leftovers {
 }
 
 interface Leftover {
-  readonly frame: Frame
+  readonly encoded: EncodedMessage
   readonly head: PushHead
   /** Whom it was for. */
   readonly user: UserRef
 }
 
-function leftoverOf({ uid }: Connection, frame: Frame): Leftover | undefined {
-  const { push: head } = frame
+function leftoverOf({ uid }: ClientConnection, encoded: EncodedMessage): Leftover | undefined {
+  const { push: head } = encoded.message
   if (uid === undefined || head === undefined || head.to.type === 'connections' || head.to.type === 'all')
     return undefined
   const { to } = head
   const stamp =
     to.type === 'users' ? to.users.find((user) => user.uid === uid)?.stamp : acrossPartitions(to.groups[0]!.stamp)
-  return stamp === undefined ? undefined : { frame, head, user: { uid, stamp } }
+  return stamp === undefined ? undefined : { encoded, head, user: { uid, stamp } }
 }
 
 /** Several of a user's connections may leave the same message behind. */

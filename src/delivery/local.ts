@@ -1,18 +1,19 @@
-import type { Message } from '../api.ts'
-import type { Connection } from '../connection/connection.ts'
+import type { Connection, Message } from '../api.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import { encodePayload } from '../envelope/payload.ts'
 import { FlotillaError } from '../errors.ts'
-import { Frame } from '../outbound/frame.ts'
+import { OutboundMessage } from '../outbound/outbound-message.ts'
 import type { Hub } from './hub.ts'
 
-type CloseConnection = (connection: Connection, code?: number, reason?: string) => void
+type CloseConnection = (connection: ClientConnection, code?: number, reason?: string) => void
 
 /** Pushes to the connections of this node alone, by connection id. Whoever is elsewhere is not here. */
 export class Local implements Iterable<Connection> {
   readonly #hub: Hub
   readonly #close: CloseConnection
 
+  /** @internal */
   constructor(hub: Hub, close: CloseConnection) {
     this.#hub = hub
     this.#close = close
@@ -23,7 +24,7 @@ export class Local implements Iterable<Connection> {
   }
 
   get(id: string): Connection | undefined {
-    return this.#hub.get(id as ConnectionId)
+    return this.#find(id)
   }
 
   [Symbol.iterator](): Iterator<Connection> {
@@ -54,19 +55,19 @@ export class Local implements Iterable<Connection> {
   sendToSome(message: Message, ids: readonly string[], excluded: readonly string[] = []): number {
     checkIds(ids, 'ids')
     checkIds(excluded, 'excluded')
-    const frame = new Frame(encodePayload(message))
+    const outbound = new OutboundMessage(encodePayload(message))
     const skipped = new Set(excluded)
-    return [...new Set(ids)].filter((id) => !skipped.has(id) && this.get(id)?.write(frame) === true).length
+    return [...new Set(ids)].filter((id) => !skipped.has(id) && this.#find(id)?.write(outbound) === true).length
   }
 
   sendToAll(message: Message): number {
-    return this.#hub.writeToAll(new Frame(encodePayload(message)), () => false)
+    return this.#hub.writeToAll(new OutboundMessage(encodePayload(message)), () => false)
   }
 
   /** Sends to everyone here but the sender. */
   broadcast(message: Message, sender: string): number {
     checkId(sender, 'sender')
-    return this.#hub.writeToAll(new Frame(encodePayload(message)), ({ id }) => id === sender)
+    return this.#hub.writeToAll(new OutboundMessage(encodePayload(message)), ({ id }) => id === sender)
   }
 
   /** `send(message)` reaches everyone here, with a list those in it; never the excluded, nor the sender. */
@@ -79,10 +80,14 @@ export class Local implements Iterable<Connection> {
   /** False where it is not here. 4403 where no code is given. */
   disconnect(id: string, code?: number, reason?: string): boolean {
     checkId(id, 'id')
-    const connection = this.get(id)
+    const connection = this.#find(id)
     if (connection === undefined) return false
     this.#close(connection, code, reason)
     return true
+  }
+
+  #find(id: string): ClientConnection | undefined {
+    return this.#hub.get(id as ConnectionId)
   }
 }
 

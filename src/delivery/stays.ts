@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.ts'
+import type { ClientConnection } from '../connection/client-connection.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { Names } from '../lib/names.ts'
@@ -34,14 +34,14 @@ export class Stays {
   }
 
   /** @param now the last delivery so far */
-  begin({ id, addedAfter }: Connection, kind: Kind, name: string, now: number): void {
+  begin({ id, addedAfter }: ClientConnection, kind: Kind, name: string, now: number): void {
     const key = keyOf(kind, name)
     const last = this.#lastOf(id, key)
     if (last?.upTo === now) last.upTo = Number.POSITIVE_INFINITY
     else if (last !== undefined || addedAfter < now) this.#note(id, key, now, Number.POSITIVE_INFINITY)
   }
 
-  end({ id, addedAfter }: Connection, kind: Kind, name: string, now: number): void {
+  end({ id, addedAfter }: ClientConnection, kind: Kind, name: string, now: number): void {
     const key = keyOf(kind, name)
     const last = this.#lastOf(id, key)
     if (last !== undefined) last.upTo = now
@@ -49,7 +49,7 @@ export class Stays {
   }
 
   /** Whether a connection was bound to one of the names when that was delivered. */
-  wasBound(connection: Connection, kind: Kind, names: Names, delivery: number): boolean {
+  wasBound(connection: ClientConnection, kind: Kind, names: Names, delivery: number): boolean {
     if (connection.addedAfter >= delivery) return false
     const noted = this.#byConnection.get(connection.id) ?? NOTHING
     const { only } = names
@@ -105,11 +105,11 @@ function covers(stays: readonly Stay[], delivery: number): boolean {
   return stays.some(({ after, upTo }) => after < delivery && delivery <= upTo)
 }
 
-function isBound({ uid, memberships }: Connection, kind: Kind, name: string): boolean {
+function isBound({ uid, memberships }: ClientConnection, kind: Kind, name: string): boolean {
   return kind === 'uid' ? uid === name : (memberships as ReadonlyMap<string, number>).has(name)
 }
 
-function boundTo({ uid, memberships }: Connection, kind: Kind): Iterable<string> {
+function boundTo({ uid, memberships }: ClientConnection, kind: Kind): Iterable<string> {
   if (kind === 'group') return memberships.keys()
   return uid === undefined ? [] : [uid]
 }

@@ -1,6 +1,6 @@
-import { networkOf } from '../admission/client-address.ts'
-import type { Connection } from '../connection/connection.ts'
+import type { Connection } from '../api.ts'
 import { FlotillaError } from '../errors.ts'
+import { networkOf } from '../lib/addresses.ts'
 import { Buckets } from '../lib/buckets.ts'
 import { checkNames } from '../lib/checked-names.ts'
 import { shown } from '../lib/shown.ts'

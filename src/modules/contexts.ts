@@ -1,7 +1,6 @@
 // What hooks and handlers are given. Fields are getters on the prototype, so that a message costs one small object;
 // `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
-import type { Cluster, Message } from '../api.ts'
-import type { Connection, Params, Session } from '../connection/connection.ts'
+import type { Cluster, Connection, Message, Params, Session } from '../api.ts'
 import type { Logger } from '../logger.ts'
 import type { ParsedMessage } from '../wire/parsers.ts'
 import { toRequest, toUrl, type UpgradeRequest } from './upgrade-request.ts'
@@ -12,6 +11,7 @@ export interface Services {
   readonly log: Logger
 }
 
+/** @internal */
 export interface HandshakeInit<P extends string = string> extends Services {
   readonly request: UpgradeRequest
   /** The module's. */
@@ -39,6 +39,7 @@ export class HandshakeContext<P extends string = string> {
   #headers: Headers | undefined
   #signal: AbortSignal | undefined
 
+  /** @internal */
   constructor(init: HandshakeInit<P>) {
     this.#init = init
   }
@@ -99,6 +100,7 @@ abstract class ConnectionContext<P extends string> {
   readonly connection: Connection<P>
   readonly #services: Services
 
+  /** @internal */
   constructor(connection: Connection<P>, services: Services) {
     this.connection = connection
     this.#services = services
@@ -171,6 +173,7 @@ export class MessageContext<D = unknown, P extends string = string> extends Open
   readonly #message: ParsedMessage
   #data: unknown
 
+  /** @internal */
   constructor(connection: Connection<P>, services: Services, message: ParsedMessage, raw: string | Uint8Array) {
     super(connection, services)
     this.raw = raw
@@ -208,6 +211,7 @@ export class CloseContext<P extends string = string> extends ConnectionContext<P
   readonly code: number
   readonly reason: string
 
+  /** @internal */
   constructor(connection: Connection<P>, services: Services, code: number, reason: string) {
     super(connection, services)
     this.code = code

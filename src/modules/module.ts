@@ -1,5 +1,4 @@
-import type { Cluster } from '../api.ts'
-import type { Connection } from '../connection/connection.ts'
+import type { Cluster, Connection } from '../api.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import { type Blueprint, checkDraft, checkMiddlewares, type Draft } from './blueprint.ts'

@@ -1,4 +1,4 @@
-import type { Connection } from '../connection/connection.ts'
+import type { Connection } from '../api.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import type { Answer, ParsedMessage, Parser } from '../wire/parsers.ts'
 import { RequestError } from '../wire/request-error.ts'

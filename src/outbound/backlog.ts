@@ -1,5 +1,5 @@
 import type { Overflow } from '../api.ts'
-import type { Frame } from './frame.ts'
+import type { EncodedMessage } from './encoded-message.ts'
 
 /** What became of a message: `full` where there is no room for it, and none is to be made. */
 export type Taken = 'kept' | 'dropped' | 'full'
@@ -38,7 +38,7 @@ export const newCounters = (): OverflowCounters => ({
 export class Backlog {
   readonly #rules: OverflowRules
   /** In order. By key where newer messages take the places of older ones, by number otherwise. */
-  readonly #frames = new Map<string | number, Frame>()
+  readonly #waiting = new Map<string | number, EncodedMessage>()
   #nextNumber = 0
   #byteCount = 0
   /** In the turn of the event loop in which it began to wait, no client could have read: only then it may be too slow. */
@@ -54,11 +54,12 @@ export class Backlog {
   }
 
   /** @param ahead bytes that were handed to the socket before and that it still holds */
-  add(frame: Frame, ahead: number): Taken {
+  add(encoded: EncodedMessage, ahead: number): Taken {
     const { maxBuffered, overflow, counters } = this.#rules
-    const collapses = overflow === 'collapse' && frame.key !== undefined
-    if (collapses && this.#remove(frame.key)) counters.collapsedCount++
-    const room = maxBuffered - ahead - frame.bytes.length
+    const { bytes, message } = encoded
+    const collapses = overflow === 'collapse' && message.key !== undefined
+    if (collapses && this.#remove(message.key)) counters.collapsedCount++
+    const room = maxBuffered - ahead - bytes.length
     if (this.#byteCount > Math.max(room, 0) && !this.#isFresh) {
       if (overflow === 'dropNewest') {
         counters.droppedCount++
@@ -67,19 +68,19 @@ export class Backlog {
       if (overflow !== 'dropOldest') return 'full'
       counters.droppedCount += this.#shrinkTo(room)
     }
-    this.#frames.set(collapses ? frame.key : this.#nextNumber++, frame)
-    this.#byteCount += frame.bytes.length
+    this.#waiting.set(collapses ? message.key : this.#nextNumber++, encoded)
+    this.#byteCount += bytes.length
     return 'kept'
   }
 
   /** Takes out the oldest, up to so many bytes, but one at least; nothing where nothing waits. */
-  take(maxBytes: number): Frame[] {
-    const taken: Frame[] = []
+  take(maxBytes: number): EncodedMessage[] {
+    const taken: EncodedMessage[] = []
     let byteCount = 0
-    for (const [key, frame] of this.#frames) {
-      byteCount += frame.bytes.length
+    for (const [key, encoded] of this.#waiting) {
+      byteCount += encoded.bytes.length
       if (taken.length > 0 && byteCount > maxBytes) break
-      taken.push(frame)
+      taken.push(encoded)
       this.#remove(key)
     }
     return taken
@@ -88,7 +89,7 @@ export class Backlog {
   /** Drops the oldest until no more than so many bytes are left; says how many it dropped. */
   #shrinkTo(byteCount: number): number {
     let count = 0
-    for (const key of this.#frames.keys()) {
+    for (const key of this.#waiting.keys()) {
       if (this.#byteCount <= Math.max(byteCount, 0)) break
       this.#remove(key)
       count++
@@ -97,9 +98,9 @@ export class Backlog {
   }
 
   #remove(key: string | number): boolean {
-    const frame = this.#frames.get(key)
-    if (frame === undefined) return false
-    this.#byteCount -= frame.bytes.length
-    return this.#frames.delete(key)
+    const encoded = this.#waiting.get(key)
+    if (encoded === undefined) return false
+    this.#byteCount -= encoded.bytes.length
+    return this.#waiting.delete(key)
   }
 }

@@ -1,7 +1,13 @@
-import type { Frame } from './frame.ts'
+import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 import { Laggards } from './laggards.ts'
-import type { Outbox } from './outbox.ts'
+
+/** Holds messages that are to be written together. */
+interface Flushable {
+  flush(): void
+  /** Something went wrong: whatever follows would leave a gap. */
+  abort(): void
+}
 
 /**
  * Writes what has gathered in outboxes, once for each connection, as soon as what runs now has ended: a read from the
@@ -12,7 +18,7 @@ import type { Outbox } from './outbox.ts'
 export class Flusher {
   readonly laggards = new Laggards()
   readonly #onError: (error: unknown) => void
-  #dirty: Outbox[] = []
+  #dirty: Flushable[] = []
   /** What was handed over in this round. */
   #waiting: { readonly handover: Handover; readonly done: () => void }[] = []
   #notBefore = 0
@@ -24,7 +30,7 @@ export class Flusher {
     this.#onError = onError
   }
 
-  add(outbox: Outbox): void {
+  add(outbox: Flushable): void {
     if (this.#dirty.push(outbox) > 1) return
     const pause = this.#notBefore - performance.now()
     if (pause < SHORTEST_PAUSE) queueMicrotask(this.flush)
@@ -40,12 +46,12 @@ export class Flusher {
     else this.#waiting.push({ handover, done })
   }
 
-  /** The bytes of frames that are written together: the same ones for all who get the same frames one after another. */
-  join(frames: readonly Frame[]): Buffer {
-    if (frames.length === 1) return frames[0]!.bytes
-    if (!this.#run.isOf(frames)) {
+  /** The bytes of messages that are written together: the same bytes for all who get the same messages in a row. */
+  join(messages: readonly EncodedMessage[]): Buffer {
+    if (messages.length === 1) return messages[0]!.bytes
+    if (!this.#run.isOf(messages)) {
       ;[this.#run, this.#otherRun] = [this.#otherRun, this.#run]
-      if (!this.#run.isOf(frames)) this.#run.join(frames)
+      if (!this.#run.isOf(messages)) this.#run.join(messages)
     }
     return this.#run.bytes
   }
@@ -65,7 +71,7 @@ export class Flusher {
   }
 
   /** Writes one connection's now. What goes wrong with it is not the others' loss. */
-  write(outbox: Outbox): void {
+  write(outbox: Flushable): void {
     try {
       outbox.flush()
     } catch (error) {
@@ -82,29 +88,29 @@ const SHORTEST_PAUSE = 1
 /** ms that a message may wait for those ahead of it to be written. */
 const LONGEST_PAUSE = 20
 
-/** Remembers a run of frames that was joined: in a burst of broadcasts it is the same one for everyone. */
+/** Remembers a run of messages that was joined: in a burst of broadcasts it is the same one for everyone. */
 class SharedRun {
-  #frames: readonly Frame[] = []
+  #messages: readonly EncodedMessage[] = []
   #bytes: Buffer = Buffer.alloc(0)
 
   get bytes(): Buffer {
     return this.#bytes
   }
 
-  join(frames: readonly Frame[]): void {
-    this.#frames = frames
-    this.#bytes = Buffer.concat(frames.map(({ bytes }) => bytes))
+  join(messages: readonly EncodedMessage[]): void {
+    this.#messages = messages
+    this.#bytes = Buffer.concat(messages.map(({ bytes }) => bytes))
   }
 
   forget(): void {
-    this.#frames = []
+    this.#messages = []
     this.#bytes = Buffer.alloc(0)
   }
 
-  isOf(frames: readonly Frame[]): boolean {
-    const known = this.#frames
-    if (frames.length !== known.length) return false
-    for (let index = 0; index < frames.length; index++) if (frames[index] !== known[index]) return false
+  isOf(messages: readonly EncodedMessage[]): boolean {
+    const known = this.#messages
+    if (messages.length !== known.length) return false
+    for (let index = 0; index < messages.length; index++) if (messages[index] !== known[index]) return false
     return true
   }
 }

@@ -1,4 +1,4 @@
-import type { Frame } from './frame.ts'
+import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 
 /** ms that what was handed to a connection waits for it. */
@@ -8,12 +8,12 @@ export const LAG_LIMIT = 250
 export class Lag {
   readonly #since = performance.now()
   readonly #held: Handover[] = []
-  /** Frames that the socket was given and the kernel has not taken. */
-  #unsent: Frame[] = []
+  /** Messages that the transport was given and the kernel has not taken. */
+  #unsent: EncodedMessage[] = []
   #unsentBytes = 0
   #isOver = false
 
-  get unsent(): readonly Frame[] {
+  get unsent(): readonly EncodedMessage[] {
     return this.#unsent
   }
 
@@ -26,22 +26,21 @@ export class Lag {
     return now - this.#since > LAG_LIMIT
   }
 
-  /** What the frame belongs to waits for the connection. */
-  hold(frame: Frame): void {
-    // It may wait for long: what it was read from must not.
-    frame.detach()
-    const { handover } = frame
+  /** The message's handover waits for the connection. */
+  hold({ message }: EncodedMessage): void {
+    message.release()
+    const { handover } = message
     if (handover === undefined || this.#isOver || this.#held.at(-1) === handover) return
     this.#held.push(handover)
     handover.hold()
   }
 
-  /** @param ahead bytes that the socket holds now: those of the frames that it was given last */
-  wrote(frames: readonly Frame[], ahead: number): void {
-    for (const frame of frames) {
-      this.#unsent.push(frame)
-      this.#unsentBytes += frame.bytes.length
-      if (ahead > 0) this.hold(frame)
+  /** @param ahead bytes that the transport holds now: those of the messages that it was given last */
+  wrote(messages: readonly EncodedMessage[], ahead: number): void {
+    for (const message of messages) {
+      this.#unsent.push(message)
+      this.#unsentBytes += message.bytes.length
+      if (ahead > 0) this.hold(message)
     }
     let taken = 0
     for (const { bytes } of this.#unsent) {

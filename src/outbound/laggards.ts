@@ -1,21 +1,26 @@
 import { LAG_LIMIT } from './lag.ts'
-import type { Outbox } from './outbox.ts'
 
 /** ms */
 const CHECK_EVERY = 10
 
+/** A connection that does not keep up. */
+interface Laggard {
+  /** `awaited`: something waits for the connection. `late`: the connection has lagged too long for that. */
+  checkLag(now: number): 'none' | 'awaited' | 'late'
+}
+
 /**
- * Looks after the outboxes whose connections do not keep up. A socket says that the kernel has taken everything only
- * where it was full before; so they are asked, which costs nothing while nobody lags.
+ * Asks connections that do not keep up whether they have caught up. A socket tells that the kernel has taken everything only
+ * if it was full before, so somebody has to ask; it costs nothing while nobody lags.
  */
 export class Laggards {
-  readonly #outboxes = new Set<Outbox>()
+  readonly #laggards = new Set<Laggard>()
   /** Whether the next look is due soon. */
   #isAlert = false
   #timer: NodeJS.Timeout | undefined
 
-  add(outbox: Outbox): void {
-    this.#outboxes.add(outbox)
+  add(laggard: Laggard): void {
+    this.#laggards.add(laggard)
     if (this.#isAlert) return
     this.#isAlert = true
     clearTimeout(this.#timer)
@@ -26,12 +31,12 @@ export class Laggards {
   readonly #check = (): void => {
     const now = performance.now()
     this.#isAlert = false
-    for (const outbox of this.#outboxes) {
-      const state = outbox.checkLag(now)
-      if (state === 'none') this.#outboxes.delete(outbox)
+    for (const laggard of this.#laggards) {
+      const state = laggard.checkLag(now)
+      if (state === 'none') this.#laggards.delete(laggard)
       else if (state === 'awaited') this.#isAlert = true
     }
-    if (this.#outboxes.size === 0) return
+    if (this.#laggards.size === 0) return
     this.#timer = setTimeout(this.#check, this.#isAlert ? CHECK_EVERY : LAG_LIMIT)
     // Nobody waits for the others any more, so the process need not.
     if (!this.#isAlert) this.#timer.unref()

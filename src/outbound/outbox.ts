@@ -1,29 +1,24 @@
-import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { Backlog, type OverflowRules, type Taken } from './backlog.ts'
+import type { EncodedMessage } from './encoded-message.ts'
 import type { Flusher } from './flusher.ts'
-import type { Frame } from './frame.ts'
 import { Lag } from './lag.ts'
+import type { OutboundMessage } from './outbound-message.ts'
+import type { Transport } from './transport.ts'
 
-/** `WebSocket.OPEN` */
-const OPEN = 1
-
-/** Bytes that are written at once, about: more only makes the buffers larger that a slow client pins. */
+/** About as many bytes are written at once: more would only make the buffers larger that a slow client pins. */
 const MAX_RUN = 64 * 1024
 
-const NONE: readonly Frame[] = Object.freeze([])
+const NONE: readonly EncodedMessage[] = Object.freeze([])
 
 /**
- * The frames on their way to one connection: those of this tick, which the flusher writes together, and, where the client
- * cannot take them now, a backlog. An idle one holds nothing.
+ * The messages on their way to one connection: those of this tick, which the flusher writes together, and, if the client
+ * cannot take them now, a backlog. An idle outbox holds nothing.
  */
 export class Outbox {
   readonly #flusher: Flusher
   readonly #rules: OverflowRules
-  #webSocket: WebSocket | undefined
-  #socket: Duplex | undefined
-  #deflateFrom: number | undefined
-  #frames: Frame[] | undefined
+  #transport: Transport | undefined
+  #messages: EncodedMessage[] | undefined
   #byteCount = 0
   #backlog: Backlog | undefined
   #lag: Lag | undefined
@@ -33,58 +28,57 @@ export class Outbox {
     this.#rules = rules
   }
 
-  /** Bytes that no kernel has taken yet. */
+  /** Bytes that the kernel has not taken yet. */
   get bufferedAmount(): number {
     return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
   /** A close frame has gone out or come in, or the client broke the protocol: nothing may follow (RFC 6455 §5.5.1). */
   get isClosing(): boolean {
-    return this.#webSocket !== undefined && this.#webSocket.readyState !== OPEN
+    return this.#transport !== undefined && this.#transport.isClosing
   }
 
-  push(message: Frame): Taken {
-    const frame = this.#deflateFrom === undefined ? message : message.deflated(this.#deflateFrom)
-    if (this.#socket === undefined || this.#backlog !== undefined) {
+  push(message: OutboundMessage): Taken {
+    const encoded = this.encode(message)
+    if (this.#transport === undefined || this.#backlog !== undefined) {
       this.#backlog ??= new Backlog(this.#rules)
-      const taken = this.#backlog.add(frame, this.#ahead)
-      if (taken === 'kept') this.#lagging.hold(frame)
+      const taken = this.#backlog.add(encoded, this.#ahead)
+      if (taken === 'kept') this.#lagging.hold(encoded)
       return taken
     }
-    this.#byteCount += frame.bytes.length
-    if (this.#frames === undefined) {
-      this.#frames = [frame]
+    this.#byteCount += encoded.bytes.length
+    if (this.#messages === undefined) {
+      this.#messages = [encoded]
       this.#flusher.add(this)
     } else {
-      this.#frames.push(frame)
+      this.#messages.push(encoded)
     }
     if (this.#byteCount > MAX_RUN) this.#flusher.write(this)
     return 'kept'
   }
 
-  /**
-   * The connection is open: what has waited goes first, as it is.
-   *
-   * @param deflateFrom bytes from which on messages go compressed; not at all where it is not given
-   */
-  open(webSocket: WebSocket, socket: Duplex, deflateFrom?: number): void {
-    this.#webSocket = webSocket
-    this.#socket = socket
-    this.#deflateFrom = deflateFrom
+  /** In the form that the client gets. Until the transport is open, that is the plain frame. */
+  encode(message: OutboundMessage): EncodedMessage {
+    return this.#transport === undefined ? message.frame : this.#transport.encode(message)
+  }
+
+  /** From now on messages go out by the transport; those that have waited for it go first, as they are. */
+  open(transport: Transport): void {
+    this.#transport = transport
     this.#drain()
   }
 
-  /** Writes now what else would be written with the others. */
+  /** Writes at once what would otherwise be written together with the other connections' messages. */
   flush(): void {
-    if (this.#frames === undefined || !this.#isWritable) return
-    const frames = this.#frames
-    this.#frames = undefined
+    if (this.#messages === undefined || !this.#isWritable) return
+    const messages = this.#messages
+    this.#messages = undefined
     this.#byteCount = 0
-    this.#write(frames)
+    this.#write(messages)
     if (this.#isStalled) this.#awaitDrain()
   }
 
-  /** Hands everything to the socket, before it is closed. */
+  /** Hands everything to the transport, before that is closed. */
   finish(): void {
     if (!this.#isWritable) return
     this.flush()
@@ -93,34 +87,40 @@ export class Outbox {
     if (rest.length > 0) this.#write(rest)
   }
 
-  /** Takes out what is not with the socket yet. */
-  empty(): readonly Frame[] {
-    if (this.#frames === undefined && this.#backlog === undefined) return NONE
-    const rest = [...(this.#frames ?? NONE), ...(this.#backlog?.take(Number.POSITIVE_INFINITY) ?? NONE)]
-    this.#frames = undefined
+  /** Hands over what waits, and tells the client that it is over. Before the transport is open, nothing happens. */
+  end(code: number, reason: string): void {
+    this.finish()
+    this.#transport?.close(code, reason)
+  }
+
+  /** Takes out what the transport has not been given yet. */
+  empty(): readonly EncodedMessage[] {
+    if (this.#messages === undefined && this.#backlog === undefined) return NONE
+    const rest = [...(this.#messages ?? NONE), ...(this.#backlog?.take(Number.POSITIVE_INFINITY) ?? NONE)]
+    this.#messages = undefined
     this.#byteCount = 0
     this.#backlog = undefined
     return rest
   }
 
-  /** The socket is gone: gives back what no kernel has taken. */
-  close(): readonly Frame[] {
+  /** The transport has closed: gives back what no kernel has taken. */
+  close(): readonly EncodedMessage[] {
     const rest = this.empty()
     const lag = this.#lag
     if (lag === undefined) return rest
     this.#catchUp()
-    return this.#socket === undefined || this.#socket.writableFinished ? rest : [...lag.unsent, ...rest]
+    return this.#transport === undefined || this.#transport.isDelivered ? rest : [...lag.unsent, ...rest]
   }
 
-  /** Something went wrong: what follows would leave a gap. */
+  /** Something went wrong: whatever follows would leave a gap. */
   abort(): void {
-    this.#socket?.destroy()
+    this.#transport?.abort()
   }
 
-  /** `awaited`: something waits for the connection. `late`: it has lagged too long for that. */
+  /** `awaited`: something waits for the connection. `late`: the connection has lagged too long for that. */
   checkLag(now: number): 'none' | 'awaited' | 'late' {
     if (this.#lag === undefined) return 'none'
-    if (this.#socket !== undefined && this.#ahead === 0 && this.#backlog === undefined) {
+    if (this.#transport !== undefined && this.#ahead === 0 && this.#backlog === undefined) {
       this.#catchUp()
       return 'none'
     }
@@ -131,18 +131,17 @@ export class Outbox {
     return this.#lag.isOver ? 'late' : 'awaited'
   }
 
-  /** Bytes that the socket was given and the kernel has not taken. */
+  /** Bytes that the transport was given and the kernel has not taken. */
   get #ahead(): number {
-    return this.#socket?.writableLength ?? 0
+    return this.#transport === undefined ? 0 : this.#transport.unsentLength
   }
 
-  /** The kernel took not all of it, and the socket will tell when it has. */
   get #isStalled(): boolean {
-    return this.#ahead > 0 && this.#socket?.writableNeedDrain === true
+    return this.#transport?.isStalled === true
   }
 
   get #isWritable(): boolean {
-    return this.#socket?.writable === true && !this.isClosing
+    return this.#transport?.isWritable === true
   }
 
   get #lagging(): Lag {
@@ -159,28 +158,28 @@ export class Outbox {
     lag?.release()
   }
 
-  #write(frames: readonly Frame[]): void {
+  #write(messages: readonly EncodedMessage[]): void {
     if (this.#lag !== undefined && this.#ahead === 0 && this.#backlog === undefined) this.#catchUp()
-    this.#socket?.write(this.#flusher.join(frames))
+    this.#transport?.write(this.#flusher.join(messages))
     const ahead = this.#ahead
-    if (ahead > 0) this.#lagging.wrote(frames, ahead)
+    if (ahead > 0) this.#lagging.wrote(messages, ahead)
     else this.#lag?.wrote(NONE, 0)
   }
 
   #awaitDrain(): void {
     this.#backlog ??= new Backlog(this.#rules)
-    this.#socket?.once('drain', () => this.#drain())
+    this.#transport?.onceDrained(() => this.#drain())
   }
 
   #drain(): void {
     while (this.#backlog !== undefined && this.#isWritable) {
-      const frames = this.#backlog.take(MAX_RUN)
-      if (frames.length === 0) {
+      const messages = this.#backlog.take(MAX_RUN)
+      if (messages.length === 0) {
         this.#backlog = undefined
         if (this.#ahead === 0) this.#catchUp()
         return
       }
-      this.#write(frames)
+      this.#write(messages)
       if (this.#isStalled) return this.#awaitDrain()
     }
   }

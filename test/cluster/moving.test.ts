@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import type { ClientConnection } from '../../src/connection/client-connection.ts'
 import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { State } from '../../src/drivers/state.ts'
@@ -49,7 +50,9 @@ class Parked {
 async function goAway(phone: RawClient, host: Host): Promise<void> {
   phone.pause()
   phone.send(GOING_AWAY, CLOSE)
-  await until('its node has heard it', () => [...host.server.local].every(({ isGoing }) => isGoing))
+  await until('its node has heard it', () =>
+    ([...host.server.local] as ClientConnection[]).every(({ isGoing }) => isGoing),
+  )
 }
 
 async function untilNowhere({ server }: Host, uid: string): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection } from '../../src/connection/connection.ts'
+import type { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Departed } from '../../src/delivery/departed.ts'
 import type { ConnectionId, Group, Uid } from '../../src/envelope/ids.ts'
 import { stepsIn } from '../support/steps.ts'
@@ -8,8 +8,8 @@ import { stepsIn } from '../support/steps.ts'
 const GROUP = 'g' as Group
 
 /** All that it looks at. */
-function member(number: number): Connection {
-  return { id: `c${number}` as ConnectionId, uid: `u${number}` as Uid } as Connection
+function member(number: number): ClientConnection {
+  return { id: `c${number}` as ConnectionId, uid: `u${number}` as Uid } as ClientConnection
 }
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Connection } from '../../src/connection/connection.ts'
+import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Deliveries } from '../../src/delivery/deliveries.ts'
 import { Hub } from '../../src/delivery/hub.ts'
 import type { PushEnvelope } from '../../src/envelope/envelope.ts'
@@ -18,13 +18,13 @@ const flusher = new Flusher()
 const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 let sequence = 0
 
-function newConnection(): Connection {
+function newConnection(): ClientConnection {
   const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
   const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
-  return new Connection(connectionId(process, 0, ++sequence), init, flusher, rules)
+  return new ClientConnection(connectionId(process, 0, ++sequence), init, flusher, rules)
 }
 
-function bound(hub: Hub, uid: string, stamp: number): Connection {
+function bound(hub: Hub, uid: string, stamp: number): ClientConnection {
   const connection = newConnection()
   hub.add(connection)
   hub.setUid(connection, uid as Uid)
@@ -45,7 +45,7 @@ function pushTo(uid: string, stamp: number, more: Partial<PushEnvelope> = {}): P
   }
 }
 
-const got = (connection: Connection): boolean => connection.bufferedAmount > 0
+const got = (connection: ClientConnection): boolean => connection.bufferedAmount > 0
 
 test('a first copy reaches every connection of the user, young or old', () => {
   const hub = new Hub()
@@ -125,7 +125,7 @@ test('who had the first copy by one group does not get a re-sent one by another 
 const lookedUp = 1_700_000_000_050_000
 const toGroup = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: lookedUp }] }
 
-function memberSince(hub: Hub, uid: string, uidStamp: number): Connection {
+function memberSince(hub: Hub, uid: string, uidStamp: number): ClientConnection {
   const member = bound(hub, uid, uidStamp)
   hub.join(member, 'g' as Group)
   member.setMembership('g' as Group, lookedUp - 10)

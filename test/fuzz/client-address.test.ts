@@ -3,8 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP, SocketAddress } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { ClientAddress, networkOf } from '../../src/admission/client-address.ts'
+import { ClientAddress } from '../../src/admission/client-address.ts'
 import { isFlotillaError } from '../../src/errors.ts'
+import { networkOf } from '../../src/lib/addresses.ts'
 import { runs } from '../support/fuzz.ts'
 
 const anyIp = fc.oneof(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { Connection } from '../../src/connection/connection.ts'
+import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Deliveries } from '../../src/delivery/deliveries.ts'
 import { Hub } from '../../src/delivery/hub.ts'
 import type { Address, PushEnvelope } from '../../src/envelope/envelope.ts'
@@ -49,7 +49,7 @@ const process = newProcessId()
 class World {
   readonly #hub: Hub
   readonly #isExact: boolean
-  readonly #connections: Connection[] = []
+  readonly #connections: ClientConnection[] = []
   /** By push and connection: `surely` where a repeated copy must be known. */
   readonly #had = new Map<string, 'surely' | 'maybe'>()
   #sequence = 0
@@ -77,14 +77,14 @@ class World {
     if (this.#connections.length === MOST) return
     const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
     const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
-    const connection = new Connection(connectionId(process, 0, ++this.#sequence), init, flusher, rules)
+    const connection = new ClientConnection(connectionId(process, 0, ++this.#sequence), init, flusher, rules)
     this.#connections.push(connection)
     this.#hub.add(connection)
     this.#hub.setUid(connection, UIDS[uid % 4])
     for (const group of groups) this.#hub.join(connection, GROUPS[group]!)
   }
 
-  #change(step: Exclude<Step, { type: 'add' | 'push' }>, connection: Connection): void {
+  #change(step: Exclude<Step, { type: 'add' | 'push' }>, connection: ClientConnection): void {
     switch (step.type) {
       case 'remove':
         this.#hub.remove(connection)
@@ -145,7 +145,7 @@ class World {
   }
 
   /** `may` where a repeated copy need not be known. What it is expected to get, it has had from then on. */
-  #expect(push: PushEnvelope, connection: Connection): 'gets' | 'not' | 'may' {
+  #expect(push: PushEnvelope, connection: ClientConnection): 'gets' | 'not' | 'may' {
     const stamps = stampsOf(push.to, connection)
     if (stamps === undefined || push.except?.uids.includes(connection.uid!) === true) return 'not'
     const isOlder = stamps.some(([bound, stamp]) => bound <= stamp)
@@ -162,7 +162,7 @@ class World {
 }
 
 /** By which stamps a connection is in a target; nothing where it is not, none where that has none. */
-function stampsOf(to: Address, { id, uid, uidStamp, memberships }: Connection): [number, number][] | undefined {
+function stampsOf(to: Address, { id, uid, uidStamp, memberships }: ClientConnection): [number, number][] | undefined {
   switch (to.type) {
     case 'users': {
       const found = to.users.filter((user) => user.uid === uid)

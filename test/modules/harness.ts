@@ -1,7 +1,6 @@
 import { PassThrough } from 'node:stream'
-import type { WebSocket } from 'ws'
 import type { Cluster, Target } from '../../src/api.ts'
-import { Connection } from '../../src/connection/connection.ts'
+import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { partitionOf, connectionId, newProcessId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
 import { HandshakeContext } from '../../src/modules/contexts.ts'
@@ -9,6 +8,7 @@ import { type CompileOptions, compileModules, type Module } from '../../src/modu
 import type { UpgradeRequest } from '../../src/modules/upgrade-request.ts'
 import { newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
 import { Flusher } from '../../src/outbound/flusher.ts'
+import { StreamTransport } from '../support/stream-transport.ts'
 
 export type Failure = Parameters<CompileOptions['onError']>[0]
 
@@ -16,7 +16,7 @@ const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters
 
 /** A real connection whose frames can be looked at. */
 export class Client {
-  readonly connection: Connection
+  readonly connection: ClientConnection
   readonly #flusher = new Flusher()
   readonly #wire = new PassThrough()
 
@@ -24,8 +24,8 @@ export class Client {
     const id = connectionId(newProcessId(), partitionOf('test'), 1)
     const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
     const upgrade = { url: '/', rawHeaders: [], ...request }
-    this.connection = new Connection(id, { params, session: {}, meta, request: upgrade }, this.#flusher, rules)
-    this.connection.opened({ readyState: 1, extensions: '', close() {} } as unknown as WebSocket, this.#wire)
+    this.connection = new ClientConnection(id, { params, session: {}, meta, request: upgrade }, this.#flusher, rules)
+    this.connection.opened(new StreamTransport(this.#wire))
   }
 
   /** What has been sent since the last time. */

@@ -4,10 +4,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Overflow } from '../../src/api.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { Backlog, newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
-import { Frame } from '../../src/outbound/frame.ts'
+import type { EncodedMessage } from '../../src/outbound/encoded-message.ts'
+import { OutboundMessage } from '../../src/outbound/outbound-message.ts'
 
 /** A frame of ten bytes. */
-const frame = (digit: number, key?: string): Frame => new Frame(encodePayload(String(digit).repeat(8)), key)
+const frame = (digit: number, key?: string): EncodedMessage =>
+  new OutboundMessage(encodePayload(String(digit).repeat(8)), key).frame
 const rulesOf = (overflow: Overflow): OverflowRules => ({ maxBuffered: 30, overflow, counters: newCounters() })
 /** One whose client has had a turn of the event loop to read. */
 async function lagging(rules: OverflowRules): Promise<Backlog> {
@@ -15,7 +17,7 @@ async function lagging(rules: OverflowRules): Promise<Backlog> {
   await nextTurn()
   return backlog
 }
-const textOf = ({ bytes }: Frame): string => bytes.toString('utf8', 2, 3)
+const textOf = ({ bytes }: EncodedMessage): string => bytes.toString('utf8', 2, 3)
 const rest = (backlog: Backlog): string =>
   backlog
     .take(1_000)
@@ -79,7 +81,7 @@ test('keys mean nothing to the other policies', async () => {
 test('a message that is larger than the bound goes where nothing else waits', async () => {
   for (const overflow of ['close', 'dropNewest', 'dropOldest', 'collapse'] as const) {
     const backlog = await lagging(rulesOf(overflow))
-    assert.equal(backlog.add(new Frame(encodePayload('x'.repeat(100))), 0), 'kept')
+    assert.equal(backlog.add(new OutboundMessage(encodePayload('x'.repeat(100))).frame, 0), 'kept')
   }
 })
 

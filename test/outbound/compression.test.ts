@@ -2,19 +2,19 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { constants, deflateRawSync, inflateRawSync } from 'node:zlib'
-import type { WebSocket } from 'ws'
-import { Connection } from '../../src/connection/connection.ts'
+import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Hub } from '../../src/delivery/hub.ts'
 import { connectionId, newProcessId } from '../../src/envelope/ids.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { createServer, defineModule, type ServerOptions } from '../../src/index.ts'
 import { newCounters } from '../../src/outbound/backlog.ts'
 import { Flusher } from '../../src/outbound/flusher.ts'
-import { Frame } from '../../src/outbound/frame.ts'
+import { OutboundMessage } from '../../src/outbound/outbound-message.ts'
 import { startTestServer, type TestServer } from '../../src/testing.ts'
 import { connect, type ConnectOptions } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
 import type { RawFrame } from '../support/raw-frame.ts'
+import { StreamTransport } from '../support/stream-transport.ts'
 
 const echo = defineModule('/echo', { message: (ctx) => void ctx.connection.send(ctx.raw) })
 
@@ -141,32 +141,32 @@ test('a broadcast is compressed once, and everyone is written the same bytes', (
   const written: Record<'deflated' | 'plain', Set<Buffer>> = { deflated: new Set(), plain: new Set() }
   for (let index = 0; index < 1_000; index++) {
     const kind = index % 2 === 0 ? 'deflated' : 'plain'
-    const extensions = kind === 'deflated' ? 'permessage-deflate' : ''
     const connection = newConnection(flusher, index)
-    connection.opened({ readyState: 1, extensions } as WebSocket, new Sink((bytes) => written[kind].add(bytes)), 1024)
+    const sink = new Sink((bytes) => written[kind].add(bytes))
+    connection.opened(new StreamTransport(sink, kind === 'deflated' ? 1024 : undefined))
     hub.add(connection)
   }
-  const frame = new Frame(encodePayload(text))
+  const message = new OutboundMessage(encodePayload(text))
   assert.equal(
-    hub.writeToAll(frame, () => false),
+    hub.writeToAll(message, () => false),
     1_000,
   )
   flusher.flush()
-  assert.deepEqual([...written.plain], [frame.bytes])
+  assert.deepEqual([...written.plain], [message.frame.bytes])
   assert.deepEqual([written.deflated.size, written.plain.size], [1, 1])
   const [bytes] = written.deflated
-  assert(bytes !== undefined && bytes.length < frame.bytes.length / 2)
+  assert(bytes !== undefined && bytes.length < message.frame.bytes.length / 2)
 
   written.deflated.clear()
   written.plain.clear()
-  for (const message of [text, 'short', text]) hub.writeToAll(new Frame(encodePayload(message)), () => false)
+  for (const each of [text, 'short', text]) hub.writeToAll(new OutboundMessage(encodePayload(each)), () => false)
   flusher.flush()
   assert.deepEqual([written.deflated.size, written.plain.size], [1, 1], 'a run of them is joined once for each kind')
 })
 
 test('bufferedAmount counts what is really waiting', () => {
   const connection = newConnection(new Flusher(), 1)
-  connection.opened({ readyState: 1, extensions: 'permessage-deflate' } as WebSocket, new Sink(() => {}), 1024)
+  connection.opened(new StreamTransport(new Sink(() => {}), 1024))
   connection.send(text)
   assert(connection.bufferedAmount > 0 && connection.bufferedAmount < text.length / 2)
 })
@@ -291,11 +291,11 @@ test('the option takes true, false or a threshold', () => {
 
 const process = newProcessId()
 
-function newConnection(flusher: Flusher, sequence: number): Connection {
+function newConnection(flusher: Flusher, sequence: number): ClientConnection {
   const meta = { ip: '127.0.0.1', port: 1, path: '/', pattern: '/', openedAt: 0 }
   const init = { params: {}, session: {}, meta, request: { url: '/', rawHeaders: [] } }
   const rules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() } as const
-  return new Connection(connectionId(process, 0, sequence), init, flusher, rules)
+  return new ClientConnection(connectionId(process, 0, sequence), init, flusher, rules)
 }
 
 /** A socket that shows the very buffers that it is given. */

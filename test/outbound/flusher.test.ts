@@ -2,13 +2,13 @@ import assert from 'node:assert/strict'
 import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { WebSocket } from 'ws'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
 import { Flusher } from '../../src/outbound/flusher.ts'
-import { Frame } from '../../src/outbound/frame.ts'
 import { Handover } from '../../src/outbound/handover.ts'
+import { OutboundMessage } from '../../src/outbound/outbound-message.ts'
 import { Outbox } from '../../src/outbound/outbox.ts'
+import { StreamTransport } from '../support/stream-transport.ts'
 import { until } from '../support/until.ts'
 
 /** A stream whose other end takes what it is told to take. */
@@ -45,11 +45,12 @@ const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters
 
 function outboxOn(flusher: Flusher, line: Duplex): Outbox {
   const outbox = new Outbox(flusher, rules)
-  outbox.open({ readyState: WebSocket.OPEN } as WebSocket, line)
+  outbox.open(new StreamTransport(line))
   return outbox
 }
 
-const frame = (handover?: Handover): Frame => new Frame(encodePayload('hi'), undefined, { handover })
+const message = (handover?: Handover): OutboundMessage =>
+  new OutboundMessage(encodePayload('hi'), undefined, { handover })
 const HI = '\x81\x02hi'
 
 test('what goes wrong with one connection is reported, ends it, and holds no other back', async () => {
@@ -57,7 +58,7 @@ test('what goes wrong with one connection is reported, ends it, and holds no oth
   const flusher = new Flusher((error) => errors.push(error))
   const lines = [new Line(), new Broken(), new Line()]
   const handover = new Handover()
-  for (const outbox of lines.map((line) => outboxOn(flusher, line))) outbox.push(frame(handover))
+  for (const outbox of lines.map((line) => outboxOn(flusher, line))) outbox.push(message(handover))
   await new Promise<void>((resolve) => flusher.whenTaken(handover, resolve))
   assert.deepEqual(
     lines.map(({ written }) => written),
@@ -73,7 +74,7 @@ test('nor does a message that is so large that it is written at once', async () 
   const errors: unknown[] = []
   const flusher = new Flusher((error) => errors.push(error))
   const [broken, other] = [new Broken(), new Line()]
-  const large = new Frame(encodePayload('x'.repeat(100_000)))
+  const large = new OutboundMessage(encodePayload('x'.repeat(100_000)))
   for (const line of [broken, other]) outboxOn(flusher, line).push(large)
   assert.deepEqual([errors.length, broken.destroyed, other.written.length], [1, true, 1])
 })
@@ -83,7 +84,7 @@ test('what was handed over is done when the last connection took it', async () =
   const lines = [new Line(), new Line({ isStalled: true })]
   const outboxes = lines.map((line) => outboxOn(flusher, line))
   const handover = new Handover()
-  for (const outbox of outboxes) outbox.push(frame(handover))
+  for (const outbox of outboxes) outbox.push(message(handover))
   let isDone = false
   flusher.whenTaken(handover, () => (isDone = true))
   // In this turn of the event loop: a later one may come so late that it counts as lag.
@@ -101,7 +102,7 @@ test('a connection that lags too long is counted once, and holds back nothing un
   const doneAt: number[] = []
   const handOver = (): void => {
     const handover = new Handover()
-    outbox.push(frame(handover))
+    outbox.push(message(handover))
     flusher.whenTaken(handover, () => doneAt.push(performance.now()))
     flusher.flush()
   }
@@ -129,28 +130,24 @@ test('an outbox that closes gives back what its socket did not take, in order, a
   const line = new Line({ isStalled: true })
   const outbox = outboxOn(flusher, line)
   const handovers = Array.from({ length: 4 }, () => new Handover())
-  const frames = handovers.map((handover) => frame(handover))
-  outbox.push(frames[0]!)
+  const messages = handovers.map((handover) => message(handover))
+  outbox.push(messages[0]!)
   await nextTurn()
   line.drain()
   await nextTurn()
   // Written; waiting behind a full socket; and not flushed yet.
-  outbox.push(frames[1]!)
+  outbox.push(messages[1]!)
   await nextTurn()
-  outbox.push(frames[2]!)
+  outbox.push(messages[2]!)
   await nextTurn()
-  outbox.push(frames[3]!)
+  outbox.push(messages[3]!)
   line.destroy()
-  assert.deepEqual(outbox.close(), frames.slice(1))
+  assert.deepEqual(
+    outbox.close().map((left) => left.message),
+    messages.slice(1),
+  )
   let freeCount = 0
   for (const handover of handovers) handover.whenFree(() => freeCount++)
   assert.equal(freeCount, 4)
   assert.deepEqual(outbox.close(), [])
-})
-
-test('a compressed message that is left behind is handed back as it was', () => {
-  const text = 'again and '.repeat(500)
-  const push = new Frame(encodePayload(text))
-  assert.equal(Buffer.from(push.deflated(100).payload.data).toString(), text)
-  assert.equal(Buffer.from(push.payload.data).toString(), text)
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -43,3 +44,16 @@ for (const [name, compiler, ...ignore] of [
       assert.ok(existsSync(join(root, 'dist/index.d.ts')), 'dist/ is missing: run npm run build')
       assert.equal(await complaintsOf(compiler, '--experimentalDecorators', experimental, ...ignore), '')
     })
+
+test('the published types hold nothing that is for our own rooms', async () => {
+  const dist = join(root, 'dist')
+  const files = await readdir(dist, { recursive: true })
+  for (const file of files.filter((name) => name.endsWith('.d.ts'))) {
+    assert.doesNotMatch(await readFile(join(dist, file), 'utf8'), /@internal/, file)
+  }
+  const connection = /export interface Connection<[\s\S]*?\n\}/.exec(
+    await readFile(join(dist, 'api.d.ts'), 'utf8'),
+  )?.[0]
+  assert.match(connection ?? '', /send\(message: Message\): boolean/)
+  assert.doesNotMatch(connection ?? '', /isExpelled/)
+})

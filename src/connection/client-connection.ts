@@ -1,44 +1,23 @@
-import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
-import type { Message } from '../api.ts'
+import type { Connection, ConnectionMeta, Message, Params, Session } from '../api.ts'
 import type { ConnectionId, Group, Uid } from '../envelope/ids.ts'
 import { encodePayload } from '../envelope/payload.ts'
 import { KeptRequest, toRequest, toUrl, type UpgradeRequest } from '../modules/upgrade-request.ts'
 import type { OverflowRules } from '../outbound/backlog.ts'
+import type { EncodedMessage } from '../outbound/encoded-message.ts'
 import type { Flusher } from '../outbound/flusher.ts'
-import { Frame } from '../outbound/frame.ts'
+import { OutboundMessage } from '../outbound/outbound-message.ts'
 import { Outbox } from '../outbound/outbox.ts'
+import type { Transport } from '../outbound/transport.ts'
 import { checkClose, CloseCode } from '../wire/close-codes.ts'
 
-/** The parameters in a path: `Params<'/chat/:room'>` is `{ room: string }`. */
-export type Params<P extends string> = P extends `${string}/:${infer R}`
-  ? { readonly [K in NameOf<R>]: string } & Params<R extends `${string}/${infer T}` ? `/${T}` : ''>
-  : {}
-type NameOf<S extends string> = S extends `${infer N}/${string}` ? N : S
-
-/** The one bag of attributes: local, alive from the handshake on. Give it types by augmenting this interface. */
-export interface Session {}
-
-export interface ConnectionMeta {
-  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
-  readonly ip: string
-  readonly port: number
-  /** Without the query, which may hold a token. */
-  readonly path: string
-  /** The path of its module, such as `/chat/:room`. */
-  readonly pattern: string
-  /** ms since 1970. */
-  readonly openedAt: number
-}
-
-/** What its surroundings are told of a connection. */
+/** What the rooms around a connection are told of it. */
 export interface ConnectionHooks {
-  /** It begins to close, whoever closes it: from then on it takes no messages. */
-  readonly closing: (connection: Connection) => void
-  /** The server put its client out: what the client has sent and nobody has begun to handle must not run. */
-  readonly expelled: (connection: Connection) => void
-  /** It has closed, or is about to, and these will not reach its client. */
-  readonly lost: (connection: Connection, frames: readonly Frame[]) => void
+  /** The connection begins to close, whoever closes it: from now on it takes no messages. */
+  readonly closing: (connection: ClientConnection) => void
+  /** The server put the client out: messages of the client that no handler has begun with must not run. */
+  readonly expelled: (connection: ClientConnection) => void
+  /** The connection has closed, or is about to, and these messages will not reach its client. */
+  readonly lost: (connection: ClientConnection, messages: readonly EncodedMessage[]) => void
 }
 
 /** Younger than every lookup: what a binding is until the store has stamped it. */
@@ -48,20 +27,19 @@ const NO_GROUPS: ReadonlyMap<Group, number> = new Map()
 const NO_GROUP_NAMES: ReadonlySet<string> = new Set()
 
 /** One WebSocket, from its accepted handshake on; open once the 101 has gone out. */
-export class Connection<P extends string = string> {
+export class ClientConnection<P extends string = string> implements Connection<P> {
   readonly id: ConnectionId
   readonly params: Params<P>
   readonly session: Session
   readonly meta: ConnectionMeta
-  /** @internal The broadcast that had come last when it was added: it gets those that come after. */
+  /** The broadcast that had come last when it was added: it gets those that come after. */
   lastBroadcast = 0
-  /** @internal The number of the last delivery that is remembered from before it was added. */
+  /** The number of the last delivery that is remembered from before it was added. */
   addedAfter = 0
   readonly #request: KeptRequest
   readonly #outbox: Outbox
   readonly #overflow: OverflowRules
   readonly #hooks: ConnectionHooks | undefined
-  #socket: WebSocket | undefined
   #abort: AbortController | undefined
   #isOver = false
   #isExpelled = false
@@ -135,7 +113,7 @@ export class Connection<P extends string = string> {
 
   /** Sends to this client alone. False when it is closing, closed or too slow; never throws for that. */
   send(message: Message): boolean {
-    return this.write(new Frame(encodePayload(message)))
+    return this.write(new OutboundMessage(encodePayload(message)))
   }
 
   /**
@@ -152,7 +130,7 @@ export class Connection<P extends string = string> {
 
   // ---- for the rooms around it; none of it is for users
 
-  /** @internal Closes because the node goes away, which is not the client's doing: what it has sent is still handled. */
+  /** Closes because the node goes away, which is not the client's doing: what it has sent is still handled. */
   sayGoodbye(): void {
     this.#close(CloseCode.goingAway, 'the node is going away')
   }
@@ -160,7 +138,7 @@ export class Connection<P extends string = string> {
   #close(code: number, reason: string): void {
     if (this.#closing !== undefined) return
     this.#closing = { code, reason }
-    this.#closeSocket()
+    this.#outbox.end(code, reason)
     this.#hooks?.closing(this)
   }
 
@@ -169,56 +147,52 @@ export class Connection<P extends string = string> {
     this.#abort?.abort()
   }
 
-  /** @internal The server put its client out: none of its handlers begins any more. */
+  /** The server put its client out: none of its handlers begins any more. */
   get isExpelled(): boolean {
     return this.#isExpelled
   }
 
-  /** @internal Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
+  /** Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
   get isGoing(): boolean {
     return this.#closing !== undefined || this.#outbox.isClosing
   }
 
-  /** @internal Hands a ready frame to the outbox. */
-  write(frame: Frame): boolean {
+  /** Hands a message, which many may get, to the outbox. */
+  write(message: OutboundMessage): boolean {
     if (this.#closing !== undefined) return false
-    if (this.#outbox.isClosing) return this.#miss(frame)
-    const taken = this.#outbox.push(frame)
-    if (taken === 'full') this.#giveUp(frame)
+    if (this.#outbox.isClosing) return this.#miss(message)
+    const taken = this.#outbox.push(message)
+    if (taken === 'full') this.#giveUp(message)
     return taken === 'kept'
   }
 
   /** The client is closing, or has gone, and the socket's end has not come yet: whoever comes back gets what it misses. */
-  #miss(frame: Frame): false {
+  #miss(message: OutboundMessage): false {
     this.#closing = { code: CloseCode.goingAway, reason: '' }
     this.#hooks?.closing(this)
-    this.#hooks?.lost(this, [frame])
+    this.#hooks?.lost(this, [this.#outbox.encode(message)])
     return false
   }
 
   /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */
-  #giveUp(frame: Frame): void {
+  #giveUp(message: OutboundMessage): void {
     this.#overflow.counters.tooSlowCount++
-    this.#hooks?.lost(this, [...this.#outbox.empty(), frame])
+    this.#hooks?.lost(this, [...this.#outbox.empty(), this.#outbox.encode(message)])
     this.disconnect(CloseCode.tooSlow, 'too slow')
   }
 
-  /**
-   * @internal The 101 has gone out: from now on frames go to the socket.
-   * @param deflateFrom bytes from which on messages go compressed, if the client has agreed to it
-   */
-  opened(socket: WebSocket, raw: Duplex, deflateFrom?: number): void {
-    this.#socket = socket
-    this.#outbox.open(socket, raw, socket.extensions === '' ? undefined : deflateFrom)
-    this.#closeSocket()
+  /** The handshake was answered: from now on messages go out by the transport. */
+  opened(transport: Transport): void {
+    this.#outbox.open(transport)
+    if (this.#closing !== undefined) this.#outbox.end(this.#closing.code, this.#closing.reason)
   }
 
-  /** @internal Hands to the socket what still waits, before a close frame goes out. */
+  /** Hands to the transport what still waits, before a close frame goes out. */
   finish(): void {
     this.#outbox.finish()
   }
 
-  /** @internal The socket is gone. */
+  /** The transport has closed. */
   closed(): void {
     this.#closing ??= { code: CloseCode.goingAway, reason: '' }
     const lost = this.#outbox.close()
@@ -226,34 +200,27 @@ export class Connection<P extends string = string> {
     this.#end()
   }
 
-  #closeSocket(): void {
-    if (this.#closing === undefined || this.#socket === undefined) return
-    this.#outbox.finish()
-    this.#socket.close(this.#closing.code, this.#closing.reason)
-  }
-
-  /** @internal */
   get uidStamp(): number {
     return this.#uidStamp
   }
 
-  /** @internal Only the hub calls it, which keeps its index in step. */
+  /** Only the hub calls it, which keeps its index in step. */
   setUid(uid: Uid | undefined): void {
     this.#uid = uid
     this.#uidStamp = UNSTAMPED
   }
 
-  /** @internal The store has stamped the binding. */
+  /** The store has stamped the binding. */
   stampUid(stamp: number): void {
     this.#uidStamp = stamp
   }
 
-  /** @internal Groups with the stamp of this connection's joining. */
+  /** Groups with the stamp of this connection's joining. */
   get memberships(): ReadonlyMap<Group, number> {
     return this.#groups ?? NO_GROUPS
   }
 
-  /** @internal Only the hub calls it, which keeps its index in step. */
+  /** Only the hub calls it, which keeps its index in step. */
   setMembership(group: Group, stamp: number | undefined): void {
     if (stamp !== undefined) {
       this.#groups ??= new Map()

@@ -1,0 +1,160 @@
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { ErrorReport } from '../api.ts'
+import type { ConnectionId } from '../envelope/ids.ts'
+import { FlotillaError } from '../errors.ts'
+import { ownText } from '../lib/own-text.ts'
+import type { TokenBucket } from '../lib/token-bucket.ts'
+import type { Services } from '../modules/contexts.ts'
+import { newCounters, type OverflowCounters, type OverflowRules } from '../outbound/backlog.ts'
+import type { EncodedMessage } from '../outbound/encoded-message.ts'
+import type { Flusher } from '../outbound/flusher.ts'
+import type { Admission } from './admission.ts'
+import { ClientConnection, type ConnectionHooks } from './client-connection.ts'
+import { Conversation, type ConversationHooks } from './conversation.ts'
+import { Expiry } from './expiry.ts'
+import { LargeMessages } from './large-messages.ts'
+import { Pulse } from './pulse.ts'
+import type { WebSocketTransport } from './transports/web-socket.ts'
+
+/** ms that the close hooks of clients that were cut off may take. */
+const CUT_OFF_GRACE = 500
+
+export interface ConnectionsSettings extends Pick<OverflowRules, 'maxBuffered' | 'overflow'> {
+  readonly maxPayload: number
+  readonly maxPending: number
+  readonly pingInterval: number
+  readonly compression: { readonly threshold: number } | undefined
+}
+
+/** Where this node's connections are found by what is pushed to their users and groups. */
+export interface Registrar {
+  newConnectionId(uid: string | undefined): ConnectionId
+  /** Resolves once a push to the user or the groups reaches the connection. */
+  moveIn(connection: ClientConnection, uid: string | undefined, groups: Iterable<string>): Promise<void>
+  moveOut(connection: ClientConnection): void
+}
+
+export interface ConnectionsHooks {
+  readonly services: Services
+  readonly onError: (report: ErrorReport) => void
+  /** A client has sent this. */
+  readonly received: (connection: ClientConnection, data: string | Uint8Array) => void
+  /** The buckets that a connection's messages are counted against, if its messages are counted. */
+  readonly bucketsOf: (connection: ClientConnection) => readonly TokenBucket[] | undefined
+  /** A connection has closed without having taken these. */
+  readonly leftBehind: (connection: ClientConnection, messages: readonly EncodedMessage[]) => void
+}
+
+/** The life of every connection of this node: let in, opened, in conversation, closed. */
+export class Connections {
+  readonly overflowCounters: OverflowCounters = newCounters()
+  readonly #settings: ConnectionsSettings
+  readonly #flusher: Flusher
+  readonly #registrar: Registrar
+  readonly #overflow: OverflowRules
+  readonly #expiry = new Expiry()
+  readonly #pulse: Pulse
+  readonly #conversations = new Map<ClientConnection, Conversation>()
+  readonly #connectionHooks: ConnectionHooks
+  readonly #conversationHooks: ConversationHooks
+  #floodedCount = 0
+  #isClosing = false
+
+  constructor(settings: ConnectionsSettings, flusher: Flusher, registrar: Registrar, hooks: ConnectionsHooks) {
+    this.#settings = settings
+    this.#flusher = flusher
+    this.#registrar = registrar
+    this.#overflow = { ...settings, counters: this.overflowCounters }
+    this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
+    this.#connectionHooks = {
+      // Nobody reaches a connection any more once it begins to close, however long its client takes to notice.
+      closing: (connection) => registrar.moveOut(connection),
+      expelled: (connection) => this.#conversations.get(connection)?.abandon(),
+      lost: hooks.leftBehind,
+    }
+    this.#conversationHooks = {
+      ...hooks,
+      maxPayload: settings.maxPayload,
+      maxPending: settings.maxPending,
+      largeMessages: new LargeMessages(),
+      flooded: () => void this.#floodedCount++,
+      left: (connection) => this.#left(connection),
+    }
+  }
+
+  /** Connections that were closed because they sent too much. */
+  get floodedCount(): number {
+    return this.#floodedCount
+  }
+
+  /** Binds a client and stores that, before its 101 goes out: whoever pushes to it from then on reaches it. */
+  async admit({ module, context, request, path, port }: Admission): Promise<ClientConnection> {
+    this.#mustBeOpen()
+    const { uid, groups, session, params, ip } = context
+    const meta = { ip, port, path: ownText(path), pattern: module.path, openedAt: Date.now() }
+    const id = this.#registrar.newConnectionId(uid)
+    const init = { params, session, meta, request }
+    const connection = new ClientConnection(id, init, this.#flusher, this.#overflow, this.#connectionHooks)
+    try {
+      await this.#registrar.moveIn(connection, uid, groups)
+      this.#mustBeOpen()
+      return connection
+    } catch (error) {
+      // Messages that it was handed meanwhile are its user's, and must not wait for this connection.
+      connection.closed()
+      this.#registrar.moveOut(connection)
+      throw error
+    }
+  }
+
+  /** The 101 has gone out. */
+  opened(
+    connection: ClientConnection,
+    { module, context }: Admission,
+    transport: WebSocketTransport,
+    raw: Duplex,
+  ): void {
+    const conversation = new Conversation(connection, module, transport, this.#conversationHooks)
+    this.#conversations.set(connection, conversation)
+    if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
+    transport.start(raw, this.#settings.compression?.threshold, conversation)
+    connection.opened(transport)
+    void conversation.open()
+  }
+
+  /** The client was bound, but went before its 101. */
+  lost(connection: ClientConnection): void {
+    connection.closed()
+    this.#left(connection)
+  }
+
+  /** From now on nobody is let in. */
+  beginClosing(): void {
+    this.#isClosing = true
+    this.#pulse.close()
+    this.#expiry.close()
+  }
+
+  /** Resolves once every client has closed, or was cut off after `timeout` ms. Handlers that never end are not waited for. */
+  async sayGoodbye(timeout: number): Promise<void> {
+    const conversations = [...this.#conversations.values()]
+    const ended = Promise.all(conversations.map((conversation) => conversation.ended))
+    for (const { connection } of conversations) connection.sayGoodbye()
+    const timer = setTimeout(() => {
+      for (const conversation of this.#conversations.values()) conversation.terminate()
+    }, timeout)
+    await Promise.race([ended, sleep(timeout + CUT_OFF_GRACE, undefined, { ref: false })])
+    clearTimeout(timer)
+  }
+
+  #mustBeOpen(): void {
+    if (this.#isClosing) throw new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another one')
+  }
+
+  #left(connection: ClientConnection): void {
+    this.#conversations.delete(connection)
+    this.#expiry.remove(connection)
+    this.#registrar.moveOut(connection)
+  }
+}

@@ -1,0 +1,108 @@
+import { isUtf8 } from 'node:buffer'
+import type { PushEnvelope } from '../envelope/envelope.ts'
+import type { Payload, PayloadKind } from '../envelope/payload.ts'
+import { deflate, inflate } from './deflate.ts'
+import { contentOf, type EncodedMessage } from './encoded-message.ts'
+import type { Handover } from './handover.ts'
+import { encodeFrame } from './web-socket-frame.ts'
+
+/** Everything that a push says, except its payload. */
+export type PushHead = Omit<PushEnvelope, 'payload'>
+
+interface Origin {
+  /** The push that the message belongs to. A message to a single connection of this node belongs to none. */
+  readonly push?: PushEnvelope
+  /** The handover that waits until the message has been taken. */
+  readonly handover?: Handover | undefined
+}
+
+const NO_ORIGIN: Origin = Object.freeze({})
+
+/** One message on its way to clients. Each encoding is made when it is first needed, and shared by all receivers. */
+export class OutboundMessage {
+  readonly kind: PayloadKind
+  /** A newer message with the same key makes this one worthless. */
+  readonly key: string | undefined
+  readonly handover: Handover | undefined
+  #push: PushHead | undefined
+  /** The content, as long as the message is new. Later it is restored from an encoding. */
+  #data: string | Uint8Array | undefined
+  #frame: EncodedMessage | undefined
+  #deflatedFrame: EncodedMessage | undefined
+  #isReleased = false
+
+  constructor(payload: Payload, key?: string, { push, handover }: Origin = NO_ORIGIN) {
+    this.kind = sendableKindOf(payload)
+    this.key = key
+    this.handover = handover
+    this.#push = push
+    this.#data = payload.data
+  }
+
+  static ofPush(push: PushEnvelope, handover: Handover | undefined): OutboundMessage {
+    return new OutboundMessage(push.payload, push.key, { push, handover })
+  }
+
+  get push(): PushHead | undefined {
+    return this.#push
+  }
+
+  get payload(): Payload {
+    return { kind: this.kind, data: this.#content } as Payload
+  }
+
+  /** The message as a WebSocket data frame. */
+  get frame(): EncodedMessage {
+    this.#frame ??= encodeFrame(this, this.#content, false)
+    return this.#frame
+  }
+
+  /**
+   * The message as a compressed WebSocket data frame, for clients that negotiated compression. It is the plain frame if
+   * the content has fewer bytes than the threshold, or if it would not shrink.
+   */
+  deflatedFrame(threshold: number): EncodedMessage {
+    this.#deflatedFrame ??= this.#deflate(threshold)
+    return this.#deflatedFrame
+  }
+
+  /**
+   * Lets go of all that the message can be restored without, once it has been handed to everyone it is for: it may now
+   * wait for a slow client for long, and what it was read from, most likely a batch of many, must not wait with it.
+   */
+  release(): void {
+    if (this.#isReleased) return
+    this.#isReleased = true
+    setImmediate(() => {
+      if (this.#push !== undefined) this.#push = headOf(this.#push)
+      this.#data = undefined
+      // A slow client that negotiated compression is to cost no more than the compressed bytes.
+      if (this.#deflatedFrame !== undefined && this.#deflatedFrame !== this.#frame) this.#frame = undefined
+    })
+  }
+
+  get #content(): string | Uint8Array {
+    if (this.#data !== undefined) return this.#data
+    if (this.#frame !== undefined) return contentOf(this.#frame)
+    return inflate(contentOf(this.#deflatedFrame!))
+  }
+
+  #deflate(threshold: number): EncodedMessage {
+    const { frame } = this
+    const content = contentOf(frame)
+    if (content.length < threshold) return frame
+    const deflated = encodeFrame(this, deflate(content), true)
+    return deflated.bytes.length < frame.bytes.length ? deflated : frame
+  }
+}
+
+/** A text must be UTF-8 (RFC 6455 §5.6). A batch that somebody else put into the store may call anything a text. */
+function sendableKindOf({ kind, data }: Payload): PayloadKind {
+  return kind === 'bytes' || typeof data === 'string' || isUtf8(data) ? kind : 'bytes'
+}
+
+function headOf({ type, id, to, except, key, hops, resent, named, broadcast }: PushHead): PushHead {
+  const head = { type, id, to, except, key, hops, resent }
+  if (named === undefined && broadcast === undefined) return head
+  return { ...head, ...(named && { named }), ...(broadcast !== undefined && { broadcast }) }
+}
