@@ -62,7 +62,7 @@ export class Controls {
   readonly #hub: Hub
   readonly #bindings: Bindings
   readonly #membership: Membership
-  readonly #dispatcher: () => Dispatcher
+  readonly #dispatcher: Dispatcher
   readonly #closeConnection: (connection: ClientConnection, code: number, reason: string) => void
   readonly #replyWait: number
   readonly #maxGroups: number
@@ -70,7 +70,7 @@ export class Controls {
   #lastCorrelation = 0
 
   constructor(
-    rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: () => Dispatcher },
+    rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: Dispatcher },
     closeConnection: (connection: ClientConnection, code: number, reason: string) => void,
     { storeWait, maxGroupsPerConnection }: ControlsSettings,
   ) {
@@ -104,7 +104,7 @@ export class Controls {
       const replyTo = this.#membership.node
       const make = (to: Address): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
       const nodes = await new Promise<readonly NodeId[]>((resolve, failed) => {
-        this.#dispatcher().dispatch({
+        this.#dispatcher.dispatch({
           target,
           make,
           done: (_count, _offline, stored) => resolve(stored.map(({ node }) => node)),
@@ -124,7 +124,7 @@ export class Controls {
     const count = await this.#act(this.#hub.select(to), action)
     const reply: ReplyEnvelope = { type: 'reply', from: this.#membership.node, correlation, count }
     if (this.#membership.isSelf(replyTo)) this.answered(reply)
-    else this.#dispatcher().sendTo(replyTo, reply)
+    else this.#dispatcher.sendTo(replyTo, reply)
   }
 
   answered({ from, correlation, count }: ReplyEnvelope): void {

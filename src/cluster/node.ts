@@ -12,7 +12,7 @@ import type { Queue } from '../drivers/queue.ts'
 import type { LiveNode, State } from '../drivers/state.ts'
 import type { Codec } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
-import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { FlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../logger.ts'
@@ -26,16 +26,16 @@ import { Bindings } from './bindings.ts'
 import { Cluster } from './cluster.ts'
 import { Controls } from './controls.ts'
 import { Directory } from './directory.ts'
-import { broadcastsTo, Inbox, inboxOf, type Receiver } from './inbox.ts'
+import type { Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
 import { LocalShare } from './local-share.ts'
 import { Membership } from './membership.ts'
+import { Readers } from './readers.ts'
 import { Reassertion } from './reassertion.ts'
 import { Residents } from './residents.ts'
-import { Sequences } from './sequences.ts'
+import { Startup } from './startup.ts'
 import { Takeover } from './takeover.ts'
 
-const RETRY_PAUSE = 250
 /** Of `storeWait`: what a push may take from its lookup to its place in an inbox, generously. */
 const LOCATED_WAITS = 3
 
@@ -72,7 +72,6 @@ export class ClusterNode {
   readonly #membership: Membership
   readonly #bindings: Bindings
   readonly #reassertion: Reassertion
-  readonly #dispatcher: Dispatcher
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
   readonly #parking: Parking
@@ -80,60 +79,30 @@ export class ClusterNode {
   readonly #controls: Controls
   readonly #takeover: Takeover
   readonly #ingress: IngressReader | undefined
-  readonly #broadcastSequences = new Sequences()
   readonly #forwarder: Forwarder
-  #inboxes: readonly Inbox[] = []
+  readonly #readers: Readers
+  readonly #startup: Startup
   #farewell: Farewell | undefined
-  #poisonedBefore = 0
   #undeliveredCount = 0
-  #started: Promise<void> | undefined
-  #isStarted = false
-  #startFailure: unknown
-  /** Who waits for the start is told here, and forgotten once it has given up: the start itself may take for ever. */
-  readonly #waiting = new Set<(failure?: unknown) => void>()
   #closed = false
 
   constructor(driver: Driver, hub: Hub, events: Events, settings: NodeSettings, hooks: NodeHooks) {
-    const { logger, codec, storeWait } = settings
+    const { logger, codec, storeWait, connectTimeout } = settings
+    const { whenTaken } = hooks
     this.#settings = settings
     this.#hooks = hooks
     this.#hub = hub
     this.#logger = logger
     const state = (this.#state = driver.state(settings))
     const queue = (this.#queue = driver.queue(settings))
-    const dispatcher = (): Dispatcher => this.#dispatcher
     const membership = (this.#membership = new Membership(state, queue, settings, this.#membershipHooks(), {
       events,
       logger,
     }))
-    const holds = new Holds()
-    const onParked = (uid: Uid): void => void this.#parking.collect(uid)
-    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
-    this.#reassertion = new Reassertion(hub, bindings)
-    state.onLoss?.(() => this.#recover())
-    const forwarder = (this.#forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node }))
-    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
-    const parking = (this.#parking = new Parking({
-      state,
-      codec,
-      logger,
-      holds,
-      handOut: (push, handover) => deliverer.handOut(push, handover),
-      whenTaken: hooks.whenTaken,
-      confirm: () => membership.confirm(),
-      isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
-      onUndelivered,
-    }))
-    this.#leftovers = new Leftovers({
-      sendOn: (push, users) => deliverer.sendOn(push, users),
-      onUndelivered,
-      onError: (error) => hooks.onError('consume', error),
-    })
-    this.#controls = new Controls({ hub, bindings, membership, dispatcher }, hooks.closeConnection, settings)
-    const { whenTaken } = hooks
-    const local = new LocalShare({ membership, deliverer, controls: this.#controls, whenTaken })
-    this.#dispatcher = new Dispatcher({
+
+    // The dispatcher hands over to rooms that themselves send by it: only here is a room asked for before it is there.
+    const dispatcher: Dispatcher = new Dispatcher({
       queue,
       codec,
       publisher: membership.process,
@@ -149,17 +118,54 @@ export class ClusterNode {
       park: (push, users, ignored) => parking.park(push, users, ignored),
       onUndelivered,
     })
-    const onFailure = (error: unknown): void => hooks.onError('push', error)
-    this.#pusher = new Pusher(this.#dispatcher, queue, membership.process, { ...settings, onFailure })
+
+    const holds = new Holds()
+    const forwarder = (this.#forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node }))
+    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
+    const parking: Parking = (this.#parking = new Parking({
+      state,
+      codec,
+      logger,
+      holds,
+      handOut: (push, handover) => deliverer.handOut(push, handover),
+      whenTaken,
+      confirm: () => membership.confirm(),
+      isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
+      onUndelivered,
+    }))
+    const onParked = (uid: Uid): void => void parking.collect(uid)
+    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
+    this.#reassertion = new Reassertion(hub, bindings)
+    state.onLoss?.(() => this.#recover())
+    this.#leftovers = new Leftovers({
+      sendOn: (push, users) => deliverer.sendOn(push, users),
+      onUndelivered,
+      onError: (error) => hooks.onError('consume', error),
+    })
+    const controls = (this.#controls = new Controls(
+      { hub, bindings, membership, dispatcher },
+      hooks.closeConnection,
+      settings,
+    ))
+    const local = new LocalShare({ membership, deliverer, controls, whenTaken })
     this.#takeover = new Takeover({ state, queue, codec, hub, dispatcher }, settings)
-    this.#ingress = queue.ingress === undefined ? undefined : new IngressReader(queue.ingress, this.#pusher, logger)
-    this.residents = new Residents({ hub, bindings, membership, events }, settings)
+
+    const onFailure = (error: unknown): void => hooks.onError('push', error)
+    const pusher = (this.#pusher = new Pusher(dispatcher, queue, membership.process, { ...settings, onFailure }))
+    this.#ingress = queue.ingress === undefined ? undefined : new IngressReader(queue.ingress, pusher, logger)
+    const locatedFor = LOCATED_WAITS * storeWait * 1_000
+    this.#readers = new Readers(queue, { codec, logger, receiver: this.#receiver() }, (at) =>
+      hub.forgetDeparted(at - locatedFor),
+    )
+    this.#startup = new Startup({ join: () => this.#join(), connectTimeout, logger })
+
+    const residents = (this.residents = new Residents({ hub, bindings, membership, events }, settings))
     this.cluster = new Cluster({
       membership,
-      pusher: this.#pusher,
+      pusher,
       directory: new Directory(state, (node) => this.#refine(node)),
-      controls: this.#controls,
-      residents: this.residents,
+      controls,
+      residents,
       takeover: this.#takeover,
       events,
       generateUid: settings.generateUid,
@@ -171,7 +177,7 @@ export class ClusterNode {
       pushCount: this.#pusher.count,
       deliveredCount: this.#deliverer.deliveredCount,
       undeliveredCount: this.#undeliveredCount,
-      poisonedCount: this.#poisonedBefore + poisonedIn(this.#inboxes),
+      poisonedCount: this.#readers.poisonedCount,
       waitingBytes: this.#pusher.backlog.bytes,
       delayedCount: this.#pusher.backlog.delayedCount,
       refusedCount: this.#pusher.backlog.refusedCount,
@@ -183,23 +189,12 @@ export class ClusterNode {
    * `FLT_BAD_OPTION` as soon as the store says that waiting is in vain; it goes on trying all the same.
    */
   ready(): Promise<void> {
-    this.#started ??= this.#begin()
-    if (this.#isStarted || this.#closed) return this.#started
-    const { connectTimeout } = this.#settings
-    let settle!: (failure?: unknown) => void
-    const told = new Promise<void>((resolve, reject) => {
-      settle = (failure) => (failure === undefined ? resolve() : reject(failure))
-    })
-    this.#waiting.add(settle)
-    return withDeadline(told, connectTimeout, () => {
-      const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
-      return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#startFailure })
-    }).finally(() => this.#waiting.delete(settle))
+    return this.#startup.ready()
   }
 
   /** Whether it has taken its place: then nobody needs to wait for `ready`. */
   get isReady(): boolean {
-    return this.#isStarted
+    return this.#startup.isDone
   }
 
   /** A connection has closed without having taken these: they are sent after its user and its groups. */
@@ -215,7 +210,7 @@ export class ClusterNode {
 
   /** Everybody here is told to go now. */
   sayGoodbye(): void {
-    if (!this.#isStarted || this.#farewell !== undefined) return
+    if (!this.isReady || this.#farewell !== undefined) return
     this.#farewell = new Farewell(this.#queue, this.#hub.uids)
     this.#deliverer.sayFarewell(this.#farewell)
   }
@@ -224,96 +219,52 @@ export class ClusterNode {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#startup.close()
     this.#reassertion.stop()
     this.#bindings.close()
     this.#deliverer.close()
     this.#parking.close()
     await this.#membership.stop()
-    if (this.#started !== undefined) await this.#leave()
+    if (this.#startup.started !== undefined) await this.#leave()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }
 
-  #begin(): Promise<void> {
-    const started = this.#start()
-    started.then(
-      () => this.#tellWaiting(),
-      (error: unknown) => this.#tellWaiting(error),
-    )
-    return started
-  }
-
-  async #start(): Promise<void> {
-    while (!this.#closed) {
-      try {
-        await this.#membership.start()
-        this.#follow(this.#membership.node)
-        this.#isStarted = true
-        return
-      } catch (error) {
-        this.#startFailed(error)
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      }
-    }
-    throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
-  }
-
-  #startFailed(error: unknown): void {
-    const isNews = String(error) !== String(this.#startFailure)
-    this.#startFailure = error
-    if (isNews) this.#logger.warn({ error }, 'this node cannot take its place in the cluster yet')
-    if (isFlotillaError(error) && error.code === 'FLT_BAD_OPTION') this.#tellWaiting(error)
-  }
-
-  #tellWaiting(failure?: unknown): void {
-    for (const settle of this.#waiting) settle(failure)
-    this.#waiting.clear()
+  async #join(): Promise<void> {
+    await this.#membership.start()
+    this.#follow()
   }
 
   async #leave(): Promise<void> {
     try {
-      await this.#started
+      await this.#startup.started
       const { node } = this.#membership
       await this.#ingress?.close(node)
       await this.#leftovers.close()
       await this.#pusher.close()
-      const [, broadcasts] = this.#inboxes
+      const { broadcasts } = this.#readers
       if (broadcasts !== undefined) await this.#farewell?.end(broadcasts, this.#forwarder)
-      // What has come is done and acked: else it would be sent again to those who have it.
-      await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
+      // Whatever has come is done and acked; otherwise it would be sent again to those who have it.
+      await this.#readers.close()
       await this.#queue.flushAcks()
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
-      if (this.#isStarted) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
+      if (this.isReady) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
     }
-    await Promise.all(this.#inboxes.map((inbox) => inbox.close()))
+    await this.#readers.close()
   }
 
   async #checkHealth(timeout: number): Promise<void> {
-    if (this.#closed || this.#started === undefined) throw new FlotillaError('FLT_CLOSED', 'this node is not running')
-    await this.#started
+    const { started } = this.#startup
+    if (this.#closed || started === undefined) throw new FlotillaError('FLT_CLOSED', 'this node is not running')
+    await started
     const [isOpen] = await Promise.all([this.#queue.isOpen(this.#membership.node), this.#state.ping(timeout)])
     if (!isOpen) throw new FlotillaError('FLT_STORE_AWAY', 'the store has lost this node: it is about to join again')
   }
 
   // ---- what comes in
 
-  /** Reads what is for this node, and what is for everyone, from now on. */
-  #follow(node: NodeId): void {
-    const before = this.#inboxes
-    this.#poisonedBefore += poisonedIn(before)
-    // Not awaited: an entry of the old inbox may itself wait for this node to have joined again.
-    for (const inbox of before) void inbox.close()
-    const locatedFor = LOCATED_WAITS * this.#settings.storeWait * 1_000
-    const settings = { ...this.#settings, receiver: this.#receiver() }
-    this.#inboxes = [
-      new Inbox(
-        inboxOf(this.#queue, node, (at) => this.#hub.forgetDeparted(at - locatedFor)),
-        new Sequences(),
-        settings,
-      ),
-      // Two incarnations of this node may read the same broadcast.
-      new Inbox(broadcastsTo(this.#queue, node), this.#broadcastSequences, settings, this.#hub.lastBroadcast),
-    ]
+  #follow(): void {
+    this.#readers.follow(this.#membership.node, this.#hub.lastBroadcast)
   }
 
   #receiver(): Receiver {
@@ -360,7 +311,7 @@ export class ClusterNode {
   }
 
   #rejoined(from: NodeId): void {
-    this.#follow(this.#membership.node)
+    this.#follow()
     this.#reassertion.stop()
     // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
     // them there as long as they are not in the new one.
@@ -409,8 +360,4 @@ export interface NodeStats {
   readonly delayedCount: number
   /** Pushes that failed with `FLT_OVERLOADED`: there was no room in time. */
   readonly refusedCount: number
-}
-
-function poisonedIn(inboxes: readonly Inbox[]): number {
-  return inboxes.reduce((sum, inbox) => sum + inbox.poisonedCount, 0)
 }

@@ -18,7 +18,7 @@ export class Takeover {
   readonly #queue: Queue
   readonly #codec: Codec
   readonly #hub: Hub
-  readonly #dispatcher: () => Dispatcher
+  readonly #dispatcher: Dispatcher
   readonly #logger: Logger
   /** ms that one node may be the only one to clean up after another without a word: it may have died over it. */
   readonly #claimFor: number
@@ -82,7 +82,7 @@ export class Takeover {
       return to === undefined ? [push] : [push, { ...push, to }]
     })
     for (const portion of portionsOf(copies)) {
-      await Promise.all(portion.map((copy) => this.#dispatcher().resend(copy, node)))
+      await Promise.all(portion.map((copy) => this.#dispatcher.resend(copy, node)))
     }
   }
 
@@ -107,7 +107,7 @@ interface TakeoverRooms {
   readonly queue: Queue
   readonly codec: Codec
   readonly hub: Hub
-  readonly dispatcher: () => Dispatcher
+  readonly dispatcher: Dispatcher
 }
 
 /** Addressees that are looked for at a time: one entry may hold thousands of pushes to a group of thousands. */

@@ -7,7 +7,7 @@ import type { Hub } from './hub.ts'
 interface ForwarderInit {
   readonly hub: Hub
   readonly state: State
-  readonly dispatcher: () => Dispatcher
+  readonly dispatcher: Dispatcher
   /** The node that this process runs as now. */
   readonly node: () => NodeId
 }
@@ -148,7 +148,7 @@ export class Forwarder {
   }
 
   async #sendElsewhere(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
-    await this.#init.dispatcher().resendToStragglers(addressed(push, users), this.#init.node())
+    await this.#init.dispatcher.resendToStragglers(addressed(push, users), this.#init.node())
   }
 
   async #sendAfter(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
@@ -156,8 +156,8 @@ export class Forwarder {
     const { dispatcher, node } = this.#init
     // Who is not here any more must not be looked for here, whatever State says by now.
     await Promise.all([
-      gone.length > 0 && dispatcher().resend(addressed(push, gone), node()),
-      here.length > 0 && dispatcher().resend(addressed(push, here), undefined),
+      gone.length > 0 && dispatcher.resend(addressed(push, gone), node()),
+      here.length > 0 && dispatcher.resend(addressed(push, here), undefined),
     ])
   }
 

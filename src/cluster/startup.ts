@@ -1,0 +1,96 @@
+import { FlotillaError, isFlotillaError } from '../errors.ts'
+import { withDeadline } from '../lib/deadline.ts'
+import type { Logger } from '../logger.ts'
+
+const RETRY_PAUSE = 250
+
+interface StartupInit {
+  /** Takes the node's place in the cluster. */
+  readonly join: () => Promise<void>
+  /** ms that a caller of `ready` waits. */
+  readonly connectTimeout: number
+  readonly logger: Logger
+}
+
+/** Tries until the node has its place in the cluster, and tells everyone who waits for that. */
+export class Startup {
+  readonly #init: StartupInit
+  /** Whoever gives up is forgotten, because the start itself may take for ever. */
+  readonly #waiting = new Set<(failure?: unknown) => void>()
+  #started: Promise<void> | undefined
+  #isDone = false
+  #isClosed = false
+  #failure: unknown
+
+  constructor(init: StartupInit) {
+    this.#init = init
+  }
+
+  /** Whether the node has taken its place: then nobody needs to wait. */
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  /** Settles with the start, if there was one. */
+  get started(): Promise<void> | undefined {
+    return this.#started
+  }
+
+  /**
+   * Rejects with `FLT_STORE_AWAY` if the start takes longer than `connectTimeout`, and with `FLT_BAD_OPTION` as soon as the
+   * store says that waiting is in vain. The start goes on all the same.
+   */
+  ready(): Promise<void> {
+    this.#started ??= this.#begin()
+    if (this.#isDone || this.#isClosed) return this.#started
+    const { connectTimeout } = this.#init
+    let settle!: (failure?: unknown) => void
+    const told = new Promise<void>((resolve, reject) => {
+      settle = (failure) => (failure === undefined ? resolve() : reject(failure))
+    })
+    this.#waiting.add(settle)
+    return withDeadline(told, connectTimeout, () => {
+      const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
+      return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#failure })
+    }).finally(() => this.#waiting.delete(settle))
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #begin(): Promise<void> {
+    const started = this.#start()
+    started.then(
+      () => this.#tellWaiting(),
+      (error: unknown) => this.#tellWaiting(error),
+    )
+    return started
+  }
+
+  async #start(): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        await this.#init.join()
+        this.#isDone = true
+        return
+      } catch (error) {
+        this.#failed(error)
+        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      }
+    }
+    throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
+  }
+
+  #failed(error: unknown): void {
+    const isNews = String(error) !== String(this.#failure)
+    this.#failure = error
+    if (isNews) this.#init.logger.warn({ error }, 'this node cannot take its place in the cluster yet')
+    if (isFlotillaError(error) && error.code === 'FLT_BAD_OPTION') this.#tellWaiting(error)
+  }
+
+  #tellWaiting(failure?: unknown): void {
+    for (const settle of this.#waiting) settle(failure)
+    this.#waiting.clear()
+  }
+}
