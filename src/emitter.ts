@@ -11,7 +11,7 @@ import type {
   Target,
 } from './api.ts'
 import { Directory } from './cluster/directory.ts'
-import { Onlooker } from './cluster/onlooker.ts'
+import { NodeObserver } from './cluster/node-observer.ts'
 import type { Driver } from './drivers/driver.ts'
 import type { Queue } from './drivers/queue.ts'
 import type { State } from './drivers/state.ts'
@@ -62,7 +62,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
   readonly #queue: Queue
   readonly #pusher: Pusher
-  readonly #onlooker: Onlooker
+  readonly #observer: NodeObserver
   readonly #directory: Directory
 
   constructor(options: EmitterOptions) {
@@ -86,8 +86,8 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     })
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })
     this.#pusher = new Pusher(dispatcher, queue, publisher, { ...settings, onFailure })
-    this.#onlooker = new Onlooker(state, settings)
-    this.#directory = new Directory(this.#onlooker)
+    this.#observer = new NodeObserver(state, settings)
+    this.#directory = new Directory(this.#observer)
   }
 
   push(target: Target, message: Message, options?: PushOptions): Promise<Receipt> {
@@ -132,7 +132,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
 
   /** Waits for what is under way. Safe twice. */
   async close(): Promise<void> {
-    this.#onlooker.close()
+    this.#observer.close()
     await this.#pusher.close()
     await Promise.all([this.#state.close(), this.#queue.close()])
   }

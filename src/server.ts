@@ -2,11 +2,11 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { AdmissionLimits } from './admission/admission-limits.ts'
 import { ClientAddress } from './admission/client-address.ts'
 import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
 import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
-import { Turnstile } from './admission/turnstile.ts'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
 import type { ClientConnection } from './connection/client-connection.ts'
@@ -79,7 +79,7 @@ export class Server implements AsyncDisposable {
   readonly #hub = new Hub()
   readonly #events: Events
   readonly #node: ClusterNode
-  readonly #turnstile: Turnstile
+  readonly #limits: AdmissionLimits
   readonly #address: ClientAddress
   readonly #connections: Connections
   readonly #gate: Gate
@@ -102,12 +102,12 @@ export class Server implements AsyncDisposable {
     }))
     const cluster = (this.cluster = node.cluster)
     const services = { cluster, log: logger }
-    const turnstile = (this.#turnstile = new Turnstile(settings))
-    const connections = (this.#connections = new Connections(settings, flusher, node.residents, {
+    const limits = (this.#limits = new AdmissionLimits(settings))
+    const connections = (this.#connections = new Connections(settings, flusher, node.registrar, {
       services,
       onError,
       received: (connection, data) => this.#received(connection, data),
-      bucketsOf: ({ meta }) => turnstile.bucketsOf(meta.ip),
+      bucketsOf: ({ meta }) => limits.bucketsOf(meta.ip),
       leftBehind: (connection, messages) => node.leftBehind(connection, messages),
     }))
     this.local = new Local(this.#hub, (connection, code, reason) => connection.disconnect(code, reason))
@@ -115,7 +115,7 @@ export class Server implements AsyncDisposable {
     const { maxPayload, compression, handshakeTimeout: timeout } = settings
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
-      { address, maxPayload, compression: compression !== undefined, timeout, turnstile, connections },
+      { address, maxPayload, compression: compression !== undefined, timeout, limits, connections },
       { services, onError, isReady: () => node.isReady, ready: () => this.ready() },
     )
   }
@@ -141,7 +141,7 @@ export class Server implements AsyncDisposable {
       userCount,
       groupCount,
       ...this.#connections.overflowCounters,
-      turnedAwayCount: this.#turnstile.refusedCount,
+      turnedAwayCount: this.#limits.refusedCount,
       floodedCount: this.#connections.floodedCount,
       forgottenDepartureCount: this.#hub.forgottenDepartureCount,
       forgottenDeliveryCount: this.#hub.forgottenDeliveryCount,
@@ -176,7 +176,7 @@ export class Server implements AsyncDisposable {
       serves: (request) => this.#gate.serves(request),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
       networkOf: (socket) => this.#address.networkOf(socket),
-      turnedAway: () => void this.#turnstile.refusedCount++,
+      turnedAway: () => void this.#limits.refusedCount++,
     }))
     try {
       this.#url = await listenOn(http, options, this.#options.tls !== undefined)

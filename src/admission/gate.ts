@@ -12,11 +12,11 @@ import type { Module } from '../modules/module.ts'
 import { refuse } from '../modules/refuse.ts'
 import type { Match, Router } from '../modules/router.ts'
 import { Acceptor } from './acceptor.ts'
+import type { AdmissionLimits, ClientNetwork } from './admission-limits.ts'
 import type { ClientAddress } from './client-address.ts'
-import { Doorway } from './doorway.ts'
+import { HandshakePacer } from './handshake-pacer.ts'
 import { bodyOf, writeRefusal } from './refusal.ts'
 import { readTarget, type RequestTarget, targetFlawOf } from './request-target.ts'
-import type { Turnstile, Visitor } from './turnstile.ts'
 import { flawOf } from './upgrade-check.ts'
 
 /**
@@ -46,7 +46,7 @@ export interface GateSettings {
   readonly compression: boolean
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
-  readonly turnstile: Turnstile
+  readonly limits: AdmissionLimits
   /** They take over from here. */
   readonly connections: Connections
 }
@@ -56,12 +56,12 @@ export class Gate {
   readonly #router: Router<Module>
   readonly #address: ClientAddress
   readonly #timeout: number
-  readonly #turnstile: Turnstile
+  readonly #limits: AdmissionLimits
   readonly #connections: Connections
   readonly #hooks: GateHooks
   readonly #acceptor: Acceptor
-  readonly #entrance = new Doorway(PER_TURN)
-  readonly #exit = new Doorway(PER_TURN)
+  readonly #entryPacer = new HandshakePacer(PER_TURN)
+  readonly #exitPacer = new HandshakePacer(PER_TURN)
   /** Whose 101 is being written. */
   #completing: HandshakeContext | undefined
 
@@ -70,7 +70,7 @@ export class Gate {
     this.#router = router
     this.#address = settings.address
     this.#timeout = settings.timeout
-    this.#turnstile = settings.turnstile
+    this.#limits = settings.limits
     this.#connections = settings.connections
     this.#hooks = hooks
     this.#acceptor = new Acceptor({
@@ -96,15 +96,15 @@ export class Gate {
     const match = this.#router.match(target.path)
     if (match === undefined) return this.refuseUnknown(request, socket)
     const ip = ownText(this.#address.of(request))
-    const visitor = this.#turnstile.beginHandshake(ip)
-    if (visitor instanceof FlotillaError) return this.#refuse(socket, visitor)
+    const client = this.#limits.beginHandshake(ip)
+    if (client instanceof FlotillaError) return this.#refuse(socket, client)
     try {
       // It is counted while it waits, and whoever may not come in is told at once.
-      const turn = this.#entrance.pass()
+      const turn = this.#entryPacer.pass()
       if (turn !== undefined) await turn
-      return await this.#letIn(visitor, this.#applicantOf(match, target, ip, request, socket), socket, head)
+      return await this.#letIn(client, this.#applicantOf(match, target, ip, request, socket), socket, head)
     } finally {
-      this.#turnstile.endHandshake(visitor)
+      this.#limits.endHandshake(client)
     }
   }
 
@@ -114,7 +114,7 @@ export class Gate {
     return this.#refuse(socket, targetFlawOf(target) ?? unknown)
   }
 
-  async #letIn(visitor: Visitor, admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
+  async #letIn(client: ClientNetwork, admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
     const { headers } = admission.context
     if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.#refuse(socket, NOT_READY)
     const outcome = this.#handshake(admission)
@@ -124,14 +124,14 @@ export class Gate {
     const misfit = protocolFlawOf(admission)
     if (misfit !== undefined) return this.#refuseMisfit(socket, misfit)
     // Others may have been let in while this one's handshake took its time.
-    const full = this.#turnstile.enter(visitor)
+    const full = this.#limits.enter(client)
     if (full !== undefined) return this.#refuse(socket, full, headers)
     let isIn = false
     try {
       isIn = await this.#seat(admission, socket, head)
     } finally {
-      if (!isIn || socket.closed) this.#turnstile.leave(visitor)
-      else if (this.#turnstile.countsConnections) socket.once('close', () => this.#turnstile.leave(visitor))
+      if (!isIn || socket.closed) this.#limits.leave(client)
+      else if (this.#limits.countsConnections) socket.once('close', () => this.#limits.leave(client))
     }
     return isIn
   }
@@ -140,7 +140,7 @@ export class Gate {
     const connection = await this.#admit(admission, socket)
     if (connection === undefined) return false
     // Those that were stored together are told together.
-    const turn = this.#exit.pass()
+    const turn = this.#exitPacer.pass()
     if (turn !== undefined) await turn
     socket.off('error', ignore)
     return this.#complete(connection, admission, socket, head)

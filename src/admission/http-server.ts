@@ -60,7 +60,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 /**
  * Node's own timeouts never end a client that sends a byte now and then, and its `maxConnections` resets whoever comes last.
  * Here the first request head has one deadline, and idle sockets give way. From its upgrade request on, a socket is counted
- * by the turnstile instead.
+ * by the limits instead.
  */
 function boundSockets(server: HttpServer, sockets: PlainSockets, options: HttpServerOptions): void {
   const { networkOf, upgrade } = options

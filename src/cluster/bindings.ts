@@ -83,7 +83,7 @@ export class Bindings {
   forgetStamps(): void {
     for (const connection of this.#hub) {
       connection.stampUid(UNSTAMPED)
-      for (const group of connection.memberships.keys()) connection.setMembership(group, UNSTAMPED)
+      for (const group of connection.groupStamps.keys()) connection.setGroupStamp(group, UNSTAMPED)
     }
   }
 
@@ -93,7 +93,7 @@ export class Bindings {
     for (const connection of connections) {
       const uids = connection.uid === undefined ? [] : [connection.uid]
       // All of them go into one round.
-      stored = this.touch(connection, uids, connection.memberships.keys())
+      stored = this.touch(connection, uids, connection.groupStamps.keys())
       stored.catch(() => {})
     }
     await stored.catch(() => {})
@@ -246,7 +246,7 @@ function stampUser(uid: Uid, connections: readonly ClientConnection[], stamp: nu
 }
 
 function stampMember(group: Group, connection: ClientConnection, stamp: number): void {
-  if (connection.memberships.get(group) === UNSTAMPED) connection.setMembership(group, stamp)
+  if (connection.groupStamps.get(group) === UNSTAMPED) connection.setGroupStamp(group, stamp)
 }
 
 function closed(): FlotillaError {

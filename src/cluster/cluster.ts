@@ -19,7 +19,7 @@ import { checkClose, CloseCode } from '../wire/close-codes.ts'
 import type { Controls } from './controls.ts'
 import type { Directory } from './directory.ts'
 import type { Membership } from './membership.ts'
-import type { Residents } from './residents.ts'
+import type { Registrar } from './registrar.ts'
 import type { Takeover } from './takeover.ts'
 
 interface Rooms {
@@ -27,7 +27,7 @@ interface Rooms {
   readonly pusher: PusherApi
   readonly directory: Directory
   readonly controls: Controls
-  readonly residents: Residents
+  readonly registrar: Registrar
   readonly takeover: Takeover
   readonly events: Events
   readonly generateUid: () => string
@@ -93,12 +93,12 @@ export class Cluster implements ClusterApi {
 
   async register(connection: Connection, uid: string = this.#rooms.generateUid()): Promise<string> {
     const parsed = ownText(parseUid(uid))
-    await this.#rooms.residents.register(connection, parsed)
+    await this.#rooms.registrar.register(connection, parsed)
     return parsed
   }
 
   logout(connection: Connection): Promise<void> {
-    return this.#rooms.residents.logout(connection)
+    return this.#rooms.registrar.logout(connection)
   }
 
   async join(target: Target, ...groups: string[]): Promise<number> {

@@ -8,7 +8,7 @@ import { withDeadline } from '../lib/deadline.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { Bindings } from './bindings.ts'
 import type { Membership } from './membership.ts'
-import { tooManyGroups } from './residents.ts'
+import { tooManyGroups } from './registrar.ts'
 
 interface ControlsSettings {
   /** ms that an order may take. */
@@ -159,10 +159,10 @@ export class Controls {
 
   /** Those that would not be in more groups than one may be. */
   #withRoom(connections: ReadonlySet<ClientConnection>, groups: readonly Group[]): ReadonlySet<ClientConnection> {
-    const isFull = ({ memberships }: ClientConnection): boolean => {
+    const isFull = ({ groupStamps }: ClientConnection): boolean => {
       // Most are far from it, and need not be asked which of the groups they are in already.
-      if (memberships.size + groups.length <= this.#maxGroups) return false
-      return memberships.size + groups.filter((group) => !memberships.has(group)).length > this.#maxGroups
+      if (groupStamps.size + groups.length <= this.#maxGroups) return false
+      return groupStamps.size + groups.filter((group) => !groupStamps.has(group)).length > this.#maxGroups
     }
     return new Set([...connections].filter((connection) => !isFull(connection)))
   }

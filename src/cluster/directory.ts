@@ -3,7 +3,7 @@ import type { LiveNode } from '../drivers/state.ts'
 import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
 import { checkNames } from '../lib/checked-names.ts'
-import type { Sight } from './onlooker.ts'
+import type { Sight } from './node-observer.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000

@@ -5,7 +5,7 @@ import { stampedWith } from '../envelope/stamps.ts'
 import { Recent } from '../lib/recent.ts'
 import type { Logger } from '../logger.ts'
 import { Handover } from '../outbound/handover.ts'
-import type { Sequences } from './sequences.ts'
+import type { SeenBatches } from './seen-batches.ts'
 
 const RETRY_PAUSE = 100
 /** ms, and a number: how long an entry that was taken may still stand in the store, because its ack was lost. */
@@ -64,7 +64,7 @@ export class Inbox {
   readonly #codec: Codec
   readonly #receiver: Receiver
   readonly #logger: Logger
-  readonly #sequences: Sequences
+  readonly #seenBatches: SeenBatches
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
@@ -76,10 +76,10 @@ export class Inbox {
   #closed = false
 
   /** @param from the order of the entry that it begins behind */
-  constructor(source: Source, sequences: Sequences, { codec, receiver, logger }: InboxSettings, from = 0) {
+  constructor(source: Source, seenBatches: SeenBatches, { codec, receiver, logger }: InboxSettings, from = 0) {
     this.#lastOrder = from
     this.#source = source
-    this.#sequences = sequences
+    this.#seenBatches = seenBatches
     this.#codec = codec
     this.#receiver = receiver
     this.#logger = logger
@@ -176,7 +176,7 @@ export class Inbox {
     if (isEmpty(entry)) return this.#taken.has(entry.position) ? 'known' : []
     try {
       const { publisher, seq, envelopes } = this.#codec.decode(entry.bytes)
-      if (this.#sequences.isNew(publisher, seq)) return stampedWith(entry.stamp, envelopes)
+      if (this.#seenBatches.isNew(publisher, seq)) return stampedWith(entry.stamp, envelopes)
       return this.#taken.has(entry.position) ? 'known' : []
     } catch (error) {
       return this.#taken.has(entry.position) ? 'known' : this.#setAside(entry, error)

@@ -6,7 +6,7 @@ import { Forwarder } from '../delivery/forwarder.ts'
 import { Holds } from '../delivery/holds.ts'
 import type { Hub } from '../delivery/hub.ts'
 import { Leftovers } from '../delivery/leftovers.ts'
-import { Parking } from '../delivery/parking.ts'
+import { ParkedPushes } from '../delivery/parked-pushes.ts'
 import type { Driver, DriverSettings } from '../drivers/driver.ts'
 import type { Queue } from '../drivers/queue.ts'
 import type { LiveNode, State } from '../drivers/state.ts'
@@ -28,11 +28,11 @@ import { Controls } from './controls.ts'
 import { Directory } from './directory.ts'
 import type { Receiver } from './inbox.ts'
 import { IngressReader } from './ingress-reader.ts'
-import { LocalShare } from './local-share.ts'
+import { LocalDelivery } from './local-delivery.ts'
 import { Membership } from './membership.ts'
 import { Readers } from './readers.ts'
-import { Reassertion } from './reassertion.ts'
-import { Residents } from './residents.ts'
+import { Rebinder } from './rebinder.ts'
+import { Registrar } from './registrar.ts'
 import { Startup } from './startup.ts'
 import { Takeover } from './takeover.ts'
 
@@ -62,7 +62,7 @@ export interface NodeHooks {
 /** One node of the cluster: everything between its connections and the store. */
 export class ClusterNode {
   readonly cluster: Cluster
-  readonly residents: Residents
+  readonly registrar: Registrar
   readonly #settings: NodeSettings
   readonly #hooks: NodeHooks
   readonly #hub: Hub
@@ -71,10 +71,10 @@ export class ClusterNode {
   readonly #queue: Queue
   readonly #membership: Membership
   readonly #bindings: Bindings
-  readonly #reassertion: Reassertion
+  readonly #rebinder: Rebinder
   readonly #pusher: Pusher
   readonly #deliverer: Deliverer
-  readonly #parking: Parking
+  readonly #parking: ParkedPushes
   readonly #leftovers: Leftovers
   readonly #controls: Controls
   readonly #takeover: Takeover
@@ -122,7 +122,7 @@ export class ClusterNode {
     const holds = new Holds()
     const forwarder = (this.#forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node }))
     const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
-    const parking: Parking = (this.#parking = new Parking({
+    const parking: ParkedPushes = (this.#parking = new ParkedPushes({
       state,
       codec,
       logger,
@@ -135,7 +135,7 @@ export class ClusterNode {
     }))
     const onParked = (uid: Uid): void => void parking.collect(uid)
     const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
-    this.#reassertion = new Reassertion(hub, bindings)
+    this.#rebinder = new Rebinder(hub, bindings)
     state.onLoss?.(() => this.#recover())
     this.#leftovers = new Leftovers({
       sendOn: (push, users) => deliverer.sendOn(push, users),
@@ -147,7 +147,7 @@ export class ClusterNode {
       hooks.closeConnection,
       settings,
     ))
-    const local = new LocalShare({ membership, deliverer, controls, whenTaken })
+    const local = new LocalDelivery({ membership, deliverer, controls, whenTaken })
     this.#takeover = new Takeover({ state, queue, codec, hub, dispatcher }, settings)
 
     const onFailure = (error: unknown): void => hooks.onError('push', error)
@@ -159,13 +159,13 @@ export class ClusterNode {
     )
     this.#startup = new Startup({ join: () => this.#join(), connectTimeout, logger })
 
-    const residents = (this.residents = new Residents({ hub, bindings, membership, events }, settings))
+    const registrar = (this.registrar = new Registrar({ hub, bindings, membership, events }, settings))
     this.cluster = new Cluster({
       membership,
       pusher,
       directory: new Directory(state, (node) => this.#refine(node)),
       controls,
-      residents,
+      registrar,
       takeover: this.#takeover,
       events,
       generateUid: settings.generateUid,
@@ -220,7 +220,7 @@ export class ClusterNode {
     if (this.#closed) return
     this.#closed = true
     this.#startup.close()
-    this.#reassertion.stop()
+    this.#rebinder.stop()
     this.#bindings.close()
     this.#deliverer.close()
     this.#parking.close()
@@ -303,7 +303,7 @@ export class ClusterNode {
         if (this.#closed) return
         this.#hub.forgetOld()
         this.#leadIngress()
-        void this.#reassertion.some()
+        void this.#rebinder.some()
       },
       connectionCount: () => this.#hub.size,
       url: () => this.#hooks.url(),
@@ -312,7 +312,7 @@ export class ClusterNode {
 
   #rejoined(from: NodeId): void {
     this.#follow()
-    this.#reassertion.stop()
+    this.#rebinder.stop()
     // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
     // them there as long as they are not in the new one.
     void this.#bindings.repeat(this.#hub).then(() => this.#takeOver(from, 'evicted'))
@@ -325,7 +325,7 @@ export class ClusterNode {
       'the store has changed its server: everybody here is bound again',
     )
     this.#membership.hasten()
-    void this.#reassertion.all()
+    void this.#rebinder.all()
   }
 
   #takeOver(node: NodeId, reason: ShutdownReason): void {

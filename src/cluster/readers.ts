@@ -1,7 +1,7 @@
 import type { Queue } from '../drivers/queue.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { broadcastsTo, Inbox, inboxOf, type InboxSettings } from './inbox.ts'
-import { Sequences } from './sequences.ts'
+import { SeenBatches } from './seen-batches.ts'
 
 /** What a node reads: its own inbox, and what is for everyone, under its id of this moment. */
 export class Readers {
@@ -9,7 +9,7 @@ export class Readers {
   readonly #settings: InboxSettings
   readonly #reachedTime: (at: number) => void
   /** Two incarnations of one process may read the same broadcast. */
-  readonly #broadcastSequences = new Sequences()
+  readonly #seenBroadcasts = new SeenBatches()
   #own: Inbox | undefined
   #broadcasts: Inbox | undefined
   #poisonedBefore = 0
@@ -36,9 +36,9 @@ export class Readers {
     this.#poisonedBefore += this.#poisonedNow
     // Not awaited: an entry of the old inbox may itself wait until this node has joined again.
     void this.close()
-    this.#own = new Inbox(inboxOf(this.#queue, node, this.#reachedTime), new Sequences(), this.#settings)
+    this.#own = new Inbox(inboxOf(this.#queue, node, this.#reachedTime), new SeenBatches(), this.#settings)
     const source = broadcastsTo(this.#queue, node)
-    this.#broadcasts = new Inbox(source, this.#broadcastSequences, this.#settings, lastBroadcast)
+    this.#broadcasts = new Inbox(source, this.#seenBroadcasts, this.#settings, lastBroadcast)
   }
 
   async close(): Promise<void> {

@@ -216,12 +216,12 @@ export class ClientConnection<P extends string = string> implements Connection<P
   }
 
   /** Groups with the stamp of this connection's joining. */
-  get memberships(): ReadonlyMap<Group, number> {
+  get groupStamps(): ReadonlyMap<Group, number> {
     return this.#groups ?? NO_GROUPS
   }
 
   /** Only the hub calls it, which keeps its index in step. */
-  setMembership(group: Group, stamp: number | undefined): void {
+  setGroupStamp(group: Group, stamp: number | undefined): void {
     if (stamp !== undefined) {
       this.#groups ??= new Map()
       this.#groups.set(group, stamp)

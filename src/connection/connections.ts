@@ -12,9 +12,9 @@ import type { Flusher } from '../outbound/flusher.ts'
 import type { Admission } from './admission.ts'
 import { ClientConnection, type ConnectionHooks } from './client-connection.ts'
 import { Conversation, type ConversationHooks } from './conversation.ts'
-import { Expiry } from './expiry.ts'
 import { LargeMessages } from './large-messages.ts'
-import { Pulse } from './pulse.ts'
+import { PingTimer } from './ping-timer.ts'
+import { TokenExpiry } from './token-expiry.ts'
 import type { WebSocketTransport } from './transports/web-socket.ts'
 
 /** ms that the close hooks of clients that were cut off may take. */
@@ -53,8 +53,8 @@ export class Connections {
   readonly #flusher: Flusher
   readonly #registrar: Registrar
   readonly #overflow: OverflowRules
-  readonly #expiry = new Expiry()
-  readonly #pulse: Pulse
+  readonly #tokenExpiry = new TokenExpiry()
+  readonly #pingTimer: PingTimer
   readonly #conversations = new Map<ClientConnection, Conversation>()
   readonly #connectionHooks: ConnectionHooks
   readonly #conversationHooks: ConversationHooks
@@ -66,7 +66,7 @@ export class Connections {
     this.#flusher = flusher
     this.#registrar = registrar
     this.#overflow = { ...settings, counters: this.overflowCounters }
-    this.#pulse = new Pulse(this.#conversations, settings.pingInterval)
+    this.#pingTimer = new PingTimer(this.#conversations, settings.pingInterval)
     this.#connectionHooks = {
       // Nobody reaches a connection any more once it begins to close, however long its client takes to notice.
       closing: (connection) => registrar.moveOut(connection),
@@ -117,7 +117,7 @@ export class Connections {
   ): void {
     const conversation = new Conversation(connection, module, transport, this.#conversationHooks)
     this.#conversations.set(connection, conversation)
-    if (context.expiresAt !== undefined) this.#expiry.add(connection, context.expiresAt)
+    if (context.expiresAt !== undefined) this.#tokenExpiry.add(connection, context.expiresAt)
     transport.start(raw, this.#settings.compression?.threshold, conversation)
     connection.opened(transport)
     void conversation.open()
@@ -132,8 +132,8 @@ export class Connections {
   /** From now on nobody is let in. */
   beginClosing(): void {
     this.#isClosing = true
-    this.#pulse.close()
-    this.#expiry.close()
+    this.#pingTimer.close()
+    this.#tokenExpiry.close()
   }
 
   /** Resolves once every client has closed, or was cut off after `timeout` ms. Handlers that never end are not waited for. */
@@ -154,7 +154,7 @@ export class Connections {
 
   #left(connection: ClientConnection): void {
     this.#conversations.delete(connection)
-    this.#expiry.remove(connection)
+    this.#tokenExpiry.remove(connection)
     this.#registrar.moveOut(connection)
   }
 }

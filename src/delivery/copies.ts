@@ -1,14 +1,14 @@
 import type { Address } from '../envelope/envelope.ts'
 import type { PushId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
-import type { Names } from '../lib/names.ts'
+import type { NameSet } from '../lib/name-set.ts'
 
 /** What was delivered of a push: to everyone who was bound to its names then, or to the connections of these ids. */
 export interface Copy {
   readonly id: PushId
   readonly type: Address['type']
-  readonly names: Names
-  readonly except: { readonly uids: Names; readonly connections: Names } | undefined
+  readonly names: NameSet
+  readonly except: { readonly uids: NameSet; readonly connections: NameSet } | undefined
   /** Grows from copy to copy. */
   readonly delivery: number
   /** Whether more connections may be added to its names. */

@@ -2,9 +2,9 @@ import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Address, PushEnvelope } from '../envelope/envelope.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import type { Except } from '../envelope/target.ts'
-import { Names } from '../lib/names.ts'
+import { NameSet } from '../lib/name-set.ts'
+import { type Kind, BindingHistory } from './binding-history.ts'
 import { Copies, type Copy } from './copies.ts'
-import { type Kind, Stays } from './stays.ts'
 
 /** ms: so long a connection that has had a push does not get it again. */
 const REMEMBER = 60_000
@@ -18,7 +18,7 @@ const MAX_REMEMBERED = 500_000
 export class Deliveries {
   readonly #named: Copies
   readonly #others: Copies
-  readonly #stays = new Stays()
+  readonly #history = new BindingHistory()
   readonly #limit: number
   /** The number of the last delivery that is, or was, remembered. */
   #last = 0
@@ -32,7 +32,7 @@ export class Deliveries {
 
   /** How much is remembered: what that takes is proportional to it. */
   get size(): number {
-    return this.#named.size + this.#others.size + this.#stays.size
+    return this.#named.size + this.#others.size + this.#history.size
   }
 
   /** How many deliveries were forgotten early. */
@@ -59,7 +59,7 @@ export class Deliveries {
   /** Everyone in a push's target has it now. */
   addAll(push: PushEnvelope): void {
     const { to, except } = push
-    this.#add(push, { type: to.type, names: new Names(namesIn(to)), except: exceptedBy(except), isOpen: false })
+    this.#add(push, { type: to.type, names: new NameSet(namesIn(to)), except: exceptedBy(except), isOpen: false })
   }
 
   /** These connections have a push now. */
@@ -69,7 +69,7 @@ export class Deliveries {
     for (let copy = copies.newestOf(push.id); copy !== undefined; copy = copies.olderThan(copy)) {
       if (copy.isOpen) return copies.extend(copy, connections, nowInMs())
     }
-    this.#add(push, { type: 'connections', names: new Names(connections), except: undefined, isOpen: true })
+    this.#add(push, { type: 'connections', names: new NameSet(connections), except: undefined, isOpen: true })
   }
 
   // ---- who is bound to what
@@ -79,18 +79,18 @@ export class Deliveries {
   }
 
   bound(connection: ClientConnection, kind: Kind, name: string): void {
-    if (this.#mayBeAsked()) this.#stays.begin(connection, kind, name, this.#last)
+    if (this.#mayBeAsked()) this.#history.begin(connection, kind, name, this.#last)
   }
 
   unbound(connection: ClientConnection, kind: Kind, name: string): void {
-    if (this.#mayBeAsked()) this.#stays.end(connection, kind, name, this.#last)
+    if (this.#mayBeAsked()) this.#history.end(connection, kind, name, this.#last)
   }
 
   forgetOld(): void {
     const now = nowInMs()
     this.#named.forgetOld(now)
     this.#others.forgetOld(now)
-    this.#stays.forgetUpTo(Math.min(this.#named.oldest, this.#others.oldest) - 1)
+    this.#history.forgetUpTo(Math.min(this.#named.oldest, this.#others.oldest) - 1)
   }
 
   #copiesOf({ named }: PushEnvelope): Copies {
@@ -108,12 +108,12 @@ export class Deliveries {
     if (isOpen) return names.has(connection.id)
     if (connection.addedAfter >= delivery) return false
     if (except?.connections.has(connection.id) === true) return false
-    if (except !== undefined && this.#stays.wasBound(connection, 'uid', except.uids, delivery)) return false
+    if (except !== undefined && this.#history.wasBound(connection, 'uid', except.uids, delivery)) return false
     switch (type) {
       case 'users':
-        return this.#stays.wasBound(connection, 'uid', names, delivery)
+        return this.#history.wasBound(connection, 'uid', names, delivery)
       case 'groups':
-        return this.#stays.wasBound(connection, 'group', names, delivery)
+        return this.#history.wasBound(connection, 'group', names, delivery)
       case 'connections':
         return names.has(connection.id)
       case 'all':
@@ -128,17 +128,17 @@ export class Deliveries {
     if (this.size === 0) return false
     this.forgetOld()
     if (this.#named.size + this.#others.size === 0) return false
-    if (this.#stays.size >= this.#limit) this.#makeRoom()
+    if (this.#history.size >= this.#limit) this.#makeRoom()
     return true
   }
 
   /** A binding that is forgotten would count as one that always was, so what was delivered before goes, too. */
   #makeRoom(): void {
-    const { oldest } = this.#stays
+    const { oldest } = this.#history
     const now = nowInMs()
     this.#named.forgetUpTo(oldest, now)
     this.#others.forgetUpTo(oldest, now)
-    this.#stays.forgetUpTo(oldest)
+    this.#history.forgetUpTo(oldest)
   }
 }
 
@@ -148,7 +148,7 @@ function nowInMs(): number {
 }
 
 function exceptedBy(except: Except | undefined): Copy['except'] {
-  return except && { uids: new Names(except.uids), connections: new Names(except.connections) }
+  return except && { uids: new NameSet(except.uids), connections: new NameSet(except.connections) }
 }
 
 function namesIn(to: Address): readonly string[] {

@@ -6,7 +6,7 @@ import type { Except } from '../envelope/target.ts'
 import type { Handover } from '../outbound/handover.ts'
 import { OutboundMessage } from '../outbound/outbound-message.ts'
 import { Deliveries } from './deliveries.ts'
-import { Departed } from './departed.ts'
+import { Departures } from './departures.ts'
 
 /** What became of a push here: how many connections got it, and whom it must be sent after. */
 export interface Delivery {
@@ -23,8 +23,8 @@ export class Hub implements Iterable<ClientConnection> {
   readonly #byUid = new Map<Uid, Set<ClientConnection>>()
   readonly #byGroup = new Map<Group, Set<ClientConnection>>()
   readonly #deliveries: Deliveries
-  readonly #departedUsers = new Departed<Uid>()
-  readonly #departed = new Departed()
+  readonly #departedUsers = new Departures<Uid>()
+  readonly #departed = new Departures()
   /** The order of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
@@ -78,7 +78,7 @@ export class Hub implements Iterable<ClientConnection> {
   remove(connection: ClientConnection): void {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
-    for (const group of connection.memberships.keys()) {
+    for (const group of connection.groupStamps.keys()) {
       this.#departed.add(group, connection)
       unlist(this.#byGroup, group, connection)
     }
@@ -99,15 +99,15 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   join(connection: ClientConnection, group: Group): void {
-    if (connection.memberships.has(group)) return
-    connection.setMembership(group, UNSTAMPED)
+    if (connection.groupStamps.has(group)) return
+    connection.setGroupStamp(group, UNSTAMPED)
     list(this.#byGroup, group, connection)
     this.#deliveries.bound(connection, 'group', group)
   }
 
   leave(connection: ClientConnection, group: Group): void {
-    if (!connection.memberships.has(group)) return
-    connection.setMembership(group, undefined)
+    if (!connection.groupStamps.has(group)) return
+    connection.setGroupStamp(group, undefined)
     unlist(this.#byGroup, group, connection)
     this.#deliveries.unbound(connection, 'group', group)
   }
@@ -155,7 +155,7 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   #isIn(uid: Uid, group: Group): boolean {
-    for (const connection of this.ofUser(uid)) if (connection.memberships.has(group)) return true
+    for (const connection of this.ofUser(uid)) if (connection.groupStamps.has(group)) return true
     return false
   }
 
@@ -355,7 +355,7 @@ export class Hub implements Iterable<ClientConnection> {
       case 'groups':
         for (const { group, stamp } of to.groups) {
           for (const connection of this.ofGroup(group)) {
-            if ((connection.memberships.get(group) ?? UNSTAMPED) <= stamp) found.add(connection)
+            if ((connection.groupStamps.get(group) ?? UNSTAMPED) <= stamp) found.add(connection)
           }
         }
         return found
@@ -397,7 +397,7 @@ const byUser = (hub: Hub): RefIndex<UserRef> => ({
 
 const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
   find: ({ group }) => hub.ofGroup(group),
-  stampOf: (connection, { group }) => connection.memberships.get(group),
+  stampOf: (connection, { group }) => connection.groupStamps.get(group),
   isFresh: ({ uid, uidStamp }, { stamp }) => uid !== undefined && uidStamp > acrossPartitions(stamp),
   overlaps: true,
 })

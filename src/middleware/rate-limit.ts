@@ -1,8 +1,8 @@
 import type { Connection } from '../api.ts'
 import { FlotillaError } from '../errors.ts'
 import { networkOf } from '../lib/addresses.ts'
-import { Buckets } from '../lib/buckets.ts'
 import { checkNames } from '../lib/checked-names.ts'
+import { KeyedBuckets } from '../lib/keyed-buckets.ts'
 import { shown } from '../lib/shown.ts'
 import { BURST } from '../lib/token-bucket.ts'
 import type { Middleware } from '../modules/compose.ts'
@@ -33,7 +33,7 @@ export function rateLimit(options: RateLimitOptions): Middleware<MessageContext>
     throw badOption(`perSecond is ${shown(perSecond)}: give a number above 0`)
   const { burst = Math.max(1, perSecond * BURST) } = options
   if (!(Number.isFinite(burst) && burst >= 1)) throw badOption(`burst is ${shown(burst)}: give a number from 1`)
-  const [users, strangers] = [new Buckets(perSecond, burst), new Buckets(perSecond, burst)]
+  const [users, strangers] = [new KeyedBuckets(perSecond, burst), new KeyedBuckets(perSecond, burst)]
   return ({ connection, uid, id }, next) => {
     const now = performance.now()
     const isWithin = uid === undefined ? strangers.take(originOf(connection), now) : users.take(uid, now)

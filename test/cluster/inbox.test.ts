@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Inbox } from '../../src/cluster/inbox.ts'
-import { Sequences } from '../../src/cluster/sequences.ts'
+import { SeenBatches } from '../../src/cluster/seen-batches.ts'
 import type { Entry } from '../../src/drivers/queue.ts'
 import { binaryCodec } from '../../src/envelope/binary-codec.ts'
 import type { PushEnvelope } from '../../src/envelope/envelope.ts'
@@ -64,7 +64,7 @@ class Stage {
       answered: () => {},
       onError: () => {},
     }
-    this.#inbox = new Inbox(source, new Sequences(), { codec: binaryCodec, receiver, logger: silent })
+    this.#inbox = new Inbox(source, new SeenBatches(), { codec: binaryCodec, receiver, logger: silent })
   }
 
   read(...entries: readonly Entry[]): Promise<void> {

@@ -113,7 +113,7 @@ test('who had the first copy by one group does not get a re-sent one by another 
     ['g2', 30],
   ] as const) {
     hub.join(member, group as Group)
-    member.setMembership(group as Group, stamp)
+    member.setGroupStamp(group as Group, stamp)
   }
   const groups = ['g1', 'g2'].map((group) => ({ group: group as Group, stamp: 20 }))
   const push = { ...pushTo('', 0), to: { type: 'groups' as const, groups } }
@@ -128,7 +128,7 @@ const toGroup = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp
 function memberSince(hub: Hub, uid: string, uidStamp: number): ClientConnection {
   const member = bound(hub, uid, uidStamp)
   hub.join(member, 'g' as Group)
-  member.setMembership('g' as Group, lookedUp - 10)
+  member.setGroupStamp('g' as Group, lookedUp - 10)
   return member
 }
 

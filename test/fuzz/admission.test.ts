@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { connect as dial, Socket } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
+import { AdmissionLimits, type ClientNetwork } from '../../src/admission/admission-limits.ts'
 import { PlainSockets } from '../../src/admission/plain-sockets.ts'
-import { Turnstile, type Visitor } from '../../src/admission/turnstile.ts'
 import { defineModule, FlotillaError } from '../../src/index.ts'
 import { startTestServer, type TestClient, type TestServer } from '../../src/testing.ts'
 import { upgrade } from '../attacks/wire.ts'
@@ -14,10 +14,10 @@ import { until } from '../support/until.ts'
 const NETWORKS = ['1.1.1.1', '2.2.2.2', '3.3.3.3', '2001:db8::1', '2001:db8::2', '']
 const anyIp = fc.constantFrom(...NETWORKS)
 
-/** One client at the turnstile. */
+/** One client at the limits. */
 interface Client {
   readonly ip: string
-  readonly visitor: Visitor
+  readonly visitor: ClientNetwork
   isIn: boolean
 }
 
@@ -29,61 +29,61 @@ const anyLimits = fc.record({
   maxMessagesPerSecondPerIp: fc.constantFrom(0, 1_000),
 })
 
-test('whatever clients do at the turnstile, no limit is exceeded, and once all are gone there is all the room again', () => {
+test('whatever clients do at the limits, no limit is exceeded, and once all are gone there is all the room again', () => {
   const anyStep = fc.tuple(fc.constantFrom('begin', 'enter', 'end', 'leave'), fc.nat(), anyIp)
-  const property = fc.property(anyLimits, fc.array(anyStep, { maxLength: 60 }), (limits, steps) => {
-    const turnstile = new Turnstile(limits)
+  const property = fc.property(anyLimits, fc.array(anyStep, { maxLength: 60 }), (settings, steps) => {
+    const limits = new AdmissionLimits(settings)
     const shaking: Client[] = []
-    const seated: Visitor[] = []
+    const seated: ClientNetwork[] = []
     for (const [what, at, ip] of steps) {
       if (what === 'begin') {
-        const visitor = turnstile.beginHandshake(ip)
+        const visitor = limits.beginHandshake(ip)
         if (!(visitor instanceof FlotillaError)) shaking.push({ ip, visitor, isIn: false })
       } else if (what === 'leave') {
         const [visitor] = seated.splice(at % (seated.length || 1), 1)
-        if (visitor !== undefined) turnstile.leave(visitor)
+        if (visitor !== undefined) limits.leave(visitor)
       } else {
         const client = shaking[at % (shaking.length || 1)]
         if (client === undefined) continue
         if (what === 'enter' && !client.isIn) {
-          client.isIn = turnstile.enter(client.visitor) === undefined
+          client.isIn = limits.enter(client.visitor) === undefined
           if (client.isIn) seated.push(client.visitor)
         }
         if (what === 'end') {
-          turnstile.endHandshake(client.visitor)
+          limits.endHandshake(client.visitor)
           shaking.splice(shaking.indexOf(client), 1)
         }
       }
-      assert.ok(shaking.length <= limits.maxHandshakes)
-      if (limits.maxConnections > 0) assert.ok(seated.length <= limits.maxConnections)
-      if (limits.maxConnectionsPerIp > 0) {
+      assert.ok(shaking.length <= settings.maxHandshakes)
+      if (settings.maxConnections > 0) assert.ok(seated.length <= settings.maxConnections)
+      if (settings.maxConnectionsPerIp > 0) {
         for (const network of new Set(seated.map((visitor) => visitor.network).filter((name) => name !== '')))
-          assert.ok(seated.filter((visitor) => visitor.network === network).length <= limits.maxConnectionsPerIp)
+          assert.ok(seated.filter((visitor) => visitor.network === network).length <= settings.maxConnectionsPerIp)
       }
     }
-    for (const { visitor } of shaking) turnstile.endHandshake(visitor)
-    for (const visitor of seated) turnstile.leave(visitor)
-    assertIsEmpty(turnstile, limits)
+    for (const { visitor } of shaking) limits.endHandshake(visitor)
+    for (const visitor of seated) limits.leave(visitor)
+    assertIsEmpty(limits, settings)
   })
   fc.assert(property, runs(2_000))
 })
 
 /** It has room for exactly as many as one that is new. */
-function assertIsEmpty(turnstile: Turnstile, limits: ConstructorParameters<typeof Turnstile>[0]): void {
-  const seated: Visitor[] = []
-  const room = limits.maxConnections || 10
+function assertIsEmpty(limits: AdmissionLimits, settings: ConstructorParameters<typeof AdmissionLimits>[0]): void {
+  const seated: ClientNetwork[] = []
+  const room = settings.maxConnections || 10
   for (let n = 0; n < room; n++) {
-    const visitor = turnstile.beginHandshake(`9.9.9.${n}`)
+    const visitor = limits.beginHandshake(`9.9.9.${n}`)
     assert.ok(!(visitor instanceof FlotillaError))
-    assert.equal(turnstile.enter(visitor), undefined)
-    turnstile.endHandshake(visitor)
+    assert.equal(limits.enter(visitor), undefined)
+    limits.endHandshake(visitor)
     seated.push(visitor)
   }
-  if (limits.maxConnections > 0) assert.ok(turnstile.beginHandshake('') instanceof FlotillaError)
-  for (const visitor of seated) turnstile.leave(visitor)
-  const shaking = Array.from({ length: limits.maxHandshakes }, () => turnstile.beginHandshake(''))
+  if (settings.maxConnections > 0) assert.ok(limits.beginHandshake('') instanceof FlotillaError)
+  for (const visitor of seated) limits.leave(visitor)
+  const shaking = Array.from({ length: settings.maxHandshakes }, () => limits.beginHandshake(''))
   assert.ok(shaking.every((visitor) => !(visitor instanceof FlotillaError)))
-  assert.ok(turnstile.beginHandshake('') instanceof FlotillaError)
+  assert.ok(limits.beginHandshake('') instanceof FlotillaError)
 }
 
 interface Plain {

@@ -98,7 +98,7 @@ class World {
         return this.#hub.leave(connection, GROUPS[step.group % 3]!)
       case 'stamp':
         connection.stampUid(++this.#time)
-        for (const group of connection.memberships.keys()) connection.setMembership(group, ++this.#time)
+        for (const group of connection.groupStamps.keys()) connection.setGroupStamp(group, ++this.#time)
         return
       default:
         throw step satisfies never
@@ -162,15 +162,15 @@ class World {
 }
 
 /** By which stamps a connection is in a target; nothing where it is not, none where that has none. */
-function stampsOf(to: Address, { id, uid, uidStamp, memberships }: ClientConnection): [number, number][] | undefined {
+function stampsOf(to: Address, { id, uid, uidStamp, groupStamps }: ClientConnection): [number, number][] | undefined {
   switch (to.type) {
     case 'users': {
       const found = to.users.filter((user) => user.uid === uid)
       return found.length === 0 ? undefined : found.map(({ stamp }) => [uidStamp, stamp])
     }
     case 'groups': {
-      const found = to.groups.filter(({ group }) => memberships.has(group))
-      return found.length === 0 ? undefined : found.map(({ group, stamp }) => [memberships.get(group)!, stamp])
+      const found = to.groups.filter(({ group }) => groupStamps.has(group))
+      return found.length === 0 ? undefined : found.map(({ group, stamp }) => [groupStamps.get(group)!, stamp])
     }
     case 'connections':
       return to.connections.includes(id) ? [] : undefined

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Buckets } from '../../src/lib/buckets.ts'
+import { KeyedBuckets } from '../../src/lib/keyed-buckets.ts'
 
 test('buckets that are full are forgotten, and there are never more than so many', () => {
-  const buckets = new Buckets(1, 2, 1_000)
+  const buckets = new KeyedBuckets(1, 2, 1_000)
   for (let n = 0; n < 5_000; n++) assert.equal(buckets.take(`k${n}`, 0), true)
   assert.equal(buckets.size, 1_000)
   for (let n = 0; n < 2_000; n++) buckets.take('one', 1_000 + n)

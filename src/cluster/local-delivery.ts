@@ -4,7 +4,7 @@ import { Handover } from '../outbound/handover.ts'
 import type { Controls } from './controls.ts'
 import type { Membership } from './membership.ts'
 
-interface LocalShareInit {
+interface LocalDeliveryInit {
   readonly membership: Membership
   readonly deliverer: Deliverer
   readonly controls: Controls
@@ -17,12 +17,12 @@ interface LocalShareInit {
  * be acked, usually at the end of what runs now. A node that is not sure whether it still has its place asks first; what is
  * pushed meanwhile waits behind, in order.
  */
-export class LocalShare {
-  readonly #init: LocalShareInit
+export class LocalDelivery {
+  readonly #init: LocalDeliveryInit
   /** The last that waits. */
   #last: Promise<unknown> | undefined
 
-  constructor(init: LocalShareInit) {
+  constructor(init: LocalDeliveryInit) {
     this.#init = init
   }
 

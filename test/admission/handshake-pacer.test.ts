@@ -4,7 +4,7 @@ import { createServer as createHttp } from 'node:http'
 import { type AddressInfo, connect as dial, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { Doorway } from '../../src/admission/doorway.ts'
+import { HandshakePacer } from '../../src/admission/handshake-pacer.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import { createServer, defineModule } from '../../src/index.ts'
 import { startFlotilla } from '../standalone/flotilla.ts'
@@ -18,7 +18,7 @@ const CROWD = 320
 const MANY = 1_500
 
 test('so many pass in one turn, in the order in which they came', async () => {
-  const doorway = new Doorway(3)
+  const doorway = new HandshakePacer(3)
   const passed: number[] = []
   const come = async (number: number): Promise<void> => {
     const turn = doorway.pass()

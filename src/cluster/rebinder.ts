@@ -10,7 +10,7 @@ const PAUSE = 10
 const BEATS_FOR_ALL = 64
 
 /** Writes again what State was told before: all of it where the store may have forgotten some, else a little at a time. */
-export class Reassertion {
+export class Rebinder {
   readonly #hub: Hub
   readonly #bindings: Bindings
   #next: Iterator<ClientConnection>

@@ -4,7 +4,7 @@ import { TokenBucket } from './token-bucket.ts'
 const MAX_KEYS = 100_000
 
 /** A bucket for each user, network or whatever else is counted. One that is full is as good as none, and is forgotten. */
-export class Buckets {
+export class KeyedBuckets {
   readonly #perSecond: number
   readonly #burst: number
   readonly #maxKeys: number

@@ -2,7 +2,7 @@
 const MAX_PUBLISHERS = 10_000
 
 /** Which batches of each publisher were read: one that was appended twice, because a reply was lost, is read once. */
-export class Sequences {
+export class SeenBatches {
   readonly #last = new Map<string, number>()
 
   /** True the first time a batch is seen. */

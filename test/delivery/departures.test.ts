@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ClientConnection } from '../../src/connection/client-connection.ts'
-import { Departed } from '../../src/delivery/departed.ts'
+import { Departures } from '../../src/delivery/departures.ts'
 import type { ConnectionId, Group, Uid } from '../../src/envelope/ids.ts'
 import { stepsIn } from '../support/steps.ts'
 
@@ -15,14 +15,14 @@ function member(number: number): ClientConnection {
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
 /** As many have left a group, and each is stamped, in the order of the stamps or against it. */
-function departedOf(count: number, limit?: number): Departed {
-  const departed = new Departed(limit)
+function departedOf(count: number, limit?: number): Departures {
+  const departed = new Departures(limit)
   for (const number of numbers(count)) departed.add(GROUP, member(number))
   for (const number of numbers(count)) departed.stamp(GROUP, member(number).id, 100 + number)
   return departed
 }
 
-function uidsSince(departed: Departed, stamp: number, group = GROUP): string[] {
+function uidsSince(departed: Departures, stamp: number, group = GROUP): string[] {
   return departed
     .since({ group, stamp })
     .map(({ uid }) => uid)
@@ -47,7 +47,7 @@ test('whoever the store has not stamped yet left after every lookup', () => {
 })
 
 test('the order in which departures are stamped need not be that in which they happened', () => {
-  const departed = new Departed()
+  const departed = new Departures()
   for (const number of [1, 2, 3]) departed.add(GROUP, member(number))
   for (const [number, stamp] of [
     [3, 10],
@@ -73,7 +73,7 @@ test('a departure is forgotten once no push comes any more that was located befo
 })
 
 test('what the bound forgets early is the oldest, and is counted', () => {
-  const departed = new Departed(3)
+  const departed = new Departures(3)
   for (const number of numbers(3)) departed.add(GROUP, member(number))
   departed.stamp(GROUP, member(1).id, 5)
   for (const number of [3, 4]) departed.add(`h${number}` as Group, member(number))
@@ -83,7 +83,7 @@ test('what the bound forgets early is the oldest, and is counted', () => {
 })
 
 test('users who have closed one of several connections are found by their uid', () => {
-  const departed = new Departed<Uid>()
+  const departed = new Departures<Uid>()
   const uid = 'u1' as Uid
   departed.add(uid, member(1))
   assert.deepEqual(departed.since({ uid, stamp: 9 }), [{ uid, stamp: 9 }])
@@ -94,7 +94,7 @@ test('users who have closed one of several connections are found by their uid', 
 
 test('leaving, being stamped and being asked for take as many steps in a large group as in a small one', async () => {
   const perMember = async (count: number): Promise<number> => {
-    const steps = await stepsIn('delivery/departed.ts', () => {
+    const steps = await stepsIn('delivery/departures.ts', () => {
       const departed = departedOf(count)
       for (const number of numbers(count)) departed.since({ group: GROUP, stamp: 98 + count - (number % 2) })
       departed.forgetUpTo(100 + count)

@@ -1,5 +1,5 @@
 /** Some names, each once. Mostly there is one, and mostly nobody asks for it: so it is kept small. */
-export class Names {
+export class NameSet {
   #names: string | readonly string[] | Set<string>
 
   constructor(names: readonly string[]) {

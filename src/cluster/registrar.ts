@@ -13,7 +13,7 @@ import type { Membership } from './membership.ts'
 /** ms: those who begin to wait for the same write within so long share a deadline. */
 const SHARED_DEADLINE = 20
 
-interface ResidentsSettings {
+interface RegistrarSettings {
   readonly maxGroupsPerConnection: number
   readonly maxConnectionsPerUid: number
   /** ms that a change may wait for the store. */
@@ -21,18 +21,18 @@ interface ResidentsSettings {
 }
 
 /** Who lives on this node: moves them in and out, in the hub and in State, and tells of it. */
-export class Residents {
+export class Registrar {
   readonly #hub: Hub
   readonly #bindings: Bindings
   readonly #membership: Membership
   readonly #events: Events
-  readonly #settings: ResidentsSettings
+  readonly #settings: RegistrarSettings
   #sequence = 0
   #waiting: { readonly done: Promise<void>; readonly since: number; readonly inTime: Promise<void> } | undefined
 
   constructor(
     { hub, bindings, membership, events }: { hub: Hub; bindings: Bindings; membership: Membership; events: Events },
-    settings: ResidentsSettings,
+    settings: RegistrarSettings,
   ) {
     this.#hub = hub
     this.#bindings = bindings
@@ -72,7 +72,7 @@ export class Residents {
   moveOut(connection: ClientConnection): void {
     if (this.#hub.get(connection.id) === undefined) return
     const { uid } = connection
-    const groups = [...connection.memberships.keys()]
+    const groups = [...connection.groupStamps.keys()]
     this.#hub.remove(connection)
     this.#membership.countChanged()
     // It is written again until it is stored; where this node closes first, the takeover does it.
@@ -102,7 +102,7 @@ export class Residents {
   async #change(connection: ClientConnection, uid: Uid | undefined, touched: readonly Uid[]): Promise<void> {
     this.#hub.setUid(connection, uid)
     // Its groups list it with its uid.
-    await this.#stored(this.#bindings.touch(connection, touched, connection.memberships.keys()))
+    await this.#stored(this.#bindings.touch(connection, touched, connection.groupStamps.keys()))
   }
 
   #stored(done: Promise<void>): Promise<void> {

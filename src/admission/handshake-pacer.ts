@@ -4,7 +4,7 @@ import { Fifo } from '../lib/fifo.ts'
  * Lets so many through in one turn of the event loop; the others wait, in order. In between, everything else has its turn:
  * what the store has answered and what clients have sent is read once in each.
  */
-export class Doorway {
+export class HandshakePacer {
   readonly #perTurn: number
   readonly #waiting = new Fifo<() => void>()
   #passedCount = 0

@@ -9,7 +9,7 @@ const RETRY_PAUSE = 200
 /** Users for whom something is parked at a time, or those of one push. */
 const PORTION = 4_096
 
-interface ParkingInit {
+interface ParkedPushesInit {
   readonly state: State
   readonly codec: Codec
   readonly logger: Logger
@@ -32,15 +32,15 @@ interface ParkingInit {
  * binds the user next is told of it. They leave it once they were handed on, so who returns on two nodes at once may have
  * them on either.
  */
-export class Parking {
-  readonly #init: ParkingInit
+export class ParkedPushes {
+  readonly #init: ParkedPushesInit
   /** Users who are being handed what is parked, with how often that was asked for since it was read. */
   readonly #collecting = new Map<Uid, number>()
   /** What is parked at the end of this turn, by the node that is ignored. */
   readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
 
-  constructor(init: ParkingInit) {
+  constructor(init: ParkedPushesInit) {
     this.#init = init
   }
 

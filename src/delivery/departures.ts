@@ -29,7 +29,7 @@ interface Leavers {
  * same: not the group's any more, which they may be in again only later. By users in place of groups, it says which of
  * them have closed a connection since a lookup. Whatever is asked of it costs as much as it finds.
  */
-export class Departed<Key extends Group | Uid = Group> {
+export class Departures<Key extends Group | Uid = Group> {
   readonly #limit: number
   readonly #leavers = new Map<string, Leavers>()
   /** In the order in which they left. */

@@ -1,7 +1,7 @@
 import type { Conversation } from './conversation.ts'
 
 /** Pings every connection, with one timer for all of them. */
-export class Pulse {
+export class PingTimer {
   readonly #conversations: ReadonlyMap<unknown, Conversation>
   readonly #timer: NodeJS.Timeout | undefined
 

@@ -4,7 +4,7 @@ import type { ClientConnection } from './client-connection.ts'
 const SWEEP = 1_000
 
 /** Closes connections whose token has expired, with one timer for all of them. */
-export class Expiry {
+export class TokenExpiry {
   readonly #expiresAt = new Map<ClientConnection, number>()
   #timer: NodeJS.Timeout | undefined
 

@@ -20,7 +20,7 @@ interface Sighting {
  * the last of them has died, nobody does, so the emitter looks at the list once a heartbeat and leaves out whoever shows
  * no sign of life for as long as its lease lasts, by the emitter's own clock. It changes nothing in the store.
  */
-export class Onlooker implements Sight {
+export class NodeObserver implements Sight {
   readonly #state: State
   readonly #heartbeat: number
   readonly #deadAfter: number

@@ -1,7 +1,7 @@
 import type { ClientConnection } from '../connection/client-connection.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
-import type { Names } from '../lib/names.ts'
+import type { NameSet } from '../lib/name-set.ts'
 
 /** What a connection is bound to. */
 export type Kind = 'uid' | 'group'
@@ -19,7 +19,7 @@ interface Stay {
  * Who was bound to what when something was delivered. Only what has changed lately is noted: any other binding has been as
  * it is since the connection came.
  */
-export class Stays {
+export class BindingHistory {
   readonly #byConnection = new Map<ConnectionId, Map<string, Stay[]>>()
   /** As they were noted, so that of those with one key the first goes first. */
   readonly #stays = new Fifo<Stay>()
@@ -49,7 +49,7 @@ export class Stays {
   }
 
   /** Whether a connection was bound to one of the names when that was delivered. */
-  wasBound(connection: ClientConnection, kind: Kind, names: Names, delivery: number): boolean {
+  wasBound(connection: ClientConnection, kind: Kind, names: NameSet, delivery: number): boolean {
     if (connection.addedAfter >= delivery) return false
     const noted = this.#byConnection.get(connection.id) ?? NOTHING
     const { only } = names
@@ -105,11 +105,11 @@ function covers(stays: readonly Stay[], delivery: number): boolean {
   return stays.some(({ after, upTo }) => after < delivery && delivery <= upTo)
 }
 
-function isBound({ uid, memberships }: ClientConnection, kind: Kind, name: string): boolean {
-  return kind === 'uid' ? uid === name : (memberships as ReadonlyMap<string, number>).has(name)
+function isBound({ uid, groupStamps }: ClientConnection, kind: Kind, name: string): boolean {
+  return kind === 'uid' ? uid === name : (groupStamps as ReadonlyMap<string, number>).has(name)
 }
 
-function boundTo({ uid, memberships }: ClientConnection, kind: Kind): Iterable<string> {
-  if (kind === 'group') return memberships.keys()
+function boundTo({ uid, groupStamps }: ClientConnection, kind: Kind): Iterable<string> {
+  if (kind === 'group') return groupStamps.keys()
   return uid === undefined ? [] : [uid]
 }
