@@ -18,32 +18,15 @@ import type { State } from './drivers/state.ts'
 import { newProcessId, type ConnectionId, type NodeId } from './envelope/ids.ts'
 import { FlotillaError } from './errors.ts'
 import { checkNames } from './lib/checked-names.ts'
-import { parseOptions, type ServerOptions } from './options.ts'
+import type { ServerOptions } from './options.ts'
 import { Dispatcher } from './push/dispatcher.ts'
 import { Locator, type NodeBook } from './push/locator.ts'
 import { Pusher } from './push/pusher.ts'
 import { Roster } from './push/roster.ts'
+import { parseOptions } from './settings.ts'
 
-/** What an emitter takes: the same names and defaults as `createServer`. */
-export interface EmitterOptions extends Pick<
-  ServerOptions,
-  | 'prefix'
-  | 'heartbeat'
-  | 'deadAfter'
-  | 'storeWait'
-  | 'maxInboxBytes'
-  | 'maxLag'
-  | 'maxWaitingBytes'
-  | 'maxPayload'
-  | 'codec'
-  | 'logger'
-  | 'onError'
-> {
-  driver: Driver
-}
-
-const NAMES = [
-  'driver',
+/** The options of `createServer` that mean something to an emitter. */
+const SHARED = [
   'prefix',
   'heartbeat',
   'deadAfter',
@@ -55,7 +38,12 @@ const NAMES = [
   'codec',
   'logger',
   'onError',
-] as const satisfies readonly (keyof EmitterOptions)[]
+] as const satisfies readonly (keyof ServerOptions)[]
+
+/** What an emitter takes: the same names and defaults as `createServer`. */
+export interface EmitterOptions extends Pick<ServerOptions, (typeof SHARED)[number]> {
+  driver: Driver
+}
 
 /** Pushes and asks without running a server: from a queue worker, a script, a web request. Connects on first use. */
 export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
@@ -66,7 +54,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #directory: Directory
 
   constructor(options: EmitterOptions) {
-    checkNames('Emitter', options, NAMES)
+    checkNames('Emitter', options, ['driver', ...SHARED])
     // Alone in a memory of its own it would reach nobody.
     if (options.driver === undefined)
       throw new FlotillaError('FLT_BAD_OPTION', 'Emitter needs a driver: the one that the servers have')

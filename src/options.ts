@@ -1,49 +1,54 @@
-import { randomBytes, randomUUID } from 'node:crypto'
 import type { RequestListener } from 'node:http'
 import type { ErrorReport, Overflow } from './api.ts'
 import type { Driver } from './drivers/driver.ts'
-import { memory } from './drivers/memory/memory.ts'
-import { binaryCodec } from './envelope/binary-codec.ts'
 import type { Codec } from './envelope/envelope.ts'
-import { jsonCodec } from './envelope/json-codec.ts'
-import { FlotillaError, isFlotillaError } from './errors.ts'
-import { checkNames } from './lib/checked-names.ts'
-import { shown } from './lib/shown.ts'
-import { type Logger, silent } from './logger.ts'
+import type { Logger } from './logger.ts'
 import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
+import {
+  bytes,
+  choice,
+  type ChoiceOption,
+  code,
+  type CodeOption,
+  count,
+  milliseconds,
+  type NumberOption,
+  value,
+  type ValueOption,
+} from './option-row.ts'
 
 /** What `createServer` takes. Times in ms, sizes in bytes. */
 export interface ServerOptions {
   /** Classes with `@WsModule`, instances of them, or what `defineModule` returned. */
   modules: (ModuleDefinition | object | ModuleClass)[]
-  /** State and Queue; `memory()` where not given: one process, nothing kept. */
+  /** State and Queue; `memory()` if none is given: one process, nothing kept. */
   driver?: Driver
   /** Runs around every module's own middleware. */
   middleware?: Middlewares
-  /** Makes instances of module and controller classes, for dependency injection; `new` where not given. */
+  /** Makes instances of module and controller classes, for dependency injection; `new` if it is not given. */
   resolve?(type: new (...a: never[]) => object): object
-  /** Silent where not given. */
+  /** Silent if none is given. */
   logger?: Logger | false
   /** Told of every error that no caller could be told of. A push that fails also rejects. */
   onError?(report: ErrorReport): void
-  /** The node's name, letters, digits, `_`, `.` and `-`; random where not given. Ids differ even where names do not. */
+  /** The node's name, letters, digits, `_`, `.` and `-`; random if not given. Ids differ even if names do not. */
   name?: string
   /** The URL that `nodes()` tells of this node; where it listens, if not given. */
   url?: string
   /** In front of every key: two prefixes never see each other. Default `flotilla`. */
   prefix?: string
-  /** Between two renewals of this node's lease. Default 3000. */
+  /** Between two renewals of this node's lease. Default 3000 ms. */
   heartbeat?: number
-  /** A node that was silent for so long is dead. At least three heartbeats; default 10000. */
+  /** A node that was silent for so long is dead. At least three heartbeats; default 10000 ms. */
   deadAfter?: number
-  /** Between two WebSocket pings to a client; two unanswered close with 1006. Default 25000; 0 never pings. */
+  /** Between two WebSocket pings to a client; two unanswered close with 1006. Default 25000 ms; 0 never pings. */
   pingInterval?: number
   /** Has no effect any more: what waits for one user in the inbox holds nobody else up. Default 1. */
   consumers?: number
-  /** Bytes of one message, from a client or pushed, not compressed. Default 1048576. */
+  /** Bytes of one message, from a client or pushed, not compressed. Default 1048576 (1 MiB). */
   maxPayload?: number
   /**
-   * permessage-deflate (RFC 7692) for clients that offer it, as browsers do; off where not given. It pays where JSON or
+   * permessage-deflate (RFC 7692) for clients that offer it, as browsers do; off if not given. It pays if JSON or
    * text of a kilobyte and more goes to many, or over slow lines: each node compresses a message once, however many get
    * it, in about 10 µs for a kilobyte and 7 ms for a megabyte, in which it does nothing else. It keeps no context from
    * one message to the next, so an idle connection costs no more memory. Do not put a secret into the same message as
@@ -52,11 +57,14 @@ export interface ServerOptions {
   compression?: boolean | CompressionOptions
   /** Messages of one connection that wait for its handlers before reading pauses. Default 100. */
   maxPending?: number
-  /** Bytes that may wait for a client that reads too slowly; beyond them `overflow` says what happens. Default 1048576. */
+  /**
+   * Bytes that may wait for a client that reads too slowly; beyond them `overflow` says what happens.
+   * Default 1048576 (1 MiB).
+   */
   maxBuffered?: number
   /**
    * Beyond `maxBuffered`, `close` (default) closes the connection with 4408; `dropOldest` and `dropNewest` leave messages
-   * out; `collapse` keeps only the newest of those that were pushed with the same `key`, and closes where that is not
+   * out; `collapse` keeps only the newest of those that were pushed with the same `key`, and closes if that is not
    * enough.
    */
   overflow?: Overflow
@@ -86,26 +94,26 @@ export interface ServerOptions {
   maxMessagesPerSecondPerIp?: number
   /** Groups of one connection; joining more fails with `FLT_TOO_MANY`. Default 1000. */
   maxGroupsPerConnection?: number
-  /** How long a push or a handshake waits for a store that is away. Default 5000. */
+  /** How long a push or a handshake waits for a store that is away. Default 5000 ms. */
   storeWait?: number
-  /** How long the first contact with the store may take. Default 10000. */
+  /** How long the first contact with the store may take. Default 10000 ms. */
   connectTimeout?: number
-  /** Bytes that wait in one node's inbox before pushes to it fail with `FLT_INBOX_FULL`. Default 67108864. */
+  /** Bytes that wait in one node's inbox before pushes to it fail with `FLT_INBOX_FULL`. Default 67108864 (64 MiB). */
   maxInboxBytes?: number
   /**
    * How old the oldest entry of a node's inbox, or of the broadcasts that a node has not read, may be, by the store's clock,
    * before pushes to it fail with `FLT_INBOX_BEHIND`. At least `deadAfter`, for a dead node reads nothing until it is
-   * taken over; better two heartbeats more. Default 0: no bound but `maxInboxBytes`.
+   * taken over; better two heartbeats more. Default 0 ms: no bound but `maxInboxBytes`.
    */
   maxLag?: number
   /**
    * Bytes of pushes that wait for the store at once. Beyond them pushes wait for room, as many bytes again, for at most
-   * `storeWait`; then they fail with `FLT_OVERLOADED`. Default 67108864.
+   * `storeWait`; then they fail with `FLT_OVERLOADED`. Default 67108864 (64 MiB).
    */
   maxWaitingBytes?: number
-  /** How long a client may take from connecting to its 101, on servers that Flotilla made. Default 10000. */
+  /** How long a client may take from connecting to its 101, on servers that Flotilla made. Default 10000 ms. */
   handshakeTimeout?: number
-  /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000. */
+  /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000 ms. */
   requestTimeout?: number
   /**
    * Addresses (or CIDR ranges) of proxies whose `X-Forwarded-For` counts, with ports or without. A client whose address
@@ -118,7 +126,7 @@ export interface ServerOptions {
   generateUid?(): string
   /** WSS, for servers that Flotilla makes: PEM texts. */
   tls?: { cert: string | Buffer; key: string | Buffer }
-  /** Answers plain HTTP requests on servers that Flotilla makes; 404 or 426 where not given. */
+  /** Answers plain HTTP requests on servers that Flotilla makes; 404 or 426 if not given. */
   http?: RequestListener
 }
 
@@ -127,185 +135,225 @@ export interface CompressionOptions {
   threshold?: number
 }
 
-/** What every option comes to: given, or its default. */
-export interface Settings {
-  readonly driver: Driver
-  readonly logger: Logger
-  readonly onError: (report: ErrorReport) => void
-  readonly name: string
-  readonly url: string | undefined
-  readonly prefix: string
-  readonly heartbeat: number
-  readonly deadAfter: number
-  readonly pingInterval: number
-  readonly consumers: number
-  readonly maxPayload: number
-  readonly compression: { readonly threshold: number } | undefined
-  readonly maxPending: number
-  readonly maxBuffered: number
-  readonly overflow: Overflow
-  readonly maxConnectionsPerUid: number
-  readonly maxConnections: number
-  readonly maxConnectionsPerIp: number
-  readonly maxHandshakes: number
-  readonly maxMessagesPerSecond: number
-  readonly maxMessagesPerSecondPerIp: number
-  readonly maxGroupsPerConnection: number
-  readonly storeWait: number
-  readonly connectTimeout: number
-  readonly maxInboxBytes: number
-  readonly maxLag: number
-  readonly maxWaitingBytes: number
-  readonly handshakeTimeout: number
-  readonly requestTimeout: number
-  readonly trustProxy: readonly string[]
-  readonly codec: Codec
-  readonly generateUid: () => string
-}
-
-interface Limits {
-  readonly default: number
-  readonly min: number
-  readonly max: number
-}
-
 const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const MIB = 2 ** 20
 const GIB = 2 ** 30
 const MILLIONS = 10_000_000
 
-const numbers = {
-  heartbeat: { default: 3_000, min: 20, max: HOUR },
-  deadAfter: { default: 10_000, min: 60, max: 24 * HOUR },
-  pingInterval: { default: 25_000, min: 0, max: HOUR },
-  consumers: { default: 1, min: 1, max: 256 },
-  maxPayload: { default: 2 ** 20, min: 1, max: GIB },
-  maxPending: { default: 100, min: 1, max: 1_000_000 },
-  maxBuffered: { default: 2 ** 20, min: 1, max: 4 * GIB },
-  maxConnectionsPerUid: { default: 100, min: 1, max: 10_000 },
-  maxConnections: { default: 0, min: 0, max: MILLIONS },
-  maxConnectionsPerIp: { default: 0, min: 0, max: MILLIONS },
-  maxHandshakes: { default: 10_000, min: 1, max: MILLIONS },
-  maxMessagesPerSecond: { default: 0, min: 0, max: MILLIONS },
-  maxMessagesPerSecondPerIp: { default: 0, min: 0, max: MILLIONS },
-  maxGroupsPerConnection: { default: 1_000, min: 1, max: 100_000 },
-  storeWait: { default: 5_000, min: 10, max: HOUR },
-  connectTimeout: { default: 10_000, min: 0, max: HOUR },
-  maxInboxBytes: { default: 64 * 2 ** 20, min: 1, max: 4 * GIB },
-  maxLag: { default: 0, min: 0, max: 24 * HOUR },
-  maxWaitingBytes: { default: 64 * 2 ** 20, min: 1024, max: 4 * GIB },
-  handshakeTimeout: { default: 10_000, min: 10, max: HOUR },
-  requestTimeout: { default: 30_000, min: 10, max: HOUR },
-} as const satisfies Record<string, Limits>
+const WORD = `1 to 64 letters, digits, '_', '.' or '-'`
 
-type NumberName = keyof typeof numbers
+/** From so many bytes on a message is compressed, if nothing else is said. */
+export const COMPRESSION_THRESHOLD = 1024
 
-/** @throws FlotillaError `FLT_BAD_OPTION`, naming the option and what it takes */
-export function parseOptions(options: ServerOptions): Settings {
-  checkNames('createServer', options, [...OTHER_NAMES.split(' '), ...Object.keys(numbers)])
-  const settings = {
-    ...parseNumbers(options),
-    driver: parseDriver(options.driver),
-    logger: options.logger === undefined || options.logger === false ? silent : options.logger,
-    name: parseWord('name', options.name ?? randomBytes(3).toString('hex')),
-    prefix: parseWord('prefix', options.prefix ?? 'flotilla'),
-    url: options.url,
-    compression: parseCompression(options.compression),
-    trustProxy: listOf('trustProxy', options.trustProxy),
-    overflow: overflowOf(options.overflow),
-    codec: codecOf(options.codec),
-    generateUid: options.generateUid ?? randomUUID,
-  }
-  if (settings.deadAfter < 3 * settings.heartbeat) {
-    throw badOption('deadAfter', `must be at least three heartbeats, which are ${3 * settings.heartbeat} ms`)
-  }
-  if (settings.maxLag !== 0 && settings.maxLag < settings.deadAfter) {
-    throw badOption('maxLag', `must be 0, for no bound, or at least deadAfter, which is ${settings.deadAfter} ms`)
-  }
-  return { ...settings, onError: guarded(options.onError, settings.logger) }
-}
+/**
+ * Every option of `createServer`, as data: what it takes, its default, its bounds and what it is, enough to make a
+ * command line or a settings page of your own. `createServer`'s check, the flags and the help of `flotilla start`, its
+ * config file and the table in docs/library.md all come from here.
+ */
+export const optionTable = {
+  modules: code({ default: 'required', help: 'classes, instances and definitions' }),
+  driver: code({
+    default: '`memory()`',
+    help: 'State and Queue: `redis({ url })` from `flotilla/redis`; `{ state: a.state, queue: b.queue }` mixes two',
+  }),
+  middleware: code({ default: 'none', help: "runs around every module's own" }),
+  resolve: code({
+    default: '`new`',
+    help: 'makes instances of module and controller classes, for dependency injection',
+  }),
+  logger: code({ default: 'silent', help: "shaped like pino's" }),
+  onError: code({ default: 'none', help: 'hears of every error that no caller could be told of' }),
+  name: value({
+    type: 'text',
+    default: 'random',
+    takes: WORD,
+    flag: 'cluster',
+    help: "this node's name",
+  }),
+  url: value({
+    type: 'text',
+    default: 'where it listens',
+    takes: 'a text that is not empty',
+    help: 'the URL that `nodes()` tells of this node',
+  }),
+  prefix: value({
+    type: 'text',
+    default: 'flotilla',
+    takes: WORD,
+    flag: 'cluster',
+    help: 'in front of every key: two prefixes never see each other',
+  }),
+  heartbeat: milliseconds({
+    default: 3_000,
+    min: 20,
+    max: HOUR,
+    flag: 'cluster',
+    help: "between two renewals of this node's lease",
+  }),
+  deadAfter: milliseconds({
+    default: 10_000,
+    min: 60,
+    max: DAY,
+    flag: 'cluster',
+    help: 'a node that is silent for so long is dead; at least three heartbeats',
+  }),
+  pingInterval: milliseconds({
+    default: 25_000,
+    min: 0,
+    max: HOUR,
+    zero: 'none',
+    flag: 'listen',
+    help: 'between two WebSocket pings to a client; two unanswered close with 1006',
+  }),
+  consumers: count({
+    default: 1,
+    min: 1,
+    max: 256,
+    flag: 'cluster',
+    help: 'has no effect any more: what waits for one user in the inbox holds nobody else up',
+  }),
+  maxPayload: bytes({
+    default: MIB,
+    min: 1,
+    max: GIB,
+    flag: 'listen',
+    help: 'the most bytes of one message, received or pushed, not compressed',
+  }),
+  compression: value({
+    type: 'switch',
+    default: 'off',
+    takes: 'true, false or, in code and config files, { threshold: BYTES }',
+    flag: 'listen',
+    help: `compress messages of ${COMPRESSION_THRESHOLD} bytes and more for clients that offer it (permessage-deflate)`,
+  }),
+  maxPending: count({
+    default: 100,
+    min: 1,
+    max: 1_000_000,
+    help: 'messages of one connection that wait for its handlers before reading pauses',
+  }),
+  maxBuffered: bytes({
+    default: MIB,
+    min: 1,
+    max: 4 * GIB,
+    help: 'bytes that may wait for a client that reads too slowly; beyond them `overflow` says what happens',
+  }),
+  overflow: choice<Overflow>({
+    choices: ['close', 'dropOldest', 'dropNewest', 'collapse'],
+    default: 'close',
+    help: 'beyond `maxBuffered`: `close` with 4408; `dropOldest` and `dropNewest` leave messages out; `collapse` keeps only the newest of each `key`',
+  }),
+  maxConnectionsPerUid: count({
+    default: 100,
+    min: 1,
+    max: 10_000,
+    help: 'connections of one user to this node; the next one gets 429',
+  }),
+  maxConnections: count({
+    default: 0,
+    min: 0,
+    max: MILLIONS,
+    zero: 'as many as fit',
+    flag: 'listen',
+    help: 'connections to this node; the next one gets 503',
+  }),
+  maxConnectionsPerIp: count({
+    default: 0,
+    min: 0,
+    max: MILLIONS,
+    zero: 'no limit',
+    flag: 'listen',
+    help: 'connections to this node from one client address, or /64 network of IPv6; the next one gets 429',
+  }),
+  maxHandshakes: count({
+    default: 10_000,
+    min: 1,
+    max: MILLIONS,
+    help: 'handshakes under way at once, and as many sockets that are no WebSockets; the next handshake gets 503, beyond so many sockets one closes',
+  }),
+  maxMessagesPerSecond: count({
+    default: 0,
+    min: 0,
+    max: MILLIONS,
+    zero: 'no limit',
+    flag: 'listen',
+    help: "messages that a client may send each second, five seconds' worth at once; one that sends more is closed with 1008",
+  }),
+  maxMessagesPerSecondPerIp: count({
+    default: 0,
+    min: 0,
+    max: MILLIONS,
+    zero: 'no limit',
+    help: 'messages that all clients of one address, or /64 network of IPv6, may send each second together',
+  }),
+  maxGroupsPerConnection: count({
+    default: 1_000,
+    min: 1,
+    max: 100_000,
+    help: 'groups of one connection; joining more fails with `FLT_TOO_MANY`',
+  }),
+  storeWait: milliseconds({
+    default: 5_000,
+    min: 10,
+    max: HOUR,
+    help: 'how long a push or a handshake waits for a store that is away',
+  }),
+  connectTimeout: milliseconds({
+    default: 10_000,
+    min: 0,
+    max: HOUR,
+    flag: 'cluster',
+    help: 'how long the first contact with the store may take, at start',
+  }),
+  maxInboxBytes: bytes({
+    default: 64 * MIB,
+    min: 1,
+    max: 4 * GIB,
+    help: "bytes that wait in one node's inbox before pushes to it fail with `FLT_INBOX_FULL`",
+  }),
+  maxLag: milliseconds({
+    default: 0,
+    min: 0,
+    max: DAY,
+    zero: 'no bound',
+    takes: `a time in milliseconds, at least \`deadAfter\` and up to ${DAY}, or 0 for no bound`,
+    flag: 'cluster',
+    help: "how far behind a node's inbox may be before pushes to it fail with `FLT_INBOX_BEHIND`; at least `deadAfter`",
+  }),
+  maxWaitingBytes: bytes({
+    default: 64 * MIB,
+    min: 1024,
+    max: 4 * GIB,
+    help: 'bytes of pushes that wait for the store; beyond them pushes wait for room, then fail with `FLT_OVERLOADED`',
+  }),
+  handshakeTimeout: milliseconds({
+    default: 10_000,
+    min: 10,
+    max: HOUR,
+    help: 'how long a client may take from connecting to its 101, on servers that Flotilla made',
+  }),
+  requestTimeout: milliseconds({
+    default: 30_000,
+    min: 10,
+    max: HOUR,
+    help: 'how long an HTTP request may take to arrive, body and all, on servers that Flotilla made',
+  }),
+  trustProxy: value({
+    type: 'list',
+    default: 'none',
+    takes: 'addresses or ranges with commas, such as 127.0.0.1,10.0.0.0/8',
+    flag: 'listen',
+    help: 'addresses or ranges of proxies whose X-Forwarded-For counts',
+  }),
+  codec: choice({
+    choices: ['binary', 'json'],
+    default: 'binary',
+    help: 'how envelopes are written: `json` to read along, or, in code, your own; the same on every node',
+  }),
+  generateUid: code({ default: 'random', help: 'makes the uid of `register(connection)` if none is given' }),
+  tls: code({ default: 'none', help: 'WSS, for servers that Flotilla makes: `{ cert, key }`, PEM texts' }),
+  http: code({ default: '404 or 426', help: 'answers plain HTTP requests on servers that Flotilla makes' }),
+} as const satisfies { readonly [Name in keyof ServerOptions]-?: RowOf<Required<ServerOptions>[Name]> }
 
-const OTHER_NAMES =
-  'modules driver middleware resolve logger onError name url prefix compression overflow trustProxy codec generateUid tls http'
-
-function parseNumbers(options: ServerOptions): Record<NumberName, number> {
-  const names = Object.keys(numbers) as NumberName[]
-  return Object.fromEntries(names.map((name) => [name, parseNumber(name, options[name])])) as Record<NumberName, number>
-}
-
-function parseNumber(name: NumberName, value: unknown): number {
-  const limits = numbers[name]
-  if (value === undefined) return limits.default
-  if (typeof value === 'number' && Number.isInteger(value) && value >= limits.min && value <= limits.max) return value
-  throw badOption(name, `is ${shown(value)}: give a whole number from ${limits.min} to ${limits.max}`)
-}
-
-/** Names and prefixes become part of keys and ids, which have separators of their own. */
-function parseWord(option: 'name' | 'prefix', value: unknown): string {
-  if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
-  throw badOption(option, `is ${shown(value)}: give 1 to 64 letters, digits, '_', '.' or '-'`)
-}
-
-function parseDriver(driver: unknown = memory()): Driver {
-  const { state, queue } = (driver ?? {}) as Partial<Driver>
-  if (typeof state === 'function' && typeof queue === 'function') return driver as Driver
-  throw badOption('driver', 'has no state() and queue(): give what memory() or redis({ url }) returns')
-}
-
-/** What stands in it, whoever uses it looks at. */
-function listOf<T>(option: string, value: readonly T[] = []): readonly T[] {
-  if (Array.isArray(value)) return value
-  throw badOption(option, `is ${shown(value)}: give a list`)
-}
-
-const OVERFLOWS: readonly unknown[] = ['close', 'dropOldest', 'dropNewest', 'collapse'] satisfies Overflow[]
-
-function overflowOf(overflow: unknown = 'close'): Overflow {
-  if (OVERFLOWS.includes(overflow)) return overflow as Overflow
-  throw badOption('overflow', `is ${shown(overflow)}: give one of ${OVERFLOWS.join(', ')}`)
-}
-
-const MIN_COMPRESSED = 1024
-
-function parseCompression(compression: unknown = false): Settings['compression'] {
-  if (compression === false) return undefined
-  if (compression === true) return { threshold: MIN_COMPRESSED }
-  if (isCompression(compression)) return { threshold: compression.threshold ?? MIN_COMPRESSED }
-  throw badOption('compression', `is ${shown(compression)}: give true, false or { threshold: BYTES }`)
-}
-
-function isCompression(value: unknown): value is CompressionOptions {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const { threshold = 0, ...others } = value as CompressionOptions
-  return Number.isInteger(threshold) && threshold >= 0 && Object.keys(others).length === 0
-}
-
-function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {
-  if (codec === 'binary') return binaryCodec
-  if (codec === 'json') return jsonCodec
-  if (
-    typeof codec === 'object' &&
-    codec !== null &&
-    typeof codec.encode === 'function' &&
-    typeof codec.decode === 'function'
-  )
-    return codec
-  throw badOption('codec', "must be 'binary', 'json' or an object with encode and decode")
-}
-
-/** An `onError` that throws must not do harm where nobody can be told any more. */
-function guarded(onError: ServerOptions['onError'], logger: Logger): (report: ErrorReport) => void {
-  return (report) => {
-    const { phase, error, connection } = report
-    const isCallers = isFlotillaError(error) && error.status < 500
-    logger[isCallers ? 'debug' : 'warn']({ phase, error, connection: connection?.id }, `an error in the phase ${phase}`)
-    try {
-      onError?.(report)
-    } catch (failure) {
-      logger.error({ error: failure }, 'onError itself has failed')
-    }
-  }
-}
-
-function badOption(name: string, what: string): FlotillaError {
-  return new FlotillaError('FLT_BAD_OPTION', `${name} ${what}`)
-}
+type RowOf<Value> = Value extends number ? NumberOption : ChoiceOption | ValueOption | CodeOption

@@ -19,8 +19,9 @@ import { networkOf } from './lib/addresses.ts'
 import { checkNames, checkNone } from './lib/checked-names.ts'
 import { compileModules, type Module } from './modules/module.ts'
 import { Router } from './modules/router.ts'
-import { parseOptions, type ServerOptions, type Settings } from './options.ts'
+import type { ServerOptions } from './options.ts'
 import { Flusher } from './outbound/flusher.ts'
+import { parseOptions, type Settings } from './settings.ts'
 
 const DEFAULT_PORT = 18_308
 const DEFAULT_HOST = '127.0.0.1'

@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { NodeId, PushId } from '../../src/envelope/ids.ts'
 import { FlotillaError } from '../../src/errors.ts'
-import { parseOptions } from '../../src/options.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator } from '../../src/push/locator.ts'
 import { Pusher } from '../../src/push/pusher.ts'
+import { parseOptions } from '../../src/settings.ts'
 
 const settings = parseOptions({ modules: [] })
 

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import { parseAddress } from '../../src/drivers/redis/connection/address.ts'
 import { RedisClient } from '../../src/drivers/redis/connection/client.ts'
-import { parseOptions } from '../../src/options.ts'
+import { parseOptions } from '../../src/settings.ts'
 import { freePort } from '../support/free-port.ts'
 
 const ROUNDS = 4
