@@ -14,6 +14,7 @@ import { flags } from '../config/flags.ts'
 import { handshakeMiddleware } from '../config/identity.ts'
 import { createLogger, withoutWarnings } from '../config/logger.ts'
 import { loadModules } from '../config/modules.ts'
+import { optionKeys } from '../config/option-flags.ts'
 import { readTls } from '../config/tls.ts'
 import { createHttp } from '../http/http.ts'
 import { removeDeadSocket } from '../http/unix-socket.ts'
@@ -25,38 +26,6 @@ export interface Serving {
 }
 
 const CLOSE_PATIENCE = 200
-
-/** What createServer takes as it was given. */
-const PASSED_ON = [
-  'name',
-  'url',
-  'prefix',
-  'heartbeat',
-  'deadAfter',
-  'pingInterval',
-  'consumers',
-  'maxPayload',
-  'compression',
-  'maxPending',
-  'maxBuffered',
-  'overflow',
-  'maxConnectionsPerUid',
-  'maxConnections',
-  'maxConnectionsPerIp',
-  'maxHandshakes',
-  'maxMessagesPerSecond',
-  'maxMessagesPerSecondPerIp',
-  'maxGroupsPerConnection',
-  'storeWait',
-  'connectTimeout',
-  'maxInboxBytes',
-  'maxLag',
-  'maxWaitingBytes',
-  'handshakeTimeout',
-  'requestTimeout',
-  'trustProxy',
-  'codec',
-] as const satisfies readonly (keyof Config & keyof ServerOptions)[]
 
 /**
  * Makes the server, meets the store, and listens.
@@ -78,7 +47,7 @@ export async function serve(config: Config): Promise<Serving> {
 }
 
 async function optionsOf(config: Config, logger: Logger): Promise<ServerOptions> {
-  const given = PASSED_ON.filter((name) => config[name] !== undefined).map((name) => [name, config[name]] as const)
+  const given = optionKeys.filter((name) => config[name] !== undefined).map((name) => [name, config[name]] as const)
   const tls = await readTls(config)
   return {
     ...(Object.fromEntries(given) as Partial<ServerOptions>),

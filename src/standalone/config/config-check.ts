@@ -1,4 +1,5 @@
 import { parseAddress } from '../../drivers/redis/connection/address.ts'
+import { optionTable } from '../../options.ts'
 import { reasonOf, usageError } from '../cli-error.ts'
 import { isLoopback } from '../loopback.ts'
 import type { SettingKey, Settings, Source } from './settings.ts'
@@ -45,8 +46,8 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
     store: storeOf(settings, sourceOf),
     tokens: tokensOf(settings, dev),
     modules: settings.modules ?? [],
-    maxPayload: settings.maxPayload ?? 1_048_576,
-    connectTimeout: settings.connectTimeout ?? 10_000,
+    maxPayload: settings.maxPayload ?? optionTable.maxPayload.default,
+    connectTimeout: settings.connectTimeout ?? optionTable.connectTimeout.default,
     logLevel: settings.logLevel ?? 'info',
     dev,
     metricsOpen: settings.metricsOpen ?? false,
@@ -167,7 +168,8 @@ function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): v
     throw usageError(`--${unused[0]} goes with --token-secret or --jwks: give one of them as well`)
 }
 
-function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {
+function checkLease(settings: Settings): void {
+  const { heartbeat = optionTable.heartbeat.default, deadAfter = optionTable.deadAfter.default } = settings
   const least = heartbeat * 3
   if (deadAfter < least) {
     throw usageError(
@@ -176,7 +178,7 @@ function checkLease({ heartbeat = 3000, deadAfter = 10_000 }: Settings): void {
   }
 }
 
-function checkLag({ maxLag = 0, deadAfter = 10_000 }: Settings): void {
+function checkLag({ maxLag = 0, deadAfter = optionTable.deadAfter.default }: Settings): void {
   if (maxLag === 0 || maxLag >= deadAfter) return
   throw usageError(`--max-lag takes 0, or at least --dead-after, which is ${deadAfter}, not ${maxLag}`)
 }

@@ -4,6 +4,7 @@ import { usageError } from '../cli-error.ts'
 import { checkConfig, type Config } from './config-check.ts'
 import { readConfigFile } from './config-file.ts'
 import { environmentName, type Flag, flags } from './flags.ts'
+import { takesOf } from './option-flags.ts'
 import { isPem, type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
 
 /** A value as it was written. */
@@ -69,7 +70,7 @@ function parseSetting(key: string, { value, where, folder }: Given): unknown {
   if (!isSettingKey(key)) throw usageError(`${where} is not a setting of Flotilla`)
   const flag = flags.find((known) => known.key === key)
   const parsed = settingsSchema.shape[key].safeParse(value)
-  if (!parsed.success) throw usageError(`${where} takes ${flag?.takes ?? 'something else'}${shown(value, flag)}`)
+  if (!parsed.success) throw usageError(`${where} takes ${flag?.takes ?? takesOf(key)}${shown(value, flag)}`)
   return flag?.path === true ? resolvePaths(parsed.data, folder) : parsed.data
 }
 

@@ -1,3 +1,4 @@
+import { optionFlags } from './option-flags.ts'
 import type { SettingKey } from './settings.ts'
 
 /** One flag of `flotilla start`; `--dead-after` is also `FLOTILLA_DEAD_AFTER`, and `deadAfter` in a config file. */
@@ -26,7 +27,7 @@ export interface FlagGroup {
 const file = 'the path of a file'
 const word = 'a text that is not empty'
 
-/** In the order of the help. */
+/** In the order of the help. What `createServer` takes as well stands in its table of options. */
 export const flagGroups: readonly FlagGroup[] = [
   {
     title: 'Where it listens:',
@@ -70,66 +71,12 @@ export const flagGroups: readonly FlagGroup[] = [
         secret: true,
         path: true,
       },
-      {
-        key: 'trustProxy',
-        name: 'trust-proxy',
-        argument: 'LIST',
-        help: 'addresses or ranges of proxies whose X-Forwarded-For counts, with commas',
-        takes: 'addresses or ranges with commas, such as 127.0.0.1,10.0.0.0/8',
-      },
-      {
-        key: 'maxPayload',
-        name: 'max-payload',
-        argument: 'BYTES',
-        help: 'the most bytes of one message (default: 1048576)',
-        takes: 'a whole number from 1 to 1073741824',
-      },
-      {
-        key: 'maxConnections',
-        name: 'max-connections',
-        argument: 'N',
-        help: 'connections to this node; 0 for as many as fit (default: 0)',
-        takes: 'a whole number from 0 to 10000000',
-      },
-      {
-        key: 'maxConnectionsPerIp',
-        name: 'max-connections-per-ip',
-        argument: 'N',
-        help: 'connections of one client address; 0 for no limit (default: 0)',
-        takes: 'a whole number from 0 to 10000000',
-      },
-      {
-        key: 'maxMessagesPerSecond',
-        name: 'max-messages-per-second',
-        argument: 'N',
-        help: 'that a client may send before it is closed; 0 for no limit (default: 0)',
-        takes: 'a whole number from 0 to 10000000',
-      },
-      {
-        key: 'compression',
-        name: 'compression',
-        help: 'compress messages of 1024 bytes and more for clients that offer it (permessage-deflate)',
-        takes: 'true, false or, in a config file, { threshold: BYTES }',
-      },
-      {
-        key: 'pingInterval',
-        name: 'ping-interval',
-        argument: 'MS',
-        help: 'between WebSocket pings to a client; 0 for none (default: 25000)',
-        takes: 'a time in milliseconds up to 3600000, 0 for never',
-      },
+      ...optionFlags('listen'),
     ],
   },
   {
     title: 'The cluster:',
     flags: [
-      {
-        key: 'name',
-        name: 'name',
-        argument: 'NAME',
-        help: "this node's name (default: random)",
-        takes: 'up to 64 letters, digits, "_", "." and "-"',
-      },
       {
         key: 'driver',
         name: 'driver',
@@ -158,48 +105,7 @@ export const flagGroups: readonly FlagGroup[] = [
         help: 'memory, or replicated: a push is stored once a replica of Redis has it (default: memory)',
         takes: 'memory or replicated',
       },
-      {
-        key: 'prefix',
-        name: 'prefix',
-        argument: 'PREFIX',
-        help: 'of every key: two prefixes never see each other (default: flotilla)',
-        takes: word,
-      },
-      {
-        key: 'heartbeat',
-        name: 'heartbeat',
-        argument: 'MS',
-        help: "between two renewals of this node's lease (default: 3000)",
-        takes: 'a time in milliseconds, 20 to 3600000',
-      },
-      {
-        key: 'deadAfter',
-        name: 'dead-after',
-        argument: 'MS',
-        help: 'a node silent for so long is dead; at least three heartbeats (default: 10000)',
-        takes: 'a time in milliseconds, 60 to 86400000',
-      },
-      {
-        key: 'maxLag',
-        name: 'max-lag',
-        argument: 'MS',
-        help: 'refuse pushes to a node that is further behind; 0 for never (default: 0)',
-        takes: 'a time in milliseconds, at least --dead-after and up to 86400000, or 0 for no bound',
-      },
-      {
-        key: 'consumers',
-        name: 'consumers',
-        argument: 'N',
-        help: 'has no effect any more: no push in the inbox waits for another user (default: 1)',
-        takes: 'a whole number from 1 to 256',
-      },
-      {
-        key: 'connectTimeout',
-        name: 'connect-timeout',
-        argument: 'MS',
-        help: 'how long to wait for the store at start (default: 10000)',
-        takes: 'a time in milliseconds, 0 to 3600000',
-      },
+      ...optionFlags('cluster'),
     ],
   },
   {

@@ -1,19 +1,19 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
+import type { NumberOption } from '../../index.ts'
+import { optionTable } from '../../options.ts'
 import { isLoopback } from '../loopback.ts'
+import { type OptionKey, optionKeys } from './option-flags.ts'
 
 // What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config
 // file may bring the thing itself: every schema takes both.
 
 const text = z.string().min(1)
+const plainName = z.string().regex(/^[\w.-]{1,64}$/)
 
 function whole(least: number, most: number) {
   return z.union([z.number(), z.string().regex(/^\d+$/).transform(Number)]).pipe(z.number().int().min(least).max(most))
 }
-
-// The bounds are createServer's, so that what is out of them is told by the name that it was given here.
-const HOUR = 3_600_000
-const MILLIONS = 10_000_000
 
 const words: Readonly<Record<string, boolean>> = {
   true: true,
@@ -77,22 +77,39 @@ export function isPem(value: string): boolean {
 /** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
 const moduleItself = z.custom<object>((value) => typeof value === 'function' || (typeof value === 'object' && !!value))
 
+type Table = typeof optionTable
+type NumberKey = { [Key in OptionKey]: Table[Key] extends NumberOption ? Key : never }[OptionKey]
+type Numbers = { [Key in NumberKey]: ReturnType<typeof whole> }
+
+/** Within createServer's bounds, so that what is out of them is told by the name that it was given here. */
+const numbers = Object.fromEntries(
+  optionKeys.flatMap((key) => {
+    const row = optionTable[key]
+    return row.type === 'number' ? [[key, whole(row.min, row.max)] as const] : []
+  }),
+) as Numbers
+
+const options = {
+  ...numbers,
+  name: plainName,
+  url: text,
+  prefix: plainName,
+  compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
+  overflow: z.enum(optionTable.overflow.choices),
+  trustProxy: list(z.string().refine(isAddressRange)),
+  codec: z.enum(optionTable.codec.choices),
+} satisfies Record<OptionKey, z.ZodType>
+
 export const settingsSchema = z.strictObject({
+  ...options,
   host: text,
   port: whole(0, 65_535),
   unix: text,
-  name: z.string().regex(/^[\w.-]{1,64}$/),
   driver: z.enum(['memory', 'redis', 'nats']),
   // Several hosts make no URL in the strict sense; the driver says what is wrong behind the scheme.
   redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
   isolated: toggle,
   durability: z.enum(['memory', 'replicated']),
-  prefix: text,
-  heartbeat: whole(20, HOUR),
-  deadAfter: whole(60, 24 * HOUR),
-  maxLag: whole(0, 24 * HOUR).refine((value) => value === 0 || value >= 60),
-  pingInterval: whole(0, HOUR),
-  consumers: whole(1, 256),
   modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),
   tokenSecret: text,
   jwks: z.string().refine(isKeysUrl),
@@ -102,35 +119,13 @@ export const settingsSchema = z.strictObject({
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
   metricsOpen: toggle,
   origins: list(z.string().refine(isOrigin)),
-  maxPayload: whole(1, 2 ** 30),
-  maxConnections: whole(0, MILLIONS),
-  maxConnectionsPerIp: whole(0, MILLIONS),
-  maxMessagesPerSecond: whole(0, MILLIONS),
-  compression: z.union([toggle, z.strictObject({ threshold: whole(0, 2 ** 30) })]),
   tlsCert: text.refine((value) => !isPem(value)),
   tlsKey: text.refine((value) => !isPem(value)),
-  trustProxy: list(z.string().refine(isAddressRange)),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
   echo: toggle,
   dev: toggle,
   daemon: toggle,
   pidFile: text,
-  connectTimeout: whole(0, HOUR),
-  // In a config file only
-  url: text,
-  maxPending: whole(1, 1_000_000),
-  maxBuffered: whole(1, 2 ** 32),
-  overflow: z.enum(['close', 'dropOldest', 'dropNewest', 'collapse']),
-  maxConnectionsPerUid: whole(1, 10_000),
-  maxHandshakes: whole(1, MILLIONS),
-  maxMessagesPerSecondPerIp: whole(0, MILLIONS),
-  maxGroupsPerConnection: whole(1, 100_000),
-  storeWait: whole(10, HOUR),
-  maxInboxBytes: whole(1, 2 ** 32),
-  maxWaitingBytes: whole(1024, 2 ** 32),
-  handshakeTimeout: whole(10, HOUR),
-  requestTimeout: whole(10, HOUR),
-  codec: z.enum(['binary', 'json']),
 })
 
 export type SettingKey = keyof typeof settingsSchema.shape

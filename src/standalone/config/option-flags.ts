@@ -1,0 +1,73 @@
+import type { OptionRow } from '../../index.ts'
+// The file itself, for `index.ts` loads the whole library, which takes longer than all that help and bad flags do.
+import { optionTable } from '../../options.ts'
+import type { Flag } from './flags.ts'
+
+type Table = typeof optionTable
+type Row = Exclude<OptionRow, { type: 'code' }>
+
+/** An option of `createServer` that a config file can hold. */
+export type OptionKey = { [Name in keyof Table]: Table[Name] extends Row ? Name : never }[keyof Table]
+
+const rows = Object.entries<OptionRow>(optionTable).filter((row): row is [OptionKey, Row] => row[1].type !== 'code')
+
+export const optionKeys: readonly OptionKey[] = rows.map(([key]) => key)
+
+/** Those that one part of the help lists. */
+export function optionFlags(part: Row['flag']): Flag[] {
+  return rows.filter(([, row]) => row.flag === part).map(([key, row]) => flagOf(key, row))
+}
+
+/** What an option takes that has no flag to say so. */
+export function takesOf(key: string): string {
+  const row = rows.find(([name]) => name === key)
+  return row === undefined ? 'something else' : withFlags(row[1].takes)
+}
+
+function flagOf(key: OptionKey, row: Row): Flag {
+  const argument = argumentOf(key, row)
+  return {
+    key,
+    name: flagName(key),
+    ...(argument !== undefined && { argument }),
+    help: withFlags(helpOf(row)),
+    takes: withFlags(row.takes),
+  }
+}
+
+const ARGUMENTS = { ms: 'MS', bytes: 'BYTES', count: 'N' }
+
+function argumentOf(key: OptionKey, row: Row): string | undefined {
+  switch (row.type) {
+    case 'number':
+      return ARGUMENTS[row.unit]
+    case 'list':
+      return 'LIST'
+    case 'switch':
+      return undefined
+    case 'text':
+    case 'choice':
+      return key.toUpperCase()
+    default:
+      throw row satisfies never
+  }
+}
+
+function helpOf(row: Row): string {
+  const commas = row.type === 'list' ? ', with commas' : ''
+  const zero = row.type === 'number' && row.zero !== undefined ? `; 0 for ${row.zero}` : ''
+  return `${row.help}${commas}${zero} (default: ${row.default})`
+}
+
+/** The table calls options by their names, a command line by their flags. */
+function withFlags(text: string): string {
+  return text.replaceAll(/`(\w+)`/g, (_, word: string) => {
+    const named = rows.find(([key]) => key === word)
+    return named?.[1].flag === undefined ? word : `--${flagName(word)}`
+  })
+}
+
+/** `--dead-after` for `deadAfter`. */
+function flagName(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
