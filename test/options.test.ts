@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer as createHttp } from 'node:http'
 import { test } from 'node:test'
+import { readDocs, withOptions } from '../scripts/option-docs.ts'
 import { redis } from '../src/drivers/redis/redis.ts'
 import { Emitter } from '../src/emitter.ts'
 import {
@@ -10,11 +11,14 @@ import {
   defineModule,
   memory,
   MessageMapping,
+  optionTable,
+  type OptionRow,
   rateLimit,
   sameOrigin,
   WsController,
   WsModule,
 } from '../src/index.ts'
+import { parseOptions } from '../src/settings.ts'
 import { connect, startTestServer } from '../src/testing.ts'
 
 /** As JavaScript calls it, or TypeScript with an object that was made elsewhere. */
@@ -91,6 +95,33 @@ test('`maxLag` is 0 or at least `deadAfter`, for servers and emitters', async ()
   assert.throws(() => new Emitter({ driver, maxLag: 1 }), bad)
   for (const maxLag of [0, 10_000]) createServer({ modules: [], maxLag })
   await new Emitter({ driver, deadAfter: 60_000, maxLag: 60_000 }).close()
+})
+
+const rows: [string, OptionRow][] = Object.entries(optionTable)
+const numbers = rows.flatMap(([name, row]) => (row.type === 'number' ? [{ name, ...row }] : []))
+
+test('a number has the default that the table says', () => {
+  const settings = new Map(Object.entries(parseOptions({ modules: [] })))
+  for (const { name, ...row } of numbers) assert.equal(settings.get(name), row.default, name)
+})
+
+test('a number is taken within the bounds that the table says, and no further', () => {
+  // So that neither is in the way of the other.
+  const make = (name: string, value: number) =>
+    createServer({ modules: [], heartbeat: 20, deadAfter: 86_400_000, [name]: value })
+  assert.ok(numbers.length > 20)
+  for (const { name, min, max } of numbers) {
+    for (const value of [min, max]) make(name, value)
+    for (const value of [min - 1, max + 1, min + 0.5])
+      assert.throws(() => make(name, value), {
+        code: 'FLT_BAD_OPTION',
+        message: new RegExp(`^${name} is .* from ${min} to ${max}$`),
+      })
+  }
+})
+
+test('docs/library.md has the table of options as it is: npm run docs writes it', () => {
+  assert.equal(readDocs(), withOptions(readDocs()))
 })
 
 test('an option that is undefined counts as not given', async () => {
