@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { attacks } from '../../attacks/attacks.ts'
-import { attempt, delayOf, flawsOf } from '../../attacks/trial.ts'
+import { attacks } from '../../lab/attacks/attacks.ts'
+import { attempt, delayOf, flawsOf } from '../../lab/attacks/trial.ts'
 import { Child } from '../support/child.ts'
 
 // How long the messages of ordinary clients take meanwhile is what `npm run attacks` measures.
@@ -13,7 +13,7 @@ for (const attack of attacks)
     assert.deepEqual(flawsOf(attack, findings), [])
   })
 
-const command = fileURLToPath(new URL('../../attacks/run.mjs', import.meta.url))
+const command = fileURLToPath(new URL('../../lab/attacks/run.mjs', import.meta.url))
 const run = (...args: string[]): Child => new Child(process.execPath, [command, ...args])
 
 test('npm run attacks measures what an attack costs everyone else', async () => {

@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict'
 import { test } from 'node:test'
-import { Register } from '../../bench/scenarios/attendance.ts'
+import { Register } from '../../lab/bench/scenarios/attendance.ts'
 
 const pushes = [10, 20, 30, 40].map((calledAt) => ({ calledAt, settledAt: calledAt + 2 }))
 const row = (event: 'ready' | 'left' | 'message', place: number, at: number, sentAt = 0) => ({

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
 import { until } from '../support/until.ts'
 
-const command = fileURLToPath(new URL('../../bench/run.mjs', import.meta.url))
+const command = fileURLToPath(new URL('../../lab/bench/run.mjs', import.meta.url))
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
 describe('npm run bench', () => {

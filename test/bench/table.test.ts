@@ -1,8 +1,8 @@
 import { deepEqual } from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Outcome } from '../../bench/report/outcome.ts'
-import { tableOf } from '../../bench/report/table.ts'
-import type { Figure, Scenario } from '../../bench/scenarios/scenario.ts'
+import type { Outcome } from '../../lab/bench/report/outcome.ts'
+import { tableOf } from '../../lab/bench/report/table.ts'
+import type { Figure, Scenario } from '../../lab/bench/scenarios/scenario.ts'
 
 const figure = (key: string, at?: string): Figure => ({
   key,

@@ -1,7 +1,7 @@
 import { deepEqual, equal, match } from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { check } from '../../chaos/checker/check.ts'
-import type { Finding, PromiseName } from '../../chaos/checker/verdict.ts'
+import { check } from '../../lab/chaos/checker/check.ts'
+import type { Finding, PromiseName } from '../../lab/chaos/checker/verdict.ts'
 import { HandMade, member, receive } from './histories.ts'
 
 const TIMES = { heartbeat: 1_000, deadAfter: 4_000, slack: 0 }

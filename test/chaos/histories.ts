@@ -5,7 +5,7 @@ import {
   type Membership,
   type NodeEvent,
   type Push,
-} from '../../chaos/history.ts'
+} from '../../lab/chaos/history.ts'
 
 const NEVER = Number.POSITIVE_INFINITY
 

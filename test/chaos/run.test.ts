@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
 import { until } from '../support/until.ts'
 
-const command = fileURLToPath(new URL('../../chaos/run.mjs', import.meta.url))
+const command = fileURLToPath(new URL('../../lab/chaos/run.mjs', import.meta.url))
 const SMALL = [
   '--seed',
   '7',

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { slopeOf } from '../../soak/report/slope.ts'
-import { type Series, trendOf } from '../../soak/report/trend.ts'
+import { slopeOf } from '../../lab/soak/report/slope.ts'
+import { type Series, trendOf } from '../../lab/soak/report/trend.ts'
 import { Child } from '../support/child.ts'
 
-const command = fileURLToPath(new URL('../../soak/run.mjs', import.meta.url))
+const command = fileURLToPath(new URL('../../lab/soak/run.mjs', import.meta.url))
 
 describe('npm run soak', () => {
   let folder: string

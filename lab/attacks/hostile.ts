@@ -1,0 +1,90 @@
+import type { Socket } from 'node:net'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { RawClient } from '../../test/support/raw-client.ts'
+import type { RawFrameInit } from '../../test/support/raw-frame.ts'
+import { until } from '../../test/support/until.ts'
+
+/** What an attack has to work with, and what became of its attempts. */
+export class Hostile {
+  readonly url: string
+  /** Of an ordinary user, whose token is good. */
+  readonly headers: Readonly<Record<'Authorization', string>>
+  readonly outcomes: Record<string, number> = {}
+  readonly #end: number
+
+  constructor(url: string, token: string, seconds: number) {
+    this.url = url
+    this.headers = { Authorization: `Bearer ${token}` }
+    this.#end = performance.now() + seconds * 1_000
+  }
+
+  get isOver(): boolean {
+    return performance.now() >= this.#end
+  }
+
+  note(outcome: string): void {
+    this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1
+  }
+
+  /** The status of an answer, or that there was none. */
+  noteStatus(answer: string): void {
+    this.note(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 'cut off')
+  }
+
+  /** The code that the node closes with, or that it hangs up without one. */
+  async noteEnd(client: RawClient): Promise<void> {
+    await until('the node ends it', () => hasEnded(client))
+    this.note(String(client.closedWith ?? 'cut off'))
+  }
+
+  /** So many at a time, once at least and again until the time is over. */
+  async crowd(size: number, attempt: () => Promise<void>): Promise<void> {
+    const one = async (): Promise<void> => {
+      do await attempt().catch(() => this.note('cut off'))
+      while (!this.isOver)
+    }
+    await Promise.all(Array.from({ length: size }, one))
+  }
+
+  /** Says something again and again until it is cut off. */
+  async drip(socket: Socket, bytes: string): Promise<void> {
+    // Otherwise it may not see that the node has hung up.
+    socket.resume()
+    while (!socket.closed) {
+      if (bytes !== '') socket.write(bytes)
+      await pause(100)
+    }
+    this.note('cut off')
+  }
+
+  open(path = '/echo', headers: Readonly<Record<string, string>> = {}): Promise<RawClient> {
+    return RawClient.connect(this.url, path, { ...this.headers, ...headers })
+  }
+
+  /** Sends the same message twenty times a second, or as fast as it is answered. */
+  async ask(path: string, message: string | Uint8Array, init?: RawFrameInit): Promise<void> {
+    using client = await this.open(path, { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
+    for (let asked = 1; !this.isOver && !hasEnded(client); asked++) {
+      client.send(message, init)
+      await Promise.all([pause(50), until('it is answered', () => hasEnded(client) || client.frames.length >= asked)])
+      if (!hasEnded(client)) this.note('answered')
+    }
+    if (hasEnded(client)) await this.noteEnd(client)
+  }
+
+  /** Sends as fast as the node takes it, until it is cut off; notes the code. */
+  async flood(batch: (client: RawClient) => void): Promise<void> {
+    using client = await this.open()
+    while (!client.isClosed) {
+      batch(client)
+      await client.drained()
+      // Once nothing can be sent any more, nothing else lets it hear that the node has hung up.
+      await nextTurn()
+    }
+    await this.noteEnd(client)
+  }
+}
+
+export function hasEnded(client: RawClient): boolean {
+  return client.isClosed || client.closedWith !== undefined
+}

@@ -1,0 +1,109 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { API_KEY } from '../../test/standalone/api-call.ts'
+import { connect, type TestClient } from '../../test/support/connect.ts'
+import { until } from '../../test/support/until.ts'
+
+const COUNT = 10
+
+/** Ordinary clients: each says something now and then and hears it again, and each is pushed to. */
+export class People {
+  readonly #clients: readonly TestClient[]
+  readonly #url: string
+  /** What was said and not heard yet, and when. */
+  readonly #said = new Map<string, number>()
+  readonly #pushes = new Set<Promise<boolean>>()
+  #latencies: number[] = []
+  #next = 0
+  #lastId = 0
+
+  static async connect(url: string, tokenFor: (uid: string) => Promise<string>): Promise<People> {
+    const clients = await Promise.all(
+      Array.from({ length: COUNT }, async (_, n) => {
+        const headers = { 'x-forwarded-for': `10.0.0.${n}` }
+        return connect(url, { path: '/echo', token: await tokenFor(`p${n}`), headers })
+      }),
+    )
+    return new People(url, clients)
+  }
+
+  private constructor(url: string, clients: readonly TestClient[]) {
+    this.#url = url
+    this.#clients = clients
+    for (const { socket } of clients) socket.on('message', (data: Buffer) => this.#heard(data.toString()))
+  }
+
+  /** Messages that were heard since they were last forgotten. */
+  get heardCount(): number {
+    return this.#latencies.length
+  }
+
+  /** In ms, at the 99th percentile. */
+  get latency(): number {
+    return this.#latencies.toSorted((a, b) => a - b)[Math.floor(this.heardCount * 0.99)] ?? Number.POSITIVE_INFINITY
+  }
+
+  get unheardCount(): number {
+    return this.#said.size
+  }
+
+  /** How many are not connected any more. */
+  get goneCount(): number {
+    return this.#clients.filter(({ socket }) => socket.readyState !== socket.OPEN).length
+  }
+
+  forget(): void {
+    this.#latencies = []
+  }
+
+  /** For so many ms: every 10 ms two speak, and now and then one is pushed to. */
+  async live(duration: number): Promise<void> {
+    const end = performance.now() + duration
+    do {
+      const n = this.#next++ % COUNT
+      for (const speaker of [n, (n + 5) % COUNT]) this.#clients[speaker]!.send(this.#say())
+      if (n % 2 === 0) this.#push(`p${(n + 1) % COUNT}`)
+      await pause(10)
+    } while (performance.now() < end)
+  }
+
+  /** Everybody is pushed to once more; then waits until everything is heard, or somebody has gone and will not hear it. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#pushes)
+    for (let n = 0; n < COUNT; n++) await until('a push is taken', () => this.#pushed(`p${n}`), { every: 100 })
+    await until('everything is heard', () => this.unheardCount === 0 || this.goneCount > 0)
+  }
+
+  leave(): void {
+    for (const { socket } of this.#clients) socket.terminate()
+  }
+
+  #say(): string {
+    const text = `message ${++this.#lastId}`
+    this.#said.set(text, performance.now())
+    return text
+  }
+
+  #heard(text: string): void {
+    const since = this.#said.get(text)
+    if (since === undefined) return
+    this.#said.delete(text)
+    this.#latencies.push(performance.now() - since)
+  }
+
+  #push(uid: string): void {
+    const pushed = this.#pushed(uid).finally(() => this.#pushes.delete(pushed))
+    this.#pushes.add(pushed)
+  }
+
+  /** Whether it was taken. If not, it need not be heard: to make room the node may hang up on its caller. */
+  async #pushed(uid: string): Promise<boolean> {
+    const message = this.#say()
+    const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' }
+    const body = JSON.stringify({ uid, message })
+    const isTaken = await fetch(`${this.#url}/api/push`, { method: 'POST', headers, body })
+      .then(async (answer) => (await answer.text(), answer.ok))
+      .catch(() => false)
+    if (!isTaken) this.#said.delete(message)
+    return isTaken
+  }
+}

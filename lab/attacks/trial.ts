@@ -1,0 +1,132 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { API_KEY, SECRET, tokenFor } from '../../test/standalone/api-call.ts'
+import { Child } from '../../test/support/child.ts'
+import { residentBytes } from '../bench/rig/memory.ts'
+import { AttackError } from './attack-error.ts'
+import { type Attack, usualConfig } from './attacks.ts'
+import { KeyEndpoint } from './key-endpoint.ts'
+import { People } from './people.ts'
+
+const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
+const attacker = fileURLToPath(new URL('attacker.ts', import.meta.url))
+const talk = fileURLToPath(new URL('nodes/talk.mjs', import.meta.url))
+const flags = ['--port=0', '--log-level=silent', '--echo', `--module=${talk}`, `--api-key=${API_KEY}`]
+const MIB = 2 ** 20
+const MAX_MIB = 384
+/** ms in which a node compiles what it runs. */
+const WARM_UP = 500
+
+/** What came of an attack. */
+export interface Findings {
+  readonly outcomes: Readonly<Record<string, number>>
+  /** The most resident memory of the node, beyond the most in calm. */
+  readonly mibMore: number
+  /** Ordinary clients that were disconnected, and what they did not hear. */
+  readonly goneCount: number
+  readonly unheardCount: number
+  /** ms at the 99th percentile, from saying to hearing, before the attack and under it. */
+  readonly calm: number
+  readonly latency: number
+}
+
+/** Attacks a node of its own for a while, on which ordinary clients live. */
+export async function attempt(attack: Attack, seconds: number): Promise<Findings> {
+  const folder = await mkdtemp(join(tmpdir(), 'flotilla-attack-'))
+  const config = join(folder, 'flotilla.json')
+  await writeFile(config, JSON.stringify({ ...usualConfig, ...attack.config }))
+  const keys = attack.failsKeys === true ? await KeyEndpoint.start() : undefined
+  const source = keys?.flags ?? [`--token-secret=${SECRET}`]
+  const node = new Child(process.execPath, [cli, 'start', ...flags, ...source, '--config', config])
+  try {
+    const [, url = ''] = await node.said(/^ready node=\S+ url=(\S+)$/m)
+    return await findingsOn(node, url, attack, seconds, keys)
+  } finally {
+    keys?.close()
+    await node.kill9()
+    await rm(folder, { recursive: true })
+  }
+}
+
+async function findingsOn(
+  node: Child,
+  url: string,
+  attack: Attack,
+  seconds: number,
+  keys?: KeyEndpoint,
+): Promise<Findings> {
+  const people = await People.connect(url, keys?.tokenFor ?? tokenFor)
+  keys?.fail()
+  const token = await (keys?.forged() ?? tokenFor('eve'))
+  await people.live(WARM_UP)
+  const before = new Memory(node.pid)
+  people.forget()
+  await people.live(seconds * 1_000)
+  const calm = people.latency
+  const usual = before.stop()
+  const during = new Memory(node.pid)
+  people.forget()
+  const outcomes = await attacked(people, [attack.name, url, token, String(seconds)])
+  const { latency } = people
+  const mibMore = (during.stop() - usual) / MIB
+  await people.settle()
+  const { goneCount, unheardCount } = people
+  people.leave()
+  return { outcomes, mibMore, goneCount, unheardCount, calm, latency }
+}
+
+/** What became of its attempts, while people went on living. */
+async function attacked(people: People, args: readonly string[]): Promise<Record<string, number>> {
+  const hostile = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), attacker, ...args])
+  const over = hostile.exited.then(() => false)
+  while (await Promise.race([people.live(100).then(() => true), over]));
+  const { code } = await hostile.exited
+  if (code !== 0) throw new AttackError(`the attacker ended with ${code}: ${hostile.stderr}`)
+  return JSON.parse(hostile.stdout) as Record<string, number>
+}
+
+/** What of it breaks a promise, however fast the machine is; nothing if all is well. */
+export function flawsOf({ outcomes: allowed, counts = {} }: Attack, findings: Findings): string[] {
+  const { outcomes, mibMore, goneCount, unheardCount } = findings
+  const names = Object.keys(outcomes)
+  const wrong = Object.keys(counts).filter((name) => outcomes[name] !== counts[name])
+  return [
+    ...(names.length === 0 ? ['nothing became of it'] : []),
+    ...names.filter((name) => !allowed.includes(name)).map((name) => `came to ${name}, ${outcomes[name]} times`),
+    ...wrong.map((name) => `came to ${name} ${outcomes[name] ?? 0} times instead of ${counts[name]}`),
+    ...(mibMore > MAX_MIB ? [`took ${Math.round(mibMore)} MiB more than in calm, beyond ${MAX_MIB}`] : []),
+    ...(goneCount > 0 ? [`ordinary clients disconnected: ${goneCount}`] : []),
+    ...(unheardCount > 0 ? [`messages of ordinary clients not heard: ${unheardCount}`] : []),
+  ]
+}
+
+/** Whether ordinary clients had to wait for longer than in calm by more than `bound` ms: that depends on the machine, too. */
+export function delayOf({ calm, latency }: Findings, bound: number): string[] {
+  if (latency <= calm + bound) return []
+  return [`messages of ordinary clients took ${Math.round(latency - calm)} ms longer than in calm, beyond ${bound}`]
+}
+
+/** Resident memory of a process, looked at now and then. */
+class Memory {
+  readonly #pid: number
+  readonly #timer: NodeJS.Timeout
+  #most = 0
+
+  constructor(pid: number) {
+    this.#pid = pid
+    this.#timer = setInterval(() => this.#look(), 50)
+  }
+
+  /** The most that it was. */
+  stop(): number {
+    clearInterval(this.#timer)
+    this.#look()
+    return this.#most
+  }
+
+  #look(): void {
+    this.#most = Math.max(this.#most, residentBytes(this.#pid))
+  }
+}

@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { BenchError } from './bench-error.ts'
+
+const bench = fileURLToPath(new URL('..', import.meta.url))
+
+/** Installs the peers, in lab/bench/node_modules, where they are not there yet. */
+export function provideNpmPackages(): void {
+  // npm leaves a copy of the lock file in what it installed.
+  if (timeOf('node_modules/.package-lock.json') >= timeOf('package-lock.json')) return
+  process.stderr.write('installing the peers …\n')
+  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: bench, stdio: ['ignore', 2, 2] })
+  if (status !== 0) throw new BenchError('npm ci failed in bench')
+}
+
+function timeOf(path: string): number {
+  const file = join(bench, path)
+  return existsSync(file) ? statSync(file).mtimeMs : 0
+}

@@ -1,0 +1,183 @@
+import { parseArgs } from 'node:util'
+import { ChaosError } from './chaos-error.ts'
+import type { Fault, StoreKind } from './faults/fault.ts'
+import { faults } from './faults/faults.ts'
+import { starve } from './faults/nodes.ts'
+import { Random } from './random.ts'
+import { canSetClocksOff } from './rig/clock-offset.ts'
+import { type PlantedBug, plants } from './traffic/plant.ts'
+
+const storeKinds: readonly StoreKind[] = ['single', 'sentinel', 'cluster']
+const clockKinds = ['right', 'apart'] as const
+const [FEWEST_NODES, MOST_NODES] = [2, 8]
+
+export const usage = `npm run chaos -- [options]
+
+  --seed N           everything random comes from it, so that it can be seen again (default: a new one, printed)
+  --runs A..B        a run for each of these seeds, and a table of them
+  --seconds N        how long pushes are made (90)
+  --nodes N          ${FEWEST_NODES} to ${MOST_NODES} (default: 3 to 5, by the seed)
+  --clients N        WebSocket connections (300)
+  --rate N           pushes a second (500)
+  --store KIND       ${storeKinds.join(', ')} (default: by the seed)
+  --starve           only starve: nodes at a tenth of a core for a while; with --fault, that as well
+  --clocks WHICH     ${clockKinds.join(', ')}: whether the wall clocks of a store's servers differ (default: by the seed)
+  --fault NAME       only this one; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
+  --heartbeat MS     of the nodes (1000)
+  --dead-after MS    of the nodes (4000)
+  --slack MS         how much later than promised counts as in time, for a machine with other work (0)
+  --plant BUG        a bug on the clients' side, which the checker must find: ${plants.join(', ')}
+  --out DIR          for the report (lab/chaos/last)
+  --write            write the table of --runs to lab/chaos/results.md
+`
+
+export interface Settings {
+  readonly seed: number
+  readonly seconds: number
+  readonly nodes: number
+  readonly clients: number
+  readonly rate: number
+  readonly store: StoreKind
+  readonly faults: readonly Fault[]
+  readonly heartbeat: number
+  readonly deadAfter: number
+  /** ms */
+  readonly slack: number
+  /** ms that the wall clock of each of the store's servers is off; none where all are right. */
+  readonly clocks: readonly number[]
+  readonly plant: PlantedBug | undefined
+}
+
+export interface Options {
+  /** One for each seed. */
+  readonly runs: readonly Settings[]
+  readonly out: string | undefined
+  readonly isWritten: boolean
+}
+
+/** @throws ChaosError saying what to mend */
+export function parseOptions(args: string[]): Options | 'help' {
+  const { values } = parse(args)
+  if (values.help === true) return 'help'
+  const seeds = seedsOf(values.runs, values.seed)
+  return {
+    runs: seeds.map((seed) => settingsOf(seed, values)),
+    out: values.out,
+    isWritten: values.write === true,
+  }
+}
+
+type Values = ReturnType<typeof parse>['values']
+
+function parse(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        seed: { type: 'string' },
+        runs: { type: 'string' },
+        seconds: { type: 'string' },
+        nodes: { type: 'string' },
+        clients: { type: 'string' },
+        rate: { type: 'string' },
+        store: { type: 'string' },
+        fault: { type: 'string', multiple: true },
+        starve: { type: 'boolean' },
+        clocks: { type: 'string' },
+        heartbeat: { type: 'string' },
+        'dead-after': { type: 'string' },
+        slack: { type: 'string' },
+        plant: { type: 'string' },
+        out: { type: 'string' },
+        write: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    throw new ChaosError(`${(error as Error).message}\n\n${usage}`)
+  }
+}
+
+function seedsOf(runs: string | undefined, seed: string | undefined): number[] {
+  if (runs === undefined) return [number('--seed', seed, Math.floor(Math.random() * 1_000_000), 0)]
+  const [, first, last] = /^(\d+)\.\.(\d+)$/.exec(runs) ?? []
+  if (first === undefined || last === undefined || Number(last) < Number(first)) {
+    throw new ChaosError(`--runs is ${runs}: give two seeds such as 1..20`)
+  }
+  return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => Number(first) + index)
+}
+
+function settingsOf(seed: number, values: Values): Settings {
+  const random = new Random(seed).fork('settings')
+  const nodes = number('--nodes', values.nodes, random.int(3, 5), FEWEST_NODES, MOST_NODES)
+  const store = choice('--store', values.store ?? random.pick(storeKinds), storeKinds)
+  const names = values.starve === true ? [...(values.fault ?? []), starve.name] : values.fault
+  const usable = faultsFor(store, names)
+  const heartbeat = number('--heartbeat', values.heartbeat, 1_000, 50)
+  const deadAfter = number('--dead-after', values['dead-after'], 4_000, 3 * heartbeat)
+  return {
+    seed,
+    seconds: number('--seconds', values.seconds, 90, 5, 3_600),
+    nodes,
+    clients: number('--clients', values.clients, 300, 10, 5_000),
+    rate: number('--rate', values.rate, 500, 1, 10_000),
+    store,
+    faults: usable,
+    heartbeat,
+    deadAfter,
+    slack: number('--slack', values.slack, 0, 0),
+    clocks: clocksFor(store, seed, values.clocks),
+    plant: values.plant === undefined ? undefined : choice('--plant', values.plant, plants),
+  }
+}
+
+/** Servers whose clocks can differ: a master and its replica, or three of each. */
+const serverCounts: Record<StoreKind, number> = { single: 0, sentinel: 2, cluster: 6 }
+/** ms. */
+const FURTHEST_OFF = 150
+
+function clocksFor(store: StoreKind, seed: number, kind: string | undefined): number[] {
+  const random = new Random(seed).fork('clocks')
+  const drawn = canSetClocksOff && random.chance(0.5) ? 'apart' : 'right'
+  const chosen = kind === undefined ? drawn : choice('--clocks', kind, clockKinds)
+  if (chosen === 'right') return []
+  if (!canSetClocksOff) throw new ChaosError('--clocks apart needs gcc')
+  return Array.from({ length: serverCounts[store] }, () => random.int(-FURTHEST_OFF, FURTHEST_OFF))
+}
+
+function faultsFor(store: StoreKind, names: readonly string[] | undefined): Fault[] {
+  const possible = faults.filter(({ stores }) => stores.includes(store))
+  if (names?.includes('none') === true) return []
+  if (names === undefined) return possible.filter(({ lacks }) => lacks === undefined)
+  return names.map((name) => {
+    const fault = faultNamed(name)
+    if (fault.lacks !== undefined) throw new ChaosError(`--fault ${name} needs ${fault.lacks}`)
+    if (possible.includes(fault)) return fault
+    throw new ChaosError(`--fault ${name} does not happen to --store ${store}, only to ${fault.stores.join(', ')}`)
+  })
+}
+
+function faultNamed(name: string): Fault {
+  const names = faults.map((fault) => fault.name)
+  return faults.find((fault) => fault.name === choice('--fault', name, names))!
+}
+
+function choice<Name extends string>(option: string, name: string, names: readonly Name[]): Name {
+  const found = names.find((each) => each === name)
+  if (found !== undefined) return found
+  throw new ChaosError(`${option} is ${name}: choose from ${names.join(', ')}`)
+}
+
+function number(
+  option: string,
+  text: string | undefined,
+  otherwise: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  if (text === undefined) return otherwise
+  const value = Number(text)
+  if (Number.isInteger(value) && value >= least && value <= most) return value
+  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`
+  throw new ChaosError(`${option} is ${text}: give a whole number, ${range}`)
+}

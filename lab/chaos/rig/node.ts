@@ -1,0 +1,210 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createWriteStream, type WriteStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../../../test/support/free-port.ts'
+import { ChaosError } from '../chaos-error.ts'
+import { type Clock, sleep } from '../clock.ts'
+import type { History, NodeEvent } from '../history.ts'
+import { type ClockSkew, skewedEnvironment } from './clock-skew.ts'
+
+const cli = fileURLToPath(new URL('../../../dist/standalone/cli.js', import.meta.url))
+const chaosModule = fileURLToPath(new URL('../nodes/module.mjs', import.meta.url))
+const START_PATIENCE = 120_000
+const STOP_PATIENCE = 20_000
+const RETRY_PAUSE = 250
+/** ms that a starving node runs at a time. */
+const SLICE = 10
+
+const living = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
+export interface NodePlan {
+  readonly slot: number
+  readonly redis: string
+  readonly heartbeat: number
+  readonly deadAfter: number
+  /** Where its logs go. */
+  readonly logFile: string
+}
+
+/** A place in the cluster: a server process on its port, started again as often as it is killed. */
+export class Node {
+  readonly slot: number
+  readonly #plan: NodePlan
+  readonly #history: History
+  readonly #clock: Clock
+  readonly #log: WriteStream
+  #child: ChildProcess | undefined
+  #ended: Promise<void> = Promise.resolve()
+  #isStopping = false
+  #id = ''
+  #port = 0
+  #life = 0
+  #isReady = false
+  #isRejoining = false
+  #pausedAt = Number.POSITIVE_INFINITY
+
+  constructor(plan: NodePlan, history: History, clock: Clock) {
+    this.slot = plan.slot
+    this.#plan = plan
+    this.#history = history
+    this.#clock = clock
+    this.#log = createWriteStream(plan.logFile)
+  }
+
+  /** Once it has been started. */
+  get port(): number {
+    return this.#port
+  }
+
+  /** Its id in the cluster. */
+  get id(): string {
+    return this.#id
+  }
+
+  get life(): number {
+    return this.#life
+  }
+
+  /** Whether it takes connections and reads them. */
+  get isUp(): boolean {
+    return this.#isReady && this.#pausedAt === Number.POSITIVE_INFINITY
+  }
+
+  /** For how long it has been standing still. */
+  get pausedFor(): number {
+    return this.#isReady ? this.#clock.now - this.#pausedAt : 0
+  }
+
+  /** Starts it, as often as it takes: a supervisor would, while the store is away. */
+  async start(skew?: ClockSkew): Promise<void> {
+    const deadline = performance.now() + START_PATIENCE
+    for (;;) {
+      // As long as it has never run, somebody else may take the port that was free.
+      if (this.#id === '') this.#port = await freePort()
+      if (await this.#tryStart(skew)) return
+      if (performance.now() > deadline) throw new ChaosError(`n${this.slot} does not start: see ${this.#plan.logFile}`)
+      await sleep(RETRY_PAUSE)
+    }
+  }
+
+  pause(): void {
+    if (this.#child === undefined || this.#pausedAt !== Number.POSITIVE_INFINITY) return
+    this.#pausedAt = this.#clock.now
+    this.#note('paused')
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    if (this.#pausedAt === Number.POSITIVE_INFINITY) return
+    this.#child?.kill('SIGCONT')
+    this.#pausedAt = Number.POSITIVE_INFINITY
+    if (this.#child !== undefined) this.#note('resumed')
+  }
+
+  /** Gives it a tenth of a core for so long, in slices, and all of it again in the end. */
+  async starve(ms: number): Promise<void> {
+    const child = this.#child
+    const until = this.#clock.now + ms
+    try {
+      while (this.#clock.now < until) {
+        child?.kill('SIGSTOP')
+        await sleep(9 * SLICE)
+        child?.kill('SIGCONT')
+        await sleep(SLICE)
+      }
+    } finally {
+      child?.kill('SIGCONT')
+    }
+  }
+
+  async kill9(): Promise<void> {
+    if (this.#child === undefined) return
+    this.#isStopping = true
+    this.#isReady = false
+    this.#note('killed')
+    this.#child.kill('SIGKILL')
+    await this.#ended
+  }
+
+  /** SIGTERM, as an orchestrator does it: after a while it is killed. */
+  async stop(): Promise<void> {
+    if (this.#child === undefined) return
+    this.#isStopping = true
+    this.#isReady = false
+    this.#note('stopped')
+    this.#child.kill('SIGTERM')
+    const timer = setTimeout(() => void this.kill9(), STOP_PATIENCE)
+    await this.#ended
+    clearTimeout(timer)
+  }
+
+  /** For good. */
+  async end(): Promise<void> {
+    await this.kill9()
+    this.#log.end()
+  }
+
+  #tryStart(skew: ClockSkew | undefined): Promise<boolean> {
+    const { slot, redis, heartbeat, deadAfter } = this.#plan
+    const flags = {
+      name: `n${slot}`,
+      port: this.#port,
+      redis,
+      heartbeat,
+      'dead-after': deadAfter,
+      module: chaosModule,
+      'log-level': 'debug',
+    }
+    const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
+    const child = spawn(process.execPath, [cli, 'start', '--dev', '--no-echo', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...skewedEnvironment(skew) },
+    })
+    this.#child = child
+    this.#life++
+    this.#isStopping = false
+    this.#pausedAt = Number.POSITIVE_INFINITY
+    living.add(child)
+    return new Promise((resolve) => {
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        const [, id] = /^ready node=(\S+)/.exec(line) ?? []
+        if (id === undefined) return
+        this.#id = id
+        this.#isReady = true
+        this.#note('ready')
+        resolve(true)
+      })
+      createInterface({ input: child.stderr }).on('line', (line) => this.#heard(line))
+      this.#ended = new Promise((ended) => {
+        child.once('exit', () => {
+          living.delete(child)
+          this.#isReady = false
+          if (!this.#isStopping && this.#child === child) this.#note('died')
+          this.#child = undefined
+          ended()
+          resolve(false)
+        })
+      })
+    })
+  }
+
+  #heard(line: string): void {
+    this.#log.write(`${(this.#clock.now / 1_000).toFixed(3)} ${line}\n`)
+    if (line.includes('has lost its place in the cluster')) this.#note('lost its place')
+    if (line.includes('joined again')) this.#isRejoining = true
+    // Its fields stand on the lines below.
+    const [, id] = /^\s+node: "([^"]+)"/.exec(line) ?? []
+    if (!this.#isRejoining || id === undefined) return
+    this.#isRejoining = false
+    this.#id = id
+    this.#note('joined again')
+  }
+
+  #note(type: NodeEvent['type']): void {
+    this.#history.nodes.push({ at: this.#clock.now, slot: this.slot, life: this.#life, type, node: this.#id })
+  }
+}

@@ -1,0 +1,100 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { TcpProxy } from '../../../test/support/tcp-proxy.ts'
+import { Clock } from '../clock.ts'
+import type { History } from '../history.ts'
+import type { Settings } from '../options.ts'
+import { Random } from '../random.ts'
+import { InboxWatch } from './inbox-watch.ts'
+import { Node } from './node.ts'
+import { startStore, type Store } from './stores.ts'
+
+/**
+ * The store and the nodes. Where the store is one server, each node has a line of its own to it, and the emitter one
+ * more; sentinels and clusters tell addresses of their own, which no line could stand before.
+ */
+export class Stage {
+  readonly clock: Clock
+  readonly nodes: readonly Node[]
+  readonly inboxes: InboxWatch
+  readonly #store: Store
+  readonly #lines: readonly TcpProxy[]
+
+  private constructor(
+    clock: Clock,
+    store: Store,
+    lines: readonly TcpProxy[],
+    nodes: readonly Node[],
+    inboxes: InboxWatch,
+  ) {
+    this.clock = clock
+    this.nodes = nodes
+    this.inboxes = inboxes
+    this.#store = store
+    this.#lines = lines
+  }
+
+  static async build(settings: Settings, history: History, folder: string): Promise<Stage> {
+    await mkdir(folder, { recursive: true })
+    const clock = new Clock()
+    const store = await startStore(settings.store, settings.clocks)
+    const lines = await linesTo(store, settings)
+    const { heartbeat, deadAfter } = settings
+    const nodes: Node[] = []
+    for (let slot = 0; slot < settings.nodes; slot++) {
+      const line = lines[slot]
+      const redis = line === undefined ? store.url : urlOf(line)
+      const logFile = join(folder, `n${slot}.log`)
+      nodes.push(new Node({ slot, redis, heartbeat, deadAfter, logFile }, history, clock))
+    }
+    const stage = new Stage(clock, store, lines, nodes, new InboxWatch(store, nodes, history, clock))
+    try {
+      await Promise.all(nodes.map((node) => node.start()))
+      return stage
+    } catch (error) {
+      await stage.close()
+      throw error
+    }
+  }
+
+  node(slot: number): Node {
+    return this.nodes[slot]!
+  }
+
+  /** To the store: a node's, or, behind those, the emitter's. */
+  line(slot: number): TcpProxy {
+    const line = this.#lines[slot]
+    if (line === undefined) throw new Error('there are lines only to a store that is one server')
+    return line
+  }
+
+  /** The store, where it is of this kind: a fault says of which kinds it takes. */
+  storeAs<Kind extends Store>(kind: { readonly prototype: Kind }): Kind {
+    const store: unknown = this.#store
+    if (!Object.prototype.isPrototypeOf.call(kind.prototype, store as object))
+      throw new Error('a store of another kind')
+    return store as Kind
+  }
+
+  get emitterUrl(): string {
+    const line = this.#lines.at(-1)
+    return line === undefined ? this.#store.url : urlOf(line)
+  }
+
+  async close(): Promise<void> {
+    this.inboxes.stop()
+    await Promise.all(this.nodes.map((node) => node.end()))
+    await Promise.all(this.#lines.map((line) => line.stop()))
+    await this.#store.stop()
+  }
+}
+
+async function linesTo({ port }: Store, { seed, nodes }: Settings): Promise<TcpProxy[]> {
+  if (port === undefined) return []
+  const random = new Random(seed).fork('lines')
+  return Promise.all(Array.from({ length: nodes + 1 }, () => TcpProxy.start(port, () => random.next())))
+}
+
+function urlOf(line: TcpProxy): string {
+  return `redis://127.0.0.1:${line.port}`
+}
