@@ -1,9 +1,5 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
-
-const living = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
+import { mortal } from './mortal.ts'
 
 /** A real process, with what it said so far. It never outlives the tests. */
 export class Child {
@@ -15,13 +11,11 @@ export class Child {
   #exit: { code: number | null; signal: NodeJS.Signals | null } | undefined
 
   constructor(command: string, args: readonly string[], options: SpawnOptions = {}) {
-    this.#process = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
-    living.add(this.#process)
+    this.#process = mortal(spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] }))
     this.#process.stdout?.setEncoding('utf8').on('data', (text: string) => this.#add('stdout', text))
     this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => this.#add('stderr', text))
     this.exited = new Promise((resolve) => {
       const ended = (code: number | null, signal: NodeJS.Signals | null): void => {
-        living.delete(this.#process)
         this.#exit = { code, signal }
         resolve(this.#exit)
         this.#heard()

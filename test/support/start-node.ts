@@ -1,7 +1,9 @@
 import { fileURLToPath } from 'node:url'
 import { Child } from './child.ts'
 
-const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
+export const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
+/** What `flotilla start` prints once it can be used: its id in the cluster, and where it listens. */
+export const READY = /^ready node=(\S+) url=(\S+)$/m
 
 export interface Answer {
   readonly status: number
@@ -33,7 +35,7 @@ export class TestNode {
     const given = apiKey === undefined ? args : [...args, '--api-key', apiKey]
     const port = args.includes('--port') || args.includes('--unix') ? [] : ['--port', '0']
     const child = new Child(process.execPath, [cli, 'start', ...port, ...given], { env: { ...process.env, ...env } })
-    const [, id = '', url = ''] = await child.said(/^ready node=(\S+) url=(\S+)$/m)
+    const [, id = '', url = ''] = await child.said(READY)
     return new TestNode(child, id, url, apiKey)
   }
 

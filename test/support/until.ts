@@ -1,16 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
+type Condition = () => boolean | Promise<boolean>
+
+/** Waits until the condition holds, but no longer than the timeout: whether it does. */
+export async function comesTrue(condition: Condition, timeout: number, every: number): Promise<boolean> {
+  const deadline = performance.now() + timeout
+  while (!(await condition())) {
+    if (performance.now() > deadline) return false
+    await pause(every)
+  }
+  return true
+}
+
 /** Waits until the condition holds. The timeout only bounds a failure: no test may depend on how fast the machine is. */
 export async function until(
   what: string,
-  condition: () => boolean | Promise<boolean>,
+  condition: Condition,
   { timeout = 120_000, every = 5 }: { timeout?: number; every?: number } = {},
 ): Promise<void> {
-  const deadline = performance.now() + timeout
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeout} ms: ${what}`)
-    await pause(every)
-  }
+  if (!(await comesTrue(condition, timeout, every))) throw new Error(`not within ${timeout} ms: ${what}`)
 }
 
 /** For what only time brings about, such as a lease that runs out. */
