@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { deflateRawSync } from 'node:zlib'
 import { exchange, head, tcp, upgrade } from '../../test/attacks/wire.ts'
 import { API_KEY } from '../../test/standalone/api-call.ts'
@@ -188,7 +188,7 @@ export const attacks: readonly Attack[] = [
           client.pause()
           for (let n = 0; n < size && !client.isClosed; n++) {
             client.send(message)
-            await pause(8)
+            await sleep(8)
           }
           client.resume()
           await until('it is answered', () => hasEnded(client) || client.frames.length >= asked)
@@ -219,7 +219,7 @@ export const attacks: readonly Attack[] = [
         socket.resume()
         while (!socket.closed && !hostile.isOver) {
           socket.write(head('GET /healthz', { Host: 'x' }))
-          await pause(100)
+          await sleep(100)
         }
         hostile.note(socket.closed ? 'cut off' : 'left alone')
         socket.destroy()

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { RawClient } from '../../test/support/raw-client.ts'
 import type { RawFrameInit } from '../../test/support/raw-frame.ts'
 import { until } from '../../test/support/until.ts'
@@ -52,7 +52,7 @@ export class Hostile {
     socket.resume()
     while (!socket.closed) {
       if (bytes !== '') socket.write(bytes)
-      await pause(100)
+      await sleep(100)
     }
     this.note('cut off')
   }
@@ -66,7 +66,7 @@ export class Hostile {
     using client = await this.open(path, { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
     for (let asked = 1; !this.isOver && !hasEnded(client); asked++) {
       client.send(message, init)
-      await Promise.all([pause(50), until('it is answered', () => hasEnded(client) || client.frames.length >= asked)])
+      await Promise.all([sleep(50), until('it is answered', () => hasEnded(client) || client.frames.length >= asked)])
       if (!hasEnded(client)) this.note('answered')
     }
     if (hasEnded(client)) await this.noteEnd(client)

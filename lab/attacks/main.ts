@@ -1,20 +1,10 @@
-import { align } from '../bench/report/align.ts'
-import { endWithParent } from '../bench/rig/life.ts'
-import { AttackError } from './attack-error.ts'
+import { align } from '../report/align.ts'
+import { runCommand } from '../rig/command.ts'
 import type { Attack } from './attacks.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { attempt, delayOf, type Findings, flawsOf } from './trial.ts'
 
-endWithParent()
-try {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') process.stdout.write(usage)
-  else process.exitCode = (await attackAll(options)) ? 0 : 1
-  process.exit()
-} catch (error) {
-  process.stderr.write(`${error instanceof AttackError ? error.message : String((error as Error).stack)}\n`)
-  process.exit(1)
-}
+await runCommand({ usage, parseOptions, run: attackAll })
 
 /** Whether every promise was kept. */
 async function attackAll({ attacks, seconds, bound }: Options): Promise<boolean> {

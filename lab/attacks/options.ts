@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { AttackError } from './attack-error.ts'
+import { named, orUsage, positive } from '../rig/options.ts'
 import { type Attack, attacks } from './attacks.ts'
 
 const usual = { seconds: 3, bound: 250 } as const
@@ -19,36 +19,22 @@ export interface Options {
   readonly bound: number
 }
 
-/** @throws AttackError saying what to mend */
+/** @throws LabError saying what to mend */
 export function parseOptions(args: string[]): Options | 'help' {
   const { help, only, seconds, bound } = parse(args)
   if (help === true) return 'help'
   return {
-    attacks: only === undefined ? attacks : only.split(',').map(attackNamed),
-    seconds: numberOf('seconds', seconds),
-    bound: numberOf('bound', bound),
+    attacks:
+      only === undefined
+        ? attacks
+        : only.split(',').map((name) => named('attack', name.trim(), attacks, (each) => each.name)),
+    seconds: positive('--seconds', seconds, usual.seconds),
+    bound: positive('--bound', bound, usual.bound),
   }
 }
 
 function parse(args: string[]) {
   const text = { type: 'string' } as const
   const options = { only: text, seconds: text, bound: text, help: { type: 'boolean' } } as const
-  try {
-    return parseArgs({ args, options }).values
-  } catch (error) {
-    throw new AttackError(`${(error as Error).message}\n\n${usage}`)
-  }
-}
-
-function attackNamed(name: string): Attack {
-  const attack = attacks.find((each) => each.name === name.trim())
-  if (attack !== undefined) return attack
-  throw new AttackError(`there is no attack '${name}': choose from ${attacks.map((each) => each.name).join(', ')}`)
-}
-
-function numberOf(name: keyof typeof usual, text: string | undefined): number {
-  if (text === undefined) return usual[name]
-  const value = Number(text)
-  if (value > 0) return value
-  throw new AttackError(`--${name} is ${text}: give a number above 0`)
+  return orUsage(usage, () => parseArgs({ args, options }).values)
 }

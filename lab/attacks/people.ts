@@ -1,7 +1,8 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { API_KEY } from '../../test/standalone/api-call.ts'
 import { connect, type TestClient } from '../../test/support/connect.ts'
 import { until } from '../../test/support/until.ts'
+import { percentile } from '../report/numbers.ts'
 
 const COUNT = 10
 
@@ -39,7 +40,7 @@ export class People {
 
   /** In ms, at the 99th percentile. */
   get latency(): number {
-    return this.#latencies.toSorted((a, b) => a - b)[Math.floor(this.heardCount * 0.99)] ?? Number.POSITIVE_INFINITY
+    return percentile(this.#latencies, 0.99) ?? Number.POSITIVE_INFINITY
   }
 
   get unheardCount(): number {
@@ -62,7 +63,7 @@ export class People {
       const n = this.#next++ % COUNT
       for (const speaker of [n, (n + 5) % COUNT]) this.#clients[speaker]!.send(this.#say())
       if (n % 2 === 0) this.#push(`p${(n + 1) % COUNT}`)
-      await pause(10)
+      await sleep(10)
     } while (performance.now() < end)
   }
 

@@ -4,16 +4,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { API_KEY, SECRET, tokenFor } from '../../test/standalone/api-call.ts'
 import { Child } from '../../test/support/child.ts'
-import { residentBytes } from '../bench/rig/memory.ts'
-import { AttackError } from './attack-error.ts'
+import { startNode, type TestNode } from '../../test/support/start-node.ts'
+import { LabError } from '../rig/lab-error.ts'
+import { residentBytes } from '../rig/memory.ts'
 import { type Attack, usualConfig } from './attacks.ts'
 import { KeyEndpoint } from './key-endpoint.ts'
 import { People } from './people.ts'
 
-const cli = fileURLToPath(new URL('../../dist/standalone/cli.js', import.meta.url))
 const attacker = fileURLToPath(new URL('attacker.ts', import.meta.url))
 const talk = fileURLToPath(new URL('nodes/talk.mjs', import.meta.url))
-const flags = ['--port=0', '--log-level=silent', '--echo', `--module=${talk}`, `--api-key=${API_KEY}`]
+const flags = ['--log-level=silent', '--echo', `--module=${talk}`]
 const MIB = 2 ** 20
 const MAX_MIB = 384
 /** ms in which a node compiles what it runs. */
@@ -39,24 +39,19 @@ export async function attempt(attack: Attack, seconds: number): Promise<Findings
   await writeFile(config, JSON.stringify({ ...usualConfig, ...attack.config }))
   const keys = attack.failsKeys === true ? await KeyEndpoint.start() : undefined
   const source = keys?.flags ?? [`--token-secret=${SECRET}`]
-  const node = new Child(process.execPath, [cli, 'start', ...flags, ...source, '--config', config])
+  let node: TestNode | undefined
   try {
-    const [, url = ''] = await node.said(/^ready node=\S+ url=(\S+)$/m)
-    return await findingsOn(node, url, attack, seconds, keys)
+    node = await startNode([...flags, ...source, '--config', config], { apiKey: API_KEY })
+    return await findingsOn(node, attack, seconds, keys)
   } finally {
     keys?.close()
-    await node.kill9()
+    await node?.kill9()
     await rm(folder, { recursive: true })
   }
 }
 
-async function findingsOn(
-  node: Child,
-  url: string,
-  attack: Attack,
-  seconds: number,
-  keys?: KeyEndpoint,
-): Promise<Findings> {
+async function findingsOn(node: TestNode, attack: Attack, seconds: number, keys?: KeyEndpoint): Promise<Findings> {
+  const { url } = node
   const people = await People.connect(url, keys?.tokenFor ?? tokenFor)
   keys?.fail()
   const token = await (keys?.forged() ?? tokenFor('eve'))
@@ -83,7 +78,7 @@ async function attacked(people: People, args: readonly string[]): Promise<Record
   const over = hostile.exited.then(() => false)
   while (await Promise.race([people.live(100).then(() => true), over]));
   const { code } = await hostile.exited
-  if (code !== 0) throw new AttackError(`the attacker ended with ${code}: ${hostile.stderr}`)
+  if (code !== 0) throw new LabError(`the attacker ended with ${code}: ${hostile.stderr}`)
   return JSON.parse(hostile.stdout) as Record<string, number>
 }
 

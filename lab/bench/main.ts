@@ -1,40 +1,33 @@
 import { relative } from 'node:path'
+import { machineLine } from '../report/machine.ts'
+import { runCommand } from '../rig/command.ts'
+import { pinSelf } from '../rig/cores.ts'
 import { type Options, parseOptions, usage } from './options.ts'
 import { provide } from './provision.ts'
 import { disturbanceOf } from './report/disturbance.ts'
 import { goalsOf } from './report/goals.ts'
-import { machineLine } from './report/machine.ts'
 import type { Outcome } from './report/outcome.ts'
+import { peers } from './report/peers.ts'
 import { Progress } from './report/progress.ts'
 import { Records } from './report/records.ts'
 import { tableOf } from './report/table.ts'
-import { BenchError } from './rig/bench-error.ts'
-import { pinSelf } from './rig/cores.ts'
-import { endWithParent } from './rig/life.ts'
 import { runAll } from './turns.ts'
 
-endWithParent()
-try {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') process.stdout.write(usage)
-  else await bench(options)
-  process.exit()
-} catch (error) {
-  process.stderr.write(`${error instanceof BenchError ? error.message : String((error as Error).stack)}\n`)
-  process.exit(1)
-}
+await runCommand({ usage, parseOptions, run: bench })
 
-async function bench(options: Options): Promise<void> {
+/** Whether every system could be measured. */
+async function bench(options: Options): Promise<boolean> {
   provide(options)
   pinSelf()
   const progress = new Progress(options)
   const outcomes = await runAll(options, progress)
   progress.end()
-  const machine = machineLine()
+  const machine = machineLine(peers())
   for (const outcome of outcomes) report(outcome)
   const records = recordsFor(options)
   records.save(outcomes, machine, options.effort.runs)
   process.stdout.write(`\n${machine}\nWritten to ${relative(process.cwd(), records.page)}, with charts.\n`)
+  return outcomes.every(({ rows }) => rows.every(({ failure }) => failure === undefined))
 }
 
 function recordsFor({ out, isComplete }: Options): Records {
@@ -51,6 +44,5 @@ function report(outcome: Outcome): void {
   for (const { label, failure } of outcome.rows) {
     if (failure === undefined) continue
     process.stderr.write(`\n${id} failed for ${label}: ${failure}\n`)
-    process.exitCode = 1
   }
 }

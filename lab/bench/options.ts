@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
-import { BenchError } from './rig/bench-error.ts'
+import { LabError } from '../rig/lab-error.ts'
+import { named, orUsage, positive } from '../rig/options.ts'
 import { type Effort, quick, type Scenario, thorough } from './scenarios/scenario.ts'
 import { scenarios } from './scenarios/scenarios.ts'
 import { flotilla } from './systems/flotilla.ts'
@@ -29,7 +30,7 @@ export interface Options {
   readonly isComplete: boolean
 }
 
-/** @throws BenchError saying what to mend */
+/** @throws LabError saying what to mend */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values, positionals } = parse(args)
   if (values.help === true) return 'help'
@@ -40,9 +41,9 @@ export function parseOptions(args: string[]): Options | 'help' {
     systems: chosen,
     effort: {
       ...effort,
-      runs: numberOf('--runs', values.runs, effort.runs),
-      seconds: numberOf('--seconds', values.seconds, effort.seconds),
-      ...(values.rate !== undefined && { rate: numberOf('--rate', values.rate) }),
+      runs: positive('--runs', values.runs, effort.runs),
+      seconds: positive('--seconds', values.seconds, effort.seconds),
+      ...(values.rate !== undefined && { rate: positive('--rate', values.rate, 0) }),
     },
     out: values.out,
     verbose: values.verbose === true,
@@ -53,8 +54,8 @@ export function parseOptions(args: string[]): Options | 'help' {
 }
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
+  return orUsage(usage, () =>
+    parseArgs({
       args,
       allowPositionals: true,
       options: {
@@ -68,38 +69,22 @@ function parse(args: string[]) {
         verbose: { type: 'boolean' },
         help: { type: 'boolean' },
       },
-    })
-  } catch (error) {
-    throw new BenchError(`${(error as Error).message}\n\n${usage}`)
-  }
+    }),
+  )
 }
 
 function chooseScenarios(names: readonly string[]): readonly Scenario[] {
   if (names.length === 0) return scenarios
-  return names.map((name) => find(scenarios, name.toUpperCase(), 'scenario'))
+  return names.map((name) => named('scenario', name.toUpperCase(), scenarios, ({ id }) => id))
 }
 
 function chooseSystems(names: string | undefined): readonly System[] {
   if (names === undefined) return systems
-  return names.split(',').map((name) => find(systems, name, 'system'))
-}
-
-function find<Item extends { readonly id: string }>(items: readonly Item[], id: string, what: string): Item {
-  const item = items.find((each) => each.id === id)
-  if (item !== undefined) return item
-  throw new BenchError(`there is no ${what} ${id}: choose from ${items.map((each) => each.id).join(', ')}`)
+  return names.split(',').map((name) => named('system', name, systems, ({ id }) => id))
 }
 
 function besideOf(pair: string): System {
   const [name, folder] = pair.split('=')
-  if (name === undefined || folder === undefined)
-    throw new BenchError('--beside takes NAME=DIR, DIR being a dist folder')
+  if (name === undefined || folder === undefined) throw new LabError('--beside takes NAME=DIR, DIR being a dist folder')
   return flotilla({ id: name, label: `Flotilla, ${name}`, folder })
-}
-
-function numberOf(option: string, text: string | undefined, otherwise = 0): number {
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (value > 0) return value
-  throw new BenchError(`${option} is ${text}: give a number above 0`)
 }

@@ -1,12 +1,11 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseOptions } from './options.ts'
+import { runCommand } from '../rig/command.ts'
+import { pinSelf } from '../rig/cores.ts'
+import { type Options, parseOptions } from './options.ts'
 import { provide } from './provision.ts'
 import { CpuProfile } from './report/cpu-profile.ts'
-import { BenchError } from './rig/bench-error.ts'
-import { pinSelf } from './rig/cores.ts'
-import { endWithParent } from './rig/life.ts'
 import type { RunOptions, Scenario } from './scenarios/scenario.ts'
 import type { System } from './systems/system.ts'
 import { contestants } from './turns.ts'
@@ -20,27 +19,20 @@ Runs a scenario once, short, with Node's CPU profiler on the node under test and
 other system is named.
 `
 
-endWithParent()
-try {
-  await main(process.argv.slice(2))
-  process.exit()
-} catch (error) {
-  process.stderr.write(`${error instanceof BenchError ? error.message : String((error as Error).stack)}\n`)
-  process.exit(1)
+await runCommand({ usage, parseOptions: parseProfileOptions, run: profileAll })
+
+function parseProfileOptions(args: string[]): Options | 'help' {
+  const hasSystem = args.some((arg) => arg.startsWith('--only'))
+  return parseOptions(['--quick', ...(hasSystem ? [] : ['--only', 'flotilla']), ...args])
 }
 
-async function main(args: string[]): Promise<void> {
-  const hasSystem = args.some((arg) => arg.startsWith('--only'))
-  const options = parseOptions(['--quick', ...(hasSystem ? [] : ['--only', 'flotilla']), ...args])
-  if (options === 'help') {
-    process.stdout.write(usage)
-    return
-  }
+async function profileAll(options: Options): Promise<boolean> {
   provide(options)
   pinSelf()
   for (const scenario of options.scenarios) {
     for (const system of contestants(scenario, options.systems)) await profile(scenario, system, options.effort)
   }
+  return true
 }
 
 async function profile(scenario: Scenario, system: System, effort: Parameters<Scenario['run']>[1]): Promise<void> {

@@ -1,7 +1,7 @@
+import { LabError } from '../rig/lab-error.ts'
 import type { Options } from './options.ts'
 import { medianOf, type Outcome, type Row } from './report/outcome.ts'
 import type { Progress } from './report/progress.ts'
-import { BenchError } from './rig/bench-error.ts'
 import { Bystanders } from './rig/bystanders.ts'
 import type { Figures, Scenario } from './scenarios/scenario.ts'
 import type { System } from './systems/system.ts'
@@ -54,7 +54,7 @@ class Entry {
     try {
       this.#runs.push(await run())
     } catch (error) {
-      if (!(error instanceof BenchError)) throw error
+      if (!(error instanceof LabError)) throw error
       this.failure = error.message
     }
   }

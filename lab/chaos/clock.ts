@@ -6,7 +6,3 @@ export class Clock {
     return performance.now() - this.#start
   }
 }
-
-export function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
-}

@@ -1,28 +1,19 @@
 import { rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { endWithParent } from '../bench/rig/life.ts'
-import { ChaosError } from './chaos-error.ts'
+import { runCommand } from '../rig/command.ts'
 import { faults } from './faults/faults.ts'
 import { type Options, parseOptions, usage } from './options.ts'
-import { brokenOf, failedOf, pageOf, table } from './report/page.ts'
+import { brokenOf, failedOf, pageOf } from './report/page.ts'
 import { Progress } from './report/progress.ts'
-import { resultsOf, summaryOf, tableHead, tableOf } from './report/summary.ts'
+import { resultsOf, rowOf, summaryOf, tableOf } from './report/summary.ts'
 import { timelineOf } from './report/timeline.ts'
 import { type Result, run } from './run.ts'
 
 const home = fileURLToPath(new URL('.', import.meta.url))
 
-endWithParent()
-try {
-  const options = parseOptions(process.argv.slice(2))
-  if (options === 'help') process.stdout.write(usage)
-  else process.exitCode = (await chaos(options)) ? 0 : 1
-  process.exit()
-} catch (error) {
-  process.stderr.write(`${error instanceof ChaosError ? error.message : String((error as Error).stack)}\n`)
-  process.exit(2)
-}
+// 1 says that a promise was broken.
+await runCommand({ usage, parseOptions, run: chaos, failureCode: 2 })
 
 function sayWhatIsLeftOut(): void {
   for (const { name, lacks } of faults) {
@@ -41,10 +32,10 @@ async function chaos({ runs, out = join(home, 'last'), isWritten }: Options): Pr
     const result = await run(settings, folder, new Progress())
     await save(result, folder)
     process.stdout.write(`\n${summaryOf(result)}\n\n${relative(process.cwd(), join(folder, 'report.md'))}\n`)
-    rows.push(tableOf(result))
+    rows.push(rowOf(result))
     isKept &&= result.verdict.isKept
   }
-  if (runs.length > 1) process.stdout.write(`\n${table(tableHead, rows)}\n`)
+  if (runs.length > 1) process.stdout.write(`\n${tableOf(rows)}\n`)
   if (isWritten) await writeFile(join(home, 'results.md'), resultsOf(rows))
   return isKept
 }

@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util'
-import { ChaosError } from './chaos-error.ts'
+import { LabError } from '../rig/lab-error.ts'
+import { choice, orUsage, whole } from '../rig/options.ts'
+import { Random } from '../rig/random.ts'
 import type { Fault, StoreKind } from './faults/fault.ts'
 import { faults } from './faults/faults.ts'
 import { starve } from './faults/nodes.ts'
-import { Random } from './random.ts'
 import { canSetClocksOff } from './rig/clock-offset.ts'
 import { type PlantedBug, plants } from './traffic/plant.ts'
 
@@ -55,7 +56,7 @@ export interface Options {
   readonly isWritten: boolean
 }
 
-/** @throws ChaosError saying what to mend */
+/** @throws LabError saying what to mend */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values } = parse(args)
   if (values.help === true) return 'help'
@@ -70,8 +71,8 @@ export function parseOptions(args: string[]): Options | 'help' {
 type Values = ReturnType<typeof parse>['values']
 
 function parse(args: string[]) {
-  try {
-    return parseArgs({
+  return orUsage(usage, () =>
+    parseArgs({
       args,
       options: {
         seed: { type: 'string' },
@@ -92,40 +93,38 @@ function parse(args: string[]) {
         write: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },
-    })
-  } catch (error) {
-    throw new ChaosError(`${(error as Error).message}\n\n${usage}`)
-  }
+    }),
+  )
 }
 
 function seedsOf(runs: string | undefined, seed: string | undefined): number[] {
-  if (runs === undefined) return [number('--seed', seed, Math.floor(Math.random() * 1_000_000), 0)]
+  if (runs === undefined) return [whole('--seed', seed, Math.floor(Math.random() * 1_000_000), 0)]
   const [, first, last] = /^(\d+)\.\.(\d+)$/.exec(runs) ?? []
   if (first === undefined || last === undefined || Number(last) < Number(first)) {
-    throw new ChaosError(`--runs is ${runs}: give two seeds such as 1..20`)
+    throw new LabError(`--runs is ${runs}: give two seeds such as 1..20`)
   }
   return Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => Number(first) + index)
 }
 
 function settingsOf(seed: number, values: Values): Settings {
   const random = new Random(seed).fork('settings')
-  const nodes = number('--nodes', values.nodes, random.int(3, 5), FEWEST_NODES, MOST_NODES)
+  const nodes = whole('--nodes', values.nodes, random.int(3, 5), FEWEST_NODES, MOST_NODES)
   const store = choice('--store', values.store ?? random.pick(storeKinds), storeKinds)
   const names = values.starve === true ? [...(values.fault ?? []), starve.name] : values.fault
   const usable = faultsFor(store, names)
-  const heartbeat = number('--heartbeat', values.heartbeat, 1_000, 50)
-  const deadAfter = number('--dead-after', values['dead-after'], 4_000, 3 * heartbeat)
+  const heartbeat = whole('--heartbeat', values.heartbeat, 1_000, 50)
+  const deadAfter = whole('--dead-after', values['dead-after'], 4_000, 3 * heartbeat)
   return {
     seed,
-    seconds: number('--seconds', values.seconds, 90, 5, 3_600),
+    seconds: whole('--seconds', values.seconds, 90, 5, 3_600),
     nodes,
-    clients: number('--clients', values.clients, 300, 10, 5_000),
-    rate: number('--rate', values.rate, 500, 1, 10_000),
+    clients: whole('--clients', values.clients, 300, 10, 5_000),
+    rate: whole('--rate', values.rate, 500, 1, 10_000),
     store,
     faults: usable,
     heartbeat,
     deadAfter,
-    slack: number('--slack', values.slack, 0, 0),
+    slack: whole('--slack', values.slack, 0, 0),
     clocks: clocksFor(store, seed, values.clocks),
     plant: values.plant === undefined ? undefined : choice('--plant', values.plant, plants),
   }
@@ -141,7 +140,7 @@ function clocksFor(store: StoreKind, seed: number, kind: string | undefined): nu
   const drawn = canSetClocksOff && random.chance(0.5) ? 'apart' : 'right'
   const chosen = kind === undefined ? drawn : choice('--clocks', kind, clockKinds)
   if (chosen === 'right') return []
-  if (!canSetClocksOff) throw new ChaosError('--clocks apart needs gcc')
+  if (!canSetClocksOff) throw new LabError('--clocks apart needs gcc')
   return Array.from({ length: serverCounts[store] }, () => random.int(-FURTHEST_OFF, FURTHEST_OFF))
 }
 
@@ -151,33 +150,13 @@ function faultsFor(store: StoreKind, names: readonly string[] | undefined): Faul
   if (names === undefined) return possible.filter(({ lacks }) => lacks === undefined)
   return names.map((name) => {
     const fault = faultNamed(name)
-    if (fault.lacks !== undefined) throw new ChaosError(`--fault ${name} needs ${fault.lacks}`)
+    if (fault.lacks !== undefined) throw new LabError(`--fault ${name} needs ${fault.lacks}`)
     if (possible.includes(fault)) return fault
-    throw new ChaosError(`--fault ${name} does not happen to --store ${store}, only to ${fault.stores.join(', ')}`)
+    throw new LabError(`--fault ${name} does not happen to --store ${store}, only to ${fault.stores.join(', ')}`)
   })
 }
 
 function faultNamed(name: string): Fault {
   const names = faults.map((fault) => fault.name)
   return faults.find((fault) => fault.name === choice('--fault', name, names))!
-}
-
-function choice<Name extends string>(option: string, name: string, names: readonly Name[]): Name {
-  const found = names.find((each) => each === name)
-  if (found !== undefined) return found
-  throw new ChaosError(`${option} is ${name}: choose from ${names.join(', ')}`)
-}
-
-function number(
-  option: string,
-  text: string | undefined,
-  otherwise: number,
-  least: number,
-  most = Number.MAX_SAFE_INTEGER,
-): number {
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (Number.isInteger(value) && value >= least && value <= most) return value
-  const range = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `from ${least} to ${most}`
-  throw new ChaosError(`${option} is ${text}: give a whole number, ${range}`)
 }

@@ -1,7 +1,8 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { comesTrue } from '../../test/support/until.ts'
 import { check } from './checker/check.ts'
 import type { Verdict } from './checker/verdict.ts'
-import { sleep } from './clock.ts'
 import type { People } from './faults/fault.ts'
 import { type FaultWindow, History } from './history.ts'
 import type { Settings } from './options.ts'
@@ -13,6 +14,7 @@ import { Traffic } from './traffic/traffic.ts'
 
 const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
+const POLL = 50
 /** For what is on its way when the last push has settled. */
 const LAST_RECEIPTS = 3_000
 /** What has not been read from an inbox by then is late. */
@@ -42,14 +44,22 @@ export async function run(settings: Settings, folder: string, progress: Progress
   progress.begin({ settings, history, clock: stage.clock, received: () => traffic.receiver.count })
   try {
     await traffic.connect()
-    await untilOr(CONNECT_PATIENCE + settings.slack, () => traffic.clients.every(({ isConnected }) => isConnected))
+    await comesTrue(
+      () => traffic.clients.every(({ isConnected }) => isConnected),
+      CONNECT_PATIENCE + settings.slack,
+      POLL,
+    )
     traffic.start()
     const startedAt = stage.clock.now
     await breakThings(settings, stage, traffic, history, progress)
     traffic.calm()
     await sleep(startedAt + settings.seconds * 1_000 - stage.clock.now)
     traffic.stop()
-    await untilOr(SETTLE_PATIENCE + settings.slack, () => history.pushes.every(({ outcome }) => outcome !== 'pending'))
+    await comesTrue(
+      () => history.pushes.every(({ outcome }) => outcome !== 'pending'),
+      SETTLE_PATIENCE + settings.slack,
+      POLL,
+    )
     await untilQuiet(settings, traffic)
     await stage.inboxes.untilEmpty(EMPTY_PATIENCE + settings.slack)
     await untilQuiet(settings, traffic)
@@ -120,9 +130,4 @@ async function untilQuiet({ slack }: Settings, { receiver }: Traffic): Promise<v
     count = receiver.count
     await sleep(LAST_RECEIPTS + Math.min(slack, MOST_SLACK))
   } while (receiver.count !== count && performance.now() < deadline)
-}
-
-async function untilOr(patience: number, condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + patience
-  while (!condition() && performance.now() < deadline) await sleep(50)
 }

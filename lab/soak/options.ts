@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { SoakError } from './soak-error.ts'
+import { orUsage, positive, whole } from '../rig/options.ts'
 
 const numbers = { minutes: 10, nodes: 2, clients: 200, guests: 1, every: 5 } as const
 type NumberName = keyof typeof numbers
@@ -19,12 +19,12 @@ export interface Options extends Readonly<Record<NumberName, number>> {
   readonly out: string | undefined
 }
 
-/** @throws SoakError saying what to mend */
+/** @throws LabError saying what to mend */
 export function parseOptions(args: string[]): Options | 'help' {
   const { help, out, ...given } = parse(args)
   if (help === true) return 'help'
   const names = Object.keys(numbers) as NumberName[]
-  const parsed = names.map((name) => [name, numberOf(name, given[name], numbers[name])])
+  const parsed = names.map((name) => [name, numberOf(name, given[name])])
   return {
     ...(Object.fromEntries(parsed) as Record<NumberName, number>),
     out,
@@ -34,22 +34,12 @@ export function parseOptions(args: string[]): Options | 'help' {
 function parse(args: string[]) {
   const text = { type: 'string' } as const
   const flags = { minutes: text, nodes: text, guests: text, clients: text, every: text, out: text }
-  try {
-    return parseArgs({ args, options: { ...flags, help: { type: 'boolean' } } }).values
-  } catch (error) {
-    throw new SoakError(`${(error as Error).message}\n\n${usage}`)
-  }
+  return orUsage(usage, () => parseArgs({ args, options: { ...flags, help: { type: 'boolean' } } }).values)
 }
 
 /** Times may have a fraction; there may be no guests. */
-function numberOf(name: string, text: string | undefined, otherwise: number): number {
-  if (text === undefined) return otherwise
-  const value = Number(text)
-  if (name === 'minutes' || name === 'every') {
-    if (value > 0) return value
-    throw new SoakError(`--${name} is ${text}: give a number above 0`)
-  }
-  const least = name === 'nodes' || name === 'clients' ? 1 : 0
-  if (Number.isInteger(value) && value >= least) return value
-  throw new SoakError(`--${name} is ${text}: give a whole number, ${least} or more`)
+function numberOf(name: NumberName, text: string | undefined): number {
+  const [option, usual] = [`--${name}`, numbers[name]]
+  if (name === 'minutes' || name === 'every') return positive(option, text, usual)
+  return whole(option, text, usual, name === 'guests' ? 0 : 1)
 }

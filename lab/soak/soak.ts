@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
-import { Store } from '../bench/rig/store.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { comesTrue } from '../../test/support/until.ts'
+import { Random } from '../rig/random.ts'
+import { Store } from '../rig/store.ts'
 import { Tally } from './crowd/tally.ts'
 import { Visitor } from './crowd/visitor.ts'
 import type { Options } from './options.ts'
@@ -8,7 +10,7 @@ import { MIB, type Series } from './report/trend.ts'
 import { Guest } from './rig/guest.ts'
 import { Keyspace } from './rig/keyspace.ts'
 import { DEAD_AFTER, type Residents, SoakNode } from './rig/soak-node.ts'
-import { comesTrue } from './rig/wait.ts'
+import { stay } from './rig/stay.ts'
 
 /** What the heap may rise by: with 200 clients for ten minutes, a leak of 200 bytes a visit, or of 12 an action, is more. */
 const HEAP_BOUND = MIB
@@ -16,6 +18,7 @@ const HEAP_BOUND = MIB
 const SIZE_BOUND = 4 * MIB
 const FIRST_BEATS = 3_000
 const CLEANED_UP = 60_000
+const POLL = 250
 /** docs/guarantees.md: how long broadcasts wait for a node that fell silent. */
 const HELD_FOR = 60_000
 /** What README.md says stays when the last node has closed. */
@@ -60,6 +63,7 @@ export class Soak {
   readonly #nodes: readonly SoakNode[]
   readonly #guests: readonly Guest[]
   readonly #tally = new Tally()
+  readonly #random = new Random(Math.random())
   readonly #looks: Look[] = []
 
   private constructor(options: Options, store: Store, nodes: readonly SoakNode[]) {
@@ -80,7 +84,7 @@ export class Soak {
   async run(onLook: (minutes: number) => void): Promise<Findings> {
     // The first one makes the stream that all nodes read; an empty one stays.
     await this.#nodes[0]!.broadcast('hello')
-    await pause(FIRST_BEATS)
+    await sleep(FIRST_BEATS)
     const before = await this.#keyspace.lasting()
     await this.#live(onLook)
     const left = await this.#leftovers()
@@ -114,7 +118,10 @@ export class Soak {
     const ids = (name: string, count: number): string[] =>
       Array.from({ length: count }, (_, index) => `${name}${index}`)
     const names = { uids: ids('u', Math.ceil(clients / 2)), groups: ids('g', Math.ceil(clients / 10)) }
-    const visitors = Array.from({ length: clients }, () => new Visitor(names, this.#tally))
+    const visitors = Array.from(
+      { length: clients },
+      (_, index) => new Visitor(names, this.#tally, this.#random.fork(`visitor ${index}`)),
+    )
     const urls = (): string[] => [
       ...this.#nodes.map(({ url }) => url),
       ...this.#guests.flatMap(({ url }) => (url === undefined ? [] : [url])),
@@ -135,7 +142,7 @@ export class Soak {
   async #lookOn(signal: AbortSignal, onLook: (minutes: number) => void): Promise<void> {
     const startedAt = performance.now()
     while (!signal.aborted) {
-      await pause(this.#options.every * 1_000, undefined, { signal }).catch(() => {})
+      await stay(this.#options.every * 1_000, signal)
       const minutes = (performance.now() - startedAt) / 60_000
       const memories = await Promise.all(this.#nodes.map((node) => node.measure()))
       const residents = await Promise.all(this.#nodes.map((node) => node.residents()))
@@ -153,30 +160,42 @@ export class Soak {
   /** What the nodes still list although nobody is there, once they had time to notice. */
   async #leftovers(): Promise<string[]> {
     let found: string[] = []
-    await comesTrue(async () => {
-      found = (await Promise.all(this.#nodes.map(leftoversOf))).flat()
-      return found.length === 0
-    }, CLEANED_UP)
+    await comesTrue(
+      async () => {
+        found = (await Promise.all(this.#nodes.map(leftoversOf))).flat()
+        return found.length === 0
+      },
+      CLEANED_UP,
+      POLL,
+    )
     return found
   }
 
   /** Keys that were not there before, once a guest that was killed has been cleaned up after. */
   async #beyond(before: ReadonlySet<string>): Promise<string[]> {
     let extra: string[] = []
-    await comesTrue(async () => {
-      extra = (await this.#keyspace.lasting()).filter((key) => !before.has(key) && !isDocumented(key))
-      return extra.length === 0
-    }, DEAD_AFTER + CLEANED_UP)
+    await comesTrue(
+      async () => {
+        extra = (await this.#keyspace.lasting()).filter((key) => !before.has(key) && !isDocumented(key))
+        return extra.length === 0
+      },
+      DEAD_AFTER + CLEANED_UP,
+      POLL,
+    )
     return extra
   }
 
   /** Streams with entries, once what is held for a guest that was killed has lapsed: its process might wake up. */
   async #unread(): Promise<readonly string[]> {
     let unread: readonly string[] = []
-    await comesTrue(async () => {
-      unread = await this.#keyspace.unread()
-      return unread.length === 0
-    }, HELD_FOR + CLEANED_UP)
+    await comesTrue(
+      async () => {
+        unread = await this.#keyspace.unread()
+        return unread.length === 0
+      },
+      HELD_FOR + CLEANED_UP,
+      POLL,
+    )
     return unread
   }
 

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
 import { until } from '../support/until.ts'
 
-const command = fileURLToPath(new URL('../../lab/bench/run.mjs', import.meta.url))
+const command = [fileURLToPath(new URL('../../lab/run.mjs', import.meta.url)), 'bench/main.ts']
 const fixture = (name: string): string => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url))
 
 describe('npm run bench', () => {
@@ -20,7 +20,7 @@ describe('npm run bench', () => {
   after(() => rm(folder, { recursive: true, force: true }))
 
   const bench = (...args: string[]): Child =>
-    new Child(process.execPath, [command, ...args, '--quick', '--out', folder])
+    new Child(process.execPath, [...command, ...args, '--quick', '--out', folder])
 
   it('measures a scenario, and leaves a table, the figures and a chart', async () => {
     const child = bench('W6', '--only', 'flotilla,ws')
@@ -56,7 +56,7 @@ describe('npm run bench', () => {
   it('says what it takes where it is asked for something else', async () => {
     const child = bench('W9')
     equal((await child.exited).code, 1)
-    match(child.stderr, /there is no scenario W9: choose from W1/)
+    match(child.stderr, /there is no scenario 'W9': choose from W1/)
   })
 
   it('takes every process that it started with it when it is interrupted', async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
 import { until } from '../support/until.ts'
 
-const command = fileURLToPath(new URL('../../lab/chaos/run.mjs', import.meta.url))
+const command = [fileURLToPath(new URL('../../lab/run.mjs', import.meta.url)), 'chaos/main.ts']
 const SMALL = [
   '--seed',
   '7',
@@ -33,14 +33,14 @@ describe('npm run chaos', () => {
   after(() => rm(folder, { recursive: true, force: true }))
 
   const chaos = (...args: string[]): Child =>
-    new Child(process.execPath, [command, ...SMALL, '--out', join(folder, 'last'), ...args])
+    new Child(process.execPath, [...command, ...SMALL, '--out', join(folder, 'last'), ...args])
 
   it('every promise is kept while a node is killed, one is paused and lines are cut', async () => {
     const times = ['--heartbeat', '1000', '--dead-after', '6000']
     const child = chaos('--seconds', '40', '--fault', 'kill', '--fault', 'pause', '--fault', 'cut', ...times)
     deepEqual(await child.exited, { code: 0, signal: null }, child.stdout + child.stderr)
     const report = await readFile(join(folder, 'last', 'report.md'), 'utf8')
-    for (const fault of ['kill', 'pause', 'cut']) match(report, new RegExp(`\\| \\d+ \\| ${fault} \\|`))
+    for (const fault of ['kill', 'pause', 'cut']) match(report, new RegExp(`\\| \\d+ +\\| ${fault} +\\|`))
     deepEqual((await readdir(join(folder, 'last'))).toSorted(), [
       'broken.txt',
       'failed.txt',
@@ -77,7 +77,7 @@ describe('npm run chaos', () => {
       '--dead-after=10': /--dead-after is 10: give a whole number, 3000 or more/,
     }
     for (const [arg, complaint] of Object.entries(cases)) {
-      const child = new Child(process.execPath, [command, arg])
+      const child = new Child(process.execPath, [...command, arg])
       equal((await child.exited).code, 2)
       match(child.stderr, complaint)
     }

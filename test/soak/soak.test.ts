@@ -8,7 +8,7 @@ import { slopeOf } from '../../lab/soak/report/slope.ts'
 import { type Series, trendOf } from '../../lab/soak/report/trend.ts'
 import { Child } from '../support/child.ts'
 
-const command = fileURLToPath(new URL('../../lab/soak/run.mjs', import.meta.url))
+const command = [fileURLToPath(new URL('../../lab/run.mjs', import.meta.url)), 'soak/main.ts']
 
 describe('npm run soak', () => {
   let folder: string
@@ -20,7 +20,7 @@ describe('npm run soak', () => {
 
   it('lets clients come and go, finds nothing left of them, and leaves a page, a chart and the figures', async () => {
     const flags = ['--minutes', '0.15', '--clients', '20', '--every', '2', '--out', folder]
-    const child = new Child(process.execPath, [command, ...flags])
+    const child = new Child(process.execPath, [...command, ...flags])
     deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
     match(child.stdout, /^\| heap of node1 .* too short to tell \|$/m)
     deepEqual((await readdir(folder)).toSorted(), ['results.json', 'results.md', 'soak.svg'])
@@ -28,7 +28,7 @@ describe('npm run soak', () => {
   })
 
   it('says what it takes where it is asked for something else', async () => {
-    const child = new Child(process.execPath, [command, '--minutes=0'])
+    const child = new Child(process.execPath, [...command, '--minutes=0'])
     equal((await child.exited).code, 1)
     match(child.stderr, /--minutes is 0: give a number above 0/)
   })

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { align } from './align.ts'
+import { align } from '../../report/align.ts'
 
 /** The part of V8's format that is read here. Times in µs. */
 interface ProfileFile {

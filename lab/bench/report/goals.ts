@@ -1,6 +1,6 @@
+import { align } from '../../report/align.ts'
+import { format } from '../../report/numbers.ts'
 import { type Goal, isReached } from '../scenarios/goal.ts'
-import { align } from './align.ts'
-import { format } from './numbers.ts'
 import type { Outcome } from './outcome.ts'
 
 /** What was to be reached, and what was; nothing where there was nobody to compare with. */

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { scenarios } from '../scenarios/scenarios.ts'
-import { chartOf } from './chart.ts'
+import { barsOf } from './bars.ts'
 import { disturbanceOf } from './disturbance.ts'
 import { goalsOf } from './goals.ts'
 import type { Outcome, Row } from './outcome.ts'
@@ -55,7 +55,7 @@ export class Records {
   #saveOne(outcome: Outcome, record: Record): void {
     const { id } = outcome.scenario
     writeFileSync(this.#fileOf(id, 'json'), `${JSON.stringify(record, undefined, 2)}\n`)
-    writeFileSync(this.#fileOf(id, 'svg'), chartOf(outcome))
+    writeFileSync(this.#fileOf(id, 'svg'), barsOf(outcome))
   }
 
   #fileOf(id: string, kind: 'json' | 'svg'): string {

@@ -1,6 +1,6 @@
+import { align } from '../../report/align.ts'
+import { format } from '../../report/numbers.ts'
 import type { Figure } from '../scenarios/scenario.ts'
-import { align } from './align.ts'
-import { format } from './numbers.ts'
 import type { Outcome, Row } from './outcome.ts'
 
 /** A line for each system; for each of the circumstances that it was measured in, where there are several. */

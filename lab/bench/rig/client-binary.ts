@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BenchError } from './bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 
 const sources = fileURLToPath(new URL('../client', import.meta.url))
 const cache = fileURLToPath(new URL('../.cache', import.meta.url))
@@ -31,7 +31,7 @@ function compile(files: readonly string[], binary: string): void {
     cwd: sources,
     stdio: ['ignore', 2, 2],
   })
-  if (error !== undefined) throw new BenchError('the load client is written in C: apt-get install gcc libc6-dev')
-  if (status !== 0) throw new BenchError('gcc could not compile the load client')
+  if (error !== undefined) throw new LabError('the load client is written in C: apt-get install gcc libc6-dev')
+  if (status !== 0) throw new LabError('gcc could not compile the load client')
   renameSync(fresh, binary)
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createInterface, type Interface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from './bench-error.ts'
-import { Child } from './child.ts'
+import { Child } from '../../rig/child.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { clientBinary } from './client-binary.ts'
 
 /** How a system's clients connect. `%d` is a connection's index. */
@@ -104,7 +104,7 @@ export class LoadClient {
     if (fleet.ready === count && fleet.closed === 0) return new LoadClient(child, lines, fleet)
     await child.stop()
     const { ready, refused, closed } = fleet
-    throw new BenchError(
+    throw new LabError(
       `of ${count} connections ${ready} opened, ${refused} were refused and ${closed} closed: ${child.output.trim()}`,
     )
   }

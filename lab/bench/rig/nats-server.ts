@@ -1,9 +1,9 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Child } from './child.ts'
-import type { Core } from './cores.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { Child } from '../../rig/child.ts'
+import type { Core } from '../../rig/cores.ts'
 
 export interface NatsPorts {
   readonly client: number

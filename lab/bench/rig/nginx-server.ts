@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from './bench-error.ts'
-import { Child } from './child.ts'
-import type { Core } from './cores.ts'
+import { comesTrue } from '../../../test/support/until.ts'
+import { Child } from '../../rig/child.ts'
+import type { Core } from '../../rig/cores.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { nchanModule } from './programs.ts'
 
 const START_PATIENCE = 10_000
@@ -56,11 +56,8 @@ export class NginxServer {
 
 /** It says nothing when it is ready. */
 async function listening(name: string, port: number): Promise<void> {
-  const deadline = performance.now() + START_PATIENCE
-  while (!(await isListening(port))) {
-    if (performance.now() > deadline) throw new BenchError(`${name} did not start within ${START_PATIENCE / 1000} s`)
-    await sleep(POLL)
-  }
+  const isUp = await comesTrue(() => isListening(port), START_PATIENCE, POLL)
+  if (!isUp) throw new LabError(`${name} did not start within ${START_PATIENCE / 1000} s`)
 }
 
 async function isListening(port: number): Promise<boolean> {

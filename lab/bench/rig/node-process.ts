@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { BenchError } from './bench-error.ts'
-import { Child } from './child.ts'
-import type { Core } from './cores.ts'
+import { Child } from '../../rig/child.ts'
+import type { Core } from '../../rig/cores.ts'
+import { LabError } from '../../rig/lab-error.ts'
+import { Questions } from '../../rig/questions.ts'
+import { within } from '../../rig/within.ts'
 
 const script = fileURLToPath(new URL('../nodes/node.mjs', import.meta.url))
 const START_PATIENCE = 120_000
@@ -85,66 +88,39 @@ interface Calls {
   longestStandstill: [object, number]
 }
 
-type Reply = { id: number; result?: unknown; error?: string } | { ports: number[] }
+interface Reply {
+  readonly result?: unknown
+  readonly error?: string
+}
 
 /** A Node process under test, or one that publishes. */
 export class NodeProcess {
   readonly child: Child
-  readonly #calls = new Map<number, (reply: { result?: unknown; error?: string }) => void>()
-  #ports: readonly number[] = []
-  #lastId = 0
-
-  private constructor({ name, core, system, settings, flags = [] }: NodePlan) {
-    const args = [...flags, script, system, JSON.stringify(settings)]
-    this.child = new Child({ name, core, command: process.execPath, args, ipc: true })
-  }
-
-  static async start(plan: NodePlan): Promise<NodeProcess> {
-    const node = new NodeProcess(plan)
-    const ready = new Promise<void>((resolve) =>
-      node.child.process.on('message', (reply: Reply) => node.#hear(reply, resolve)),
-    )
-    await within(START_PATIENCE, `${plan.name} did not start`, Promise.race([ready, node.child.failed()]))
-    return node
-  }
-
   /** Where it listens. */
-  get ports(): readonly number[] {
-    return this.#ports
+  readonly ports: readonly number[]
+  readonly #questions: Questions<Reply>
+
+  private constructor(child: Child, ports: readonly number[]) {
+    this.child = child
+    this.ports = ports
+    this.#questions = new Questions(child)
+  }
+
+  static async start({ name, core, system, settings, flags = [] }: NodePlan): Promise<NodeProcess> {
+    const args = [...flags, script, system, JSON.stringify(settings)]
+    const child = new Child({ name, core, command: process.execPath, args, ipc: true })
+    const ready = Promise.race([once(child.process, 'message'), child.failed()])
+    const [{ ports }] = (await within(START_PATIENCE, `${name} did not start`, ready)) as [{ ports: number[] }]
+    return new NodeProcess(child, ports)
   }
 
   async call<Name extends keyof Calls>(call: Name, plan: Calls[Name][0]): Promise<Calls[Name][1]> {
-    const id = ++this.#lastId
-    const replied = new Promise<{ result?: unknown; error?: string }>((resolve) => this.#calls.set(id, resolve))
-    this.child.process.send({ id, call, plan })
-    const { result, error } = await Promise.race([replied, this.child.failed()])
-    if (error !== undefined) throw new BenchError(`${this.child.name} failed: ${error}`)
+    const { result, error } = await this.#questions.ask({ call, plan })
+    if (error !== undefined) throw new LabError(`${this.child.name} failed: ${error}`)
     return result as Calls[Name][1]
   }
 
   stop(): Promise<void> {
     return this.child.stop({ gently: true })
-  }
-
-  #hear(reply: Reply, ready: () => void): void {
-    if ('ports' in reply) {
-      this.#ports = reply.ports
-      ready()
-      return
-    }
-    this.#calls.get(reply.id)?.(reply)
-    this.#calls.delete(reply.id)
-  }
-}
-
-async function within<Value>(ms: number, what: string, value: Promise<Value>): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new BenchError(`${what} within ${ms / 1000} s`)), ms)
-  })
-  try {
-    return await Promise.race([value, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { BenchError } from './bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 
 const bench = fileURLToPath(new URL('..', import.meta.url))
 
@@ -12,7 +12,7 @@ export function provideNpmPackages(): void {
   if (timeOf('node_modules/.package-lock.json') >= timeOf('package-lock.json')) return
   process.stderr.write('installing the peers …\n')
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: bench, stdio: ['ignore', 2, 2] })
-  if (status !== 0) throw new BenchError('npm ci failed in bench')
+  if (status !== 0) throw new LabError('npm ci failed in bench')
 }
 
 function timeOf(path: string): number {

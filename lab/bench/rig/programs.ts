@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { BenchError } from './bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 
 /** Debian package of each program. */
 const packages = {
@@ -23,7 +23,7 @@ export function providePrograms(programs: readonly Program[]): void {
   if (missing.length === 0) return
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing.flatMap((name) => packages[name])]
   if (!mayInstall()) {
-    throw new BenchError(
+    throw new LabError(
       `${missing.join(', ')} missing. Install, or let FLOTILLA_SETUP=1 do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
     )
   }
@@ -67,5 +67,5 @@ function asRoot(command: readonly string[]): void {
   // RUNLEVEL=1: no service is started.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const { status } = spawnSync(program, args, { stdio: ['ignore', 2, 2], env })
-  if (status !== 0) throw new BenchError(`${command.join(' ')} failed`)
+  if (status !== 0) throw new LabError(`${command.join(' ')} failed`)
 }

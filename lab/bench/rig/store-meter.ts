@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { Store } from './store.ts'
+import type { Store } from '../../rig/store.ts'
 
 /** What a store has done since it began. */
 export interface StoreWork {

@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import type { Arrivals } from '../rig/load-client.ts'
 import type { AlonePlan } from '../rig/node-process.ts'
 import type { Trial } from './trial.ts'
@@ -10,7 +10,7 @@ export async function pushAlone({ stage, client }: Trial, plan: AlonePlan): Prom
   await publisher?.call('pushAlone', plan)
   const arrivals = await client.settle(plan.count)
   if (arrivals.messages === plan.count && arrivals.closed === 0) return arrivals
-  throw new BenchError(
+  throw new LabError(
     `${subject.name}: of ${plan.count} lone pushes ${arrivals.messages} arrived; ${arrivals.closed} connections have closed`,
   )
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import { StoreMeter } from '../rig/store-meter.ts'
 import type { Stage } from '../systems/system.ts'
@@ -37,7 +37,7 @@ export class CallMeter {
 
   /** For all these nodes: everyone who asks the store anything meanwhile. They count from their start on. */
   static of({ store }: Stage, nodes: readonly NodeProcess[]): CallMeter {
-    if (store === undefined) throw new BenchError('there is no store whose calls could be counted')
+    if (store === undefined) throw new LabError('there is no store whose calls could be counted')
     return new CallMeter(new StoreMeter(store), nodes)
   }
 
@@ -50,7 +50,7 @@ export class CallMeter {
     const [ran, called] = [grown('ranScripts'), grown('calledScripts')]
     // Whoever talks to the store in a way that is not counted makes the figures worthless.
     if (Math.abs(ran - called) > TOLERANCE) {
-      throw new BenchError(`the store ran ${ran} scripts, and its clients know of ${called}`)
+      throw new LabError(`the store ran ${ran} scripts, and its clients know of ${called}`)
     }
     return { byClients: grown('byClients'), inScripts: grown('inScripts'), result }
   }
@@ -63,7 +63,7 @@ export class CallMeter {
     const deadline = performance.now() + PATIENCE
     let last = await this.#read()
     for (let since = performance.now(); performance.now() - since < QUIET;) {
-      if (performance.now() > deadline) throw new BenchError(`the store was still busy after ${PATIENCE / 1000} s`)
+      if (performance.now() > deadline) throw new LabError(`the store was still busy after ${PATIENCE / 1000} s`)
       await sleep(POLL)
       // A node whose event loop stands still answers late, and is not taken for one that has nothing to do.
       const next = await this.#read()

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { LoadClient } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import type { Stage, System } from '../systems/system.ts'
@@ -15,7 +15,7 @@ export async function startAlone(
   const stage = await system.start({ hasPublisher: false, subjectFlags: flags })
   try {
     const { node } = stage
-    if (node === undefined) throw new BenchError(`${system.label} has no node that can be asked`)
+    if (node === undefined) throw new LabError(`${system.label} has no node that can be asked`)
     const visitors = await openCrowd(system, stage, WARM_UP)
     await visitors.close()
     await sleep(SETTLE)
@@ -42,7 +42,7 @@ export async function requireReachable(node: NodeProcess, crowd: LoadClient, use
   const { sent } = await node.call('publish', { rate: users, seconds: 1, users })
   const { messages, closed } = await crowd.settle(sent)
   if (sent > 0 && messages === sent && closed === 0) return
-  throw new BenchError(
+  throw new LabError(
     `${node.child.name}: of ${sent} pushes to its users ${messages} arrived; ${closed} connections have closed`,
   )
 }

@@ -94,6 +94,6 @@ export interface Scenario {
   readonly figures: readonly Figure[]
   readonly chart: Chart
   readonly goals: readonly Goal[]
-  /** @throws BenchError where nothing was measured */
+  /** @throws LabError where nothing was measured */
   run(system: System, effort: Effort, options: RunOptions): Promise<Figures>
 }

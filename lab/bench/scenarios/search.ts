@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import type { Effort } from './scenario.ts'
 import { isComplete, type Result, type Trial } from './trial.ts'
 
@@ -41,7 +41,7 @@ export async function greatestRate(trial: Trial, search: Search, effort: Effort)
     if (result === undefined) high = rate
     else best = result
     low = best?.asked ?? low / STEP
-    if (low < LEAST_RATE) throw new BenchError(`not even ${rate} messages/s arrive within ${search.p99} ms`)
+    if (low < LEAST_RATE) throw new LabError(`not even ${rate} messages/s arrive within ${search.p99} ms`)
   }
   return best
 }

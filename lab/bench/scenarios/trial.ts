@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { type Arrivals, LoadClient } from '../rig/load-client.ts'
 import type { PublishPlan, Published } from '../rig/node-process.ts'
 import type { Layout, Stage, System } from '../systems/system.ts'
@@ -66,7 +66,7 @@ export class Trial {
 
   async measure(plan: PublishPlan): Promise<Result> {
     const { publisher } = this.stage
-    if (publisher === undefined) throw new BenchError(`${this.#system.label} was started without a publisher`)
+    if (publisher === undefined) throw new LabError(`${this.#system.label} was started without a publisher`)
     const before = await this.#client.begin()
     this.#beginCpu()
     const published = await publisher.call('publish', plan)
@@ -85,7 +85,7 @@ export class Trial {
       const result = await this.measure(plan)
       if (isComplete(result)) return result
       if (attempt === STEADY_ATTEMPTS) {
-        throw new BenchError(`${this.#system.label} does not bear ${plan.rate} messages/s: ${describe(result)}`)
+        throw new LabError(`${this.#system.label} does not bear ${plan.rate} messages/s: ${describe(result)}`)
       }
     }
   }
@@ -108,11 +108,11 @@ export class Trial {
   /** A measurement of nothing is none; and whatever arrives was sent once. */
   #check({ published, arrivals, expected, asked }: Result): void {
     const where = `${this.#system.label} at ${Math.round(asked)} messages/s`
-    if (published.sent === 0) throw new BenchError(`${where}: nothing was sent`)
+    if (published.sent === 0) throw new LabError(`${where}: nothing was sent`)
     if (arrivals.messages === 0)
-      throw new BenchError(`${where}: none of ${expected} messages arrived${because(published, arrivals)}`)
+      throw new LabError(`${where}: none of ${expected} messages arrived${because(published, arrivals)}`)
     if (arrivals.messages > expected) {
-      throw new BenchError(`${where}: ${arrivals.messages} messages arrived, but only ${expected} were sent`)
+      throw new LabError(`${where}: ${arrivals.messages} messages arrived, but only ${expected} were sent`)
     }
   }
 

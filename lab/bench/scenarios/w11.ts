@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import type { Greeting } from '../rig/load-client.ts'
 import { LoadClient } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
@@ -123,7 +123,7 @@ class Room {
 
   static async open(size: number, stage: Stage, greeting: Greeting): Promise<Room> {
     const { node, publisher, ports } = stage
-    if (node === undefined || publisher === undefined) throw new BenchError('there is no node to ask')
+    if (node === undefined || publisher === undefined) throw new LabError('there is no node to ask')
     const path = `${greeting.path}&group=${GROUP}`
     const client = await LoadClient.open({ ports, count: size * (MEMBERS + 1), greeting: { ...greeting, path } })
     await client.leave(size * MEMBERS, size)
@@ -145,7 +145,7 @@ class Room {
     const least = sent * this.#size * Math.max(1, MEMBERS - turns)
     const { messages, closed } = await this.#client.settle(least)
     if (messages >= least && closed === 0) return sent
-    throw new BenchError(
+    throw new LabError(
       `of at least ${least} messages ${messages} arrived; ${closed} connections have closed by themselves`,
     )
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { LoadClient } from '../rig/load-client.ts'
 import type { System } from '../systems/system.ts'
 import { CallMeter } from './call-meter.ts'
@@ -67,7 +67,7 @@ async function measureAt(size: number, system: System, { note, ...flags }: RunOp
   const stage = await system.start({ ...flags, servers: NODES, heartbeat: HEARTBEAT, countsCalls: true })
   try {
     const { node, publisher, store, ports } = stage
-    if (node === undefined || publisher === undefined) throw new BenchError('there is no node to ask')
+    if (node === undefined || publisher === undefined) throw new LabError('there is no node to ask')
     const greeting = { ...system.greeting, path: `${system.greeting.path}&group=${GROUP}` }
     const client = await LoadClient.open({ ports, count: size + STAYING, greeting })
     const meter = CallMeter.of(stage, [node, publisher])
@@ -86,7 +86,7 @@ async function measureAt(size: number, system: System, { note, ...flags }: RunOp
     const cpu = processes.reduce((sum, child) => sum + child.cpu.seconds, 0)
     const { messages, closed } = await client.settle(result.sent * STAYING)
     if (messages < result.sent * STAYING || result.rejected + result.unsettled + closed > 0) {
-      throw new BenchError(
+      throw new LabError(
         `${result.sent} pushes to at least ${STAYING} members: ${messages} messages arrived, ${result.rejected} pushes ` +
           `were rejected, ${result.unsettled} not settled, ${closed} connections have closed`,
       )
@@ -111,6 +111,6 @@ async function measureAt(size: number, system: System, { note, ...flags }: RunOp
 async function returning(client: LoadClient, size: number): Promise<number> {
   await client.begin()
   const { ready } = await client.enter(0, size)
-  if (ready !== size + STAYING) throw new BenchError(`of ${size} who came back ${ready - STAYING} were let in`)
+  if (ready !== size + STAYING) throw new LabError(`of ${size} who came back ${ready - STAYING} were let in`)
   return (await client.settleAll()).messages
 }

@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { LoadClient } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import type { Stage, System } from '../systems/system.ts'
@@ -151,7 +151,7 @@ async function measure(estate: Estate, system: System, { note, ...flags }: RunOp
 /** A node takes its users in, stops, is pushed to, and dies. Resolves to its id. */
 async function bequeath({ users, path, pushes, target }: Estate, stage: Stage): Promise<string> {
   const doomed = await stage.addNode?.('dying node', 'rest')
-  if (doomed === undefined) throw new BenchError('there is no node that could die')
+  if (doomed === undefined) throw new LabError('there is no node that could die')
   await doomed.call('host', { count: users, path })
   const id = await doomed.call('self', {})
   doomed.child.process.kill('SIGSTOP')
@@ -163,7 +163,7 @@ async function bequeath({ users, path, pushes, target }: Estate, stage: Stage): 
 
 async function inherit(estate: Estate, dead: string, system: System, stage: Stage, note: Note): Promise<Takeover> {
   const { node, publisher } = stage
-  if (node === undefined || publisher === undefined) throw new BenchError('there is no node that could take over')
+  if (node === undefined || publisher === undefined) throw new LabError('there is no node that could take over')
   const { at, elsewhere, returning, owed } = estate
   const open = (count: number): Promise<LoadClient> =>
     LoadClient.open({ ports: stage.ports, count, greeting: system.greeting })
@@ -179,7 +179,7 @@ async function inherit(estate: Estate, dead: string, system: System, stage: Stag
     const expected = client.fleet.ready * owed
     const { messages } = await client.settle(expected)
     await client.close()
-    if (messages < expected) throw new BenchError(`${at}: of ${expected} messages ${messages} arrived`)
+    if (messages < expected) throw new LabError(`${at}: of ${expected} messages ${messages} arrived`)
   }
   note(`${at}: ${JSON.stringify({ ...calls, seconds, standstill })}`)
   return { calls, seconds, standstill }

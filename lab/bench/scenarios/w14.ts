@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { type Arrivals, LoadClient } from '../rig/load-client.ts'
 import type { NodeProcess, Published } from '../rig/node-process.ts'
 import { atMost } from './goal.ts'
@@ -41,7 +41,7 @@ export const w14: Scenario = {
     try {
       const { publisher, node: doomed, addNode } = stage
       if (publisher === undefined || doomed === undefined || addNode === undefined)
-        throw new BenchError(`${system.label} has no nodes that could be killed`)
+        throw new LabError(`${system.label} has no nodes that could be killed`)
       // Once it is dead, one of the survivors has its core.
       const survivors = [await addNode('node that stays', 'subject'), await addNode('other node', 'rest')]
       const { greeting } = system
@@ -56,7 +56,7 @@ export const w14: Scenario = {
         await before.close()
         storm = await LoadClient.open({ ...crowd, ports, atOnce: connections, retry: RETRY })
       })
-      if (storm === undefined) throw new BenchError('nobody came')
+      if (storm === undefined) throw new LabError('nobody came')
       const { ready, refused, opening, entrance } = storm.fleet
       note(`${ready} in ${opening / NS} s, ${refused} refusals; pushes: ${JSON.stringify(busy.latency)}`)
       await storm.close()
@@ -84,7 +84,7 @@ async function pushed(client: LoadClient, publisher: NodeProcess, work: () => Pr
   const arrivals = await client.settle(sent)
   const closed = arrivals.closed - closedBefore
   if (arrivals.messages === sent && rejected + unsettled + closed === 0) return arrivals
-  throw new BenchError(
+  throw new LabError(
     `of ${sent} pushes ${arrivals.messages} arrived, ${rejected} were rejected and ${unsettled} not settled; ${closed} of ` +
       'those who stay were thrown out',
   )

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { readJournal } from '../rig/journal.ts'
 import { type Fleet, LoadClient } from '../rig/load-client.ts'
 import type { Published } from '../rig/node-process.ts'
@@ -66,14 +66,14 @@ export const w15: Scenario = {
       const { attendance, trouble } = await attendedAt(rate, roomSeconds, system, options)
       const figures = figuresOf(rate, attendance)
       options.note(`${rate}/s: ${JSON.stringify(figures)}${trouble}`)
-      if (attendance.owedCount === 0) throw new BenchError(`at ${rate} pushes/s nobody was owed anything`)
+      if (attendance.owedCount === 0) throw new LabError(`at ${rate} pushes/s nobody was owed anything`)
       if (attendance.lostCount > 0)
-        throw new BenchError(`at ${rate} pushes/s ${attendance.lostCount} of ${attendance.owedCount} copies were lost`)
+        throw new LabError(`at ${rate} pushes/s ${attendance.lostCount} of ${attendance.owedCount} copies were lost`)
       const { p99 = 0, longest = 0 } = figures
       if (trouble === '' && p99 <= P99_LIMIT && longest <= BEHIND_LIMIT) return figures
       failure = `at ${rate} pushes/s p99 was ${p99} ms, the longest ${longest} ms${trouble}`
     }
-    throw new BenchError(`${system.label} bears none of the rates: ${failure}`)
+    throw new LabError(`${system.label} bears none of the rates: ${failure}`)
   },
 }
 
@@ -135,7 +135,7 @@ async function pushToRoom(
   let client: LoadClient | undefined
   try {
     const { ports, publisher } = stage
-    if (publisher === undefined) throw new BenchError(`${system.label} has no publisher`)
+    if (publisher === undefined) throw new LabError(`${system.label} has no publisher`)
     const greeting = { ...system.greeting, path: `${system.greeting.path}&group=${GROUP}` }
     client = await LoadClient.open({ ports, count: MEMBERS, greeting, moves: true, journal })
     await publisher.call('publish', { rate: rate / 2, seconds: 1, group: GROUP })

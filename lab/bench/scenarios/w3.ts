@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { hop } from '../systems/hop.ts'
 import type { System } from '../systems/system.ts'
 import { pushAlone } from './alone.ts'
@@ -60,8 +60,7 @@ async function runHop({ seconds }: Effort): Promise<Figures> {
     const count = seconds * PER_SECOND
     await publisher?.call('pushAlone', { ...plan, count })
     const latencies = (await node?.call('latencies', { count }))?.toSorted((a, b) => a - b) ?? []
-    if (latencies.length !== count)
-      throw new BenchError(`${hop.label}: of ${count} messages ${latencies.length} arrived`)
+    if (latencies.length !== count) throw new LabError(`${hop.label}: of ${count} messages ${latencies.length} arrived`)
     const quantile = (share: number): number => (latencies[Math.floor(share * count)] ?? 0) / NS_PER_MS
     return { p50: quantile(0.5), p99: quantile(0.99) }
   } finally {

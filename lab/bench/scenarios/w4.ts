@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { residentBytes } from '../rig/memory.ts'
+import { residentBytes } from '../../rig/memory.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import type { Stage } from '../systems/system.ts'
 import { openCrowd, requireReachable, startAlone } from './crowd.ts'

@@ -1,4 +1,4 @@
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import type { LoadClient, Quantiles } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 import { openCrowd, startAlone } from './crowd.ts'
@@ -44,5 +44,5 @@ async function broadcast(node: NodeProcess, crowd: LoadClient, count: number): P
   const { round } = await crowd.settle(count * CONNECTIONS)
   if (round.count === count) return round
   const reached = `${round.count} of ${count} broadcasts reached all ${CONNECTIONS} connections`
-  throw new BenchError(`${node.child.name}: ${reached}`)
+  throw new LabError(`${node.child.name}: ${reached}`)
 }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BenchError } from '../rig/bench-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 import { StoreMeter, type StoreWork } from '../rig/store-meter.ts'
 import type { System } from '../systems/system.ts'
 import { pushAlone } from './alone.ts'
@@ -51,7 +51,7 @@ async function measureAt(
 ): Promise<Figures> {
   const trial = await Trial.open(system, { ...flags, servers: size - 1, heartbeat: HEARTBEAT }, USERS, note)
   const { store } = trial.stage
-  if (store === undefined) throw new BenchError(`${system.label} has no store`)
+  if (store === undefined) throw new LabError(`${system.label} has no store`)
   const meter = new StoreMeter(store)
   try {
     await pushAlone(trial, { ...plan, count: WARM_UP })
@@ -69,7 +69,7 @@ async function measureAt(
         .join(', ')}`,
     )
     if (commands > 0 && bytes > 0) return { [`commands${size}`]: commands, [`bytes${size}`]: bytes }
-    throw new BenchError(`${system.label} at ${size} nodes: the store did more without pushes than with them`)
+    throw new LabError(`${system.label} at ${size} nodes: the store did more without pushes than with them`)
   } finally {
     meter.close()
     await trial.close()

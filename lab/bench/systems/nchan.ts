@@ -1,7 +1,7 @@
-import { freePort } from '../rig/free-port.ts'
+import { freePort } from '../../../test/support/free-port.ts'
+import { Store } from '../../rig/store.ts'
 import { NginxServer } from '../rig/nginx-server.ts'
 import { NodeProcess } from '../rig/node-process.ts'
-import { Store } from '../rig/store.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { Layout, Stage, System } from './system.ts'
 

@@ -1,6 +1,6 @@
+import { Store } from '../../rig/store.ts'
 import type { Greeting } from '../rig/load-client.ts'
 import { type NodePlan, NodeProcess } from '../rig/node-process.ts'
-import { Store } from '../rig/store.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { Role, System } from './system.ts'
 

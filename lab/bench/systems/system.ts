@@ -1,8 +1,8 @@
-import type { Child } from '../rig/child.ts'
-import type { Core } from '../rig/cores.ts'
+import type { Child } from '../../rig/child.ts'
+import type { Core } from '../../rig/cores.ts'
+import type { Store } from '../../rig/store.ts'
 import type { Greeting } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
-import type { Store } from '../rig/store.ts'
 
 /** How the processes of one measurement are laid out. */
 export interface Layout {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
-import { sleep } from '../clock.ts'
-import { Random } from '../random.ts'
+import { Random } from '../../rig/random.ts'
 import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
 
 const BIG = 'x'.repeat(60_000)

@@ -1,4 +1,4 @@
-import { sleep } from '../clock.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { canSkewClocks, type ClockSkew } from '../rig/clock-skew.ts'
 import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
 

@@ -1,15 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import slotOf from 'cluster-key-slot'
 import { Redis } from 'ioredis'
 import type { RedisServer } from '../../../test/support/redis.ts'
-import { sleep } from '../clock.ts'
+import { comesTrue } from '../../../test/support/until.ts'
+import type { Random } from '../../rig/random.ts'
 import type { FaultWindow } from '../history.ts'
-import type { Random } from '../random.ts'
 import type { Stage } from '../rig/stage.ts'
 import { ClusterStore, SentinelStore } from '../rig/stores.ts'
 import { type Fault, type Frame, type PlannedFault, secondsOf } from './fault.ts'
 
 /** A master that comes back takes writes until it is told that it is one no more. */
 const DEMOTION_PATIENCE = 20_000
+const POLL = 100
 
 /** A master falls silent; somebody else has taken over when `failedOver` resolves; the old one comes back later. */
 interface Failover {
@@ -63,11 +65,7 @@ async function demoted({ port }: RedisServer): Promise<void> {
   const redis = new Redis({ host: '127.0.0.1', port })
   redis.on('error', () => {})
   try {
-    const deadline = performance.now() + DEMOTION_PATIENCE
-    while (performance.now() < deadline) {
-      if (/role:slave/.test(await redis.info('replication'))) return
-      await sleep(100)
-    }
+    await comesTrue(async () => /role:slave/.test(await redis.info('replication')), DEMOTION_PATIENCE, POLL)
   } finally {
     redis.disconnect()
   }

@@ -1,5 +1,5 @@
+import type { Random } from '../../rig/random.ts'
 import type { FaultWindow } from '../history.ts'
-import type { Random } from '../random.ts'
 import type { Stage } from '../rig/stage.ts'
 
 export type StoreKind = 'single' | 'sentinel' | 'cluster'

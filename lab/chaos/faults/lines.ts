@@ -1,6 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Trouble } from '../../../test/support/tcp-proxy.ts'
-import { sleep } from '../clock.ts'
-import type { Random } from '../random.ts'
+import type { Random } from '../../rig/random.ts'
 import { type Fault, type Frame, nodeNames, secondsOf, slotsOf } from './fault.ts'
 
 /** A line between nodes and the store that is bad for a while. The one behind the nodes' is the publisher's. */

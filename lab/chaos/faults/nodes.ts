@@ -1,4 +1,4 @@
-import { sleep } from '../clock.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { everyStore, type Fault, nodeNames, secondsOf, slotsOf } from './fault.ts'
 
 const kill: Fault = {

@@ -1,5 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../../../test/support/free-port.ts'
-import { sleep } from '../clock.ts'
 import type { Stage } from '../rig/stage.ts'
 import { SingleStore } from '../rig/stores.ts'
 import { type Fault, secondsOf } from './fault.ts'

@@ -1,7 +1,8 @@
+import { align } from '../../report/align.ts'
+import { percentile } from '../../report/numbers.ts'
 import type { Finding, Violation } from '../checker/verdict.ts'
 import type { Connection, History, Push } from '../history.ts'
 import type { Result } from '../run.ts'
-import { percentile } from './series.ts'
 
 const SHOWN = 5
 const NEARBY = 4_000
@@ -28,7 +29,7 @@ function aboutOf({ settings, history, cpuSeconds, longestStall }: Result): strin
   const latencies = history.connections.flatMap((each) =>
     each.received.map((number, index) => each.receivedAt[index]! - history.pushes[number]!.lastCalledAt),
   )
-  const p = (part: number): string => `${percentile(latencies, part).toFixed(0)} ms`
+  const p = (part: number): string => `${(percentile(latencies, part) ?? 0).toFixed(0)} ms`
   return [
     `${nodes} nodes, store \`${store}\`, ${clients} clients, ${rate} pushes a second for ${seconds} s, heartbeat ${heartbeat} ms, dead after ${deadAfter} ms.${clocks.length === 0 ? '' : ` The clocks of the store's servers are off by ${clocks.join(', ')} ms.`}`,
     `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU, and stood still for ${longestStall.toFixed(0)} ms at most: much more than 200 says that the machine was too busy for the settings.`,
@@ -52,7 +53,7 @@ function faultsOf({ faults, pushes, refusals }: History): string {
       failed.length + refused.length === 0 ? '' : seconds(last - from),
     ]
   })
-  return table(['', 'fault', 'what', 'when', 'pushes failed', 'clients refused', 'not all well for'], rows)
+  return align([['', 'fault', 'what', 'when', 'pushes failed', 'clients refused', 'not all well for'], ...rows], 'left')
 }
 
 function isWithin(at: number, from: number, until: number): boolean {
@@ -66,7 +67,7 @@ function promisesOf(findings: readonly Finding[]): string {
     checked,
     [...notes, ...[...exempt].map(([why, count]) => `${number(count)} ${why}`)].join('; '),
   ])
-  return table(['', '', 'checked', 'not counted as broken'], rows)
+  return align([['', '', 'checked', 'not counted as broken'], ...rows], 'left')
 }
 
 function violationsOf({ promise, violations }: Finding, history: History): string {
@@ -147,11 +148,6 @@ export function brokenOf({ verdict, history }: Result): string {
 export function failedOf({ pushes }: History): string {
   const failed = pushes.filter(({ outcome }) => outcome !== 'resolved')
   return failed.map((push) => `${describePush(push)}\n`).join('')
-}
-
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
 function seconds(ms: number): string {

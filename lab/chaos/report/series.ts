@@ -1,3 +1,4 @@
+import { percentile } from '../../report/numbers.ts'
 import type { History } from '../history.ts'
 
 export interface Series {
@@ -27,13 +28,7 @@ export function seriesOf(history: History, end: number): Record<'pushes' | 'fail
       latencies[place(at)]!.push(at - history.pushes[number]!.lastCalledAt)
     }
   }
-  const p99 = latencies.map((each) => percentile(each, 0.99))
+  const p99 = latencies.map((each) => percentile(each, 0.99) ?? 0)
   const series = (values: readonly number[]): Series => ({ step: STEP, values })
   return { pushes: series(pushes), failed: series(failed), received: series(received), p99: series(p99) }
-}
-
-export function percentile(values: readonly number[], part: number): number {
-  if (values.length === 0) return 0
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!
 }

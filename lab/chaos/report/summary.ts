@@ -1,7 +1,7 @@
-import { machineLine } from '../../bench/report/machine.ts'
+import { align } from '../../report/align.ts'
+import { machineLine } from '../../report/machine.ts'
 import type { Finding } from '../checker/verdict.ts'
 import type { Result } from '../run.ts'
-import { table } from './page.ts'
 
 const SHOWN = 3
 
@@ -22,10 +22,8 @@ function lineOf({ promise, checked, violations, exempt, notes }: Finding): strin
   return `  ${promise.padEnd(13)} ${broken}; ${checked}, ${exempted} exempt${said}${first.join('')}`
 }
 
-export const tableHead = ['seed', 'nodes', 'store', 'faults', 'pushes', 'received', 'broken', 'failed pushes']
-
-/** The same as a row of a table. */
-export function tableOf({ settings, verdict, history }: Result): string[] {
+/** The same as a row of `tableOf`. */
+export function rowOf({ settings, verdict, history }: Result): string[] {
   const broken = verdict.findings.filter(({ violations }) => violations.length > 0)
   const failed = history.pushes.filter(({ outcome }) => outcome !== 'resolved').length
   const received = history.connections.reduce((sum, each) => sum + each.received.length, 0)
@@ -43,7 +41,14 @@ export function tableOf({ settings, verdict, history }: Result): string[] {
   ]
 }
 
+const HEAD = ['seed', 'nodes', 'store', 'faults', 'pushes', 'received', 'broken', 'failed pushes']
+
+/** Of several runs. */
+export function tableOf(rows: readonly string[][]): string {
+  return align([HEAD, ...rows], 'left')
+}
+
 /** The page that is kept of several runs. */
-export function resultsOf(rows: readonly (readonly string[])[]): string {
-  return `# Chaos: runs that were kept\n\n${machineLine()}\n\n${table(tableHead, rows)}\n`
+export function resultsOf(rows: readonly string[][]): string {
+  return `# Chaos: runs that were kept\n\n${machineLine()}\n\n${tableOf(rows)}\n`
 }

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ChaosError } from '../chaos-error.ts'
+import { LabError } from '../../rig/lab-error.ts'
 
 const source = fileURLToPath(new URL('clock-offset.c', import.meta.url))
 
@@ -16,7 +16,7 @@ export class ClockOffset {
 
   constructor() {
     const { status } = spawnSync('gcc', ['-O2', '-shared', '-fPIC', '-o', this.#library, source], { stdio: 'inherit' })
-    if (status !== 0) throw new ChaosError(`gcc could not compile ${source}`)
+    if (status !== 0) throw new LabError(`gcc could not compile ${source}`)
   }
 
   /** The environment of a process whose clock is off by so many ms. */

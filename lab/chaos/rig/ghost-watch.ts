@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { History, NodeEvent, Sighting } from '../history.ts'
+import { Lookout } from './lookout.ts'
 import type { Node } from './node.ts'
 
 const EVERY = 200
@@ -13,34 +14,25 @@ export class GhostWatch {
   readonly #nodes: readonly Node[]
   readonly #history: History
   readonly #clock: Clock
-  readonly #timer: NodeJS.Timeout
+  readonly #lookout: Lookout
   readonly #ghosts = new Map<string, Ghost>()
   #noted = 0
-  #isAsking = false
 
   constructor(nodes: readonly Node[], history: History, clock: Clock) {
     this.#nodes = nodes
     this.#history = history
     this.#clock = clock
-    this.#timer = setInterval(() => void this.#look(), EVERY)
+    this.#lookout = new Lookout(EVERY, () => this.#look())
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#lookout.stop()
   }
 
   async #look(): Promise<void> {
-    if (this.#isAsking) return
-    this.#isAsking = true
-    try {
-      this.#noteDeaths()
-      const witness = this.#nodes.find(({ isUp }) => isUp)
-      if (witness !== undefined && this.#ghosts.size > 0) await this.#ask(witness)
-    } catch {
-      // A witness that cannot answer has seen nothing; the next look asks again.
-    } finally {
-      this.#isAsking = false
-    }
+    this.#noteDeaths()
+    const witness = this.#nodes.find(({ isUp }) => isUp)
+    if (witness !== undefined && this.#ghosts.size > 0) await this.#ask(witness)
   }
 
   #noteDeaths(): void {

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { type Clock, sleep } from '../clock.ts'
+import type { Clock } from '../clock.ts'
 import type { History, StandingInbox } from '../history.ts'
+import { Lookout } from './lookout.ts'
 import type { Node } from './node.ts'
 import type { Store } from './stores.ts'
 
@@ -35,19 +37,18 @@ export class InboxWatch {
   readonly #nodes: readonly Node[]
   readonly #history: History
   readonly #clock: Clock
-  readonly #timer: NodeJS.Timeout
-  #isLooking = false
+  readonly #lookout: Lookout
 
   constructor(store: Store, nodes: readonly Node[], history: History, clock: Clock) {
     this.#store = store
     this.#nodes = nodes
     this.#history = history
     this.#clock = clock
-    this.#timer = setInterval(() => void this.#look(), EVERY)
+    this.#lookout = new Lookout(EVERY, () => this.#look())
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#lookout.stop()
   }
 
   /** Resolves to how long it takes, at most so many ms, until these nodes have read what came before; else to nothing. */
@@ -85,18 +86,10 @@ export class InboxWatch {
   }
 
   async #look(): Promise<void> {
-    if (this.#isLooking) return
-    this.#isLooking = true
-    try {
-      for (const { key, entries, behind } of await this.#read('in')) {
-        const node = this.#nodes.find(({ id }) => id !== '' && key.includes(id))
-        if (node === undefined) continue
-        this.#history.inboxes.push({ at: this.#clock.now, slot: node.slot, node: node.id, entries, behind })
-      }
-    } catch {
-      // A store that cannot answer is one of the faults.
-    } finally {
-      this.#isLooking = false
+    for (const { key, entries, behind } of await this.#read('in')) {
+      const node = this.#nodes.find(({ id }) => id !== '' && key.includes(id))
+      if (node === undefined) continue
+      this.#history.inboxes.push({ at: this.#clock.now, slot: node.slot, node: node.id, entries, behind })
     }
   }
 

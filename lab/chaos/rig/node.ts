@@ -1,25 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../../test/support/free-port.ts'
-import { ChaosError } from '../chaos-error.ts'
-import { type Clock, sleep } from '../clock.ts'
+import { mortal } from '../../../test/support/mortal.ts'
+import { cli, READY } from '../../../test/support/start-node.ts'
+import { LabError } from '../../rig/lab-error.ts'
+import type { Clock } from '../clock.ts'
 import type { History, NodeEvent } from '../history.ts'
 import { type ClockSkew, skewedEnvironment } from './clock-skew.ts'
 
-const cli = fileURLToPath(new URL('../../../dist/standalone/cli.js', import.meta.url))
 const chaosModule = fileURLToPath(new URL('../nodes/module.mjs', import.meta.url))
 const START_PATIENCE = 120_000
 const STOP_PATIENCE = 20_000
 const RETRY_PAUSE = 250
 /** ms that a starving node runs at a time. */
 const SLICE = 10
-
-const living = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
 
 export interface NodePlan {
   readonly slot: number
@@ -86,7 +83,7 @@ export class Node {
       // As long as it has never run, somebody else may take the port that was free.
       if (this.#id === '') this.#port = await freePort()
       if (await this.#tryStart(skew)) return
-      if (performance.now() > deadline) throw new ChaosError(`n${this.slot} does not start: see ${this.#plan.logFile}`)
+      if (performance.now() > deadline) throw new LabError(`n${this.slot} does not start: see ${this.#plan.logFile}`)
       await sleep(RETRY_PAUSE)
     }
   }
@@ -160,18 +157,19 @@ export class Node {
       'log-level': 'debug',
     }
     const args = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, String(value)])
-    const child = spawn(process.execPath, [cli, 'start', '--dev', '--no-echo', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...skewedEnvironment(skew) },
-    })
+    const child = mortal(
+      spawn(process.execPath, [cli, 'start', '--dev', '--no-echo', ...args], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...skewedEnvironment(skew) },
+      }),
+    )
     this.#child = child
     this.#life++
     this.#isStopping = false
     this.#pausedAt = Number.POSITIVE_INFINITY
-    living.add(child)
     return new Promise((resolve) => {
       createInterface({ input: child.stdout }).on('line', (line) => {
-        const [, id] = /^ready node=(\S+)/.exec(line) ?? []
+        const [, id] = READY.exec(line) ?? []
         if (id === undefined) return
         this.#id = id
         this.#isReady = true
@@ -181,7 +179,6 @@ export class Node {
       createInterface({ input: child.stderr }).on('line', (line) => this.#heard(line))
       this.#ended = new Promise((ended) => {
         child.once('exit', () => {
-          living.delete(child)
           this.#isReady = false
           if (!this.#isStopping && this.#child === child) this.#note('died')
           this.#child = undefined

@@ -1,7 +1,7 @@
 import { WebSocket } from 'ws'
+import type { Random } from '../../rig/random.ts'
 import type { Clock } from '../clock.ts'
 import type { Connection, Ending, History, Membership } from '../history.ts'
-import type { Random } from '../random.ts'
 import type { Node } from '../rig/node.ts'
 import { numberOf } from './message.ts'
 import type { Device } from './population.ts'

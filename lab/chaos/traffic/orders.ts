@@ -1,5 +1,5 @@
+import type { Random } from '../../rig/random.ts'
 import type { PushKind } from '../history.ts'
-import type { Random } from '../random.ts'
 import type { Population } from './population.ts'
 
 /** What is to be pushed, to whom. */

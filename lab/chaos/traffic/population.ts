@@ -1,4 +1,4 @@
-import type { Random } from '../random.ts'
+import type { Random } from '../../rig/random.ts'
 
 /** Whose clients do what. Everybody receives. */
 export type Habit = 'steady' | 'roams' | 'wanders' | 'stalls' | 'floods'

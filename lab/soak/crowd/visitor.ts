@@ -1,5 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import { between, oneOf, weighted } from './dice.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Random } from '../../rig/random.ts'
+import { stay } from '../rig/stay.ts'
 import { Session } from './session.ts'
 import type { Tally } from './tally.ts'
 
@@ -13,20 +14,22 @@ export class Visitor {
   readonly #uids: readonly string[]
   readonly #groups: readonly string[]
   readonly #tally: Tally
+  readonly #random: Random
   readonly #actions: readonly (readonly [number, Action])[]
 
-  constructor({ uids, groups }: { uids: readonly string[]; groups: readonly string[] }, tally: Tally) {
+  constructor({ uids, groups }: { uids: readonly string[]; groups: readonly string[] }, tally: Tally, random: Random) {
     this.#uids = uids
     this.#groups = groups
     this.#tally = tally
+    this.#random = random
     this.#actions = [
-      [10, (session) => session.ask('push', { to: { uid: oneOf(uids) }, message: 'to a user' })],
-      [5, (session) => session.ask('push', { to: { group: oneOf(groups) }, message: { to: 'a group' } })],
+      [10, (session) => session.ask('push', { to: { uid: random.pick(uids) }, message: 'to a user' })],
+      [5, (session) => session.ask('push', { to: { group: random.pick(groups) }, message: { to: 'a group' } })],
       [0.2, (session) => session.ask('push', { to: { all: true }, message: 'to all' })],
-      [1, (session) => pushNamed(session, uids)],
-      [3, (session) => session.ask('join', oneOf(groups))],
-      [3, (session) => session.ask('leave', oneOf(groups))],
-      [2, (session) => session.ask('login', oneOf(uids))],
+      [1, (session) => pushNamed(session, uids, random)],
+      [3, (session) => session.ask('join', random.pick(groups))],
+      [3, (session) => session.ask('leave', random.pick(groups))],
+      [2, (session) => session.ask('login', random.pick(uids))],
       [1, (session) => session.ask('logout')],
       [1, (session) => session.ask('ping')],
       [0.05, stall],
@@ -36,61 +39,56 @@ export class Visitor {
   /** @param urls where it may go, now */
   async run(urls: () => readonly string[], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const url = oneOf(urls())
+      const url = this.#random.pick(urls())
       try {
         await this.#visit(url, signal)
       } catch (error) {
         // A guest may have gone meanwhile.
         if (urls().includes(url)) this.#tally.failed(String(error))
       }
-      await sleep(between(50, 500), signal)
+      await stay(this.#random.between(50, 500), signal)
     }
   }
 
   async #visit(url: string, signal: AbortSignal): Promise<void> {
     const session = await Session.open(this.#address(url), () => this.#tally.messages++)
     this.#tally.visits++
-    const end = performance.now() + between(1_000, 30_000)
+    const end = performance.now() + this.#random.between(1_000, 30_000)
     while (performance.now() < end && session.isOpen && !signal.aborted) {
-      const failure = await weighted(this.#actions)(session)
+      const failure = await this.#random.weighted(this.#actions)(session)
       this.#tally.actions++
       if (failure !== undefined) this.#tally.failed(failure)
-      await sleep(between(200, 1_500), signal)
+      await stay(this.#random.between(200, 1_500), signal)
     }
-    if (Math.random() < 0.3) session.vanish()
+    if (this.#random.chance(0.3)) session.vanish()
     else await session.close()
   }
 
   #address(url: string): string {
     const target = new URL('/soak', url.replace(/^http/, 'ws'))
-    if (Math.random() < 0.8) target.searchParams.set('uid', oneOf(this.#uids))
-    for (let count = Math.floor(between(0, 4)); count > 0; count--) {
-      target.searchParams.append('group', oneOf(this.#groups))
+    if (this.#random.chance(0.8)) target.searchParams.set('uid', this.#random.pick(this.#uids))
+    for (let count = Math.floor(this.#random.between(0, 4)); count > 0; count--) {
+      target.searchParams.append('group', this.#random.pick(this.#groups))
     }
     return target.href
   }
 }
 
 /** The same id with the same push, again and again: so there are few of them in the store, which keeps them for minutes. */
-function named(uids: readonly string[]): object {
-  const number = Math.floor(Math.random() * IDS)
+function named(uids: readonly string[], random: Random): object {
+  const number = random.int(0, IDS - 1)
   return { to: { uid: uids[number % uids.length] }, message: number, options: { id: `named-${number}` } }
 }
 
 /** Another visitor may be at the same push on another node: it is theirs to end it. */
-async function pushNamed(session: Session, uids: readonly string[]): Promise<string | undefined> {
-  const code = await session.ask('push', named(uids))
+async function pushNamed(session: Session, uids: readonly string[], random: Random): Promise<string | undefined> {
+  const code = await session.ask('push', named(uids, random))
   return code === 'FLT_PUSH_PENDING' ? undefined : code
 }
 
 async function stall(session: Session): Promise<undefined> {
   session.stall()
   void session.ask('flood')
-  await pause(STALL)
+  await sleep(STALL)
   session.resume()
-}
-
-/** At once where it is over. */
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  await pause(ms, undefined, { signal }).catch(() => {})
 }

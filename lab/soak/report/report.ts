@@ -1,10 +1,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { align } from '../../bench/report/align.ts'
-import { format } from '../../bench/report/numbers.ts'
+import { align } from '../../report/align.ts'
+import { machineLine } from '../../report/machine.ts'
+import { format } from '../../report/numbers.ts'
 import type { Findings } from '../soak.ts'
-import { chartOf } from './chart.ts'
-import { machineLine } from './machine.ts'
+import { panelsOf } from './panels.ts'
 import { KIB, MIB, type Series, settlingOf, trendOf } from './trend.ts'
 
 /** What would have to be mended; nothing where all is well. */
@@ -26,7 +26,7 @@ export function writeReport(findings: Findings, folder: string): void {
   const { heaps, sizes, keys, connections } = findings
   writeFileSync(join(folder, 'results.md'), pageOf(findings))
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ heaps, sizes, keys, connections })}\n`)
-  const chart = chartOf([
+  const chart = panelsOf([
     { title: 'Heap after a full collection', unit: 'MiB', series: heaps },
     { title: 'Resident memory', unit: 'MiB', series: sizes },
     { title: 'In the store, and connections', unit: '', series: [keys, connections] },

@@ -1,6 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Store } from '../../bench/rig/store.ts'
+import type { Store } from '../../rig/store.ts'
 import { SoakNode } from './soak-node.ts'
+import { stay } from './stay.ts'
 
 /** ms, and as long again at most. */
 const STAY = 30_000
@@ -32,7 +32,7 @@ export class Guest {
     while (!signal.aborted) {
       const node = await SoakNode.start(`${this.#name}${++this.#count}`, this.#store)
       this.#node = node
-      await pause(STAY * (1 + Math.random()), undefined, { signal }).catch(() => {})
+      await stay(STAY * (1 + Math.random()), signal)
       this.#node = undefined
       if (this.#count % 2 === 0) await node.kill()
       else await node.stop()

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis'
-import type { Store } from '../../bench/rig/store.ts'
+import type { Store } from '../../rig/store.ts'
 
 const PAGE = 1_000
 

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { Child } from '../../bench/rig/child.ts'
-import type { Store } from '../../bench/rig/store.ts'
-import { SoakError } from '../soak-error.ts'
+import { cli, READY } from '../../../test/support/start-node.ts'
+import { Child } from '../../rig/child.ts'
+import { LabError } from '../../rig/lab-error.ts'
+import { Questions } from '../../rig/questions.ts'
+import type { Store } from '../../rig/store.ts'
+import { within } from '../../rig/within.ts'
 
 /** ms. Short, so that a guest that was killed is cleaned up well before the end. */
 const HEARTBEAT = 1_000
@@ -10,7 +13,6 @@ export const DEAD_AFTER = 4_000
 const PATIENCE = 120_000
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-const cli = file('../../../dist/standalone/cli.js')
 const probe = file('../nodes/probe.mjs')
 const config = file('../nodes/config.json')
 
@@ -36,18 +38,14 @@ export class SoakNode {
   readonly id: string
   readonly url: string
   readonly #child: Child
-  readonly #waiting = new Map<number, (memory: Memory) => void>()
-  #lastId = 0
+  readonly #questions: Questions<Memory>
 
   private constructor(name: string, child: Child, id: string, url: string) {
     this.name = name
     this.#child = child
     this.id = id
     this.url = url
-    child.process.on('message', ({ id, ...memory }: Memory & { id: number }) => {
-      this.#waiting.get(id)?.(memory)
-      this.#waiting.delete(id)
-    })
+    this.#questions = new Questions(child)
   }
 
   static async start(name: string, store: Store): Promise<SoakNode> {
@@ -55,23 +53,20 @@ export class SoakNode {
     const flags = ['--dev', '--port', '0', '--name', name, '--redis', store.url, '--log-level', 'error', ...times]
     const args = ['--expose-gc', '--import', probe, cli, 'start', '--config', config, ...flags]
     const child = new Child({ name, core: 'subject', command: process.execPath, args, ipc: true })
-    await within(child.said(/^ready node=\S+ url=\S+$/m), `${name} did not start`)
-    const [, id = '', url = ''] = /^ready node=(\S+) url=(\S+)$/m.exec(child.output) ?? []
+    await within(PATIENCE, `${name} did not start`, child.said(READY))
+    const [, id = '', url = ''] = READY.exec(child.output) ?? []
     return new SoakNode(name, child, id, url)
   }
 
   measure(): Promise<Memory> {
-    const id = ++this.#lastId
-    const measured = new Promise<Memory>((resolve) => this.#waiting.set(id, resolve))
-    this.#child.process.send({ id })
-    return within(Promise.race([measured, this.#child.failed()]), `${this.name} did not tell its memory`)
+    return within(PATIENCE, `${this.name} did not tell its memory`, this.#questions.ask())
   }
 
   async broadcast(message: string): Promise<void> {
     const headers = { 'content-type': 'application/json' }
     const body = JSON.stringify({ all: true, message })
     const { status } = await fetch(`${this.url}/api/push`, { method: 'POST', headers, body })
-    if (status !== 200) throw new SoakError(`${this.name} answered a push with ${status}`)
+    if (status !== 200) throw new LabError(`${this.name} answered a push with ${status}`)
   }
 
   async residents(): Promise<Residents> {
@@ -85,24 +80,12 @@ export class SoakNode {
     if (process.exitCode !== null) return
     const ended = once(process, 'exit')
     process.kill('SIGTERM')
-    const [code] = (await within(ended, `${this.name} did not stop`)) as [number | null]
-    if (code !== 0) throw new SoakError(`${this.name} ended with ${code}. It said: ${this.#child.output}`)
+    const [code] = (await within(PATIENCE, `${this.name} did not stop`, ended)) as [number | null]
+    if (code !== 0) throw new LabError(`${this.name} ended with ${code}. It said: ${this.#child.output}`)
   }
 
   /** By SIGKILL: the others have to notice. */
   kill(): Promise<void> {
     return this.#child.stop()
-  }
-}
-
-async function within<Value>(value: Promise<Value>, failure: string): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new SoakError(`${failure} within ${PATIENCE / 1000} s`)), PATIENCE)
-  })
-  try {
-    return await Promise.race([value, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

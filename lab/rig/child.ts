@@ -1,17 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { BenchError } from './bench-error.ts'
+import { mortal } from '../../test/support/mortal.ts'
 import { type Core, pinned } from './cores.ts'
 import { Cpu } from './cpu.ts'
+import { LabError } from './lab-error.ts'
 
-const living = new Set<ChildProcess>()
 const END_PATIENCE = 10_000
 const LAST_WORDS = 20
 const KEPT_OUTPUT = 20_000
-
-// Whatever ends this process ends them: by their ids, and none is asked.
-process.on('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
 
 interface ChildOptions {
   readonly name: string
@@ -30,16 +25,18 @@ export class Child {
   readonly #ended: Promise<void>
   #output = ''
   #isStopping = false
+  #hasEnded = false
   #listener: (() => void) | undefined
 
   constructor({ name, core, command, args, env = {}, ipc = false }: ChildOptions) {
     this.name = name
     const [program, programArgs] = pinned(core, command, args)
-    this.process = spawn(program, programArgs, {
-      stdio: ['pipe', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
-      env: { ...process.env, NODE_ENV: 'production', ...env },
-    })
-    living.add(this.process)
+    this.process = mortal(
+      spawn(program, programArgs, {
+        stdio: ['pipe', 'pipe', 'pipe', ...(ipc ? (['ipc'] as const) : [])],
+        env: { ...process.env, NODE_ENV: 'production', ...env },
+      }),
+    )
     this.cpu = new Cpu(this.process.pid ?? 0)
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text: string) => this.#keep(text))
@@ -64,7 +61,7 @@ export class Child {
   async failed(): Promise<never> {
     await this.#ended
     if (this.#isStopping) return new Promise(() => {})
-    throw new BenchError(`${this.name} ended by itself. It said: ${this.#output.trim() || 'nothing'}`)
+    throw new LabError(`${this.name} ended by itself. It said: ${this.#output.trim() || 'nothing'}`)
   }
 
   /** Resolves once it printed this. */
@@ -82,7 +79,7 @@ export class Child {
   /** Lets it end by itself, where it does when its parent lets go; then ends it. Safe twice. */
   async stop({ gently = false }: { gently?: boolean } = {}): Promise<void> {
     this.#isStopping = true
-    if (!living.has(this.process)) return
+    if (this.#hasEnded) return
     if (gently && this.process.connected) this.process.disconnect()
     else this.process.kill('SIGKILL')
     const timer = setTimeout(() => this.process.kill('SIGKILL'), END_PATIENCE)
@@ -97,7 +94,7 @@ export class Child {
 
   #end(why: string, resolve: () => void): void {
     this.#output += why
-    living.delete(this.process)
+    this.#hasEnded = true
     resolve()
   }
 }

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
+import { freePort } from '../../test/support/free-port.ts'
 import { Child } from './child.ts'
-import { freePort } from './free-port.ts'
 
 /** A Redis of the rig's own, which keeps nothing on disk. */
 export class Store {

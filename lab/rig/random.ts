@@ -38,6 +38,16 @@ export class Random {
     return items[this.int(0, items.length - 1)]!
   }
 
+  /** One of them, each as often as its weight says. */
+  weighted<Item>(items: readonly (readonly [weight: number, item: Item])[]): Item {
+    let rest = this.next() * items.reduce((sum, [weight]) => sum + weight, 0)
+    for (const [weight, item] of items) {
+      rest -= weight
+      if (rest < 0) return item
+    }
+    return items.at(-1)![1]
+  }
+
   /** Some of them, each once, in any order. */
   some<Item>(items: readonly Item[], count: number): Item[] {
     return this.shuffle(items).slice(0, count)

@@ -4,3 +4,9 @@ export function format(value: number | undefined): string {
   const rounded = Number(value.toPrecision(3))
   return rounded.toLocaleString('en', { maximumFractionDigits: 3 })
 }
+
+/** Undefined if there is no value. */
+export function percentile(values: readonly number[], part: number): number | undefined {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]
+}

@@ -1,2 +1,0 @@
-/** What whoever started a run can mend. */
-export class ChaosError extends Error {}

@@ -1,0 +1,79 @@
+import type { Chart, Point } from './chart.ts'
+
+export interface PlotPlan {
+  readonly left: number
+  readonly top: number
+  readonly width: number
+  readonly height: number
+  /** The last moment, in whatever unit of time the values come. */
+  readonly end: number
+  /** The value at the top. */
+  readonly most: number
+  readonly isLog?: boolean
+}
+
+const LABEL_GAP = 10
+
+/** Values over time, in a part of a chart. */
+export class Plot {
+  readonly #chart: Chart
+  readonly #plan: PlotPlan
+  readonly #x: (at: number) => number
+
+  constructor(chart: Chart, plan: PlotPlan) {
+    this.#chart = chart
+    this.#plan = plan
+    this.#x = timeScale(plan.left, plan.width, plan.end)
+  }
+
+  /** Where zero is. */
+  get foot(): number {
+    return this.#plan.top + this.#plan.height
+  }
+
+  /** A line across at this value, with a label beside it. */
+  grid(value: number, label?: string): void {
+    const { left, width } = this.#plan
+    const y = this.#y(value)
+    this.#chart.line('grid', [
+      [left, y],
+      [left + width, y],
+    ])
+    if (label !== undefined) this.#chart.text('axis', [left - LABEL_GAP, y + 4], label, 'end')
+  }
+
+  line(kind: string, values: readonly Point[]): void {
+    this.#chart.line(`line ${kind}`, values.map(this.#place))
+  }
+
+  /** What is between these values and zero. */
+  area(kind: string, values: readonly Point[]): void {
+    const places = values.map(this.#place)
+    const [first, last] = [places[0], places.at(-1)]
+    if (first === undefined || last === undefined) return
+    this.#chart.area(kind, [[first[0], this.foot], ...places, [last[0], this.foot]])
+  }
+
+  /** From zero up to a value, from one moment to another. */
+  bar(kind: string, from: number, to: number, value: number): void {
+    const [left, right] = [this.#x(from), this.#x(to)]
+    const height = Math.max(MIN_LENGTH, this.foot - this.#y(value))
+    this.#chart.rect(kind, [left, this.foot - height], Math.max(MIN_LENGTH, right - left), height)
+  }
+
+  #place = ([at, value]: Point): Point => [this.#x(at), this.#y(value)]
+
+  #y(value: number): number {
+    const { height, most, isLog = false } = this.#plan
+    const share = isLog ? Math.log10(Math.max(1, value)) / Math.log10(most) : value / most
+    return this.foot - height * share
+  }
+}
+
+/** Else nobody would see it. */
+export const MIN_LENGTH = 1.5
+
+/** Where a moment is, on a line of this width that begins at zero. */
+export function timeScale(left: number, width: number, end: number): (at: number) => number {
+  return (at) => left + (Math.min(at, end) / (end || 1)) * width
+}

@@ -1,0 +1,9 @@
+// npm run bench, profile, soak, chaos and attacks: `node lab/run.mjs PROGRAM …` installs and builds what is missing, then
+// runs the program, such as `bench/main.ts`, with the arguments behind it.
+import { prepare } from '../scripts/prepare.mjs'
+
+const [program] = process.argv.splice(2, 1)
+prepare()
+const { register } = await import('tsx/esm/api')
+register()
+await import(`./${program}`)

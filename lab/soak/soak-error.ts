@@ -1,2 +1,0 @@
-/** What ends a soak with a sentence rather than a stack. */
-export class SoakError extends Error {}
