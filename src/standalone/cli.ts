@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
 import { createProgram, type Run } from './commands/program.ts'
+import { CliError, ExitCode, reasonOf } from './common/cli-error.ts'
 import { flags } from './config/flags.ts'
-import { CliError, ExitCode, reasonOf } from './lib/cli-error.ts'
 
 async function main(args: readonly string[]): Promise<number> {
   try {

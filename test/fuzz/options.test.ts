@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { FlotillaError } from '../../src/errors.ts'
 import { createServer } from '../../src/index.ts'
+import { CliError, ExitCode } from '../../src/standalone/common/cli-error.ts'
 import { loadConfig } from '../../src/standalone/config/config.ts'
 import { environmentName, flags } from '../../src/standalone/config/flags.ts'
 import { settingsSchema } from '../../src/standalone/config/settings.ts'
-import { CliError, ExitCode } from '../../src/standalone/lib/cli-error.ts'
 import { runs } from '../support/fuzz.ts'
 
 const cyclic: Record<string, unknown> = {}

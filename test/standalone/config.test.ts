@@ -3,8 +3,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { createServer, optionTable } from '../../src/index.ts'
+import { CliError } from '../../src/standalone/common/cli-error.ts'
 import { type FlagValues, loadConfig } from '../../src/standalone/config/config.ts'
-import { CliError } from '../../src/standalone/lib/cli-error.ts'
 import { temporaryFolder } from './flotilla.ts'
 
 const secret = { tokenSecret: 's' }

@@ -1,5 +1,5 @@
 import { writeFile } from 'node:fs/promises'
-import { CliError, ExitCode, reasonOf, systemCode, usageError } from '../lib/cli-error.ts'
+import { CliError, ExitCode, reasonOf, systemCode, usageError } from '../common/cli-error.ts'
 
 /** `flotilla new module NAME`: writes a module to start from, and says how to run it. */
 export async function newModule(name: string): Promise<number> {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
+import { usageError } from '../common/cli-error.ts'
 import { environmentName } from '../config/flags.ts'
 import { addStartFlags, argsOf, collect, flagValues } from '../config/start-flags.ts'
 import { DEFAULT_PID_FILE } from '../daemon/pid-file.ts'
-import { usageError } from '../lib/cli-error.ts'
 import type { PushOptions } from './push-command.ts'
 import type { TokenOptions } from './token.ts'
 

@@ -1,5 +1,5 @@
+import { CliError, ExitCode, reasonOf, usageError } from '../common/cli-error.ts'
 import { jsonFlaw } from '../config/json-flaw.ts'
-import { CliError, ExitCode, reasonOf, usageError } from '../lib/cli-error.ts'
 
 export interface PushOptions {
   readonly uid?: string[]

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
+import { CliError, usageError } from '../common/cli-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { environmentName } from '../config/flags.ts'
 import { addStartFlags, flagValues } from '../config/start-flags.ts'
 import { startInBackground } from '../daemon/daemon.ts'
 import { findRun } from '../daemon/pid-file.ts'
-import { CliError, usageError } from '../lib/cli-error.ts'
 import { end } from './stop.ts'
 
 /** `flotilla restart`: stops the server and starts it in the background, with these flags or with those it had. */

@@ -7,6 +7,7 @@ import {
   type Server,
   type ServerOptions,
 } from '../../index.ts'
+import { CliError, reasonOf, systemCode, usageError } from '../common/cli-error.ts'
 import type { Config, Listen } from '../config/config-check.ts'
 import { addressOf, openDriver } from '../config/driver.ts'
 import { flags } from '../config/flags.ts'
@@ -17,7 +18,6 @@ import { optionKeys } from '../config/option-flags.ts'
 import { readTls } from '../config/tls.ts'
 import { createHttp } from '../http/http.ts'
 import { removeDeadSocket } from '../http/unix-socket.ts'
-import { CliError, reasonOf, systemCode, usageError } from '../lib/cli-error.ts'
 
 export interface Serving {
   readonly server: Server

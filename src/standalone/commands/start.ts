@@ -1,10 +1,10 @@
+import { CliError, ExitCode, reasonOf } from '../common/cli-error.ts'
 import type { Config } from '../config/config-check.ts'
 import { type FlagValues, loadConfig } from '../config/config.ts'
 import { argsOf, secretsOf, withoutSecrets } from '../config/start-flags.ts'
 import { ANNOUNCE_VARIABLE, Announcer } from '../daemon/announce.ts'
 import { startInBackground } from '../daemon/daemon.ts'
 import { claimPidFile, DEFAULT_PID_FILE, noteReady, releasePidFile, type RunRecord } from '../daemon/pid-file.ts'
-import { CliError, ExitCode, reasonOf } from '../lib/cli-error.ts'
 import type { Serving } from './serve.ts'
 
 /** `flotilla start`: resolves to the exit code once the server has stopped. `args` are the same flags, for the background. */

@@ -1,5 +1,5 @@
+import { ExitCode } from '../common/cli-error.ts'
 import { findRun } from '../daemon/pid-file.ts'
-import { ExitCode } from '../lib/cli-error.ts'
 
 /** `flotilla status`: exit code 0 where the server runs, 1 where it died and left its pid file, 3 where none runs. */
 export function status(pidFile: string): number {

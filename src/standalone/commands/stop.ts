@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { CliError, ExitCode } from '../common/cli-error.ts'
 import { findRun, isRunning, removeRun, type Run, type RunRecord } from '../daemon/pid-file.ts'
 import { identityOf } from '../daemon/process-identity.ts'
-import { CliError, ExitCode } from '../lib/cli-error.ts'
 
 const POLL = 50
 

@@ -1,5 +1,5 @@
 import { type JWTPayload, SignJWT } from 'jose'
-import { ExitCode, usageError } from '../lib/cli-error.ts'
+import { ExitCode, usageError } from '../common/cli-error.ts'
 import { parseDuration } from './duration.ts'
 
 export interface TokenOptions {

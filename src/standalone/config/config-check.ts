@@ -1,7 +1,7 @@
 import { parseAddress } from '../../drivers/redis/connection/address.ts'
 import { optionTable } from '../../options.ts'
-import { reasonOf, usageError } from '../lib/cli-error.ts'
-import { isLoopback } from '../lib/loopback.ts'
+import { reasonOf, usageError } from '../common/cli-error.ts'
+import { isLoopback } from '../common/loopback.ts'
 import type { SettingKey, Settings, Source } from './settings.ts'
 
 /** How a client proves who it is. */

@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises'
 import { dirname, extname, resolve } from 'node:path'
-import { reasonOf, systemCode, usageError } from '../lib/cli-error.ts'
+import { reasonOf, systemCode, usageError } from '../common/cli-error.ts'
 import { jsonFlaw } from './json-flaw.ts'
 
 export interface ConfigFile {

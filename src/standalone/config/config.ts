@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { usageError } from '../lib/cli-error.ts'
+import { usageError } from '../common/cli-error.ts'
 import { checkConfig, type Config } from './config-check.ts'
 import { readConfigFile } from './config-file.ts'
 import { environmentName, type Flag, flags } from './flags.ts'

@@ -6,7 +6,7 @@ import {
   type Middleware,
   sameOrigin,
 } from '../../index.ts'
-import { isFromThisMachine } from '../lib/loopback.ts'
+import { isFromThisMachine } from '../common/loopback.ts'
 import type { Config, TokenSource } from './config-check.ts'
 
 type Handshake = Middleware<HandshakeContext>

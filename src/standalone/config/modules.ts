@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { defineModule, modulePathOf, type ServerOptions } from '../../index.ts'
-import { CliError, reasonOf, systemCode, usageError } from '../lib/cli-error.ts'
+import { CliError, reasonOf, systemCode, usageError } from '../common/cli-error.ts'
 import type { Config } from './config-check.ts'
 import { importFile } from './import-file.ts'
 

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
 import type { NumberOption } from '../../index.ts'
 import { optionTable } from '../../options.ts'
-import { isLoopback } from '../lib/loopback.ts'
+import { isLoopback } from '../common/loopback.ts'
 import { type OptionKey, optionKeys } from './option-flags.ts'
 
 // What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config

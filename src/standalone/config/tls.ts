@@ -1,6 +1,6 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { systemCode, usageError } from '../lib/cli-error.ts'
+import { systemCode, usageError } from '../common/cli-error.ts'
 import type { Config } from './config-check.ts'
 
 export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buffer; key: Buffer } | undefined> {

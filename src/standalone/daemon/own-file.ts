@@ -13,7 +13,7 @@ import {
   type Stats,
   writeFileSync,
 } from 'node:fs'
-import { CliError, reasonOf, systemCode } from '../lib/cli-error.ts'
+import { CliError, reasonOf, systemCode } from '../common/cli-error.ts'
 
 // In a folder such as /tmp anyone can put a file, a link or a pipe where one of ours is expected. So nothing is read from,
 // or written to, what this user has not made; and what is written appears under its name whole.

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, renameSync, rmSync } from 'node:fs'
-import { CliError, systemCode } from '../lib/cli-error.ts'
+import { CliError, systemCode } from '../common/cli-error.ts'
 import { createOwn, readOwn, replaceOwn } from './own-file.ts'
 import { identityOf, type ProcessIdentity } from './process-identity.ts'
 

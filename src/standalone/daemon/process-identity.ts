@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { systemCode } from '../lib/cli-error.ts'
+import { systemCode } from '../common/cli-error.ts'
 
 /** Tells a process from any other that has, had or will have the same pid. */
 export interface ProcessIdentity {

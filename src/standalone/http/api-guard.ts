@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import { createMiddleware } from 'hono/factory'
 import { FlotillaError } from '../../index.ts'
-import { isFromThisMachine } from '../lib/loopback.ts'
+import { isFromThisMachine } from '../common/loopback.ts'
 import type { ApiKey } from './api-key.ts'
 
 export interface Env {

@@ -1,6 +1,6 @@
 import { stat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { systemCode } from '../lib/cli-error.ts'
+import { systemCode } from '../common/cli-error.ts'
 
 /** A process that was killed leaves its socket behind, and nobody can listen there until it is removed. */
 export async function removeDeadSocket(path: string): Promise<void> {
