@@ -89,10 +89,10 @@ function listOf<T>(option: string, value: readonly T[] = []): readonly T[] {
 }
 
 function overflowOf(overflow: unknown = optionTable.overflow.default): Overflow {
-  const { choices, takes } = optionTable.overflow
+  const { choices } = optionTable.overflow
   const chosen = choices.find((choice) => choice === overflow)
   if (chosen !== undefined) return chosen
-  throw badOption('overflow', `is ${shown(overflow)}: give ${takes}`)
+  throw badOption('overflow', `is ${shown(overflow)}: give one of ${choices.join(', ')}`)
 }
 
 function parseCompression(compression: unknown = false): Settings['compression'] {

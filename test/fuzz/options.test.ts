@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { FlotillaError } from '../../src/errors.ts'
-import { createServer } from '../../src/index.ts'
+import { createServer, optionTable } from '../../src/index.ts'
 import { CliError, ExitCode } from '../../src/standalone/common/cli-error.ts'
 import { loadConfig } from '../../src/standalone/config/config.ts'
 import { environmentName, flags } from '../../src/standalone/config/flags.ts'
@@ -21,12 +21,8 @@ const anyValue = fc.oneof(
   fc.constantFrom<unknown>('redis://x', 'http://x', 'https://x/y', '10.0.0.0/8', '10.0.0.0/', '::1', '*', 'a,b'),
 )
 
-const checked = 'name prefix heartbeat deadAfter pingInterval consumers maxPayload compression maxPending maxBuffered'
-  .concat(
-    ' overflow maxConnectionsPerUid storeWait connectTimeout maxInboxBytes maxLag maxWaitingBytes handshakeTimeout',
-  )
-  .concat(' trustProxy codec misspelt')
-  .split(' ')
+const settable = Object.entries(optionTable).flatMap(([name, { type }]) => (type === 'code' ? [] : [name]))
+const checked = [...settable, 'misspelt']
 
 test('createServer takes its options, or FLT_BAD_OPTION names the one that is wrong', () => {
   const property = fc.property(fc.dictionary(fc.constantFrom(...checked), anyValue, { maxKeys: 3 }), (options) => {

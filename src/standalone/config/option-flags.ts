@@ -1,26 +1,14 @@
-import type { OptionRow } from '../../index.ts'
-// The file itself, for `index.ts` loads the whole library, which takes longer than all that help and bad flags do.
-import { optionTable } from '../../options.ts'
-import type { Flag } from './flags.ts'
-
-type Table = typeof optionTable
-type Row = Exclude<OptionRow, { type: 'code' }>
-
-/** An option of `createServer` that a config file can hold. */
-export type OptionKey = { [Name in keyof Table]: Table[Name] extends Row ? Name : never }[keyof Table]
-
-const rows = Object.entries<OptionRow>(optionTable).filter((row): row is [OptionKey, Row] => row[1].type !== 'code')
-
-export const optionKeys: readonly OptionKey[] = rows.map(([key]) => key)
+import type { Flag } from './flag.ts'
+import { type OptionKey, optionRows, type Row } from './option-keys.ts'
 
 /** Those that one part of the help lists. */
 export function optionFlags(part: Row['flag']): Flag[] {
-  return rows.filter(([, row]) => row.flag === part).map(([key, row]) => flagOf(key, row))
+  return optionRows.filter(([, row]) => row.flag === part).map(([key, row]) => flagOf(key, row))
 }
 
 /** What an option takes that has no flag to say so. */
 export function takesOf(key: string): string {
-  const row = rows.find(([name]) => name === key)
+  const row = optionRows.find(([name]) => name === key)
   return row === undefined ? 'something else' : withFlags(row[1].takes)
 }
 
@@ -62,7 +50,7 @@ function helpOf(row: Row): string {
 /** The table calls options by their names, a command line by their flags. */
 function withFlags(text: string): string {
   return text.replaceAll(/`(\w+)`/g, (_, word: string) => {
-    const named = rows.find(([key]) => key === word)
+    const named = optionRows.find(([key]) => key === word)
     return named?.[1].flag === undefined ? word : `--${flagName(word)}`
   })
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { NumberOption } from '../../index.ts'
 import { optionTable } from '../../options.ts'
 import { isLoopback } from '../common/loopback.ts'
-import { type OptionKey, optionKeys } from './option-flags.ts'
+import { type OptionKey, optionKeys } from './option-keys.ts'
 
 // What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config
 // file may bring the thing itself: every schema takes both.

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { Environment, FlagValues } from './config.ts'
-import { environmentName, type Flag, flagGroups, flags } from './flags.ts'
+import type { Flag } from './flag.ts'
+import { environmentName, flagGroups, flags } from './flags.ts'
 
 /** Those of `start`; `restart` takes them too, and has them told in one place. */
 export function addStartFlags(command: Command, hidden = false): void {
