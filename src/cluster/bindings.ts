@@ -1,7 +1,7 @@
 import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
 import type { Holds } from '../delivery/holds.ts'
 import type { Hub } from '../delivery/hub.ts'
-import type { Change, ConnectionRecord, State } from '../drivers/state.ts'
+import type { Change, ConnectionRecord, Routes } from '../drivers/routes.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
@@ -38,7 +38,7 @@ interface ParkedHooks {
  * them two milliseconds to gather; a lone change is written at the end of its tick.
  */
 export class Bindings {
-  readonly #state: State
+  readonly #state: Routes
   readonly #hub: Hub
   readonly #incarnation: Incarnation
   readonly #logger: Logger
@@ -52,7 +52,7 @@ export class Bindings {
   #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
-  constructor(state: State, hub: Hub, incarnation: Incarnation, logger: Logger, parked: ParkedHooks) {
+  constructor(state: Routes, hub: Hub, incarnation: Incarnation, logger: Logger, parked: ParkedHooks) {
     this.#parked = parked
     this.#state = state
     this.#hub = hub

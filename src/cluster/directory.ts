@@ -1,5 +1,5 @@
 import type { ConnectionInfo, Directory as DirectoryApi, MemberPage, NodeInfo } from '../api.ts'
-import type { LiveNode } from '../drivers/state.ts'
+import type { LiveNode } from '../drivers/nodes.ts'
 import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
 import { checkNames } from '../lib/checked-names.ts'

@@ -1,4 +1,5 @@
-import { type Entry, isEmpty, type Queue, type Stop } from '../drivers/queue.ts'
+import { type Entry, isEmpty, type Stop } from '../drivers/entry.ts'
+import type { Queue } from '../drivers/queue.ts'
 import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { stampedWith } from '../envelope/stamps.ts'

@@ -1,4 +1,5 @@
-import type { Ingress, IngressEntry, Stop } from '../drivers/queue.ts'
+import type { Stop } from '../drivers/entry.ts'
+import type { Ingress, IngressEntry } from '../drivers/ingress.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import { JsonSource } from '../lib/json-source.ts'

@@ -1,6 +1,6 @@
 import type { ShutdownReason } from '../api.ts'
-import type { Queue } from '../drivers/queue.ts'
-import type { LiveNode, Renewal, State } from '../drivers/state.ts'
+import type { Inboxes } from '../drivers/inboxes.ts'
+import type { LiveNode, Nodes, Renewal } from '../drivers/nodes.ts'
 import {
   type ConnectionId,
   incarnationAfter,
@@ -46,8 +46,8 @@ export interface MembershipHooks {
 /** This node's place in the cluster: its lease, its heartbeat, and whom it knows. */
 export class Membership implements NodeBook {
   readonly process: ProcessId = newProcessId()
-  readonly #state: State
-  readonly #queue: Queue
+  readonly #state: Nodes
+  readonly #queue: Inboxes
   readonly #settings: MembershipSettings
   readonly #hooks: MembershipHooks
   readonly #events: Events
@@ -66,8 +66,8 @@ export class Membership implements NodeBook {
   #closed = false
 
   constructor(
-    state: State,
-    queue: Queue,
+    state: Nodes,
+    queue: Inboxes,
     settings: MembershipSettings,
     hooks: MembershipHooks,
     { events, logger }: { events: Events; logger: Logger },

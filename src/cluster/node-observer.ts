@@ -1,12 +1,13 @@
 import type { ConnectionInfo } from '../api.ts'
-import type { Located, Lookup, NodeList, Route, State } from '../drivers/state.ts'
+import type { NodeList, Nodes } from '../drivers/nodes.ts'
+import type { Located, Lookup, Route, Routes } from '../drivers/routes.ts'
 import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 
 /** How long it goes on looking after the last question, in ms. */
 const WATCH_FOR = 60_000
 
 /** What can be asked about who is where. */
-export type Sight = Pick<State, 'locate' | 'connections' | 'nodes' | 'members'>
+export type Sight = Pick<Nodes & Routes, 'locate' | 'connections' | 'nodes' | 'members'>
 
 interface Sighting {
   readonly lastSeen: number
@@ -21,7 +22,7 @@ interface Sighting {
  * no sign of life for as long as its lease lasts, by the emitter's own clock. It changes nothing in the store.
  */
 export class NodeObserver implements Sight {
-  readonly #state: State
+  readonly #state: Sight
   readonly #heartbeat: number
   readonly #deadAfter: number
   readonly #sightings = new Map<NodeId, Sighting>()
@@ -32,7 +33,7 @@ export class NodeObserver implements Sight {
   #askedAt = 0
   #isClosed = false
 
-  constructor(state: State, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
+  constructor(state: Sight, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
     this.#state = state
     this.#heartbeat = heartbeat
     this.#deadAfter = deadAfter
@@ -57,7 +58,7 @@ export class NodeObserver implements Sight {
     return found.filter(({ node }) => !this.#silent.has(node as NodeId))
   }
 
-  async members(group: Group, limit: number, cursor?: string): ReturnType<State['members']> {
+  async members(group: Group, limit: number, cursor?: string): ReturnType<Routes['members']> {
     await this.#watch()
     return this.#state.members(group, limit, cursor, this.#silent)
   }

@@ -1,7 +1,9 @@
 import type { ShutdownReason } from '../api.ts'
 import type { Hub } from '../delivery/hub.ts'
-import type { Entry, Queue } from '../drivers/queue.ts'
-import type { State } from '../drivers/state.ts'
+import type { Entry } from '../drivers/entry.ts'
+import type { Nodes } from '../drivers/nodes.ts'
+import type { Queue } from '../drivers/queue.ts'
+import type { Routes } from '../drivers/routes.ts'
 import type { Address, Codec, Envelope, PushEnvelope } from '../envelope/envelope.ts'
 import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 import { acrossPartitions, stampedWith } from '../envelope/stamps.ts'
@@ -14,7 +16,7 @@ import type { Dispatcher } from '../push/dispatcher.ts'
  * wake up, at any point; the claim only saves the others the work.
  */
 export class Takeover {
-  readonly #state: State
+  readonly #state: Nodes & Routes
   readonly #queue: Queue
   readonly #codec: Codec
   readonly #hub: Hub
@@ -103,7 +105,7 @@ export class Takeover {
 }
 
 interface TakeoverRooms {
-  readonly state: State
+  readonly state: Nodes & Routes
   readonly queue: Queue
   readonly codec: Codec
   readonly hub: Hub

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Queue } from '../drivers/queue.ts'
-import { MAX_PARKED } from '../drivers/state.ts'
+import type { Broadcasts } from '../drivers/broadcasts.ts'
+import { MAX_PARKED } from '../drivers/parking.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { Forwarder } from './forwarder.ts'
@@ -25,7 +25,7 @@ export class Farewell {
   readonly #asked: Promise<boolean>
   #count = 0
 
-  constructor(queue: Queue, uids: Iterable<Uid>) {
+  constructor(queue: Broadcasts, uids: Iterable<Uid>) {
     this.#uids = [...uids]
     this.#asked = queue.newestBroadcast().then(
       (newest) => {

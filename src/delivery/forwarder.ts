@@ -1,4 +1,4 @@
-import type { State } from '../drivers/state.ts'
+import type { Routes } from '../drivers/routes.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, PushId, Uid } from '../envelope/ids.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
@@ -6,7 +6,7 @@ import type { Hub } from './hub.ts'
 
 interface ForwarderInit {
   readonly hub: Hub
-  readonly state: State
+  readonly state: Routes
   readonly dispatcher: Dispatcher
   /** The node that this process runs as now. */
   readonly node: () => NodeId

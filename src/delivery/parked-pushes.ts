@@ -1,4 +1,4 @@
-import type { Parked, ParkedMessage, State } from '../drivers/state.ts'
+import type { Parked, ParkedMessage, Parking as StoredParking } from '../drivers/parking.ts'
 import type { Codec, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
@@ -10,7 +10,7 @@ const RETRY_PAUSE = 200
 const PORTION = 4_096
 
 interface ParkedPushesInit {
-  readonly state: State
+  readonly state: StoredParking
   readonly codec: Codec
   readonly logger: Logger
   /** Told who is being handed something. */

@@ -1,4 +1,5 @@
 import type { Logger } from '../logger.ts'
+import type { PushIds } from './push-ids.ts'
 import type { Queue } from './queue.ts'
 import type { State } from './state.ts'
 
@@ -18,10 +19,10 @@ export interface DriverSettings {
 }
 
 /**
- * State and Queue over one store. Nothing is connected before it is opened, and each opening is closed on its own, so
+ * The two doors to one store, each with connections of its own. Nothing is connected before it is opened, and each opening is closed on its own, so
  * one driver can serve several servers and emitters. `{ state: a.state, queue: b.queue }` mixes two.
  */
 export interface Driver {
   readonly state: (settings: DriverSettings) => State
-  readonly queue: (settings: DriverSettings) => Queue
+  readonly queue: (settings: DriverSettings) => Queue & PushIds
 }

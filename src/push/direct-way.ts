@@ -1,11 +1,11 @@
-import type { Found, LoneTarget, State } from '../drivers/state.ts'
+import type { Found, LoneTarget, Routes } from '../drivers/routes.ts'
 import type { Address, Codec, Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { Order } from './job.ts'
 import type { LocatableTarget } from './locator.ts'
 import type { Share, Shares } from './shares.ts'
 
-type AppendWhereFound = NonNullable<State['appendWhereFound']>
+type AppendWhereFound = NonNullable<Routes['appendWhereFound']>
 
 /**
  * What is pushed while nothing else is under way, to one user or one group: it is looked up and appended in one round trip,

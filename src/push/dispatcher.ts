@@ -1,5 +1,7 @@
-import type { Queue, Refused } from '../drivers/queue.ts'
-import type { State } from '../drivers/state.ts'
+import type { Broadcasts } from '../drivers/broadcasts.ts'
+import type { Refused } from '../drivers/entry.ts'
+import type { Inboxes } from '../drivers/inboxes.ts'
+import type { Routes } from '../drivers/routes.ts'
 import type { Address, Codec, Envelope, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
@@ -25,13 +27,13 @@ export interface LocalNode {
 }
 
 export interface DispatcherInit {
-  readonly queue: Queue
+  readonly queue: Inboxes & Broadcasts
   readonly codec: Codec
   /** Who numbers the batches. */
   readonly publisher: string
   readonly locator: Locator
   /** Where lookup and append can be one step. */
-  readonly appendWhereFound?: State['appendWhereFound']
+  readonly appendWhereFound?: Routes['appendWhereFound']
   readonly local?: LocalNode
   /** Keeps a copy for users who are nowhere; returns those who are somewhere by now. An emitter has no need of it. */
   readonly park?: (

@@ -1,4 +1,4 @@
-import type { Refused } from '../drivers/queue.ts'
+import type { Refused } from '../drivers/entry.ts'
 import type { Batch, Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { envelopeSize } from './sizes.ts'

@@ -1,4 +1,4 @@
-import type { Located, Lookup, State } from '../drivers/state.ts'
+import type { Located, Lookup, Routes } from '../drivers/routes.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
@@ -34,7 +34,7 @@ export interface Question {
  * of a target is not believed before the nodes had time to come back: who asks for that target waits, the others do not.
  */
 export class Locator {
-  readonly #state: State
+  readonly #state: Routes
   readonly #nodes: NodeBook
   readonly #storeWait: number
   #questions: Question[] = []
@@ -44,7 +44,7 @@ export class Locator {
   /** Until when those wait whose answers cannot be believed yet, by our monotonic clock. */
   readonly #deadlines = new Map<Question, number>()
 
-  constructor(state: State, nodes: NodeBook, storeWait: number) {
+  constructor(state: Routes, nodes: NodeBook, storeWait: number) {
     this.#state = state
     this.#nodes = nodes
     this.#storeWait = storeWait

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Message, Many, Pusher as PusherApi, PushOptions, Receipt, Target } from '../api.ts'
-import { LONGEST_ID, type Queue } from '../drivers/queue.ts'
+import { LONGEST_ID, type PushIds } from '../drivers/push-ids.ts'
 import type { Address, PushEnvelope } from '../envelope/envelope.ts'
 import { callersPushId, countedPushId, entryPushId, type NodeId, type PushId, shownPushId } from '../envelope/ids.ts'
 import { bytesOf, encodePayload, isPayloadWithin, type Payload, sizeOfPayload } from '../envelope/payload.ts'
@@ -54,7 +54,7 @@ interface ParsedPush {
 export class Pusher implements PusherApi {
   readonly backlog: Backlog
   readonly #dispatcher: Dispatcher
-  readonly #queue: Queue
+  readonly #ids: PushIds
   readonly #publisher: string
   readonly #settings: PusherSettings
   readonly #turns = new Turns()
@@ -63,9 +63,9 @@ export class Pusher implements PusherApi {
   #nextId = 0
   #closed = false
 
-  constructor(dispatcher: Dispatcher, queue: Queue, publisher: string, settings: PusherSettings) {
+  constructor(dispatcher: Dispatcher, ids: PushIds, publisher: string, settings: PusherSettings) {
     this.#dispatcher = dispatcher
-    this.#queue = queue
+    this.#ids = ids
     this.#publisher = publisher
     this.#settings = settings
     this.backlog = new Backlog(settings.maxWaitingBytes, settings.storeWait)
@@ -197,10 +197,10 @@ export class Pusher implements PusherApi {
   }
 
   async #pushInTurn(id: PushId, digest: string, push: ParsedPush, turn: Turn): Promise<Receipt> {
-    const claimed = await this.#queue.claimId(id, digest, CLAIM_WAITS * this.#settings.storeWait)
-    switch (claimed.type) {
+    const reservation = await this.#ids.reserve(id, digest, CLAIM_WAITS * this.#settings.storeWait)
+    switch (reservation.type) {
       case 'done':
-        return claimed.receipt
+        return reservation.receipt
       case 'conflict':
         throw idReused(id)
       case 'pending':
@@ -210,9 +210,9 @@ export class Pusher implements PusherApi {
         )
       case 'fresh':
         await turn.begun
-        return this.#pushClaimed(id, digest, push, claimed.stored, turn)
+        return this.#pushClaimed(id, digest, push, reservation.stored, turn)
       default:
-        throw claimed satisfies never
+        throw reservation satisfies never
     }
   }
 
@@ -234,13 +234,13 @@ export class Pusher implements PusherApi {
       throw error
     }
     // The push is stored; that its id could not be remembered must not make it fail.
-    await this.#queue.settleId(id, digest, remembered(receipt), REMEMBER_IDS).catch(this.#settings.onFailure)
+    await this.#ids.settle(id, digest, remembered(receipt), REMEMBER_IDS).catch(this.#settings.onFailure)
     return receipt
   }
 
   /** Frees the id for another attempt. Where the store is away for this too, the claim lapses by itself. */
   async #release(id: PushId, digest: string, stored: readonly NodeId[]): Promise<void> {
-    await this.#queue.releaseId(id, digest, stored, REMEMBER_IDS).catch(() => {})
+    await this.#ids.release(id, digest, stored, REMEMBER_IDS).catch(() => {})
   }
 
   #newId(): PushId {

@@ -1,4 +1,4 @@
-import type { LiveNode, NodeList } from '../drivers/state.ts'
+import type { LiveNode, NodeList } from '../drivers/nodes.ts'
 import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, processOfNode } from '../envelope/ids.ts'
 
 const NOBODY: NodeList = { version: 0, live: [], gone: [] }

@@ -1,4 +1,4 @@
-import type { Located, Lookup, Route } from '../drivers/state.ts'
+import type { Located, Lookup, Route } from '../drivers/routes.ts'
 import type { Address, GroupRef, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import type { Handler } from '../../src/drivers/entry.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
-import type { Handler } from '../../src/drivers/queue.ts'
 import { createServer, type Server } from '../../src/index.ts'
 import { silent } from '../../src/logger.ts'
 import { connect } from '../../src/testing.ts'

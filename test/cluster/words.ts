@@ -1,4 +1,5 @@
 import type { Driver } from '../../src/drivers/driver.ts'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
 import type { State } from '../../src/drivers/state.ts'
 import { binaryCodec } from '../../src/envelope/binary-codec.ts'
@@ -36,7 +37,10 @@ function withCalls<T extends object>(handle: T, calls: Partial<T>): T {
 }
 
 /** A driver some of whose calls are made in another way. */
-export function driverWith(driver: Driver, calls: { state?: Changed<State>; queue?: Changed<Queue> }): Driver {
+export function driverWith(
+  driver: Driver,
+  calls: { state?: Changed<State>; queue?: Changed<Queue & PushIds> },
+): Driver {
   const changed = <T extends object>(handle: T, change: Changed<T> | undefined): T =>
     change === undefined ? handle : withCalls(handle, change(handle))
   return {

@@ -98,7 +98,7 @@ describe('the driver memory', () => {
       reader.consume('n-1', () => console.log('woken'))
       reader.consumeAll('n-1', () => {})
       await reader.publish('n-1', new Uint8Array(1))
-      await reader.claimId('id', 'body', 600000)`
+      await reader.reserve('id', 'body', 600000)`
     const child = new Child(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source])
     assert.deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
     assert.match(child.stdout, /woken/)

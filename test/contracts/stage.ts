@@ -1,7 +1,9 @@
 import type { TestContext } from 'node:test'
 import type { Driver, DriverSettings } from '../../src/drivers/driver.ts'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
-import type { ConnectionRecord, State } from '../../src/drivers/state.ts'
+import type { ConnectionRecord } from '../../src/drivers/routes.ts'
+import type { State } from '../../src/drivers/state.ts'
 import {
   connectionId,
   type Group,
@@ -29,7 +31,7 @@ export interface Stage {
   readonly settings: DriverSettings
   /** A handle as a process of its own would have; closed after the test. */
   state(): State
-  queue(): Queue
+  queue(): Queue & PushIds
 }
 
 /** Short leases, so that tests of dead nodes are quick. */

@@ -5,7 +5,7 @@ import { Redis } from 'ioredis'
 import type { Receipt } from '../../src/api.ts'
 import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
-import { LONGEST_ID } from '../../src/drivers/queue.ts'
+import { LONGEST_ID } from '../../src/drivers/push-ids.ts'
 import type { RedisClient } from '../../src/drivers/redis/connection/client.ts'
 import { IdRecords } from '../../src/drivers/redis/id-records.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
@@ -41,14 +41,14 @@ class MovedStore extends MemoryStore {
 function recordsAt(clock: { readonly time: number }): IdRecords {
   type Script = (...args: readonly (string | number | Buffer | readonly string[])[]) => Promise<unknown>
   const script =
-    (name: 'fltClaimId' | 'fltSettleId' | 'fltReleaseId'): Script =>
+    (name: 'fltReserveId' | 'fltSettleId' | 'fltReleaseId'): Script =>
     (...args) => {
       const { lua, numberOfKeys } = claimScripts[name]
       const [seconds, micros] = [Math.floor(clock.time / 1_000), (clock.time % 1_000) * 1_000]
       return raw.eval(lua.replace("redis.call('TIME')", `{${seconds}, ${micros}}`), numberOfKeys, ...args.flat())
     }
   const commands = {
-    fltClaimId: script('fltClaimId'),
+    fltReserveId: script('fltReserveId'),
     fltSettleId: script('fltSettleId'),
     fltReleaseId: script('fltReleaseId'),
   }
@@ -96,14 +96,14 @@ test('an id is the same on Redis as in memory, whatever minutes go by between it
       }
       const { id, digest } = step
       if (step.type === 'claim') {
-        assert.deepEqual(await records.claim(id, digest, CLAIM), await model.claimId(id, digest, CLAIM))
+        assert.deepEqual(await records.reserve(id, digest, CLAIM), await model.reserve(id, digest, CLAIM))
       } else if (step.type === 'settle') {
         const receipt: Receipt = { id: id.slice(2), ...step.answer }
         await records.settle(id, digest, receipt, LONGEST_ID)
-        await model.settleId(id, digest, receipt, LONGEST_ID)
+        await model.settle(id, digest, receipt, LONGEST_ID)
       } else {
         await records.release(id, digest, step.stored, LONGEST_ID)
-        await model.releaseId(id, digest, step.stored, LONGEST_ID)
+        await model.release(id, digest, step.stored, LONGEST_ID)
       }
     }
   })

@@ -20,9 +20,9 @@ function digest(): string {
 test('who has a push from its first attempt is left out of the third, though the second failed for another reason', async () => {
   const driver = memory()
   const [state, queue] = [driver.state(settings), driver.queue(settings)]
-  const first = await queue.claimId('again' as PushId, digest(), 1_000)
+  const first = await queue.reserve('again' as PushId, digest(), 1_000)
   assert.equal(first.type, 'fresh')
-  await queue.releaseId('again' as PushId, digest(), ['a-1' as NodeId], 60_000)
+  await queue.release('again' as PushId, digest(), ['a-1' as NodeId], 60_000)
   const away = {
     ...state,
     locate: () => Promise.reject(new FlotillaError('FLT_STORE_AWAY', 'the store does not answer')),
@@ -37,5 +37,5 @@ test('who has a push from its first attempt is left out of the third, though the
   const dispatcher = new Dispatcher({ queue, codec: settings.codec, publisher: 'p', locator, onUndelivered: () => {} })
   const pusher = new Pusher(dispatcher, queue, 'p', { ...settings, onFailure: () => {} })
   await assert.rejects(pusher.push({ uid: 'u' }, 'x', { id: 'again' }), { code: 'FLT_STORE_AWAY' })
-  assert.deepEqual(await queue.claimId('again' as PushId, digest(), 1_000), { type: 'fresh', stored: ['a-1'] })
+  assert.deepEqual(await queue.reserve('again' as PushId, digest(), 1_000), { type: 'fresh', stored: ['a-1'] })
 })

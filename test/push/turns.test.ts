@@ -15,10 +15,10 @@ function slowClaims(): Driver {
     state: driver.state,
     queue(settings) {
       const queue = driver.queue(settings)
-      const claimId = queue.claimId.bind(queue)
-      queue.claimId = async (...args) => {
+      const reserve = queue.reserve.bind(queue)
+      queue.reserve = async (...args) => {
         await new Promise((resolve) => setTimeout(resolve, (count++ % 3) * 15))
-        return claimId(...args)
+        return reserve(...args)
       }
       return queue
     },

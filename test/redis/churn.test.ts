@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test, type TestContext } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
-import type { Change } from '../../src/drivers/state.ts'
+import type { Change } from '../../src/drivers/routes.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { joined, newConnection, stage } from '../contracts/stage.ts'
 import { calm, memberHere, userHere } from '../contracts/state/words.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
-import type { Change } from '../../src/drivers/state.ts'
+import type { Change } from '../../src/drivers/routes.ts'
 import { PARTITION_COUNT, partitionOf } from '../../src/envelope/ids.ts'
 import { asGroup, joined, newConnection, stage } from '../contracts/stage.ts'
 import { calm, memberHere, routesOf, userHere } from '../contracts/state/words.ts'

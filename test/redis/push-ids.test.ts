@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
 import type { Receipt } from '../../src/api.ts'
-import type { Queue } from '../../src/drivers/queue.ts'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { PushId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
@@ -15,7 +15,7 @@ const AT_ONCE = 1_000
 
 interface Fixture {
   readonly url: string
-  readonly queue: Queue
+  readonly queue: PushIds
   readonly raw: Redis
 }
 
@@ -31,10 +31,10 @@ async function start(t: TestContext): Promise<Fixture> {
 }
 
 /** Claims and settles an id as a push to `offline` that reached nobody does. */
-async function settled(queue: Queue, id: string, offline: readonly string[]): Promise<void> {
+async function settled(queue: PushIds, id: string, offline: readonly string[]): Promise<void> {
   const pushId = `c:${id}` as PushId
-  assert.equal((await queue.claimId(pushId, 'a digest of 28 characters...', 15_000)).type, 'fresh')
-  await queue.settleId(pushId, 'a digest of 28 characters...', { id, nodeCount: 1, offline }, TEN_MINUTES)
+  assert.equal((await queue.reserve(pushId, 'a digest of 28 characters...', 15_000)).type, 'fresh')
+  await queue.settle(pushId, 'a digest of 28 characters...', { id, nodeCount: 1, offline }, TEN_MINUTES)
 }
 
 async function bytesUsed(raw: Redis): Promise<number> {
@@ -71,7 +71,7 @@ test('an id lives 10 to 11 minutes in Redis, and one that is only claimed as lon
     assert.ok(Math.min(...lives) >= 0, 'each of the keys goes by itself')
     return Math.max(...lives)
   }
-  await queue.claimId('c:claimed' as PushId, 'digest', 15_000)
+  await queue.reserve('c:claimed' as PushId, 'digest', 15_000)
   assert.ok((await longestLife()) <= 75_000)
   for (const [id, offline] of [
     ['short', []],

@@ -1,7 +1,7 @@
 import type { ConnectionInfo } from '../../api.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import type { Change, ConnectionRecord, Located, Lookup, Route } from '../state.ts'
+import type { Change, ConnectionRecord, Located, Lookup, Route } from '../routes.ts'
 import { Crowd } from './crowd.ts'
 
 interface User {

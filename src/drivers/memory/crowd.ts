@@ -1,5 +1,5 @@
 import type { ConnectionId, NodeId, Uid } from '../../envelope/ids.ts'
-import type { ConnectionRecord } from '../state.ts'
+import type { ConnectionRecord } from '../routes.ts'
 
 export interface Member {
   record: ConnectionRecord

@@ -2,7 +2,7 @@ import type { ShutdownReason } from '../../api.ts'
 import type { NodeId } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Eviction, NodeList, NodeRecord, Renewal } from '../state.ts'
+import type { Eviction, NodeList, NodeRecord, Renewal } from '../nodes.ts'
 import type { MemoryStore } from './memory-store.ts'
 
 /** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */

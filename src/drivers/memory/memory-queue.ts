@@ -3,16 +3,10 @@ import type { Receipt } from '../../api.ts'
 import type { NodeId, PushId } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import {
-  type Claimed,
-  type Entry,
-  type Handler,
-  LONGEST_ID,
-  type Published,
-  type Queue,
-  type Refused,
-  type Stop,
-} from '../queue.ts'
+import type { Entry, Handler, Refused, Stop } from '../entry.ts'
+import type { Published } from '../inboxes.ts'
+import { LONGEST_ID, type PushIds, type Reservation } from '../push-ids.ts'
+import type { Queue } from '../queue.ts'
 import type { IdRecord, MemoryStore } from './memory-store.ts'
 import { Reader } from './reader.ts'
 import { Stream } from './stream.ts'
@@ -26,7 +20,7 @@ const NOTHING = new Uint8Array()
 const HOLD_PLACE = 60_000
 
 /** Queue in this process. A call takes effect at once; only its answer is a promise. */
-export class MemoryQueue implements Queue {
+export class MemoryQueue implements Queue, PushIds {
   readonly #store: MemoryStore
   readonly #settings: DriverSettings
   readonly #stops = new Set<Stop>()
@@ -179,7 +173,7 @@ export class MemoryQueue implements Queue {
 
   // ---- idempotency
 
-  async claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+  async reserve(id: PushId, digest: string, ttl: number): Promise<Reservation> {
     this.#assertOpen()
     const now = this.#store.now()
     const known = this.#store.ids.get(id, now)
@@ -191,12 +185,12 @@ export class MemoryQueue implements Queue {
     return { type: 'fresh', stored }
   }
 
-  async settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+  async settle(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
     this.#assertOpen()
     if (!this.#isSettled(id)) this.#setId(id, { state: 'done', digest, receipt }, ttl)
   }
 
-  async releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+  async release(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
     this.#assertOpen()
     if (this.#isSettled(id)) return
     if (stored.length === 0) this.#store.ids.delete(id)

@@ -3,20 +3,10 @@ import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { Group, NodeId, Uid } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type {
-  Applied,
-  Change,
-  Eviction,
-  Located,
-  Lookup,
-  NodeList,
-  NodeRecord,
-  Parcel,
-  Parked,
-  ParkedMessage,
-  Renewal,
-  State,
-} from '../state.ts'
+import type { Eviction, NodeList, NodeRecord, Renewal } from '../nodes.ts'
+import type { Parcel, Parked, ParkedMessage } from '../parking.ts'
+import type { Applied, Change, Located, Lookup } from '../routes.ts'
+import type { State } from '../state.ts'
 import { Leases } from './leases.ts'
 import type { MemoryStore } from './memory-store.ts'
 

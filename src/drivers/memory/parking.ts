@@ -1,5 +1,5 @@
 import type { PushId, Uid } from '../../envelope/ids.ts'
-import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parked, type ParkedMessage } from '../state.ts'
+import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parked, type ParkedMessage } from '../parking.ts'
 import { ExpiringMap } from './expiring-map.ts'
 
 interface Row extends Omit<ParkedMessage, 'position'> {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '../../logger.ts'
-import type { Entry, Handler } from '../queue.ts'
+import type { Entry, Handler } from '../entry.ts'
 
 /** Entries that are handed out at once, at most; in between, others get their turn. */
 const LIMIT = 256

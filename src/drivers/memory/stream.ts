@@ -1,4 +1,4 @@
-import type { Entry } from '../queue.ts'
+import type { Entry } from '../entry.ts'
 
 /** Entries in order, numbered without a gap, forgotten from the front. */
 export class Stream {

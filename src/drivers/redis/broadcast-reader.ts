@@ -1,4 +1,4 @@
-import type { Entry, Handler } from '../queue.ts'
+import type { Entry, Handler } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
 import { type RawEntry, toEntry } from './reader.ts'
 

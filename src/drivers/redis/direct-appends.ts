@@ -1,6 +1,6 @@
 import { type NodeId, partitionOf } from '../../envelope/ids.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Found, LoneTarget, NumberedBatch } from '../state.ts'
+import type { Found, LoneTarget, NumberedBatch } from '../routes.ts'
 import type { RedisClient } from './connection/client.ts'
 import { HotScript } from './connection/script-call.ts'
 import type { Epochs } from './epochs.ts'

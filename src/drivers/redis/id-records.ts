@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Receipt } from '../../api.ts'
 import { type NodeId, type PushId, shownPushId } from '../../envelope/ids.ts'
-import type { Claimed } from '../queue.ts'
+import type { Reservation } from '../push-ids.ts'
 import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 
@@ -22,10 +22,10 @@ export class IdRecords {
     this.#keys = keys
   }
 
-  async claim(id: PushId, digest: string, ttl: number): Promise<Claimed> {
+  async reserve(id: PushId, digest: string, ttl: number): Promise<Reservation> {
     const place = this.#placeOf(id, digest)
-    const reply = await this.#client.run((redis) => redis.fltClaimId(...place, ttl))
-    const [type, value] = reply as [Claimed['type'], string]
+    const reply = await this.#client.run((redis) => redis.fltReserveId(...place, ttl))
+    const [type, value] = reply as [Reservation['type'], string]
     if (type === 'fresh') return { type, stored: value === '' ? [] : (JSON.parse(value) as NodeId[]) }
     if (type === 'done') return { type, receipt: readAnswer(id, value) }
     return { type }

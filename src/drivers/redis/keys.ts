@@ -8,7 +8,7 @@ import {
   seatOf,
   type Uid,
 } from '../../envelope/ids.ts'
-import { LONGEST_ID } from '../queue.ts'
+import { LONGEST_ID } from '../push-ids.ts'
 
 const SLOT_COUNT = 16_384
 

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
-import type { Entry } from '../queue.ts'
+import type { Entry } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
 import { ReaderLine } from './reader-line.ts'
 import { isStamp } from './records.ts'

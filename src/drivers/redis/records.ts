@@ -2,7 +2,8 @@
 // has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { NodeId, Uid } from '../../envelope/ids.ts'
-import type { ConnectionRecord, GoneNode, LiveNode, NodeList } from '../state.ts'
+import type { GoneNode, LiveNode, NodeList } from '../nodes.ts'
+import type { ConnectionRecord } from '../routes.ts'
 
 /** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
 export const KEEP_GONE = 60_000

@@ -1,5 +1,6 @@
 import type { NodeId } from '../../envelope/ids.ts'
-import type { Ingress, IngressEntry, Stop } from '../queue.ts'
+import type { Stop } from '../entry.ts'
+import type { Ingress, IngressEntry } from '../ingress.ts'
 import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 import type { RawEntry, StreamPlace } from './reader.ts'

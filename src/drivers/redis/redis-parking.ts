@@ -1,6 +1,6 @@
 import type { NodeId, Uid } from '../../envelope/ids.ts'
 import { partitionOf } from '../../envelope/ids.ts'
-import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parcel, type Parked, type ParkedMessage } from '../state.ts'
+import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parcel, type Parked, type ParkedMessage } from '../parking.ts'
 import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, parkedRows } from './records.ts'

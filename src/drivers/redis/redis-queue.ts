@@ -9,7 +9,11 @@ import {
 } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
-import type { Claimed, Entry, Handler, Ingress, Published, Queue, Refused, Stop } from '../queue.ts'
+import type { Entry, Handler, Refused, Stop } from '../entry.ts'
+import type { Published } from '../inboxes.ts'
+import type { Ingress } from '../ingress.ts'
+import type { PushIds, Reservation } from '../push-ids.ts'
+import type { Queue } from '../queue.ts'
 import { AckGatherer } from './ack-gatherer.ts'
 import { BroadcastReader } from './broadcast-reader.ts'
 import type { Store } from './connection/address.ts'
@@ -49,7 +53,7 @@ const LAPSE_SLACK = 100
 /** Has no place that could go. */
 const NOBODY = '' as NodeId
 
-export class RedisQueue implements Queue {
+export class RedisQueue implements Queue, PushIds {
   readonly ingress: Ingress
   readonly seat?: (process: ProcessId) => Promise<number>
   readonly #settings: DriverSettings
@@ -298,15 +302,15 @@ export class RedisQueue implements Queue {
 
   // ---- idempotency
 
-  claimId(id: PushId, digest: string, ttl: number): Promise<Claimed> {
-    return this.#ids.claim(id, digest, ttl)
+  reserve(id: PushId, digest: string, ttl: number): Promise<Reservation> {
+    return this.#ids.reserve(id, digest, ttl)
   }
 
-  settleId(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
+  settle(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void> {
     return this.#ids.settle(id, digest, receipt, ttl)
   }
 
-  releaseId(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
+  release(id: PushId, digest: string, stored: readonly NodeId[], ttl: number): Promise<void> {
     return this.#ids.release(id, digest, stored, ttl)
   }
 

@@ -10,21 +10,10 @@ import {
 import { FlotillaError } from '../../errors.ts'
 import { withDeadline } from '../../lib/deadline.ts'
 import type { DriverSettings } from '../driver.ts'
-import {
-  type Applied,
-  type Change,
-  type Eviction,
-  type Located,
-  type Lookup,
-  type NodeList,
-  type NodeRecord,
-  type Parcel,
-  type Parked,
-  type ParkedMessage,
-  type Renewal,
-  type Route,
-  type State,
-} from '../state.ts'
+import type { Eviction, NodeList, NodeRecord, Renewal } from '../nodes.ts'
+import type { Parcel, Parked, ParkedMessage } from '../parking.ts'
+import type { Applied, Change, Located, Lookup, Route } from '../routes.ts'
+import type { State } from '../state.ts'
 import type { Store } from './connection/address.ts'
 import { type Commands, RedisClient } from './connection/client.ts'
 import { HotScript, type ScriptCall } from './connection/script-call.ts'

@@ -10,8 +10,8 @@ export function handles(candidate: () => Candidate): void {
       const node = await opened(left)
       assert.equal(await right.publish(node, bytesOf('x')), 'closed')
       assert.deepEqual(await right.publishAll(bytesOf('x')), { type: 'stored', nodeCount: 0 })
-      await left.claimId(asPushId('id'), 'body', 60_000)
-      assert.equal((await right.claimId(asPushId('id'), 'body', 60_000)).type, 'fresh')
+      await left.reserve(asPushId('id'), 'body', 60_000)
+      assert.equal((await right.reserve(asPushId('id'), 'body', 60_000)).type, 'fresh')
     })
 
     it('closes twice, refuses calls then with FLT_CLOSED, and leaves others open', async (t) => {
@@ -27,7 +27,7 @@ export function handles(candidate: () => Candidate): void {
       await assert.rejects(one.publishAll(bytesOf('x')), closed)
       await assert.rejects(one.open(node), closed)
       await assert.rejects(one.seal(node), closed)
-      await assert.rejects(one.claimId(asPushId('id'), 'body', 1_000), closed)
+      await assert.rejects(one.reserve(asPushId('id'), 'body', 1_000), closed)
       await publishAllOf(two, node, ['still here'])
       await inbox.received(1)
     })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Entry } from '../../../src/drivers/queue.ts'
+import type { Entry } from '../../../src/drivers/entry.ts'
 import { until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
 import { appliedTo, userHere } from '../state/words.ts'

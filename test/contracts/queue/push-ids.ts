@@ -13,7 +13,7 @@ export function pushIds(candidate: () => Candidate): void {
     it('is fresh for exactly one of many who claim it at once, and pending for the others', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const claims = await Promise.all(
-        Array.from({ length: 6 }, () => queue().claimId(asPushId('order-1'), 'body', LONG)),
+        Array.from({ length: 6 }, () => queue().reserve(asPushId('order-1'), 'body', LONG)),
       )
       assert.equal(claims.filter(({ type }) => type === 'fresh').length, 1)
       assert.equal(claims.filter(({ type }) => type === 'pending').length, 5)
@@ -24,63 +24,63 @@ export function pushIds(candidate: () => Candidate): void {
       const [one, two] = [queue(), queue()]
       const id = asPushId('order-1')
       const receipt = { id: 'order-1', nodeCount: 2, offline: ['u2', 'ü#"\n'] }
-      assert.deepEqual(await one.claimId(id, 'body', LONG), fresh)
-      await one.settleId(id, 'body', receipt, LONG)
+      assert.deepEqual(await one.reserve(id, 'body', LONG), fresh)
+      await one.settle(id, 'body', receipt, LONG)
       for (const handle of [one, two]) {
-        assert.deepEqual(await handle.claimId(id, 'body', LONG), { type: 'done', receipt })
+        assert.deepEqual(await handle.reserve(id, 'body', LONG), { type: 'done', receipt })
       }
       const counted = { id: 'order-3', nodeCount: 0, offline: [], offlineCount: 10_000 }
-      await one.settleId(asPushId('order-3'), 'body', counted, LONG)
-      assert.deepEqual(await two.claimId(asPushId('order-3'), 'body', LONG), { type: 'done', receipt: counted })
+      await one.settle(asPushId('order-3'), 'body', counted, LONG)
+      assert.deepEqual(await two.reserve(asPushId('order-3'), 'body', LONG), { type: 'done', receipt: counted })
       const short = asPushId('order-2')
-      await one.claimId(short, 'body', 50)
-      await one.settleId(short, 'body', receipt, 100)
-      await until('it lapses', async () => (await two.claimId(short, 'body', 50)).type === 'fresh')
+      await one.reserve(short, 'body', 50)
+      await one.settle(short, 'body', receipt, 100)
+      await until('it lapses', async () => (await two.reserve(short, 'body', 50)).type === 'fresh')
     })
 
     it('tells another body apart, pending or done', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const id = asPushId('order-1')
-      await queue.claimId(id, 'body', LONG)
-      assert.deepEqual(await queue.claimId(id, 'other', LONG), { type: 'conflict' })
-      await queue.settleId(id, 'body', { id: 'order-1', nodeCount: 1, offline: [] }, LONG)
-      assert.deepEqual(await queue.claimId(id, 'other', LONG), { type: 'conflict' })
-      assert.equal((await queue.claimId(id, 'body', LONG)).type, 'done')
+      await queue.reserve(id, 'body', LONG)
+      assert.deepEqual(await queue.reserve(id, 'other', LONG), { type: 'conflict' })
+      await queue.settle(id, 'body', { id: 'order-1', nodeCount: 1, offline: [] }, LONG)
+      assert.deepEqual(await queue.reserve(id, 'other', LONG), { type: 'conflict' })
+      assert.equal((await queue.reserve(id, 'body', LONG)).type, 'done')
     })
 
     it('is free again after a failure, and names the nodes that were reached', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const id = asPushId('order-1')
       const [a, b] = [newNode(), newNode()]
-      await queue.claimId(id, 'body', LONG)
-      await queue.releaseId(id, 'body', [a, b], LONG)
-      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'fresh', stored: [a, b] })
-      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'pending' })
-      await queue.settleId(id, 'body', { id: 'order-1', nodeCount: 3, offline: [] }, LONG)
-      assert.equal((await queue.claimId(id, 'body', LONG)).type, 'done')
+      await queue.reserve(id, 'body', LONG)
+      await queue.release(id, 'body', [a, b], LONG)
+      assert.deepEqual(await queue.reserve(id, 'body', LONG), { type: 'fresh', stored: [a, b] })
+      assert.deepEqual(await queue.reserve(id, 'body', LONG), { type: 'pending' })
+      await queue.settle(id, 'body', { id: 'order-1', nodeCount: 3, offline: [] }, LONG)
+      assert.equal((await queue.reserve(id, 'body', LONG)).type, 'done')
     })
 
     it('is free again, for any body, after a failure that reached nobody', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const id = asPushId('order-1')
-      await queue.claimId(id, 'body', LONG)
-      await queue.releaseId(id, 'body', [], LONG)
-      assert.deepEqual(await queue.claimId(id, 'other', LONG), fresh)
+      await queue.reserve(id, 'body', LONG)
+      await queue.release(id, 'body', [], LONG)
+      assert.deepEqual(await queue.reserve(id, 'other', LONG), fresh)
     })
 
     it('lapses if its claim is never settled, and still names the nodes that were reached before', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
-      await one.claimId(asPushId('held'), 'body', LONG)
-      assert.deepEqual(await two.claimId(asPushId('held'), 'body', LONG), { type: 'pending' })
-      await one.claimId(asPushId('a'), 'body', 100)
-      await until('it lapses', async () => (await two.claimId(asPushId('a'), 'body', LONG)).type === 'fresh')
+      await one.reserve(asPushId('held'), 'body', LONG)
+      assert.deepEqual(await two.reserve(asPushId('held'), 'body', LONG), { type: 'pending' })
+      await one.reserve(asPushId('a'), 'body', 100)
+      await until('it lapses', async () => (await two.reserve(asPushId('a'), 'body', LONG)).type === 'fresh')
       const node = newNode()
-      await one.claimId(asPushId('b'), 'body', LONG)
-      await one.releaseId(asPushId('b'), 'body', [node], LONG)
-      await one.claimId(asPushId('b'), 'body', 100)
+      await one.reserve(asPushId('b'), 'body', LONG)
+      await one.release(asPushId('b'), 'body', [node], LONG)
+      await one.reserve(asPushId('b'), 'body', 100)
       await until('it lapses', async () => {
-        const claimed = await two.claimId(asPushId('b'), 'body', LONG)
+        const claimed = await two.reserve(asPushId('b'), 'body', LONG)
         if (claimed.type === 'fresh') assert.deepEqual(claimed.stored, [node])
         return claimed.type === 'fresh'
       })
@@ -90,19 +90,19 @@ export function pushIds(candidate: () => Candidate): void {
       const queue = stage(t, candidate(), calm).queue()
       const id = asPushId('late')
       const receipt = { id: 'late', nodeCount: 1, offline: [] }
-      await queue.claimId(id, 'body', 30)
-      await until('it lapses', async () => (await queue.claimId(id, 'body', LONG)).type === 'fresh')
-      await queue.settleId(id, 'body', receipt, LONG)
-      await queue.releaseId(id, 'body', [], LONG)
-      await queue.settleId(id, 'body', { ...receipt, nodeCount: 9 }, LONG)
-      assert.deepEqual(await queue.claimId(id, 'body', LONG), { type: 'done', receipt })
+      await queue.reserve(id, 'body', 30)
+      await until('it lapses', async () => (await queue.reserve(id, 'body', LONG)).type === 'fresh')
+      await queue.settle(id, 'body', receipt, LONG)
+      await queue.release(id, 'body', [], LONG)
+      await queue.settle(id, 'body', { ...receipt, nodeCount: 9 }, LONG)
+      assert.deepEqual(await queue.reserve(id, 'body', LONG), { type: 'done', receipt })
     })
 
     it('may be any text, and is its own', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
-      for (const id of hostileIds) assert.deepEqual(await queue.claimId(asPushId(id), 'body', LONG), fresh, id)
+      for (const id of hostileIds) assert.deepEqual(await queue.reserve(asPushId(id), 'body', LONG), fresh, id)
       for (const id of hostileIds) {
-        assert.deepEqual(await queue.claimId(asPushId(id), 'body', LONG), { type: 'pending' }, id)
+        assert.deepEqual(await queue.reserve(asPushId(id), 'body', LONG), { type: 'pending' }, id)
       }
     })
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Change, State } from '../../../src/drivers/state.ts'
+import type { Change } from '../../../src/drivers/routes.ts'
+import type { State } from '../../../src/drivers/state.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
 import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Change } from '../../../src/drivers/state.ts'
+import type { Change } from '../../../src/drivers/routes.ts'
 import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, newNode, stage } from '../stage.ts'
 import { calm, userHere, memberHere, whereIs } from './words.ts'
 

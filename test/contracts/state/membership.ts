@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { NodeList } from '../../../src/drivers/state.ts'
+import type { NodeList } from '../../../src/drivers/nodes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { elapse, until } from '../../support/until.ts'
 import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import type { Change, ConnectionRecord, Renewal, Route, State } from '../../../src/drivers/state.ts'
+import type { Renewal } from '../../../src/drivers/nodes.ts'
+import type { Change, ConnectionRecord, Route } from '../../../src/drivers/routes.ts'
+import type { State } from '../../../src/drivers/state.ts'
 import type { Group, NodeId, Uid } from '../../../src/envelope/ids.ts'
 import { asGroup, asUid, newConnection } from '../stage.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Driver } from '../../../src/drivers/driver.ts'
-import type { Entry } from '../../../src/drivers/queue.ts'
+import type { Entry } from '../../../src/drivers/entry.ts'
 import { FlotillaError } from '../../../src/errors.ts'
 
 /** What a takeover does at the store, in this order. */

@@ -1,4 +1,4 @@
-import { LONGEST_ID } from '../../queue.ts'
+import { LONGEST_ID } from '../../push-ids.ts'
 import { ID_KEY_COUNT } from '../keys.ts'
 import { INT, NOW } from './lua.ts'
 
@@ -48,7 +48,7 @@ end
 
 /** Idempotency keys. And leases of one holder. */
 export const claimScripts = {
-  fltClaimId: {
+  fltReserveId: {
     numberOfKeys: ID_KEY_COUNT,
     lua: `${NOW}${INT}${RECORDS}
 local known, key = find()
