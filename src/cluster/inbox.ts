@@ -69,16 +69,16 @@ export class Inbox {
   readonly #stop: Stop
   /** Entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
-  #lastOrder: number
+  #lastOffset: number
   readonly #taken = new Recent(REMEMBER_POSITIONS, MAX_POSITIONS)
   #poisonedCount = 0
   /** Another may own it: this node has joined again, or is about to, and reads on in an inbox of its new id. */
   #isLost = false
   #closed = false
 
-  /** @param from the order of the entry that it begins behind */
+  /** @param from the offset of the entry that it begins behind */
   constructor(source: Source, seenBatches: SeenBatches, { codec, receiver, logger }: InboxSettings, from = 0) {
-    this.#lastOrder = from
+    this.#lastOffset = from
     this.#source = source
     this.#seenBatches = seenBatches
     this.#codec = codec
@@ -91,9 +91,9 @@ export class Inbox {
     return this.#poisonedCount
   }
 
-  /** The order of the newest entry that was read. */
-  get lastOrder(): number {
-    return this.#lastOrder
+  /** The offset of the newest entry that was read. */
+  get lastOffset(): number {
+    return this.#lastOffset
   }
 
   close(): Promise<void> {
@@ -112,7 +112,7 @@ export class Inbox {
     if (first !== undefined) this.#source.reachedTime?.(first.at)
     for (const entry of entries) {
       this.#take(entry)
-      if (entry.isReplay !== true) this.#lastOrder = entry.order
+      if (entry.isReplay !== true) this.#lastOffset = entry.offset
     }
   }
 
@@ -141,7 +141,7 @@ export class Inbox {
     this.#taken.add(position)
     const open = { position, isDone: false }
     this.#open.push(open)
-    const handover = new Handover(entry.order)
+    const handover = new Handover(entry.offset)
     const works: Promise<void>[] = []
     if (envelopes instanceof Promise) works.push(envelopes)
     else for (const envelope of envelopes) this.#handle(envelope, handover, works)
@@ -156,7 +156,7 @@ export class Inbox {
 
   /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
   #takeReplay(entry: Entry): void {
-    const handover = new Handover(entry.order)
+    const handover = new Handover(entry.offset)
     for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])
   }
 

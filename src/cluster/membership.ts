@@ -31,8 +31,8 @@ export interface MembershipSettings {
 export interface MembershipHooks {
   /** Under a new id, after an eviction or because the store lost us. The inbox of that id is open. */
   rejoined(from: NodeId): void
-  /** Under a new id, which whatever is written from now on bears; broadcasts of a higher order than this come. */
-  entered(order: number): void
+  /** Under a new id, which whatever is written from now on bears; broadcasts with a higher offset than this come. */
+  entered(offset: number): void
   /** A node has gone and nobody cleans up after it, or no longer. */
   orphaned(node: NodeId, reason: ShutdownReason): void
   /** A node's lease has run out. */
@@ -199,10 +199,10 @@ export class Membership implements NodeBook {
     const sentAt = performance.now()
     await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
     // An earlier incarnation's place among the broadcasts: the same clients are still here.
-    const order = await this.#queue.open(node, this.#node)
+    const offset = await this.#queue.open(node, this.#node)
     this.#node = node
     this.#renewedAt = sentAt
-    this.#hooks.entered(order)
+    this.#hooks.entered(offset)
   }
 
   #schedule(delay: number): void {

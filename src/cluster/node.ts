@@ -293,8 +293,8 @@ export class ClusterNode {
   #membershipHooks(): ConstructorParameters<typeof Membership>[3] {
     return {
       rejoined: (from) => this.#rejoined(from),
-      entered: (order) => {
-        this.#hub.skipBroadcasts(order)
+      entered: (offset) => {
+        this.#hub.skipBroadcasts(offset)
         this.#bindings.forgetStamps()
       },
       orphaned: (node, reason) => this.#takeOver(node, reason),

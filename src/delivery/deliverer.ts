@@ -129,10 +129,10 @@ export class Deliverer {
   }
 
   /** Of what could not be sent, those have it who are connected elsewhere when it comes once more. */
-  #sendFarewell(push: PushEnvelope, { order }: Handover): Promise<void> | undefined {
-    const users = this.#farewell?.owedTo(push, order) ?? []
+  #sendFarewell(push: PushEnvelope, { offset }: Handover): Promise<void> | undefined {
+    const users = this.#farewell?.owedTo(push, offset) ?? []
     if (users.length === 0) return undefined
-    return this.#sendAfter({ ...push, broadcast: order }, users).catch(leftInInbox)
+    return this.#sendAfter({ ...push, broadcast: offset }, users).catch(leftInInbox)
   }
 
   readonly #sendAfter: SendAfter = (push, users, options) => this.#forwarder.forward(push, users, options)

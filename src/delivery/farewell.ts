@@ -10,8 +10,8 @@ const PATIENCE = 2_000
 const PAUSE = 10
 
 interface BroadcastReader {
-  /** The order of the newest broadcast that was read. */
-  readonly lastOrder: number
+  /** The offset of the newest broadcast that was read. */
+  readonly lastOffset: number
 }
 
 /**
@@ -20,7 +20,7 @@ interface BroadcastReader {
  */
 export class Farewell {
   readonly #uids: readonly Uid[]
-  /** The order of the broadcast that was stored last before; until it is known, what comes was. */
+  /** The offset of the broadcast that was stored last before; until it is known, what comes was. */
   #newest = Number.POSITIVE_INFINITY
   readonly #asked: Promise<boolean>
   #count = 0
@@ -37,8 +37,8 @@ export class Farewell {
   }
 
   /** Whom a broadcast that comes now is to be sent after. No more wait for anybody than may be parked for a user. */
-  owedTo({ except, resent }: PushEnvelope, order: number): readonly UserRef[] {
-    if (resent || order > this.#newest || this.#count === MAX_PARKED) return []
+  owedTo({ except, resent }: PushEnvelope, offset: number): readonly UserRef[] {
+    if (resent || offset > this.#newest || this.#count === MAX_PARKED) return []
     this.#count++
     const excepted = new Set(except?.uids)
     return this.#uids.flatMap((uid) => (excepted.has(uid) ? [] : { uid, stamp: 0 }))
@@ -52,7 +52,7 @@ export class Farewell {
 
   async #readAndSend(broadcasts: BroadcastReader, forwarder: Forwarder, deadline: number): Promise<void> {
     if (!(await this.#asked)) return
-    while (broadcasts.lastOrder < this.#newest && performance.now() < deadline) await sleep(PAUSE)
+    while (broadcasts.lastOffset < this.#newest && performance.now() < deadline) await sleep(PAUSE)
     await forwarder.idle()
   }
 }

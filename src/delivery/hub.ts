@@ -25,7 +25,7 @@ export class Hub implements Iterable<ClientConnection> {
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departures<Uid>()
   readonly #departed = new Departures()
-  /** The order of the newest broadcast that came here. */
+  /** The offset of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
   readonly #groups = byGroup(this)
@@ -159,14 +159,14 @@ export class Hub implements Iterable<ClientConnection> {
     return false
   }
 
-  /** The order of the newest broadcast that came here, or that this node began behind. */
+  /** The offset of the newest broadcast that came here, or that this node began behind. */
   get lastBroadcast(): number {
     return this.#lastBroadcast
   }
 
   /** Those up to this one did not come here: who connects from now on may have missed them elsewhere. */
-  skipBroadcasts(order: number): void {
-    this.#lastBroadcast = Math.max(this.#lastBroadcast, order)
+  skipBroadcasts(offset: number): void {
+    this.#lastBroadcast = Math.max(this.#lastBroadcast, offset)
   }
 
   /** Frees what is not needed any more. */
@@ -202,7 +202,7 @@ export class Hub implements Iterable<ClientConnection> {
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, message, to.connections), ...NOBODY_AWAY }
       case 'all':
-        return { deliveredCount: this.#deliverToAll(push, message, handover?.order ?? 0), ...NOBODY_AWAY }
+        return { deliveredCount: this.#deliverToAll(push, message, handover?.offset ?? 0), ...NOBODY_AWAY }
       default:
         throw to satisfies never
     }
@@ -299,9 +299,9 @@ export class Hub implements Iterable<ClientConnection> {
     return push.named === true && this.#deliveries.has(push, connection)
   }
 
-  #deliverToAll(push: PushEnvelope, message: OutboundMessage, order: number): number {
-    if (push.resent) return this.#replay(push, message, order)
-    this.#cameTo(order)
+  #deliverToAll(push: PushEnvelope, message: OutboundMessage, offset: number): number {
+    if (push.resent) return this.#replay(push, message, offset)
+    this.#cameTo(offset)
     const isExcepted = exceptionOf(push.except)
     const isKnown = push.named === true && this.#deliveries.knows(push)
     const count = this.writeToAll(
@@ -313,11 +313,11 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
-  #replay(push: PushEnvelope, message: OutboundMessage, order: number): number {
+  #replay(push: PushEnvelope, message: OutboundMessage, offset: number): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
     const count = this.writeToAll(message, (connection) => {
-      if (isExcepted(connection) || connection.lastBroadcast < order || this.#deliveries.has(push, connection))
+      if (isExcepted(connection) || connection.lastBroadcast < offset || this.#deliveries.has(push, connection))
         return true
       receivers.push(connection.id)
       return false
@@ -327,11 +327,11 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   /** A store that was lost counts anew: what comes from now on comes first here, so nobody here will have missed it. */
-  #cameTo(order: number): void {
-    if (order < this.#lastBroadcast) {
-      for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, order - 1)
+  #cameTo(offset: number): void {
+    if (offset < this.#lastBroadcast) {
+      for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, offset - 1)
     }
-    this.#lastBroadcast = order
+    this.#lastBroadcast = offset
   }
 
   /** Hands one message to everyone here but those who are skipped; says how many they were. */

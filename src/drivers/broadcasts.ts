@@ -10,7 +10,7 @@ export interface Broadcasts {
    */
   publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }>
 
-  /** The order of the broadcast that was stored last, or of what ends a replay: all that come later have a greater one. */
+  /** The offset of the broadcast that was stored last, or of what ends a replay: all that come later have a greater one. */
   newestBroadcast(): Promise<number>
 
   /** Reads the broadcast stream from this node's place in it. */

@@ -9,8 +9,8 @@ export interface Entry {
   /** Where it stands; grows. */
   readonly position: string
   readonly bytes: Uint8Array
-  /** Grows from entry to entry, as its position does; of one that is replayed, what it was the first time. */
-  readonly order: number
+  /** Its number in the stream, which grows from entry to entry; of one that is replayed, what it was the first time. */
+  readonly offset: number
   /**
    * When it was appended, in µs of the clock that `Routes` stamps by, give or take a ms. MUST NOT be less than that of an entry
    * before it, unless the store has changed its server.

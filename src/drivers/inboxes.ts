@@ -18,7 +18,7 @@ export interface Inboxes {
    * Makes a node's inbox, empty, and its place in the broadcast stream; what stands already stays as it is. Its place is
    * where `before` had one, the same process until it was evicted, for its clients are still there; else the end. A node
    * opens it once it has its lease, so that what a halfway join leaves is found, and before it binds anybody, so that
-   * nobody there misses a broadcast. Resolves to the order of the broadcast that its place is behind.
+   * nobody there misses a broadcast. Resolves to the offset of the broadcast that its place is behind.
    */
   open(node: NodeId, before?: NodeId): Promise<number>
 

@@ -35,7 +35,7 @@ export interface PushEnvelope {
   /** Its id was given by who pushed it: sent again after a failure, it may come twice as a first copy. */
   readonly named?: true
   /**
-   * Of a broadcast that is sent after its users: its order among all of them. It is only for connections that came to a
+   * Of a broadcast that is sent after its users: its offset among all of them. It is only for connections that came to a
    * node after that had handed it out.
    */
   readonly broadcast?: number

@@ -4,12 +4,12 @@
  */
 export class Handover {
   /** Of a broadcast among all of them. */
-  readonly order: number
+  readonly offset: number
   #holderCount = 0
   #done: (() => void) | undefined
 
-  constructor(order = 0) {
-    this.order = order
+  constructor(offset = 0) {
+    this.offset = offset
   }
 
   hold(): void {

@@ -20,7 +20,7 @@ function entry(position: number, seq: number): Entry {
     resent: false,
   }
   const bytes = binaryCodec.encode({ publisher: 'p', seq, envelopes: [push] })
-  return { position: String(position), bytes, order: position, at: position }
+  return { position: String(position), bytes, offset: position, at: position }
 }
 
 /** An inbox whose entries are handed to it here, in any order and as often as a store might. */
@@ -120,7 +120,7 @@ test('a batch that was appended twice is delivered once, and acked when its firs
 
 test('a poisoned entry that is read again is counted once', async () => {
   const stage = new Stage()
-  const poison = { position: '1', bytes: Buffer.from('no envelope'), order: 1, at: 1 }
+  const poison = { position: '1', bytes: Buffer.from('no envelope'), offset: 1, at: 1 }
   await stage.read(poison)
   await stage.read(poison, entry(2, 1))
   assert.deepEqual([stage.asideCount(), stage.delivered], [1, ['p1']])

@@ -50,7 +50,7 @@ describe('the driver memory', () => {
     const queue = new MemoryQueue(store, settings)
     const node = newNode()
     for (let index = 0; index < 1_050; index++) {
-      await queue.setAside(node, { position: String(index), bytes: new Uint8Array(1), order: index, at: 0 }, 'poison')
+      await queue.setAside(node, { position: String(index), bytes: new Uint8Array(1), offset: index, at: 0 }, 'poison')
     }
     assert.equal(store.aside.get(node)?.length, 1_000)
     assert.equal(store.aside.get(node)?.at(-1)?.entry.position, '1049')

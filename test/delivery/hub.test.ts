@@ -266,8 +266,8 @@ test('what is remembered lapses', () => {
 
 test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
   const hub = new Hub()
-  const deliver = (order: number, resent: boolean): void => {
-    hub.deliver(pushTo('', 0, { to: { type: 'all' }, resent }), new Handover(order))
+  const deliver = (offset: number, resent: boolean): void => {
+    hub.deliver(pushTo('', 0, { to: { type: 'all' }, resent }), new Handover(offset))
   }
   const withLoss = bound(hub, 'u', 1)
   deliver(1_000, false)

@@ -24,16 +24,16 @@ export class Stream {
   }
 
   append(bytes: Uint8Array): void {
-    const order = this.last + 1
-    this.#entries.push({ position: String(order), bytes: bytes.slice(), order, at: this.#micros() })
+    const offset = this.last + 1
+    this.#entries.push({ position: String(offset), bytes: bytes.slice(), offset, at: this.#micros() })
     this.#bytes += bytes.length
   }
 
   /** Appends again what stands there already; it takes no room twice. */
   repeat(entries: readonly Entry[]): void {
     const at = this.#micros()
-    for (const { bytes, order } of entries) {
-      this.#entries.push({ position: String(this.last + 1), bytes, order, at, isReplay: true })
+    for (const { bytes, offset } of entries) {
+      this.#entries.push({ position: String(this.last + 1), bytes, offset, at, isReplay: true })
     }
   }
 

@@ -31,8 +31,8 @@ export interface StreamPlace {
 export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken, , given] = fields
   const count = Number(taken ?? 0)
-  const order = Number.isSafeInteger(count) && count >= 0 ? count : 0
-  const entry = { position: `${id} ${order} ${origin}`, bytes, order, at: Number.parseInt(id, 10) * 1_000 }
+  const offset = Number.isSafeInteger(count) && count >= 0 ? count : 0
+  const entry = { position: `${id} ${offset} ${origin}`, bytes, offset, at: Number.parseInt(id, 10) * 1_000 }
   const stamp = Number(given ?? Number.NaN)
   return isStamp(stamp) ? { ...entry, stamp } : entry
 }

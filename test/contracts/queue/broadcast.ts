@@ -42,7 +42,7 @@ export function broadcasts(candidate: () => Candidate): void {
       assert.deepEqual(since.texts, [...numbered(5), 'after'])
     })
 
-    it('is known by its order to be the newest, whether or not it was read', async (t) => {
+    it('is known by its offset to be the newest, whether or not it was read', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = await opened(queue)
       await broadcastAllOf(queue, numbered(3))
@@ -51,7 +51,7 @@ export function broadcasts(candidate: () => Candidate): void {
       queue.consumeAll(node, inbox.handler)
       await inbox.received(3)
       assert.deepEqual(
-        inbox.entries.map(({ order }) => order === newest),
+        inbox.entries.map(({ offset }) => offset === newest),
         [false, false, true],
       )
     })
@@ -231,8 +231,8 @@ export function broadcasts(candidate: () => Candidate): void {
         assert.deepEqual([end!.bytes.length, textOf(after!), rest.length], [0, 'after', 0])
       }
       assert.deepEqual(
-        other.entries.slice(40, 70).map(({ order }) => order),
-        other.entries.slice(10, 40).map(({ order }) => order),
+        other.entries.slice(40, 70).map(({ offset }) => offset),
+        other.entries.slice(10, 40).map(({ offset }) => offset),
       )
     })
 

@@ -281,7 +281,7 @@ export function inboxes(candidate: () => Candidate): void {
       const { queue: open, settings } = stage(t, candidate(), calm)
       const queue = open()
       const node = await opened(queue)
-      const entry = { position: '', bytes: bytesOf('poison'), order: 0, at: 0 }
+      const entry = { position: '', bytes: bytesOf('poison'), offset: 0, at: 0 }
       await publishAllOf(queue, node, ['poison'])
       const inbox = new Inbox()
       const stop = queue.consume(node, inbox.handler)
