@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
+import { MemoryBroadcasts } from '../../src/drivers/memory/broadcasts.ts'
+import { MemoryHandle } from '../../src/drivers/memory/handle.ts'
+import { MemoryInboxes } from '../../src/drivers/memory/inboxes.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
@@ -29,14 +31,15 @@ describe('the driver memory', () => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
     const { settings } = stage(t, { driver })
     const store = new MemoryStore()
-    const queue = new MemoryQueue(store, settings)
+    const handle = new MemoryHandle(store, settings)
+    const [inboxes, broadcasts] = [new MemoryInboxes(handle), new MemoryBroadcasts(handle)]
     const [dead, living] = [newNode(), newNode()]
-    await queue.open(dead)
-    await queue.open(living)
-    await queue.publishAll(new Uint8Array(9))
-    await queue.replayAll(dead)
-    await queue.destroy(dead)
-    queue.ackAll(living, String(store.broadcasts.last))
+    await inboxes.open(dead)
+    await inboxes.open(living)
+    await broadcasts.publishAll(new Uint8Array(9))
+    await broadcasts.replayAll(dead)
+    await inboxes.destroy(dead)
+    broadcasts.ackAll(living, String(store.broadcasts.last))
     assert.equal(store.broadcasts.after(-1, 9).length, 3, 'its process may wake up')
     const now = store.now()
     t.mock.method(store, 'now', () => now + 60_001)
@@ -47,10 +50,14 @@ describe('the driver memory', () => {
   it('keeps at most 1,000 poisoned entries of a node', async (t) => {
     const { settings } = stage(t, { driver })
     const store = new MemoryStore()
-    const queue = new MemoryQueue(store, settings)
+    const inboxes = new MemoryInboxes(new MemoryHandle(store, settings))
     const node = newNode()
     for (let index = 0; index < 1_050; index++) {
-      await queue.setAside(node, { position: String(index), bytes: new Uint8Array(1), offset: index, at: 0 }, 'poison')
+      await inboxes.setAside(
+        node,
+        { position: String(index), bytes: new Uint8Array(1), offset: index, at: 0 },
+        'poison',
+      )
     }
     assert.equal(store.aside.get(node)?.length, 1_000)
     assert.equal(store.aside.get(node)?.at(-1)?.entry.position, '1049')

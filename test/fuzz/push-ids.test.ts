@@ -3,8 +3,9 @@ import { after, before, test } from 'node:test'
 import * as fc from 'fast-check'
 import { Redis } from 'ioredis'
 import type { Receipt } from '../../src/api.ts'
-import { MemoryQueue } from '../../src/drivers/memory/memory-queue.ts'
+import { MemoryHandle } from '../../src/drivers/memory/handle.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
+import { MemoryPushIds } from '../../src/drivers/memory/push-ids.ts'
 import { LONGEST_ID } from '../../src/drivers/push-ids.ts'
 import type { RedisClient } from '../../src/drivers/redis/connection/client.ts'
 import { IdRecords } from '../../src/drivers/redis/id-records.ts'
@@ -87,7 +88,7 @@ test('an id is the same on Redis as in memory, whatever minutes go by between it
     const store = new MovedStore()
     store.time = start + offset
     const settings = { prefix: 'p', heartbeat: 1_000, deadAfter: 3_000, storeWait: 5_000, maxInboxBytes: 1e6 }
-    const model = new MemoryQueue(store, { ...settings, logger: silent })
+    const model = new MemoryPushIds(new MemoryHandle(store, { ...settings, logger: silent }))
     const records = recordsAt(store)
     for (const step of steps) {
       if (step.type === 'wait') {

@@ -1,11 +1,12 @@
 import { EventEmitter } from 'node:events'
 import type { Receipt, ShutdownReason } from '../../api.ts'
-import type { NodeId, PushId } from '../../envelope/ids.ts'
+import type { NodeId, PushId, Uid } from '../../envelope/ids.ts'
 import type { Entry } from '../entry.ts'
 import type { NodeRecord } from '../nodes.ts'
-import { Bindings } from './bindings.ts'
+import type { ParkedMessage } from '../parking.ts'
 import { ExpiringMap } from './expiring-map.ts'
-import { Parking } from './parking.ts'
+import { Places } from './places.ts'
+import { RouteTable } from './route-table.ts'
 import { Stream } from './stream.ts'
 
 /** A node that holds a lease. */
@@ -37,6 +38,13 @@ export interface Departure {
   claim?: { readonly by: NodeId; readonly until: number }
 }
 
+/** A message that waits for a user. */
+export interface ParkedRow extends Omit<ParkedMessage, 'position'> {
+  readonly id: PushId
+  /** How often it was parked again: who reads it meanwhile must not take it away. */
+  readonly times: number
+}
+
 /** An idempotency key: who holds it, and what came of it. */
 export type IdRecord =
   | {
@@ -55,20 +63,21 @@ export class MemoryStore {
   readonly hearing: Hearing = { at: 0, heard: this.now(), gaps: 0 }
   nodesVersion = 0
 
-  readonly bindings = new Bindings(() => this.micros())
-  readonly parking = new Parking(() => this.now())
+  readonly routes = new RouteTable(() => this.micros())
+  readonly parked = new ExpiringMap<Uid, readonly ParkedRow[]>()
 
   readonly inboxes = new Map<NodeId, Stream>()
   readonly sealed = new Map<NodeId, Stream>()
   readonly aside = new Map<NodeId, { readonly entry: Entry; readonly reason: string }[]>()
   readonly broadcasts = new Stream(() => this.micros())
-  /** How far each node has acked the broadcasts. */
-  readonly places = new Map<NodeId, number>()
-  /** The places of nodes that are gone, for a while, in ms by this store's clock: their processes may come back. */
-  readonly heldPlaces = new Map<NodeId, { readonly place: number; readonly until: number }>()
+  readonly places = new Places(this.broadcasts, () => this.now())
   readonly ids = new ExpiringMap<PushId, IdRecord>()
   /** Emits `in:<node>` and `all` when something was appended there. */
   readonly appended = new EventEmitter().setMaxListeners(0)
+
+  hasParkedFor(uid: Uid): boolean {
+    return this.parked.get(uid, this.now()) !== undefined
+  }
 
   /** The store's clock: ms since 1970, never set back as a wall clock may be. */
   now(): number {

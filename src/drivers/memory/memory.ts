@@ -1,10 +1,19 @@
 import cluster from 'node:cluster'
 import { FlotillaError } from '../../errors.ts'
 import { checkNames } from '../../lib/checked-names.ts'
-import type { Driver } from '../driver.ts'
-import { MemoryQueue } from './memory-queue.ts'
-import { MemoryState } from './memory-state.ts'
+import { combined } from '../../lib/combined.ts'
+import type { Driver, DriverSettings } from '../driver.ts'
+import type { PushIds } from '../push-ids.ts'
+import type { Queue } from '../queue.ts'
+import type { State } from '../state.ts'
+import { MemoryBroadcasts } from './broadcasts.ts'
+import { MemoryHandle } from './handle.ts'
+import { MemoryInboxes } from './inboxes.ts'
 import { MemoryStore } from './memory-store.ts'
+import { MemoryNodes } from './nodes.ts'
+import { MemoryParking } from './parking.ts'
+import { MemoryPushIds } from './push-ids.ts'
+import { MemoryRoutes } from './routes.ts'
 
 export interface MemoryOptions {
   /**
@@ -29,9 +38,26 @@ export function memory(options: MemoryOptions = {}): Driver {
     return store
   }
   return {
-    state: (settings) => new MemoryState(storeOf(settings.prefix), settings),
-    queue: (settings) => new MemoryQueue(storeOf(settings.prefix), settings),
+    state: (settings) => openState(storeOf(settings.prefix), settings),
+    queue: (settings) => openQueue(storeOf(settings.prefix), settings),
   }
+}
+
+/** A call takes effect at once; only its answer is a promise. */
+function openState(store: MemoryStore, settings: DriverSettings): State {
+  const handle = new MemoryHandle(store, settings)
+  return combined(new MemoryNodes(handle), new MemoryRoutes(handle), new MemoryParking(handle), {
+    ping: async () => handle.assertOpen(),
+    close: () => handle.close(),
+  })
+}
+
+function openQueue(store: MemoryStore, settings: DriverSettings): Queue & PushIds {
+  const handle = new MemoryHandle(store, settings)
+  return combined(new MemoryInboxes(handle), new MemoryBroadcasts(handle), new MemoryPushIds(handle), {
+    flushAcks: async () => {},
+    close: () => handle.close(),
+  })
 }
 
 /**

@@ -1,23 +1,48 @@
-import type { PushId, Uid } from '../../envelope/ids.ts'
-import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parked, type ParkedMessage } from '../parking.ts'
-import { ExpiringMap } from './expiring-map.ts'
+import type { NodeId, PushId, Uid } from '../../envelope/ids.ts'
+import {
+  MAX_PARKED,
+  MAX_PARKED_BYTES,
+  PARK_FOR,
+  type Parcel,
+  type Parked,
+  type ParkedMessage,
+  type Parking,
+} from '../parking.ts'
+import type { MemoryHandle } from './handle.ts'
+import type { ParkedRow } from './memory-store.ts'
 
-interface Row extends Omit<ParkedMessage, 'position'> {
-  readonly id: PushId
-  /** How often it was parked again: who reads it meanwhile must not take it away. */
-  readonly times: number
-}
+export class MemoryParking implements Parking {
+  readonly #handle: MemoryHandle
 
-/** Messages of users who are nowhere, for a minute. */
-export class Parking {
-  readonly #rows = new ExpiringMap<Uid, readonly Row[]>()
-  readonly #now: () => number
-
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(handle: MemoryHandle) {
+    this.#handle = handle
   }
 
-  add(uid: Uid, id: PushId, message: Omit<ParkedMessage, 'position'>): Parked {
+  async park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]> {
+    this.#handle.assertOpen()
+    const { routes } = this.#handle.store
+    return parcels.map(({ id, bytes: given, users }) => {
+      const bytes = given.slice()
+      return users.map(({ uid, stamp }) =>
+        routes.nodesOf(uid).some((node) => node !== ignored) ? 'found' : this.#add(uid, id, { stamp, bytes }),
+      )
+    })
+  }
+
+  async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
+    this.#handle.assertOpen()
+    return this.#of(uid).map((row) => ({ position: positionOf(row), stamp: row.stamp, bytes: row.bytes }))
+  }
+
+  async unpark(uid: Uid, positions: readonly string[]): Promise<void> {
+    this.#handle.assertOpen()
+    const { store } = this.#handle
+    const rest = this.#of(uid).filter((row) => !positions.includes(positionOf(row)))
+    if (rest.length === 0) store.parked.delete(uid)
+    else store.parked.set(uid, rest, store.now(), 0)
+  }
+
+  #add(uid: Uid, id: PushId, message: Pick<ParkedRow, 'stamp' | 'bytes'>): Parked {
     const rows = this.#of(uid)
     if (rows.some((row) => row.id === id)) {
       this.#keep(
@@ -32,23 +57,15 @@ export class Parking {
     return 'parked'
   }
 
-  of(uid: Uid): readonly ParkedMessage[] {
-    return this.#of(uid).map((row) => ({ position: positionOf(row), stamp: row.stamp, bytes: row.bytes }))
+  #of(uid: Uid): readonly ParkedRow[] {
+    const { store } = this.#handle
+    return store.parked.get(uid, store.now()) ?? []
   }
 
-  remove(uid: Uid, positions: readonly string[]): void {
-    const rest = this.#of(uid).filter((row) => !positions.includes(positionOf(row)))
-    if (rest.length === 0) this.#rows.delete(uid)
-    else this.#rows.set(uid, rest, this.#now(), 0)
-  }
-
-  #of(uid: Uid): readonly Row[] {
-    return this.#rows.get(uid, this.#now()) ?? []
-  }
-
-  #keep(uid: Uid, rows: readonly Row[]): void {
-    this.#rows.set(uid, rows, this.#now(), PARK_FOR)
+  #keep(uid: Uid, rows: readonly ParkedRow[]): void {
+    const { store } = this.#handle
+    store.parked.set(uid, rows, store.now(), PARK_FOR)
   }
 }
 
-const positionOf = ({ id, times }: Row): string => `${times} ${id}`
+const positionOf = ({ id, times }: ParkedRow): string => `${times} ${id}`

@@ -12,7 +12,7 @@ interface User {
 type Members = { members: ConnectionInfo[]; memberCount: number; cursor?: string }
 
 /** Which users, groups and connections are on which nodes. */
-export class Bindings {
+export class RouteTable {
   readonly #users = new Map<Uid, User>()
   readonly #groups = new Map<Group, Crowd>()
   readonly #connections = new Map<ConnectionId, NodeId>()

@@ -1,26 +1,28 @@
 import type { ShutdownReason } from '../../api.ts'
 import type { NodeId } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
-import type { DriverSettings } from '../driver.ts'
-import type { Eviction, NodeList, NodeRecord, Renewal } from '../nodes.ts'
+import type { Eviction, NodeList, NodeRecord, Nodes, Renewal } from '../nodes.ts'
+import type { MemoryHandle } from './handle.ts'
 import type { MemoryStore } from './memory-store.ts'
 
 /** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
 const KEEP_GONE = 60_000
 
-/** Who is in the cluster, and who may say that another no longer is. */
-export class Leases {
+export class MemoryNodes implements Nodes {
+  readonly #handle: MemoryHandle
   readonly #store: MemoryStore
   readonly #heartbeat: number
   readonly #deadAfter: number
 
-  constructor(store: MemoryStore, { heartbeat, deadAfter }: DriverSettings) {
-    this.#store = store
-    this.#heartbeat = heartbeat
-    this.#deadAfter = deadAfter
+  constructor(handle: MemoryHandle) {
+    this.#handle = handle
+    this.#store = handle.store
+    this.#heartbeat = handle.settings.heartbeat
+    this.#deadAfter = handle.settings.deadAfter
   }
 
-  join(record: NodeRecord): void {
+  async join(record: NodeRecord): Promise<void> {
+    this.#handle.assertOpen()
     const { nodes, gone } = this.#store
     if (gone.has(record.node)) {
       throw new FlotillaError('FLT_INTERNAL', `${record.node} was evicted: join again under a new id`)
@@ -33,7 +35,8 @@ export class Leases {
     this.#store.nodesVersion++
   }
 
-  renew(node: NodeId, connectionCount: number): Renewal {
+  async renew(node: NodeId, connectionCount: number): Promise<Renewal> {
+    this.#handle.assertOpen()
     const membership = this.#store.nodes.get(node)
     if (membership === undefined) return { type: 'evicted' }
     const at = this.#listen()
@@ -52,7 +55,8 @@ export class Leases {
     }
   }
 
-  list(): NodeList {
+  async nodes(): Promise<NodeList> {
+    this.#handle.assertOpen()
     const { nodes, gone, nodesVersion } = this.#store
     const now = this.#store.now()
     for (const [node, { cleanedAt }] of gone) {
@@ -70,8 +74,14 @@ export class Leases {
     }
   }
 
-  /** The lease is also the marker: without it no change is taken. */
-  evict(node: NodeId, reason: ShutdownReason, by: NodeId): Eviction {
+  async reportCount(node: NodeId, connectionCount: number): Promise<void> {
+    this.#handle.assertOpen()
+    const membership = this.#store.nodes.get(node)
+    if (membership !== undefined) membership.connectionCount = connectionCount
+  }
+
+  async evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction> {
+    this.#handle.assertOpen()
     const { nodes, gone, hearing } = this.#store
     const membership = nodes.get(node)
     if (membership === undefined && !gone.has(node)) return 'refused'
@@ -81,10 +91,38 @@ export class Leases {
       gone.set(node, { reason })
       this.#store.nodesVersion++
     }
-    return this.claim(node, by, this.#heartbeat / 2) ? 'claimed' : 'held'
+    return this.#claim(node, by, this.#heartbeat / 2) ? 'claimed' : 'held'
   }
 
-  claim(node: NodeId, by: NodeId, ttl: number): boolean {
+  async claim(node: NodeId, by: NodeId, ttl: number): Promise<boolean> {
+    this.#handle.assertOpen()
+    return this.#claim(node, by, ttl)
+  }
+
+  /** The lease was also the marker: without it no change is taken. */
+  async fence(): Promise<void> {
+    this.#handle.assertOpen()
+  }
+
+  async unlist(node: NodeId): Promise<void> {
+    this.#handle.assertOpen()
+    if (!this.#store.nodes.has(node)) this.#store.routes.unlist(node)
+  }
+
+  async clean(node: NodeId): Promise<void> {
+    this.#handle.assertOpen()
+    if (!this.#store.nodes.has(node)) this.#store.routes.clean(node)
+  }
+
+  async forget(node: NodeId): Promise<void> {
+    this.#handle.assertOpen()
+    const departure = this.#store.gone.get(node)
+    if (departure === undefined || departure.cleanedAt !== undefined) return
+    departure.cleanedAt = this.#store.now()
+    this.#store.nodesVersion++
+  }
+
+  #claim(node: NodeId, by: NodeId, ttl: number): boolean {
     const { gone } = this.#store
     const departure = gone.get(node)
     if (departure === undefined || departure.cleanedAt !== undefined) return false
@@ -95,14 +133,7 @@ export class Leases {
     return true
   }
 
-  forget(node: NodeId): void {
-    const departure = this.#store.gone.get(node)
-    if (departure === undefined || departure.cleanedAt !== undefined) return
-    departure.cleanedAt = this.#store.now()
-    this.#store.nodesVersion++
-  }
-
-  /** A node is heard: counts the time since the last one was. Why, and what a gap is: `renew` in drivers/state.ts. */
+  /** A node is heard: counts the time since the last one was. Why, and what a gap is: `renew` in drivers/nodes.ts. */
   #listen(): number {
     const { nodes, hearing } = this.#store
     const now = this.#store.now()

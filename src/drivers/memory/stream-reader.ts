@@ -6,7 +6,7 @@ import type { Entry, Handler } from '../entry.ts'
 const LIMIT = 256
 
 /** Hands entries to one handler, one call after another, in the turn of the event loop after they came. */
-export class Reader {
+export class StreamReader {
   readonly #read: (cursor: number, limit: number) => readonly Entry[]
   readonly #handler: Handler
   readonly #logger: Logger

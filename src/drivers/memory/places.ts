@@ -1,0 +1,75 @@
+import type { NodeId } from '../../envelope/ids.ts'
+import type { Stream } from './stream.ts'
+
+/** How long a gone node's place is held, in ms. */
+const HOLD_PLACE = 60_000
+
+/** How far each node has acked the broadcasts. What all of them have acked goes. */
+export class Places {
+  readonly #broadcasts: Stream
+  readonly #now: () => number
+  readonly #places = new Map<NodeId, number>()
+  /** Those of nodes that are gone, for a while, by the store's clock: their processes may come back. */
+  readonly #held = new Map<NodeId, { readonly place: number; readonly until: number }>()
+
+  /** @param now the store's clock, in ms */
+  constructor(broadcasts: Stream, now: () => number) {
+    this.#broadcasts = broadcasts
+    this.#now = now
+  }
+
+  get count(): number {
+    return this.#places.size
+  }
+
+  /** That of whoever has acked the least. */
+  get slowest(): number {
+    return Math.min(...this.#places.values())
+  }
+
+  of(node: NodeId): number | undefined {
+    return this.#places.get(node)
+  }
+
+  /** A node that has a place keeps it. */
+  open(node: NodeId, before: NodeId | undefined): number {
+    const known = this.#places.get(node)
+    if (known !== undefined) return known
+    const earlier = before === undefined ? undefined : (this.#places.get(before) ?? this.#held.get(before)?.place)
+    const place = earlier ?? this.#broadcasts.last
+    this.#places.set(node, place)
+    return place
+  }
+
+  ack(node: NodeId, position: number): void {
+    const place = this.#places.get(node)
+    if (place === undefined) return
+    this.#places.set(node, Math.max(place, position))
+    this.#trim()
+  }
+
+  remove(node: NodeId): void {
+    this.#places.delete(node)
+    this.#trim()
+  }
+
+  /** What lies behind the place of a node that is gone stays for a while. */
+  hold(node: NodeId, place: number): void {
+    this.#places.delete(node)
+    this.#held.set(node, { place, until: this.#now() + HOLD_PLACE })
+    // The next broadcast may be long in coming.
+    setTimeout(() => this.#trim(), HOLD_PLACE + 1).unref()
+  }
+
+  /** Holds nothing any more. */
+  letGo(): void {
+    this.#held.clear()
+    this.#trim()
+  }
+
+  #trim(): void {
+    for (const [node, { until }] of this.#held) if (until <= this.#now()) this.#held.delete(node)
+    const held = Array.from(this.#held.values(), ({ place }) => place)
+    this.#broadcasts.forgetUpTo(Math.min(this.#broadcasts.last, ...this.#places.values(), ...held))
+  }
+}
