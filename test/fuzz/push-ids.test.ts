@@ -8,15 +8,15 @@ import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
 import { MemoryPushIds } from '../../src/drivers/memory/push-ids.ts'
 import { LONGEST_ID } from '../../src/drivers/push-ids.ts'
 import type { RedisClient } from '../../src/drivers/redis/connection/client.ts'
-import { IdRecords } from '../../src/drivers/redis/id-records.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
-import { claimScripts } from '../../src/drivers/redis/scripts/claims.ts'
+import { RedisPushIds } from '../../src/drivers/redis/push-ids.ts'
+import { pushIdScripts } from '../../src/drivers/redis/scripts/push-ids.ts'
 import { newProcessId, type NodeId, type PushId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
 import { runs } from '../support/fuzz.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 
-const CLAIM = 15_000
+const HELD_FOR = 15_000
 
 let server: RedisServer
 let raw: Redis
@@ -39,12 +39,12 @@ class MovedStore extends MemoryStore {
 }
 
 /** The driver's records, whose scripts take the time from `clock` rather than from Redis, where ten minutes take ten. */
-function recordsAt(clock: { readonly time: number }): IdRecords {
+function recordsAt(clock: { readonly time: number }): RedisPushIds {
   type Script = (...args: readonly (string | number | Buffer | readonly string[])[]) => Promise<unknown>
   const script =
     (name: 'fltReserveId' | 'fltSettleId' | 'fltReleaseId'): Script =>
     (...args) => {
-      const { lua, numberOfKeys } = claimScripts[name]
+      const { lua, numberOfKeys } = pushIdScripts[name]
       const [seconds, micros] = [Math.floor(clock.time / 1_000), (clock.time % 1_000) * 1_000]
       return raw.eval(lua.replace("redis.call('TIME')", `{${seconds}, ${micros}}`), numberOfKeys, ...args.flat())
     }
@@ -54,7 +54,7 @@ function recordsAt(clock: { readonly time: number }): IdRecords {
     fltReleaseId: script('fltReleaseId'),
   }
   const client = { run: (command: (redis: typeof commands) => unknown) => command(commands) }
-  return new IdRecords(client as unknown as RedisClient, new Keys(newProcessId()))
+  return new RedisPushIds({ client: client as unknown as RedisClient, keys: new Keys(newProcessId()) })
 }
 
 const anyId = fc.constantFrom('c:a', 'c:b', `c:${'x'.repeat(36)}`) as fc.Arbitrary<PushId>
@@ -67,21 +67,31 @@ const anyAnswer = fc.oneof(
   fc.record({ nodeCount: fc.nat(600), offline: fc.constant([]), offlineCount: fc.integer({ min: 21, max: 10_000 }) }),
 )
 const anyStep = fc.oneof(
-  fc.record({ type: fc.constant('claim' as const), id: anyId, digest: anyDigest }),
+  fc.record({ type: fc.constant('reserve' as const), id: anyId, digest: anyDigest }),
   fc.record({ type: fc.constant('settle' as const), id: anyId, digest: anyDigest, answer: anyAnswer }),
   fc.record({ type: fc.constant('release' as const), id: anyId, digest: anyDigest, stored: anyNodes }),
   fc.record({
     type: fc.constant('wait' as const),
     ms: fc.oneof(
-      fc.nat(CLAIM),
+      fc.nat(HELD_FOR),
       fc.nat(200_000),
       // The ends of lives, and of minutes, to the ms.
-      fc.constantFrom(1, CLAIM - 1, CLAIM, 59_999, 60_000, 60_001, LONGEST_ID - 1, LONGEST_ID, LONGEST_ID + 60_000),
+      fc.constantFrom(
+        1,
+        HELD_FOR - 1,
+        HELD_FOR,
+        59_999,
+        60_000,
+        60_001,
+        LONGEST_ID - 1,
+        LONGEST_ID,
+        LONGEST_ID + 60_000,
+      ),
     ),
   }),
 )
 
-test('an id is the same on Redis as in memory, whatever minutes go by between its claims', async () => {
+test('an id is the same on Redis as in memory, whatever minutes go by between its reservations', async () => {
   // Ahead of the clock of Redis, so that it forgets nothing before the scripts say so.
   const start = Date.now() + 60_000
   const property = fc.asyncProperty(fc.nat(120_000), fc.array(anyStep, { maxLength: 40 }), async (offset, steps) => {
@@ -96,8 +106,8 @@ test('an id is the same on Redis as in memory, whatever minutes go by between it
         continue
       }
       const { id, digest } = step
-      if (step.type === 'claim') {
-        assert.deepEqual(await records.reserve(id, digest, CLAIM), await model.reserve(id, digest, CLAIM))
+      if (step.type === 'reserve') {
+        assert.deepEqual(await records.reserve(id, digest, HELD_FOR), await model.reserve(id, digest, HELD_FOR))
       } else if (step.type === 'settle') {
         const receipt: Receipt = { id: id.slice(2), ...step.answer }
         await records.settle(id, digest, receipt, LONGEST_ID)

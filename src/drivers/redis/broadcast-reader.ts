@@ -1,6 +1,6 @@
 import type { Entry, Handler } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
-import { type RawEntry, toEntry } from './reader.ts'
+import { type RawEntry, toEntry } from './stream-reader.ts'
 
 /** Entries that are read again in one go. */
 const READ_COUNT = 16

@@ -4,6 +4,7 @@ import type { Found, LoneTarget, NumberedBatch } from '../routes.ts'
 import type { RedisClient } from './connection/client.ts'
 import { HotScript } from './connection/script-call.ts'
 import type { Epochs } from './epochs.ts'
+import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, nodesIn } from './records.ts'
 import { directLua } from './scripts/inboxes.ts'
@@ -20,7 +21,7 @@ export class DirectAppends {
   readonly #epochs: Epochs
   readonly #settings: DriverSettings
 
-  constructor(client: RedisClient, keys: Keys, epochs: Epochs, settings: DriverSettings) {
+  constructor({ client, keys, settings }: RedisHandle, epochs: Epochs) {
     this.#client = client
     this.#keys = keys
     this.#epochs = epochs

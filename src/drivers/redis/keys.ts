@@ -8,15 +8,12 @@ import {
   seatOf,
   type Uid,
 } from '../../envelope/ids.ts'
-import { LONGEST_ID } from '../push-ids.ts'
+import { ID_MINUTES } from './scripts/push-ids.ts'
 
 const SLOT_COUNT = 16_384
 
-/** The minutes in which a record that is valid now can end, and one more, so that no two share a hash. */
-const ID_MINUTES = LONGEST_ID / 60_000 + 2
 /** Hashes for a minute and partition. At most 512 records make Redis keep one in its compact form: that is 8,700 ids a second. */
 const ID_HASHES = 4
-export const ID_KEY_COUNT = 1 + ID_MINUTES
 
 /**
  * One hash tag for each partition, chosen so that partition n lies in the nth part of Redis Cluster's slots: whatever

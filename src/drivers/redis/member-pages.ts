@@ -2,6 +2,7 @@ import type { ConnectionInfo } from '../../api.ts'
 import { type Group, type NodeId, partitionOf } from '../../envelope/ids.ts'
 import { FlotillaError } from '../../errors.ts'
 import type { RedisClient } from './connection/client.ts'
+import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 import { nodesIn, readMember } from './records.ts'
 
@@ -36,7 +37,7 @@ export class MemberPages {
   readonly #client: RedisClient
   readonly #keys: Keys
 
-  constructor(client: RedisClient, keys: Keys) {
+  constructor({ client, keys }: RedisHandle) {
     this.#client = client
     this.#keys = keys
   }

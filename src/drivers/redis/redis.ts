@@ -1,10 +1,24 @@
 import { FlotillaError } from '../../errors.ts'
 import { checkNames } from '../../lib/checked-names.ts'
-import type { Driver } from '../driver.ts'
-import { parseAddress } from './connection/address.ts'
-import { RedisQueue } from './redis-queue.ts'
-import { RedisState } from './redis-state.ts'
+import { combined } from '../../lib/combined.ts'
+import type { Driver, DriverSettings } from '../driver.ts'
+import type { PushIds } from '../push-ids.ts'
+import type { Queue } from '../queue.ts'
+import type { State } from '../state.ts'
+import { RedisBroadcasts } from './broadcasts.ts'
+import { Cleaner } from './cleaner.ts'
+import { parseAddress, type Store } from './connection/address.ts'
+import { RedisClient } from './connection/client.ts'
+import { Epochs } from './epochs.ts'
+import { RedisInboxes } from './inboxes.ts'
+import { RedisIngress } from './ingress.ts'
+import { Keys } from './keys.ts'
+import { RedisNodes } from './nodes.ts'
+import { RedisParking } from './parking.ts'
+import { RedisPushIds } from './push-ids.ts'
+import { QueueHandle } from './queue-handle.ts'
 import type { Durability } from './replicated-appends.ts'
+import { RedisRoutes } from './routes.ts'
 
 export interface RedisDriverOptions {
   /**
@@ -27,12 +41,40 @@ export function redis(options: RedisDriverOptions): Driver {
   const store = { address: parseAddress(url), hasServed: false }
   checkDurability(durability)
   return {
-    state: (settings) => new RedisState(store, settings, durability),
-    queue: (settings) => new RedisQueue(store, settings, durability),
+    state: (settings) => openState(store, settings, durability),
+    queue: (settings) => openQueue(store, settings, durability),
   }
 }
 
 function checkDurability(durability: Durability): void {
   if (durability === 'memory' || durability === 'replicated') return
   throw new FlotillaError('FLT_BAD_OPTION', 'durability: give memory or replicated')
+}
+
+function openState(store: Store, settings: DriverSettings, durability: Durability): State {
+  const client = new RedisClient(store, settings, 'state')
+  const handle = { client, keys: new Keys(settings.prefix), settings }
+  const cleaner = new Cleaner(handle)
+  const epochs = new Epochs(settings.heartbeat + 1_000)
+  client.histories.onNew(() => epochs.doubt())
+  const hasInboxes = store.address.type !== 'cluster' && durability === 'memory'
+  return combined(
+    new RedisNodes(handle, epochs, cleaner),
+    new RedisRoutes(handle, epochs, cleaner, { hasInboxes }),
+    new RedisParking(handle),
+    {
+      onLoss: (listener: () => void) => client.histories.onNew(listener),
+      ping: async (timeout: number) => void (await client.run((redis) => redis.ping(), timeout)),
+      close: async () => client.close(),
+    },
+  )
+}
+
+function openQueue(store: Store, settings: DriverSettings, durability: Durability): Queue & PushIds {
+  const handle = new QueueHandle(store, settings, durability)
+  return combined(new RedisInboxes(handle), new RedisBroadcasts(handle), new RedisPushIds(handle), {
+    ingress: new RedisIngress(handle),
+    flushAcks: () => handle.flushAcks(),
+    close: () => handle.close(),
+  })
 }

@@ -1,5 +1,6 @@
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
+import { type Appends, TAKEN } from './appends.ts'
 import type { Store } from './connection/address.ts'
 import { RedisClient } from './connection/client.ts'
 import type { HotScript } from './connection/script-call.ts'
@@ -7,8 +8,6 @@ import type { HotScript } from './connection/script-call.ts'
 /** What an append has to survive before it counts as stored: `replicated` is the loss of the master. */
 export type Durability = 'memory' | 'replicated'
 
-/** What the publishing scripts answer, first of all, where they have written. */
-const TAKEN = 1
 /** Of `storeWait`, what a replica may take: the rest is for the append itself. */
 const SHARE_OF_REPLICA = 0.8
 
@@ -16,7 +15,7 @@ const SHARE_OF_REPLICA = 0.8
  * Appends that count once a replica has them (Redis: WAIT). They have connections of their own, for WAIT holds back what
  * is sent behind it. An append carries a batch of pushes, so there is one WAIT for all of them.
  */
-export class ReplicatedAppends {
+export class ReplicatedAppends implements Appends {
   readonly #client: RedisClient
   readonly #patience: number
 

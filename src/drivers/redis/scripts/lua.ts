@@ -10,3 +10,20 @@ local now = math.floor(micros / 1000)
 /** Numbers above 2^31 must not become 1.8e+15. */
 export const INT = `local function int(n) return string.format('%.0f', n) end
 `
+
+/** A route is "nodeA nodeB": the other nodes in it, each after a space, and whether the node itself is. */
+export const WITHOUT = `
+local function without(route, node)
+  local others, listed = '', false
+  if not route then return others, listed end
+  for word in string.gmatch(route, '%S+') do
+    if word == node then listed = true else others = others .. ' ' .. word end
+  end
+  return others, listed
+end
+local function unlist(key, node)
+  local others, listed = without(redis.call('GET', key), node)
+  if not listed then return end
+  if others == '' then redis.call('DEL', key) else redis.call('SET', key, string.sub(others, 2)) end
+end
+`

@@ -1,21 +1,25 @@
 // What Redis runs in one step. Each script touches one hash slot, declares its keys, takes the time from Redis and may
 // run twice with the same outcome.
-import { bindingScripts } from './bindings.ts'
 import { broadcastScripts } from './broadcasts.ts'
-import { claimScripts } from './claims.ts'
 import { inboxScripts } from './inboxes.ts'
-import { membershipScripts } from './membership.ts'
+import { ingressScripts } from './ingress.ts'
+import { nodeScripts } from './nodes.ts'
+import { parkingScripts } from './parking.ts'
 import { placeScripts } from './places.ts'
+import { pushIdScripts } from './push-ids.ts'
+import { routeScripts } from './routes.ts'
 import { seatScripts } from './seats.ts'
 
 export const scripts = {
-  ...membershipScripts,
-  ...bindingScripts,
+  ...nodeScripts,
+  ...routeScripts,
+  ...parkingScripts,
   ...inboxScripts,
-  ...broadcastScripts,
-  ...claimScripts,
-  ...placeScripts,
   ...seatScripts,
+  ...broadcastScripts,
+  ...placeScripts,
+  ...pushIdScripts,
+  ...ingressScripts,
 } as const
 
 /** ioredis flattens lists: keys and arguments can be told apart by eye. */

@@ -1,7 +1,16 @@
 import type { NodeId, Uid } from '../../envelope/ids.ts'
 import { partitionOf } from '../../envelope/ids.ts'
-import { MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, type Parcel, type Parked, type ParkedMessage } from '../parking.ts'
+import {
+  MAX_PARKED,
+  MAX_PARKED_BYTES,
+  PARK_FOR,
+  type Parcel,
+  type Parked,
+  type ParkedMessage,
+  type Parking,
+} from '../parking.ts'
 import type { RedisClient } from './connection/client.ts'
+import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, parkedRows } from './records.ts'
 
@@ -18,11 +27,11 @@ interface Pair {
 }
 
 /** What waits for users who are nowhere. A message is stored once in each partition that some of its users are in. */
-export class RedisParking {
+export class RedisParking implements Parking {
   readonly #client: RedisClient
   readonly #keys: Keys
 
-  constructor(client: RedisClient, keys: Keys) {
+  constructor({ client, keys }: RedisHandle) {
     this.#client = client
     this.#keys = keys
   }

@@ -67,7 +67,7 @@ end
 `
 
 /** Leases, and who was put out. */
-export const membershipScripts = {
+export const nodeScripts = {
   fltJoin: {
     numberOfKeys: 7,
     lua: `${NOW}${INT}${LISTEN}${CHANGED}

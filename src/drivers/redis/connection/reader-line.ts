@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
-import type { DriverSettings } from '../driver.ts'
-import type { RedisClient } from './connection/client.ts'
-import { endpointOf } from './connection/cluster-router.ts'
-import { connect, connectMember } from './connection/connect.ts'
-import { ServerWatch } from './connection/server-watch.ts'
+import type { DriverSettings } from '../../driver.ts'
+import type { RedisClient } from './client.ts'
+import { endpointOf } from './cluster-router.ts'
+import { connect, connectMember } from './connect.ts'
+import { ServerWatch } from './server-watch.ts'
 
 /**
  * The connection of one reader: a blocking read on a shared one would delay every other command. In a cluster it goes

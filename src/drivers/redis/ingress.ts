@@ -3,24 +3,24 @@ import type { Stop } from '../entry.ts'
 import type { Ingress, IngressEntry } from '../ingress.ts'
 import type { RedisClient } from './connection/client.ts'
 import type { Keys } from './keys.ts'
-import type { RawEntry, StreamPlace } from './reader.ts'
+import type { QueueHandle } from './queue-handle.ts'
+import type { Readers } from './readers.ts'
 import { asBuffer } from './records.ts'
+import type { RawEntry } from './stream-reader.ts'
 
 const MAX_POISON = 1_000
 const NOTHING = new Uint8Array(0)
-
-type Follow = (place: StreamPlace, handler: (entries: readonly RawEntry[]) => Promise<void>) => Stop
 
 /** `XADD PREFIX:ingress * body '{"uid":"u1","message":"hi"}'` from any language; the field's name does not matter. */
 export class RedisIngress implements Ingress {
   readonly #client: RedisClient
   readonly #keys: Keys
-  readonly #follow: Follow
+  readonly #readers: Readers
 
-  constructor(client: RedisClient, keys: Keys, follow: Follow) {
+  constructor({ client, keys, readers }: QueueHandle) {
     this.#client = client
     this.#keys = keys
-    this.#follow = follow
+    this.#readers = readers
   }
 
   async lead(node: NodeId, ttl: number): Promise<boolean> {
@@ -33,7 +33,7 @@ export class RedisIngress implements Ingress {
 
   read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop {
     const place = { key: this.#keys.ingress(), role: 'ingress', start: async () => '0' }
-    return this.#follow(place, (entries) => handler(entries.map(toIngressEntry)))
+    return this.#readers.follow(place, (entries) => handler(entries.map(toIngressEntry)))
   }
 
   async done(positions: readonly string[]): Promise<void> {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Receipt } from '../../api.ts'
 import { type NodeId, type PushId, shownPushId } from '../../envelope/ids.ts'
-import type { Reservation } from '../push-ids.ts'
+import type { PushIds, Reservation } from '../push-ids.ts'
 import type { RedisClient } from './connection/client.ts'
+import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 
 /** Bytes of a digest that stand for an id among all, and for a push among those under one id. */
@@ -13,11 +14,11 @@ const MARK = 12
  * Idempotency keys. There may be a million of them at once, so each is written in some fifty bytes: digests in place of the
  * id and of what it was used for, and of the receipt only what is not known otherwise.
  */
-export class IdRecords {
+export class RedisPushIds implements PushIds {
   readonly #client: RedisClient
   readonly #keys: Keys
 
-  constructor(client: RedisClient, keys: Keys) {
+  constructor({ client, keys }: Pick<RedisHandle, 'client' | 'keys'>) {
     this.#client = client
     this.#keys = keys
   }

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
 import type { Entry } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
-import { ReaderLine } from './reader-line.ts'
+import { ReaderLine } from './connection/reader-line.ts'
 import { isStamp } from './records.ts'
 
 /** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */

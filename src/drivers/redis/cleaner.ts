@@ -1,5 +1,6 @@
 import type { Group, NodeId, Uid } from '../../envelope/ids.ts'
 import type { RedisClient } from './connection/client.ts'
+import type { RedisHandle } from './handle.ts'
 import { type Keys, uidOfField, userField } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { uidOfMember } from './records.ts'
@@ -14,11 +15,11 @@ const BESIDE = 32
  * Removes what an evicted node had written, and reads before who was in its groups: a few partitions at a time, so that
  * Redis serves others in between.
  */
-export class RedisCleaner {
+export class Cleaner {
   readonly #client: RedisClient
   readonly #keys: Keys
 
-  constructor(client: RedisClient, keys: Keys) {
+  constructor({ client, keys }: RedisHandle) {
     this.#client = client
     this.#keys = keys
   }

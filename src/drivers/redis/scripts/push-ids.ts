@@ -1,6 +1,9 @@
 import { LONGEST_ID } from '../../push-ids.ts'
-import { ID_KEY_COUNT } from '../keys.ts'
 import { INT, NOW } from './lua.ts'
+
+/** The minutes in which a record that is valid now can end, and one more, so that no two share a hash. */
+export const ID_MINUTES = LONGEST_ID / 60_000 + 2
+const KEY_COUNT = 1 + ID_MINUTES
 
 /** Bytes of a value beyond which Redis gives up the compact form of a whole hash (hash-max-listpack-value). */
 const MAX_COMPACT = 64
@@ -22,7 +25,7 @@ local function ifValid(record)
   local state, till, digest, at = struct.unpack('>c1I6c12', record)
   if till > now then return {state = state, till = till, mark = digest, rest = string.sub(record, at)} end
 end
--- The one record of the id, and where it stands. A claim ends soon, so it is found first.
+-- The one record of the id, and where it stands. A reservation ends soon, so it is found first.
 local function find()
   local known = ifValid(redis.call('GET', KEYS[1]))
   if known then return known, KEYS[1] end
@@ -46,10 +49,10 @@ local function write(before, state, till, rest)
 end
 `
 
-/** Idempotency keys. And leases of one holder. */
-export const claimScripts = {
+/** Idempotency keys. */
+export const pushIdScripts = {
   fltReserveId: {
-    numberOfKeys: ID_KEY_COUNT,
+    numberOfKeys: KEY_COUNT,
     lua: `${NOW}${INT}${RECORDS}
 local known, key = find()
 local held, stored
@@ -64,9 +67,9 @@ write(key, 'o', math.max(ends, known and known.till or 0), rest)
 return {'fresh', stored or ''}`,
   },
 
-  // Whoever's claim lapsed meanwhile comes too late: what another has settled stays.
+  // Whoever's reservation lapsed meanwhile comes too late: what another has settled stays.
   fltSettleId: {
-    numberOfKeys: ID_KEY_COUNT,
+    numberOfKeys: KEY_COUNT,
     lua: `${NOW}${INT}${RECORDS}
 -- ARGV … answer
 local known, key = find()
@@ -76,30 +79,12 @@ return 1`,
   },
 
   fltReleaseId: {
-    numberOfKeys: ID_KEY_COUNT,
+    numberOfKeys: KEY_COUNT,
     lua: `${NOW}${INT}${RECORDS}
 -- ARGV … stored
 local known, key = find()
 if known and known.state == 'd' then return 0 end
 if ARGV[4] == '' then drop(key) else write(key, 'o', ends, '0 ' .. ARGV[4]) end
-return 1`,
-  },
-
-  fltResign: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS lease; ARGV node
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
-return 1`,
-  },
-
-  fltLead: {
-    numberOfKeys: 1,
-    lua: `
--- KEYS lease; ARGV node ttl
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`,
   },
 } as const

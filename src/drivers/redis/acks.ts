@@ -1,0 +1,49 @@
+import type { NodeId } from '../../envelope/ids.ts'
+import { AckGatherer } from './ack-gatherer.ts'
+import type { Commands, RedisClient } from './connection/client.ts'
+import type { RedisHandle } from './handle.ts'
+
+type Send = (redis: Commands, node: NodeId, id: string, bytes: string) => Promise<unknown>
+
+/**
+ * Acks only at the server that the entry was read from: one that has taken its place may have given the same ids to
+ * entries that nobody has read. There they are read again, and acked again.
+ */
+export class Acks {
+  readonly #client: RedisClient
+  readonly #keyOf: (node: NodeId) => string
+  readonly #send: Send
+  readonly #gatherer: AckGatherer
+
+  /** @param keyOf the stream that a node has read */
+  constructor(
+    { client, settings }: RedisHandle,
+    every: { readonly entries: number; readonly ms: number },
+    keyOf: (node: NodeId) => string,
+    send: Send,
+  ) {
+    this.#client = client
+    this.#keyOf = keyOf
+    this.#send = send
+    this.#gatherer = new AckGatherer(every, settings.logger, (node, position) => this.#ack(node, position))
+  }
+
+  add(node: NodeId, position: string): void {
+    this.#gatherer.add(node, position)
+  }
+
+  /** Resolves once what was added so far was sent. */
+  flush(): Promise<void> {
+    return this.#gatherer.flush()
+  }
+
+  #ack(node: NodeId, position: string): Promise<unknown> {
+    const [id, bytes, origin] = position.split(' ') as [string, string, string]
+    const key = this.#keyOf(node)
+    return this.#client.run(async (redis) => {
+      const runId = this.#client.histories.runIdOf(this.#client.connectionFor(key))
+      if (runId === undefined) throw new Error('which server this is will be known in a moment')
+      return runId === origin || origin === '' ? this.#send(redis, node, id, bytes) : undefined
+    })
+  }
+}

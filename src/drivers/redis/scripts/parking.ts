@@ -1,0 +1,99 @@
+import { INT, NOW, WITHOUT } from './lua.ts'
+
+/** What waits for users who are nowhere. */
+export const parkingScripts = {
+  // Messages that wait for users, each with how many it waits for. One step: either the user is somewhere, or whoever binds
+  // the user next finds the message. A user's field without a name counts the bytes of its messages.
+  fltPark: {
+    lua: `${NOW}${INT}${WITHOUT}
+-- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes count (user stamp)…)…
+local ignored, most, mostBytes, ttl, userCount = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
+local order, answers, isFound = 0, {}, {}
+for user = 1, userCount do
+  isFound[user] = without(redis.call('GET', KEYS[2 * user - 1]), ignored) ~= ''
+end
+local function isFull(parked, size)
+  local count = redis.call('HLEN', parked) - 1
+  return count >= most or count > 0 and tonumber(redis.call('HGET', parked, '')) + size > mostBytes
+end
+local function forgetOld(parked)
+  local rows = redis.call('HGETALL', parked)
+  for at = 1, #rows, 2 do
+    local since, size = string.match(rows[at + 1], ' (%d+) (%d+)$')
+    if since and tonumber(since) < micros - ttl * 1000 then
+      redis.call('HDEL', parked, rows[at])
+      redis.call('HINCRBY', parked, '', -size)
+    end
+  end
+end
+-- A row is "µs order stamp since bytes": since is when it was parked last, and who read it before must not take it away.
+local function parkAgain(parked, id, row)
+  local head, since, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
+  redis.call('HSET', parked, id, head .. ' ' .. int(math.max(since + 1, micros)) .. ' ' .. size)
+  redis.call('PEXPIRE', parked, ttl)
+end
+local function park(parked, id, stamp, size)
+  local row = redis.call('HGET', parked, id)
+  if row then
+    parkAgain(parked, id, row)
+    return 0
+  end
+  if isFull(parked, size) then
+    forgetOld(parked)
+    if isFull(parked, size) then return nil end
+  end
+  order = order + 1
+  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. int(micros) .. ' ' .. size)
+  redis.call('HINCRBY', parked, '', size)
+  redis.call('PEXPIRE', parked, ttl)
+  return 1
+end
+local at = 6
+for message = 2 * userCount + 1, #KEYS do
+  local id, bytes, count, parkedCount, isKept = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), 0, false
+  local isStored = redis.call('EXISTS', KEYS[message]) == 1
+  at = at + 3
+  for _ = 1, count do
+    local user = tonumber(ARGV[at])
+    local answer = 'found'
+    if not isFound[user] then
+      local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes)
+      if added then
+        -- It may have lapsed where others have waited for less long.
+        parkedCount = parkedCount + (isStored and added or 1)
+        isKept = true
+      end
+      answer = added and 'parked' or 'full'
+    end
+    answers[#answers + 1] = answer
+    at = at + 2
+  end
+  if isKept then
+    redis.call('HSET', KEYS[message], 'bytes', bytes)
+    redis.call('HINCRBY', KEYS[message], 'users', parkedCount)
+    redis.call('PEXPIRE', KEYS[message], ttl)
+  end
+end
+return table.concat(answers, ' ')`,
+  },
+
+  fltUnpark: {
+    lua: `${NOW}
+-- KEYS parked message…; ARGV ttl (id since)…
+for at = 2, #KEYS do
+  local id, since = ARGV[2 * at - 2], ARGV[2 * at - 1]
+  local row = redis.call('HGET', KEYS[1], id)
+  if row and string.match(row, ' (%d+) %d+$') == since then
+    redis.call('HDEL', KEYS[1], id)
+    redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))
+    -- The message may have lapsed, and been stored again for others: then this user is not counted there.
+    local isCounted = tonumber(since) >= micros - ARGV[1] * 1000 and redis.call('EXISTS', KEYS[at]) == 1
+    if isCounted and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
+      redis.call('DEL', KEYS[at])
+    end
+  end
+end
+if redis.call('HLEN', KEYS[1]) <= 1 then redis.call('DEL', KEYS[1]) end
+return 1`,
+  },
+} as const
