@@ -8,9 +8,9 @@ import { memory } from '../../src/drivers/memory/memory.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { Child } from '../support/child.ts'
 import { queueContract } from './queue.ts'
-import { asGroup, joined, newConnection, newNode, stage } from './stage.ts'
+import { memberGone, memberHere } from './routes/words.ts'
+import { asGroup, calm, joined, newConnection, newNode, stage } from './stage.ts'
 import { stateContract } from './state.ts'
-import { calm, memberGone, memberHere } from './state/words.ts'
 
 const driver = memory()
 

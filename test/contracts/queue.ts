@@ -1,14 +1,17 @@
 import { describe } from 'node:test'
-import { broadcasts } from './queue/broadcast.ts'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
+import type { Queue } from '../../src/drivers/queue.ts'
+import type { State } from '../../src/drivers/state.ts'
+import { broadcasts } from './broadcasts.ts'
+import { inboxes } from './inboxes.ts'
+import { pushIds } from './push-ids.ts'
+import { clock } from './queue/clock.ts'
 import { handles } from './queue/handles.ts'
-import { inboxes } from './queue/inbox.ts'
-import { pushIds } from './queue/push-ids.ts'
-import { takeover } from './queue/takeover.ts'
 import type { Candidate } from './stage.ts'
 
-/** Every MUST of `Queue`, asked of a driver on a real store. */
-export function queueContract(name: string, candidate: () => Candidate): void {
+/** Every MUST of `Queue` and `PushIds`, asked of a driver on a real store. */
+export function queueContract(name: string, candidate: () => Candidate<State, Queue & PushIds>): void {
   describe(`Queue of ${name}`, () => {
-    for (const part of [inboxes, broadcasts, takeover, pushIds, handles]) part(candidate)
+    for (const part of [inboxes, broadcasts, pushIds, clock, handles]) part(candidate)
   })
 }

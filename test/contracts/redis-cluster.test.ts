@@ -1,5 +1,8 @@
 import { after, before, describe } from 'node:test'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
+import type { Queue } from '../../src/drivers/queue.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
+import type { State } from '../../src/drivers/state.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 import { queueContract } from './queue.ts'
 import type { Candidate } from './stage.ts'
@@ -7,7 +10,7 @@ import { stateContract } from './state.ts'
 
 describe('on a real Redis Cluster of three masters', () => {
   let cluster: RedisCluster
-  let candidate: Candidate
+  let candidate: Candidate<State, Queue & PushIds>
   before(async () => {
     cluster = await startCluster([], { replicas: false })
     candidate = { driver: redis({ url: cluster.url }) }

@@ -1,9 +1,7 @@
 import type { TestContext } from 'node:test'
-import type { Driver, DriverSettings } from '../../src/drivers/driver.ts'
-import type { PushIds } from '../../src/drivers/push-ids.ts'
-import type { Queue } from '../../src/drivers/queue.ts'
+import type { DriverSettings } from '../../src/drivers/driver.ts'
+import type { Nodes } from '../../src/drivers/nodes.ts'
 import type { ConnectionRecord } from '../../src/drivers/routes.ts'
-import type { State } from '../../src/drivers/state.ts'
 import {
   connectionId,
   type Group,
@@ -15,9 +13,19 @@ import {
 } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
 
-/** What takes the contract's tests: a driver on a store that answers. Each test writes under a prefix of its own. */
-export interface Candidate {
-  readonly driver: Driver
+interface Closable {
+  close(): Promise<void>
+}
+
+/**
+ * What takes the tests of a contract: a driver, or as much of one as implements it, on a store that answers. `S` and `Q`
+ * are what its doors have. Each test writes under a prefix of its own.
+ */
+export interface Candidate<S = unknown, Q = unknown> {
+  readonly driver: {
+    readonly state?: (settings: DriverSettings) => S & Closable
+    readonly queue?: (settings: DriverSettings) => Q & Closable
+  }
   /** How many entries of a node are kept aside, if the store can be asked: the contract has no call for it. */
   countAside?(prefix: string, node: NodeId): Promise<number>
 }
@@ -27,32 +35,37 @@ export const CONCURRENCY = 4
 
 export type Overrides = Partial<Omit<DriverSettings, 'prefix' | 'logger'>>
 
-export interface Stage {
+/** For tests in which no lease may run out. */
+export const calm = { heartbeat: 3_000, deadAfter: 600_000 }
+/** A reader that is not woken looks again once a heartbeat: so late that the test would fail before. */
+export const dormant = { heartbeat: 3_600_000, deadAfter: 14_400_000 }
+
+export interface Stage<S, Q> {
   readonly settings: DriverSettings
   /** A handle as a process of its own would have; closed after the test. */
-  state(): State
-  queue(): Queue & PushIds
+  state(): S & Closable
+  queue(): Q & Closable
 }
 
 /** Short leases, so that tests of dead nodes are quick. */
-export function stage(t: TestContext, { driver }: Candidate, overrides: Overrides = {}): Stage {
+export function stage<S, Q>(t: TestContext, { driver }: Candidate<S, Q>, overrides: Overrides = {}): Stage<S, Q> {
   const prefix = `test-${newProcessId()}`
   const times = { heartbeat: 50, deadAfter: 200, storeWait: 60_000 }
   const settings = { prefix, ...times, maxInboxBytes: 8 * 1024 * 1024, logger: silent, ...overrides }
-  const opened: { close(): Promise<void> }[] = []
+  const opened: Closable[] = []
   t.after(() => Promise.all(opened.map((handle) => handle.close())))
-  const keep = <T extends { close(): Promise<void> }>(handle: T): T => {
+  const keep = <T extends Closable>(handle: T): T => {
     opened.push(handle)
     return handle
   }
-  return { settings, state: () => keep(driver.state(settings)), queue: () => keep(driver.queue(settings)) }
+  return { settings, state: () => keep(driver.state!(settings)), queue: () => keep(driver.queue!(settings)) }
 }
 
 export function newNode(name = 'n'): NodeId {
   return nodeId(name, newProcessId(), 1)
 }
 
-export async function joined(state: State, name = 'n'): Promise<NodeId> {
+export async function joined(state: Pick<Nodes, 'join'>, name = 'n'): Promise<NodeId> {
   const node = newNode(name)
   await state.join({ node, name, startedAt: Date.now() })
   return node

@@ -3,8 +3,8 @@ import { after, before, test } from 'node:test'
 import { Command, Redis } from 'ioredis'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { PARTITION_COUNT } from '../../src/envelope/ids.ts'
-import { asUid, joined, stage } from '../contracts/stage.ts'
-import { calm, userHere } from '../contracts/state/words.ts'
+import { userHere } from '../contracts/routes/words.ts'
+import { asUid, calm, joined, stage } from '../contracts/stage.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
 
 const USERS = 10_000

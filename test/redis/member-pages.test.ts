@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
-import { asGroup, joined, newConnection, stage } from '../contracts/stage.ts'
-import { calm, memberHere } from '../contracts/state/words.ts'
+import { memberHere } from '../contracts/routes/words.ts'
+import { asGroup, calm, joined, newConnection, stage } from '../contracts/stage.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
 

@@ -4,8 +4,8 @@ import { Redis } from 'ioredis'
 import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { partitionOf } from '../../src/envelope/ids.ts'
-import { joined, newConnection, stage } from '../contracts/stage.ts'
-import { appliedTo, calm, memberGone, memberHere, routesOf, userGone, userHere } from '../contracts/state/words.ts'
+import { appliedTo, memberGone, memberHere, routesOf, userGone, userHere } from '../contracts/routes/words.ts'
+import { calm, joined, newConnection, stage } from '../contracts/stage.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 
 const HOUR = 3_600_000_000

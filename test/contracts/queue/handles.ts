@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { asPushId, type Candidate, CONCURRENCY, stage } from '../stage.ts'
-import { broadcastAllOf, bytesOf, calm, Inbox, opened, publishAllOf } from './words.ts'
+import type { PushIds } from '../../../src/drivers/push-ids.ts'
+import type { Queue } from '../../../src/drivers/queue.ts'
+import { broadcastAllOf, bytesOf, Inbox, opened, publishAllOf } from '../inboxes/words.ts'
+import { asPushId, calm, type Candidate, CONCURRENCY, stage } from '../stage.ts'
 
-export function handles(candidate: () => Candidate): void {
+export function handles(candidate: () => Candidate<unknown, Queue & PushIds>): void {
   describe('a handle', { concurrency: CONCURRENCY }, () => {
     it('never sees what stands under another prefix', async (t) => {
       const [left, right] = [stage(t, candidate(), calm).queue(), stage(t, candidate(), calm).queue()]

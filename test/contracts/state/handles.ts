@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { asGroup, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
-import { calm, userHere, memberHere, liveNodes, whereIs } from './words.ts'
+import type { State } from '../../../src/drivers/state.ts'
+import { liveNodes } from '../nodes/words.ts'
+import { memberHere, userHere, whereIs } from '../routes/words.ts'
+import { asGroup, asUid, calm, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
 
-export function handles(candidate: () => Candidate): void {
+export function handles(candidate: () => Candidate<State>): void {
   describe('a handle', { concurrency: CONCURRENCY }, () => {
     it('never sees what stands under another prefix', async (t) => {
       const [left, right] = [stage(t, candidate(), calm).state(), stage(t, candidate(), calm).state()]

@@ -1,10 +1,22 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Change } from '../../../src/drivers/routes.ts'
-import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, newNode, stage } from '../stage.ts'
-import { calm, userHere, memberHere, whereIs } from './words.ts'
+import type { Nodes } from '../../../src/drivers/nodes.ts'
+import type { Change, Routes } from '../../../src/drivers/routes.ts'
+import {
+  asGroup,
+  asUid,
+  calm,
+  type Candidate,
+  CONCURRENCY,
+  idsOf,
+  joined,
+  newConnection,
+  newNode,
+  stage,
+} from '../stage.ts'
+import { memberHere, userHere, whereIs } from './words.ts'
 
-export function fence(candidate: () => Candidate): void {
+export function fence(candidate: () => Candidate<Nodes & Routes>): void {
   describe('the fence', { concurrency: CONCURRENCY }, () => {
     it('keeps out a node that never joined', async (t) => {
       const { state } = stage(t, candidate(), calm)

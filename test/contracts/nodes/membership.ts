@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { NodeList } from '../../../src/drivers/nodes.ts'
+import type { NodeList, Nodes } from '../../../src/drivers/nodes.ts'
+import type { Routes } from '../../../src/drivers/routes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { elapse, until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
-import { calm, userHere, liveNodes, asRenewed } from './words.ts'
+import { userHere } from '../routes/words.ts'
+import { calm, type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
+import { asRenewed, liveNodes } from './words.ts'
 
-export function membership(candidate: () => Candidate): void {
+export function membership(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'>>): void {
   describe('membership', { concurrency: CONCURRENCY }, () => {
     it('lists a node that joined with what it said of itself, and as seen now', async (t) => {
       const { state, settings } = stage(t, candidate())

@@ -1,33 +1,28 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import type { Broadcasts } from '../../../src/drivers/broadcasts.ts'
 import type { Entry, Handler } from '../../../src/drivers/entry.ts'
-import type { Published } from '../../../src/drivers/inboxes.ts'
-import type { Queue } from '../../../src/drivers/queue.ts'
+import type { Inboxes, Published } from '../../../src/drivers/inboxes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { until } from '../../support/until.ts'
 import { newNode } from '../stage.ts'
-
-/** For tests in which no lease may run out. */
-export const calm = { heartbeat: 3_000, deadAfter: 600_000 }
-/** A reader that is not woken looks again once a heartbeat: so late that the test would fail before. */
-export const dormant = { heartbeat: 3_600_000, deadAfter: 14_400_000 }
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const textOf = ({ bytes }: Entry): string => Buffer.from(bytes).toString()
 export const numbered = (count: number, word = 'm'): string[] =>
   Array.from({ length: count }, (_, index) => `${word}${index}`)
 
-export async function opened(queue: Queue): Promise<NodeId> {
+export async function opened(queue: Pick<Inboxes, 'open'>): Promise<NodeId> {
   const node = newNode()
   await queue.open(node)
   return node
 }
 
-export async function publishAllOf(queue: Queue, node: NodeId, texts: readonly string[]): Promise<void> {
+export async function publishAllOf(queue: Inboxes, node: NodeId, texts: readonly string[]): Promise<void> {
   for (const text of texts) assert.equal(await queue.publish(node, bytesOf(text)), 'stored')
 }
 
-export async function broadcastAllOf(queue: Queue, texts: readonly string[]): Promise<void> {
+export async function broadcastAllOf(queue: Broadcasts, texts: readonly string[]): Promise<void> {
   for (const text of texts) assert.equal((await queue.publishAll(bytesOf(text))).type, 'stored')
 }
 
@@ -57,7 +52,7 @@ export class Inbox {
 }
 
 /** What the inbox holds for a new reader. Leaves an entry of its own behind, which later looks do not count. */
-export async function unacked(queue: Queue, node: NodeId): Promise<string[]> {
+export async function unacked(queue: Inboxes, node: NodeId): Promise<string[]> {
   const inbox = new Inbox()
   const last = `look ${randomUUID()}`
   await publishAllOf(queue, node, [last])

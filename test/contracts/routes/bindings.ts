@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Change } from '../../../src/drivers/routes.ts'
-import type { State } from '../../../src/drivers/state.ts'
+import type { Nodes } from '../../../src/drivers/nodes.ts'
+import type { Change, Routes } from '../../../src/drivers/routes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
-import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
-import { calm, userHere, userGone, memberHere, memberGone, routesOf, whereIs, appliedTo } from './words.ts'
+import { asGroup, asUid, calm, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
+import { appliedTo, memberGone, memberHere, routesOf, userGone, userHere, whereIs } from './words.ts'
 
-export function bindings(candidate: () => Candidate): void {
+export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
   describe('bindings', { concurrency: CONCURRENCY }, () => {
     it('locates a user on every node where it is connected, and nowhere else', async (t) => {
       const { state } = stage(t, candidate(), calm)
@@ -208,7 +208,7 @@ export function bindings(candidate: () => Candidate): void {
       const [one, two] = [state(), state()]
       const [a, b] = [await joined(one), await joined(two)]
       const [phone, laptop, other] = [newConnection('u1'), newConnection('u1'), newConnection('u1')]
-      const steps: [State, NodeId, Change][] = [
+      const steps: [Routes, NodeId, Change][] = [
         [one, a, userGone('u1')],
         [one, a, userHere('u1', [phone, laptop])],
         [two, b, userHere('u1', [other])],

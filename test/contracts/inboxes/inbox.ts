@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Entry } from '../../../src/drivers/entry.ts'
+import type { Inboxes } from '../../../src/drivers/inboxes.ts'
 import { until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
-import { appliedTo, userHere } from '../state/words.ts'
-import { bytesOf, calm, dormant, fill, Inbox, numbered, opened, publishAllOf, unacked } from './words.ts'
+import { calm, type Candidate, CONCURRENCY, dormant, newNode, stage } from '../stage.ts'
+import { bytesOf, fill, Inbox, numbered, opened, publishAllOf, unacked } from './words.ts'
 
-/** In µs. */
-const MS = 1_000
-
-export function inboxes(candidate: () => Candidate): void {
+export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
   describe('an inbox', { concurrency: CONCURRENCY }, () => {
     it('is closed before it was opened, and publishing does not open it', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
@@ -33,27 +30,6 @@ export function inboxes(candidate: () => Candidate): void {
       await inbox.received(100)
       assert.deepEqual(inbox.texts, numbered(100))
       assert.equal(new Set(inbox.entries.map(({ position }) => position)).size, 100)
-    })
-
-    it('says of an entry when it was appended, by the clock that State stamps by', async (t) => {
-      const { queue: newQueue, state: newState } = stage(t, candidate(), calm)
-      const [queue, state] = [newQueue(), newState()]
-      const node = await joined(state)
-      await queue.open(node)
-      const inbox = new Inbox()
-      queue.consume(node, inbox.handler)
-      const now = async (): Promise<number> => (await appliedTo(state, node, [userHere('u')])).stamps[0]!
-      const times = [await now()]
-      for (const text of numbered(3)) {
-        await publishAllOf(queue, node, [text])
-        times.push(await now())
-      }
-      await inbox.received(3)
-      for (const [index, { at }] of inbox.entries.entries()) {
-        const [from, to] = [times[index]!, times[index + 1]!]
-        assert.ok(at >= from - MS && at <= to + MS, `${at} is between ${from} and ${to}`)
-        assert.ok(at >= (inbox.entries[index - 1]?.at ?? 0), 'it does not fall')
-      }
     })
 
     it('keeps what came before anybody read', async (t) => {

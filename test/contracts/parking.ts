@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { State } from '../../../src/drivers/state.ts'
-import type { NodeId } from '../../../src/envelope/ids.ts'
-import { asGroup, asPushId, asUid, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
-import { appliedTo, calm, memberHere, userGone, userHere } from './words.ts'
+import type { Nodes } from '../../src/drivers/nodes.ts'
+import type { Parking } from '../../src/drivers/parking.ts'
+import type { Routes } from '../../src/drivers/routes.ts'
+import type { NodeId } from '../../src/envelope/ids.ts'
+import { appliedTo, userGone, userHere } from './routes/words.ts'
+import { asPushId, asUid, calm, type Candidate, CONCURRENCY, joined, stage } from './stage.ts'
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-export function parking(candidate: () => Candidate): void {
+/** Every MUST of `Parking`. */
+export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): void {
   describe('parking', { concurrency: CONCURRENCY }, () => {
     it('keeps messages for a user who is nowhere, in order, until they are taken away', async (t) => {
       const one = stage(t, candidate(), calm).state()
@@ -87,24 +90,10 @@ export function parking(candidate: () => Candidate): void {
         assert.equal(applied.parked.length === 1, parked === 'parked', `${parked} and ${applied.parked.length} named`)
       }
     })
-
-    it('tells which users were in which groups on a node, until it is cleaned', async (t) => {
-      const { state } = stage(t, candidate(), calm)
-      const [one, two] = [state(), state()]
-      const [a, b] = [await joined(one), await joined(two)]
-      const [phone, laptop, anonymous] = [newConnection('u1'), newConnection('u1'), newConnection()]
-      await one.apply(a, [memberHere('g1', phone), memberHere('g1', laptop), memberHere('g2', anonymous)])
-      await two.apply(b, [memberHere('g1', newConnection('u2'))])
-      assert.deepEqual([...(await two.groupsOn(a))], [[asGroup('g1'), ['u1']]])
-      await one.evict(a, 'closed', b)
-      await one.fence(a)
-      await two.clean(a)
-      assert.deepEqual([...(await two.groupsOn(a))], [])
-    })
   })
 }
 
-async function park(state: State, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
+async function park(state: Parking, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
   const answers = await state.park(
     texts.map((text) => ({ id: asPushId(`id ${text}`), bytes: bytesOf(text), users: [{ uid: asUid(uid), stamp: 1 }] })),
     ignored,
@@ -112,6 +101,6 @@ async function park(state: State, uid: string, texts: readonly string[], ignored
   return answers.flat()
 }
 
-async function textsFor(state: State, uid: string): Promise<string[]> {
+async function textsFor(state: Parking, uid: string): Promise<string[]> {
   return (await state.parkedFor(asUid(uid))).map(({ bytes }) => Buffer.from(bytes).toString())
 }

@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { hostileIds } from '../../support/arbitraries.ts'
-import { until } from '../../support/until.ts'
-import { asPushId, type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
-import { calm } from './words.ts'
+import type { PushIds } from '../../src/drivers/push-ids.ts'
+import { hostileIds } from '../support/arbitraries.ts'
+import { until } from '../support/until.ts'
+import { asPushId, calm, type Candidate, CONCURRENCY, newNode, stage } from './stage.ts'
 
 const LONG = 600_000
 const fresh = { type: 'fresh', stored: [] }
 
-export function pushIds(candidate: () => Candidate): void {
+/** Every MUST of `PushIds`. */
+export function pushIds(candidate: () => Candidate<unknown, PushIds>): void {
   describe('an idempotency key', { concurrency: CONCURRENCY }, () => {
-    it('is fresh for exactly one of many who claim it at once, and pending for the others', async (t) => {
+    it('is fresh for exactly one of many who ask for it at once, and pending for the others', async (t) => {
       const { queue } = stage(t, candidate(), calm)
-      const claims = await Promise.all(
+      const answers = await Promise.all(
         Array.from({ length: 6 }, () => queue().reserve(asPushId('order-1'), 'body', LONG)),
       )
-      assert.equal(claims.filter(({ type }) => type === 'fresh').length, 1)
-      assert.equal(claims.filter(({ type }) => type === 'pending').length, 5)
+      assert.equal(answers.filter(({ type }) => type === 'fresh').length, 1)
+      assert.equal(answers.filter(({ type }) => type === 'pending').length, 5)
     })
 
     it('answers with the receipt once it was settled, for everyone, and for its time only', async (t) => {
@@ -68,7 +69,7 @@ export function pushIds(candidate: () => Candidate): void {
       assert.deepEqual(await queue.reserve(id, 'other', LONG), fresh)
     })
 
-    it('lapses if its claim is never settled, and still names the nodes that were reached before', async (t) => {
+    it('lapses if it is never settled, and still names the nodes that were reached before', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
       await one.reserve(asPushId('held'), 'body', LONG)
@@ -80,13 +81,13 @@ export function pushIds(candidate: () => Candidate): void {
       await one.release(asPushId('b'), 'body', [node], LONG)
       await one.reserve(asPushId('b'), 'body', 100)
       await until('it lapses', async () => {
-        const claimed = await two.reserve(asPushId('b'), 'body', LONG)
-        if (claimed.type === 'fresh') assert.deepEqual(claimed.stored, [node])
-        return claimed.type === 'fresh'
+        const reservation = await two.reserve(asPushId('b'), 'body', LONG)
+        if (reservation.type === 'fresh') assert.deepEqual(reservation.stored, [node])
+        return reservation.type === 'fresh'
       })
     })
 
-    it('stays settled, whoever comes too late with a claim that has lapsed', async (t) => {
+    it('stays settled, whoever comes too late with a reservation that has lapsed', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const id = asPushId('late')
       const receipt = { id: 'late', nodeCount: 1, offline: [] }

@@ -1,15 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { State } from '../../../src/drivers/state.ts'
+import type { Nodes } from '../../../src/drivers/nodes.ts'
+import type { Routes } from '../../../src/drivers/routes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { elapse, until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
-import { calm, userHere, liveNodes, asRenewed } from './words.ts'
+import { userHere } from '../routes/words.ts'
+import { calm, type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
+import { asRenewed, liveNodes } from './words.ts'
 
 /** Of a test that is tried again if the machine stalled in the midst of it. */
 const patient = { timeout: 60_000 }
 
-export function eviction(candidate: () => Candidate): void {
+export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'>>): void {
   describe('eviction', { concurrency: CONCURRENCY }, () => {
     it('answers `evicted` for ever once the lease was taken away', async (t) => {
       const { state } = stage(t, candidate(), calm)
@@ -232,7 +234,7 @@ export function eviction(candidate: () => Candidate): void {
 }
 
 /** Renews until somebody is overdue, and says who. */
-async function firstOverdue(state: State, node: NodeId): Promise<readonly NodeId[]> {
+async function firstOverdue(state: Nodes, node: NodeId): Promise<readonly NodeId[]> {
   let overdue: readonly NodeId[] = []
   await until('somebody is overdue', async () => {
     overdue = asRenewed(await state.renew(node, 0)).overdue

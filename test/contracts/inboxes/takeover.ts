@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Queue } from '../../../src/drivers/queue.ts'
+import type { Inboxes } from '../../../src/drivers/inboxes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
-import { broadcastAllOf, bytesOf, calm, Inbox, numbered, opened, publishAllOf, textOf } from './words.ts'
+import { calm, type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
+import { bytesOf, Inbox, numbered, opened, publishAllOf, textOf } from './words.ts'
 
-export function takeover(candidate: () => Candidate): void {
+export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
   describe('a takeover', { concurrency: CONCURRENCY }, () => {
     it('seals the inbox: publishers get `closed`, and it does not open by itself', async (t) => {
       const { queue } = stage(t, candidate(), calm)
@@ -149,35 +149,16 @@ export function takeover(candidate: () => Candidate): void {
       await one.destroy(node)
       assert.deepEqual(await drained(one, node), [])
       assert.equal(await one.publish(node, bytesOf('x')), 'closed')
-      const { nodeCount } = await storedForAll(one, 'x')
-      assert.equal(nodeCount, 1)
       const inbox = new Inbox()
       one.consume(other, inbox.handler)
       await inbox.received(1)
       assert.deepEqual(inbox.texts, ['stays'])
     })
-
-    it('frees the broadcasts that only the dead node had not read', async (t) => {
-      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 32 * 1024 }).queue()
-      const [dead, living] = [await opened(queue), await opened(queue)]
-      queue.consumeAll(living, (entries) => queue.ackAll(living, entries.at(-1)!.position))
-      await until('the stream is full', async () => (await queue.publishAll(new Uint8Array(4_000))).type === 'full')
-      await queue.seal(dead)
-      await queue.destroy(dead)
-      await until('there is room', async () => (await queue.publishAll(new Uint8Array(4_000))).type === 'stored')
-      await broadcastAllOf(queue, ['x'])
-    })
   })
 }
 
-async function drained(queue: Queue, node: NodeId): Promise<string[]> {
+async function drained(queue: Inboxes, node: NodeId): Promise<string[]> {
   const texts: string[] = []
   await queue.drain(node, async (entries) => void texts.push(...entries.map(textOf)))
   return texts
-}
-
-async function storedForAll(queue: Queue, text: string): Promise<{ nodeCount: number }> {
-  const published = await queue.publishAll(bytesOf(text))
-  if (published.type !== 'stored') assert.fail('the stream is full')
-  return published
 }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
-import type { ConnectionRecord } from '../../../src/drivers/routes.ts'
-import type { State } from '../../../src/drivers/state.ts'
+import type { Nodes } from '../../../src/drivers/nodes.ts'
+import type { ConnectionRecord, Routes } from '../../../src/drivers/routes.ts'
 import { newProcessId, type NodeId } from '../../../src/envelope/ids.ts'
-import { asGroup, asUid, type Candidate, idsOf, joined, newConnection, stage } from '../stage.ts'
-import { calm, memberGone, memberHere, userGone, userHere } from './words.ts'
+import { asGroup, asUid, calm, type Candidate, idsOf, joined, newConnection, stage } from '../stage.ts'
+import { memberGone, memberHere, userGone, userHere } from './words.ts'
 
 const NODES = 3
 const DEVICES = 3
@@ -69,7 +69,7 @@ class Model {
     return `${name} ${this.#salt}`
   }
 
-  async start(state: State): Promise<void> {
+  async start(state: Nodes & Routes): Promise<void> {
     for (const uid of UIDS) this.users.set(uid, emptySets())
     for (const group of GROUPS) this.groups.set(group, emptySets())
     this.present.push(...emptySets())
@@ -79,7 +79,7 @@ class Model {
     }
   }
 
-  async step(state: State, step: Step): Promise<void> {
+  async step(state: Nodes & Routes, step: Step): Promise<void> {
     const node = this.nodes[step.node]!
     switch (step.type) {
       case 'user': {
@@ -116,7 +116,7 @@ class Model {
     }
   }
 
-  async check(state: State): Promise<void> {
+  async check(state: Nodes & Routes): Promise<void> {
     const uids = UIDS.map((uid) => asUid(this.name(uid)))
     const groups = GROUPS.map((group) => asGroup(this.name(group)))
     const connections = this.nodes.flatMap((node, index) =>
@@ -149,7 +149,7 @@ class Model {
   }
 }
 
-export function model(candidate: () => Candidate): void {
+export function model(candidate: () => Candidate<Nodes & Routes>): void {
   describe('a plain map', () => {
     it('would say the same of who is where, after any changes by several nodes', async (t) => {
       const state = stage(t, candidate(), calm).state()

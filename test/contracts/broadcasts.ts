@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { elapse, until } from '../../support/until.ts'
-import { type Candidate, CONCURRENCY, newNode, stage } from '../stage.ts'
-import { broadcastAllOf, bytesOf, calm, dormant, Inbox, numbered, opened, textOf } from './words.ts'
+import type { Broadcasts } from '../../src/drivers/broadcasts.ts'
+import type { Inboxes } from '../../src/drivers/inboxes.ts'
+import { elapse, until } from '../support/until.ts'
+import { broadcastAllOf, bytesOf, Inbox, numbered, opened, textOf } from './inboxes/words.ts'
+import { calm, type Candidate, CONCURRENCY, dormant, newNode, stage } from './stage.ts'
 
-export function broadcasts(candidate: () => Candidate): void {
+/** Every MUST of `Broadcasts`. A node reads them once its inbox is open. */
+export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadcasts>): void {
   describe('a broadcast', { concurrency: CONCURRENCY }, () => {
     it('reaches every node once, in order, and says how many read', async (t) => {
       const { queue } = stage(t, candidate(), calm)
@@ -307,6 +310,27 @@ export function broadcasts(candidate: () => Candidate): void {
         if ((await two.publishAll(batch)).type === 'stored') taken++
         return taken > 20
       })
+    })
+
+    it('is not for a node that was destroyed, even twice', async (t) => {
+      const { queue } = stage(t, candidate(), calm)
+      const [one, two] = [queue(), queue()]
+      const [node] = [await opened(one), await opened(one)]
+      await one.seal(node)
+      await Promise.all([one.destroy(node), two.destroy(node)])
+      await one.destroy(node)
+      assert.deepEqual(await one.publishAll(bytesOf('x')), { type: 'stored', nodeCount: 1 })
+    })
+
+    it('that only a dead node had not read takes no room once that was destroyed', async (t) => {
+      const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 32 * 1024 }).queue()
+      const [dead, living] = [await opened(queue), await opened(queue)]
+      queue.consumeAll(living, (entries) => queue.ackAll(living, entries.at(-1)!.position))
+      await until('the stream is full', async () => (await queue.publishAll(new Uint8Array(4_000))).type === 'full')
+      await queue.seal(dead)
+      await queue.destroy(dead)
+      await until('there is room', async () => (await queue.publishAll(new Uint8Array(4_000))).type === 'stored')
+      await broadcastAllOf(queue, ['x'])
     })
   })
 }

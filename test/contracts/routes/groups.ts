@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ConnectionRecord } from '../../../src/drivers/routes.ts'
-import type { State } from '../../../src/drivers/state.ts'
+import type { Nodes } from '../../../src/drivers/nodes.ts'
+import type { ConnectionRecord, Routes } from '../../../src/drivers/routes.ts'
 import type { NodeId } from '../../../src/envelope/ids.ts'
 import { hostileIds } from '../../support/arbitraries.ts'
-import { asGroup, asUid, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
-import { appliedTo, calm, memberHere, memberGone, routesOf, userHere, whereIsGroup } from './words.ts'
+import { asGroup, asUid, calm, type Candidate, CONCURRENCY, idsOf, joined, newConnection, stage } from '../stage.ts'
+import { appliedTo, memberGone, memberHere, routesOf, userHere, whereIsGroup } from './words.ts'
 
-export function groups(candidate: () => Candidate): void {
+export function groups(candidate: () => Candidate<Nodes & Routes>): void {
   describe('groups', { concurrency: CONCURRENCY }, () => {
     it('are located on every node that has a member, and list members with their metadata', async (t) => {
       const { state } = stage(t, candidate(), calm)
@@ -96,6 +96,20 @@ export function groups(candidate: () => Candidate): void {
       }
       await one.clean(node)
       assert.equal((await one.groupsOn(node)).size, 0)
+    })
+
+    it('of a node are told with their users, until it is cleaned', async (t) => {
+      const { state } = stage(t, candidate(), calm)
+      const [one, two] = [state(), state()]
+      const [a, b] = [await joined(one), await joined(two)]
+      const [phone, laptop, anonymous] = [newConnection('u1'), newConnection('u1'), newConnection()]
+      await one.apply(a, [memberHere('g1', phone), memberHere('g1', laptop), memberHere('g2', anonymous)])
+      await two.apply(b, [memberHere('g1', newConnection('u2'))])
+      assert.deepEqual([...(await two.groupsOn(a))], [[asGroup('g1'), ['u1']]])
+      await one.evict(a, 'closed', b)
+      await one.fence(a)
+      await two.clean(a)
+      assert.deepEqual([...(await two.groupsOn(a))], [])
     })
 
     for (const limit of [1, 7, 29, 30, 31]) {
@@ -194,7 +208,7 @@ export function groups(candidate: () => Candidate): void {
   })
 }
 
-async function fillGroup(state: State, nodes: NodeId[], count: number): Promise<ConnectionRecord[]> {
+async function fillGroup(state: Routes, nodes: NodeId[], count: number): Promise<ConnectionRecord[]> {
   const records = Array.from({ length: count }, () => newConnection())
   for (const [index, record] of records.entries()) {
     await state.apply(nodes[index % nodes.length]!, [memberHere('g1', record)])
@@ -202,7 +216,7 @@ async function fillGroup(state: State, nodes: NodeId[], count: number): Promise<
   return records
 }
 
-async function pagesOf(state: State, limit: number, between?: (page: number) => Promise<void>): Promise<string[][]> {
+async function pagesOf(state: Routes, limit: number, between?: (page: number) => Promise<void>): Promise<string[][]> {
   const pages: string[][] = []
   let cursor: string | undefined
   do {

@@ -1,0 +1,12 @@
+import type { Nodes } from '../../src/drivers/nodes.ts'
+import type { Routes } from '../../src/drivers/routes.ts'
+import { bindings } from './routes/bindings.ts'
+import { fence } from './routes/fence.ts'
+import { groups } from './routes/groups.ts'
+import { model } from './routes/model.ts'
+import type { Candidate } from './stage.ts'
+
+/** Every MUST of `Routes`, which are those of nodes. */
+export function routes(candidate: () => Candidate<Nodes & Routes>): void {
+  for (const part of [bindings, groups, fence, model]) part(candidate)
+}
