@@ -2,7 +2,7 @@ import type { Nodes } from './nodes.ts'
 import type { Parking } from './parking.ts'
 import type { Routes } from './routes.ts'
 
-/** Who is where, and what waits for those who are nowhere: all that lies in one place for one user, group or node. */
+/** Who is where, and what waits for those who are nowhere. */
 export interface State extends Nodes, Routes, Parking {
   /**
    * Tells the listener whenever the store may have forgotten the last of what it answered: a replica took over, or it

@@ -14,7 +14,7 @@ const NOBODY = '' as NodeId
 
 /** How far each node has read the broadcasts. What all of them have read is trimmed. */
 export class Places {
-  /** What a stream is given an epoch with, where it has none. */
+  /** A stream that has no epoch yet is given one that begins with it. */
   readonly salt = newProcessId()
   readonly #client: RedisClient
   readonly #keys: Keys
@@ -29,7 +29,7 @@ export class Places {
     this.#logger = settings.logger
   }
 
-  /** What the stream bore; of one that was lost it is another. */
+  /** The epoch that the stream bore. If it was lost, it bears another. */
   get knownEpoch(): string {
     return this.#knownEpoch
   }
