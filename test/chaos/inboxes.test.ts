@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict'
-import { after, before, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { Redis } from 'ioredis'
 import { Clock } from '../../lab/chaos/clock.ts'
 import { History } from '../../lab/chaos/history.ts'
@@ -8,33 +8,29 @@ import { canSetClocksOff, ClockOffset } from '../../lab/chaos/rig/clock-offset.t
 import { InboxWatch } from '../../lab/chaos/rig/inbox-watch.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 
 const INBOX = new Keys('p').inbox('n0-a' as NodeId)
 
 describe('what chaos sees of the inboxes', () => {
-  let server: RedisServer
-  let redis: Redis
-
-  before(async () => {
-    server = await startRedis()
-    redis = new Redis(server.url)
-  })
-  after(async () => {
-    redis.disconnect()
-    await server.stop()
-  })
+  const server = new SuiteRedis()
 
   it('is how long the oldest entry has waited, and which pushes still stand there in the end', async () => {
     const history = new History()
     const nodes = [{ slot: 0, id: 'n0-a' }] as unknown as ConstructorParameters<typeof InboxWatch>[1]
-    const store = { url: server.url, masters: async () => [redis], stop: async () => {} }
+    const store = { url: server.url, masters: async () => [server.raw], stop: async () => {} }
     const watch = new InboxWatch(store, nodes, history, new Clock())
     try {
-      const [seconds] = await redis.time()
-      const position = await redis.xadd(INBOX, `${Number(seconds) * 1_000 - 5_000}-0`, 'd', '..#17 emitter uid:u1 ..')
-      await redis.xadd('p:{all}:in', '*', 'd', '#18 emitter all')
+      const [seconds] = await server.raw.time()
+      const position = await server.raw.xadd(
+        INBOX,
+        `${Number(seconds) * 1_000 - 5_000}-0`,
+        'd',
+        '..#17 emitter uid:u1 ..',
+      )
+      await server.raw.xadd('p:{all}:in', '*', 'd', '#18 emitter all')
       await until('it has looked', () => history.inboxes.length > 0)
       const [{ slot, entries, behind }] = history.inboxes as [History['inboxes'][number]]
       deepEqual({ slot, entries }, { slot: 0, entries: 1 })
@@ -44,7 +40,7 @@ describe('what chaos sees of the inboxes', () => {
         standing.map(({ key, pushes }) => ({ key, pushes: [...pushes] })),
         [{ key: INBOX, pushes: [17] }],
       )
-      await redis.xdel(INBOX, position!)
+      await server.raw.xdel(INBOX, position!)
       await watch.untilEmpty(10_000)
       deepEqual(await watch.standing(), [])
     } finally {
@@ -57,7 +53,7 @@ describe('what chaos sees of the inboxes', () => {
     const ahead = await startRedis(undefined, offset.environment(100_000))
     const other = new Redis(ahead.url)
     try {
-      const [[there], [here]] = await Promise.all([other.time(), redis.time()])
+      const [[there], [here]] = await Promise.all([other.time(), server.raw.time()])
       const apart = Number(there) - Number(here)
       ok(apart >= 90 && apart <= 110, `${apart} s apart`)
     } finally {

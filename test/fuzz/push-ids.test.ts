@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { Redis } from 'ioredis'
 import type { Receipt } from '../../src/api.ts'
 import { MemoryHandle } from '../../src/drivers/memory/handle.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
@@ -14,20 +13,11 @@ import { pushIdScripts } from '../../src/drivers/redis/scripts/push-ids.ts'
 import { newProcessId, type NodeId, type PushId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
 import { runs } from '../support/fuzz.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 
 const HELD_FOR = 15_000
 
-let server: RedisServer
-let raw: Redis
-before(async () => {
-  server = await startRedis()
-  raw = new Redis(server.url)
-})
-after(async () => {
-  raw.disconnect()
-  await server.stop()
-})
+const server = new SuiteRedis()
 
 /** A store whose clock is moved by hand. */
 class MovedStore extends MemoryStore {
@@ -46,7 +36,7 @@ function recordsAt(clock: { readonly time: number }): RedisPushIds {
     (...args) => {
       const { lua, numberOfKeys } = pushIdScripts[name]
       const [seconds, micros] = [Math.floor(clock.time / 1_000), (clock.time % 1_000) * 1_000]
-      return raw.eval(lua.replace("redis.call('TIME')", `{${seconds}, ${micros}}`), numberOfKeys, ...args.flat())
+      return server.raw.eval(lua.replace("redis.call('TIME')", `{${seconds}, ${micros}}`), numberOfKeys, ...args.flat())
     }
   const commands = {
     fltReserveId: script('fltReserveId'),

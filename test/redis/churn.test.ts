@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test, type TestContext } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { Change } from '../../src/drivers/routes.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
@@ -7,19 +7,15 @@ import { memberHere, userHere } from '../contracts/routes/words.ts'
 import { calm, joined, newConnection, stage } from '../contracts/stage.ts'
 import { Host } from '../fuzz/cluster/host.ts'
 import { connect, type TestClient } from '../support/connect.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 
 /** ms, and long: what a heartbeat costs is none of what follows users. */
 const HEARTBEAT = 60_000
 const PARTITIONS = 256
 
-let server: RedisServer
-before(async () => {
-  server = await startRedis()
-})
-after(() => server.stop())
+const server = new SuiteRedis()
 
 async function startHosts(t: TestContext, prefix: string, count: number, heartbeat = HEARTBEAT): Promise<Host[]> {
   const driver = redis({ url: server.url })

@@ -1,23 +1,19 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { Change } from '../../src/drivers/routes.ts'
 import { PARTITION_COUNT, partitionOf } from '../../src/envelope/ids.ts'
 import { memberHere, routesOf, userHere } from '../contracts/routes/words.ts'
 import { asGroup, calm, joined, newConnection, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 
 /** Users, groups or members that a script may be about. */
 const MOST = 1_000
 const USERS = 3_000
 const ROOM = 1_500
 
-let server: RedisServer
-before(async () => {
-  server = await startRedis()
-})
-after(() => server.stop())
+const server = new SuiteRedis()
 
 test('after a node with thousands of users, each with a group, calls are counted in partitions, and no script takes long', async (t) => {
   const one = stage(t, { driver: redis({ url: server.url }) }, calm).state()

@@ -1,24 +1,14 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { Redis } from 'ioredis'
+import { test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { asRenewed } from '../contracts/nodes/words.ts'
 import { joined, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 
 const HOUR = 3_600_000
 
-let server: RedisServer
-let inspector: Redis
-before(async () => {
-  server = await startRedis()
-  inspector = new Redis(server.url)
-})
-after(async () => {
-  inspector.disconnect()
-  await server.stop()
-})
+const server = new SuiteRedis()
 
 for (const [what, ms] of [
   ['set back by an hour', HOUR],
@@ -29,7 +19,7 @@ for (const [what, ms] of [
     const one = state()
     const [silent, node] = [await joined(one), await joined(one)]
     // What the store remembers of its clock is that far off instead.
-    await inspector.hincrby(`${settings.prefix}:{m}:clock`, 'heard', ms)
+    await server.raw.hincrby(`${settings.prefix}:{m}:clock`, 'heard', ms)
     assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
     assert.equal(await one.evict(silent, 'dead', node), 'refused')
     await until('the silent one is overdue', async () => asRenewed(await one.renew(node, 0)).overdue.includes(silent))
@@ -41,7 +31,7 @@ test('what the store remembers of the time may be lost: nobody is overdue, and w
   const { state, settings } = stage(t, { driver: redis({ url: server.url }) })
   const one = state()
   const [silent, node] = [await joined(one), await joined(one)]
-  await inspector.del(`${settings.prefix}:{m}:clock`)
+  await server.raw.del(`${settings.prefix}:{m}:clock`)
   assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
   await until('the silent one is overdue', async () => asRenewed(await one.renew(node, 0)).overdue.includes(silent))
   assert.equal(await one.evict(silent, 'dead', node), 'claimed')

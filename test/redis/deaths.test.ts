@@ -1,22 +1,18 @@
 import assert from 'node:assert/strict'
-import { after, before, test, type TestContext } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { Server } from '../../src/index.ts'
 import { userHere, whereIs } from '../contracts/routes/words.ts'
 import { joined, type Overrides, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 import { atEnd, startServer } from './stage.ts'
 
 const SURVIVORS = 4
 const PARTITIONS = 256
 
-let server: RedisServer
-before(async () => {
-  server = await startRedis()
-})
-after(() => server.stop())
+const server = new SuiteRedis()
 
 /** Survivors, a node that does not live, and another that sees to it; all that they ask of the store is noted. */
 async function startDeath(t: TestContext, times: Overrides) {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, test, type TestContext } from 'node:test'
-import { Redis } from 'ioredis'
+import { test, type TestContext } from 'node:test'
 import type { DriverSettings } from '../../src/drivers/driver.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
 import { Keys } from '../../src/drivers/redis/keys.ts'
@@ -12,24 +11,15 @@ import { memberHere, userHere } from '../contracts/routes/words.ts'
 import { asGroup, asUid, calm, joined, newConnection, stage } from '../contracts/stage.ts'
 import { Host } from '../fuzz/cluster/host.ts'
 import { connect, type TestClient } from '../support/connect.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 
 /** ms, and long: what a heartbeat costs is none of what a push costs. */
 const HEARTBEAT = 60_000
 const U = { type: 'user', uid: asUid('u') } as const
 const G = { type: 'group', group: asGroup('g') } as const
 
-let server: RedisServer
-let raw: Redis
-before(async () => {
-  server = await startRedis()
-  raw = new Redis(server.url)
-})
-after(async () => {
-  raw.disconnect()
-  await server.stop()
-})
+const server = new SuiteRedis()
 
 async function startHosts(t: TestContext, prefix: string, count: number): Promise<Host[]> {
   const driver = redis({ url: server.url })
@@ -174,6 +164,6 @@ test('where a part of State was lost it says nothing', async (t) => {
   await state.apply(other, [userHere('u')])
   await append(1, 'before')
   await inbox.received(1)
-  await raw.del(new Keys(settings.prefix).epoch(partitionOf('u')))
+  await server.raw.del(new Keys(settings.prefix).epoch(partitionOf('u')))
   assert.equal(await append(2, 'after'), undefined)
 })

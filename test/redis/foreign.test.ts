@@ -1,23 +1,13 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { Redis } from 'ioredis'
+import { test } from 'node:test'
 import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { broadcastAllOf, bytesOf, Inbox, opened } from '../contracts/inboxes/words.ts'
 import { calm, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 
-let server: RedisServer
-let raw: Redis
-before(async () => {
-  server = await startRedis()
-  raw = new Redis(server.url)
-})
-after(async () => {
-  raw.disconnect()
-  await server.stop()
-})
+const server = new SuiteRedis()
 
 for (const fields of [
   ['foreign', 'x'],
@@ -44,14 +34,14 @@ for (const fields of [
     await stop()
 
     await broadcastAllOf(quick, ['m0'])
-    await raw.xadd(all, '*', ...fields)
+    await server.raw.xadd(all, '*', ...fields)
     await mine.received(3)
     const late = new Inbox()
     // Trimmed only now and then: each ack may do it.
     await until('it is trimmed', async () => {
       quick.ackAll(quickNode, mine.entries[2]!.position)
       await quick.flushAcks()
-      return (await raw.xlen(all)) <= 2
+      return (await server.raw.xlen(all)) <= 2
     })
     await broadcastAllOf(quick, ['m1'])
     slow.consumeAll(slowNode, late.handler)
@@ -61,9 +51,9 @@ for (const fields of [
       quick.ackAll(quickNode, mine.entries[3]!.position)
       slow.ackAll(slowNode, late.entries[2]!.position)
       await Promise.all([quick.flushAcks(), slow.flushAcks()])
-      return (await raw.xlen(all)) === 0
+      return (await server.raw.xlen(all)) === 0
     })
-    const [taken, gone] = await raw.hmget(meta, 'in', 'out')
+    const [taken, gone] = await server.raw.hmget(meta, 'in', 'out')
     assert.equal(gone, taken)
   })
 
@@ -78,7 +68,7 @@ for (const fields of [
     const inbox = new Inbox()
     const stop = queue.consume(node, inbox.handler)
     await queue.publish(node, bytesOf('ours'))
-    await raw.xadd(new Keys(settings.prefix).inbox(node), '*', ...fields)
+    await server.raw.xadd(new Keys(settings.prefix).inbox(node), '*', ...fields)
     await inbox.received(2)
     queue.ack(node, inbox.entries[1]!.position)
     await queue.flushAcks()

@@ -1,19 +1,15 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
+import { test } from 'node:test'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { memberHere } from '../contracts/routes/words.ts'
 import { asGroup, calm, joined, newConnection, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 
 const MEMBERS = 4_000
 const LIMIT = 100
 
-let server: RedisServer
-before(async () => {
-  server = await startRedis()
-})
-after(() => server.stop())
+const server = new SuiteRedis()
 
 test('a page of a large group costs its own members, a few calls, and a scan of as many', async (t) => {
   const one = stage(t, { driver: redis({ url: server.url }) }, calm).state()

@@ -1,32 +1,22 @@
 import assert from 'node:assert/strict'
-import { after, before, test } from 'node:test'
-import { Redis } from 'ioredis'
+import { test } from 'node:test'
 import type { NodeList } from '../../src/drivers/nodes.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { State } from '../../src/drivers/state.ts'
 import { calm, joined, stage } from '../contracts/stage.ts'
-import { type RedisServer, startRedis } from '../support/redis.ts'
 import { StoreCalls } from '../support/store-calls.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 import { atEnd, startServer } from './stage.ts'
 
 const MANY = 40
 
-let server: RedisServer
-let inspector: Redis
-before(async () => {
-  server = await startRedis()
-  inspector = new Redis(server.url)
-})
-after(async () => {
-  inspector.disconnect()
-  await server.stop()
-})
+const server = new SuiteRedis()
 
 const driver = (): { driver: ReturnType<typeof redis> } => ({ driver: redis({ url: server.url }) })
 
 async function bytesSent(): Promise<number> {
-  return Number(/^total_net_output_bytes:(\d+)/m.exec(await inspector.info('stats'))![1])
+  return Number(/^total_net_output_bytes:(\d+)/m.exec(await server.raw.info('stats'))![1])
 }
 
 /** What the store sends for it, beside what it sends for being asked that. */
@@ -84,7 +74,7 @@ test('who was away for longer than the store remembers changes reads the whole l
   const nodes = [await joined(one), await joined(one)]
   const known = await one.nodes()
   await one.evict(nodes[0]!, 'closed', nodes[0]!)
-  await inspector.xtrim(`${settings.prefix}:{m}:log`, 'MAXLEN', 0)
+  await server.raw.xtrim(`${settings.prefix}:{m}:log`, 'MAXLEN', 0)
   nodes.push(await joined(one))
   assert.deepEqual(who(await one.nodes(known)), nodes.slice(1).toSorted())
 })
@@ -93,16 +83,16 @@ test('where the store has lost the last changes, or all, they are not taken for 
   const { state, settings } = stage(t, driver(), calm)
   const one = state()
   const kept = await joined(one)
-  const keys = await inspector.keys(`${settings.prefix}:{m}:*`)
-  const dumps = await Promise.all(keys.map((key) => inspector.dumpBuffer(key)))
+  const keys = await server.raw.keys(`${settings.prefix}:{m}:*`)
+  const dumps = await Promise.all(keys.map((key) => server.raw.dumpBuffer(key)))
   const lost = await joined(one)
   const known = await one.nodes()
   assert.deepEqual(who(known), [kept, lost].toSorted())
   // As a replica that has taken over without the last of it.
-  await Promise.all(keys.map((key, index) => inspector.restore(key, 0, dumps[index]!, 'REPLACE')))
+  await Promise.all(keys.map((key, index) => server.raw.restore(key, 0, dumps[index]!, 'REPLACE')))
   const other = await joined(one)
   assert.deepEqual(who(await one.nodes(known)), [kept, other].toSorted())
-  await inspector.del(keys)
+  await server.raw.del(keys)
   const after = await joined(one)
   assert.deepEqual(who(await one.nodes(known)), [after])
 })

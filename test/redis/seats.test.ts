@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import slotOf from 'cluster-key-slot'
-import { Redis } from 'ioredis'
 import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import { seatScripts } from '../../src/drivers/redis/scripts/seats.ts'
@@ -15,7 +14,8 @@ import {
 } from '../../src/envelope/ids.ts'
 import { stage } from '../contracts/stage.ts'
 import { type RedisCluster, startCluster } from '../support/redis-cluster.ts'
-import { startRedis, type RedisServer } from '../support/redis.ts'
+import { startRedis } from '../support/redis.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
 import { startServer } from './stage.ts'
 
 const SLOTS = 16_384
@@ -35,16 +35,7 @@ const evenly =
     Math.floor((slot * count) / SLOTS)
 
 describe('seats of inboxes', () => {
-  let server: RedisServer
-  let raw: Redis
-  before(async () => {
-    server = await startRedis()
-    raw = new Redis(server.url)
-  })
-  after(async () => {
-    raw.disconnect()
-    await server.stop()
-  })
+  const server = new SuiteRedis()
 
   /** Nodes that come and go: all of one round ask before any of them opens. */
   async function fleetAfter(
@@ -81,7 +72,8 @@ describe('seats of inboxes', () => {
     const masterOf = evenly(masters)
     const owners = Buffer.from(Array.from({ length: SEAT_COUNT }, (_, seat) => masterOf(slotOf(keys.seat(seat)))))
     const { lua } = seatScripts.fltSeat
-    return async (process) => (await raw.eval(lua, 2, allCursors(), allSeats(), process, owners, 60_000)) as number
+    return async (process) =>
+      (await server.raw.eval(lua, 2, allCursors(), allSeats(), process, owners, 60_000)) as number
   }
 
   test('512 inboxes are even over 16 masters', async (t) => {
@@ -115,7 +107,7 @@ describe('seats of inboxes', () => {
     const prefix = `test-${newProcessId()}`
     const [ask, process] = [seatsIn(prefix, 3), newProcessId()]
     assert.equal(await ask(process), await ask(process))
-    assert.equal(await raw.hlen(new Keys(prefix).allSeats()), 1)
+    assert.equal(await server.raw.hlen(new Keys(prefix).allSeats()), 1)
   })
 })
 
