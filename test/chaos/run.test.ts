@@ -1,11 +1,12 @@
 import { deepEqual, equal, match } from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
+import { childrenOf } from '../support/children.ts'
 import { until } from '../support/until.ts'
 
 const command = [fileURLToPath(new URL('../../lab/run.mjs', import.meta.url)), 'chaos/main.ts']
@@ -93,8 +94,3 @@ describe('npm run chaos', () => {
     await until('all have ended', () => pids.every((pid) => !existsSync(`/proc/${pid}`)))
   })
 })
-
-function childrenOf(pid: number): number[] {
-  const list = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-  return list.split(' ').filter(Boolean).map(Number)
-}
