@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
 import type { Holds } from '../delivery/holds.ts'
 import type { Hub } from '../delivery/hub.ts'
@@ -169,7 +170,7 @@ export class Bindings {
     for (const [key, membership] of batch.memberships) this.#memberships.set(key, membership)
     this.#round.done.then(round.resolve, round.reject)
     if (this.#closed) round.reject(closed())
-    await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+    await sleep(RETRY_PAUSE)
   }
 
   /** Users and members come first, for theirs are the stamps that matter. */

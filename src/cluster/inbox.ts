@@ -4,6 +4,7 @@ import type { Codec, ControlEnvelope, Envelope, PushEnvelope, ReplyEnvelope } fr
 import type { NodeId } from '../envelope/ids.ts'
 import { stampedWith } from '../envelope/stamps.ts'
 import { Recent } from '../lib/recent.ts'
+import { retry } from '../lib/retry.ts'
 import type { Logger } from '../logger.ts'
 import { Handover } from '../outbound/handover.ts'
 import type { SeenBatches } from './seen-batches.ts'
@@ -118,15 +119,13 @@ export class Inbox {
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
   async #confirm(): Promise<boolean> {
-    while (!this.#closed) {
-      try {
-        return await this.#receiver.confirm()
-      } catch (error) {
-        this.#receiver.onError(error)
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      }
-    }
-    return false
+    const receiver = this.#receiver
+    const answer = await retry(() => receiver.confirm(), {
+      pause: RETRY_PAUSE,
+      isOver: () => this.#closed,
+      onFailure: (error) => receiver.onError(error),
+    })
+    return answer ?? false
   }
 
   #take(entry: Entry): void {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Stop } from '../drivers/entry.ts'
 import type { Ingress, IngressEntry } from '../drivers/ingress.ts'
 import type { NodeId } from '../envelope/ids.ts'
@@ -53,7 +54,7 @@ export class IngressReader {
       const outcomes = await Promise.all(left.map(async (entry) => ({ entry, outcome: await this.#push(entry) })))
       left = outcomes.filter(({ outcome }) => outcome === 'again').map(({ entry }) => entry)
       await this.#forget(outcomes.filter(({ outcome }) => outcome === 'done').map(({ entry }) => entry.position))
-      if (left.length > 0) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      if (left.length > 0) await sleep(RETRY_PAUSE)
     }
   }
 

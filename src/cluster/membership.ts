@@ -12,6 +12,7 @@ import {
 } from '../envelope/ids.ts'
 import { isFlotillaError } from '../errors.ts'
 import type { Events } from '../events.ts'
+import { retry } from '../lib/retry.ts'
 import type { Logger } from '../logger.ts'
 import type { NodeBook } from '../push/locator.ts'
 import { Roster } from '../push/roster.ts'
@@ -174,18 +175,18 @@ export class Membership implements NodeBook {
   async #rejoin(): Promise<void> {
     const from = this.#node
     this.#logger.warn({ node: from }, 'this node has lost its place in the cluster and joins again')
-    while (!this.#closed) {
-      try {
-        await this.#enter()
-        this.#logger.info({ node: this.#node, from }, 'joined again')
-        await this.refresh()
-        this.#hooks.rejoined(from)
-        return
-      } catch (error) {
-        this.#logger.warn({ error }, 'cannot join yet')
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      }
-    }
+    await retry(() => this.#enterAgain(from), {
+      pause: RETRY_PAUSE,
+      isOver: () => this.#closed,
+      onFailure: (error) => this.#logger.warn({ error }, 'cannot join yet'),
+    })
+  }
+
+  async #enterAgain(from: NodeId): Promise<void> {
+    await this.#enter()
+    this.#logger.info({ node: this.#node, from }, 'joined again')
+    await this.refresh()
+    this.#hooks.rejoined(from)
   }
 
   /**

@@ -1,5 +1,6 @@
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import { withDeadline } from '../lib/deadline.ts'
+import { retry } from '../lib/retry.ts'
 import type { Logger } from '../logger.ts'
 
 const RETRY_PAUSE = 250
@@ -69,17 +70,17 @@ export class Startup {
   }
 
   async #start(): Promise<void> {
-    while (!this.#isClosed) {
-      try {
-        await this.#init.join()
-        this.#isDone = true
-        return
-      } catch (error) {
-        this.#failed(error)
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
-      }
-    }
-    throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
+    await retry(() => this.#join(), {
+      pause: RETRY_PAUSE,
+      isOver: () => this.#isClosed,
+      onFailure: (error) => this.#failed(error),
+    })
+    if (!this.#isDone) throw new FlotillaError('FLT_CLOSED', 'the server was closed before it was in the cluster')
+  }
+
+  async #join(): Promise<void> {
+    await this.#init.join()
+    this.#isDone = true
   }
 
   #failed(error: unknown): void {

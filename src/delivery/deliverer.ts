@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
@@ -148,7 +149,7 @@ export class Deliverer {
   async #tryAgain(attempt: () => Promise<void>, error: unknown): Promise<void> {
     this.#logger.warn({ error }, 'a push could not be sent after its users; it will be again')
     while (!this.#closed) {
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      await sleep(RETRY_PAUSE)
       if (await attempt().then(yes, no)) return
     }
     await leftInInbox()

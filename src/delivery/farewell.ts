@@ -3,6 +3,7 @@ import type { Broadcasts } from '../drivers/broadcasts.ts'
 import { MAX_PARKED } from '../drivers/parking.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
+import { atMost } from '../lib/deadline.ts'
 import type { Forwarder } from './forwarder.ts'
 
 /** ms that a node which closes reads on, and sends on, at most. */
@@ -46,8 +47,7 @@ export class Farewell {
 
   /** Resolves once all of them have been read and sent on, or after two seconds. */
   async end(broadcasts: BroadcastReader, forwarder: Forwarder): Promise<void> {
-    const late = sleep(PATIENCE, undefined, { ref: false })
-    await Promise.race([late, this.#readAndSend(broadcasts, forwarder, performance.now() + PATIENCE)])
+    await atMost(PATIENCE, this.#readAndSend(broadcasts, forwarder, performance.now() + PATIENCE))
   }
 
   async #readAndSend(broadcasts: BroadcastReader, forwarder: Forwarder, deadline: number): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Routes } from '../drivers/routes.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, PushId, Uid } from '../envelope/ids.ts'
+import { atMost } from '../lib/deadline.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 import type { Hub } from './hub.ts'
 
@@ -188,14 +189,6 @@ export class Forwarder {
     this.#pursued.delete(uid)
     pursued.resolve()
   }
-}
-
-/** Resolves with the work, or after so many ms without it. */
-async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms)))
-  await Promise.race([work, late])
-  clearTimeout(timer)
 }
 
 function addressed(push: PushEnvelope, users: readonly UserRef[]): PushEnvelope {

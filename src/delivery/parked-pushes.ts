@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Parked, ParkedMessage, Parking as StoredParking } from '../drivers/parking.ts'
 import type { Codec, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
@@ -114,7 +115,7 @@ export class ParkedPushes {
     } catch (error) {
       logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
       release()
-      await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+      await sleep(RETRY_PAUSE)
       return false
     } finally {
       release()

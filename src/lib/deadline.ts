@@ -1,4 +1,4 @@
-/** What a promise comes to, or `failure` where it takes longer than `wait` ms. What it does meanwhile goes on. */
+/** What a promise comes to, or `failure` if it takes longer than `wait` ms. What it does goes on meanwhile. */
 export function withDeadline<T>(promise: Promise<T>, wait: number, failure: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(failure()), wait)
@@ -13,4 +13,15 @@ export function withDeadline<T>(promise: Promise<T>, wait: number, failure: () =
       },
     )
   })
+}
+
+/** Resolves when the work does, or after so many ms without it. It rejects when the work does before that. */
+export async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise((resolve) => (timer = setTimeout(resolve, ms)))
+  try {
+    await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
