@@ -179,9 +179,9 @@ export class ClusterNode {
       deliveredCount: this.#deliverer.deliveredCount,
       undeliveredCount: this.#undeliveredCount,
       poisonedCount: this.#readers.poisonedCount,
-      waitingBytes: this.#pusher.backlog.bytes,
-      delayedCount: this.#pusher.backlog.delayedCount,
-      refusedCount: this.#pusher.backlog.refusedCount,
+      waitingBytes: this.#pusher.backpressure.bytes,
+      delayedCount: this.#pusher.backpressure.delayedCount,
+      refusedCount: this.#pusher.backpressure.refusedCount,
     }
   }
 

@@ -15,7 +15,7 @@ import {
 import { FlotillaError } from '../errors.ts'
 import { canonicalJson } from '../lib/canonical-json.ts'
 import { checkNames } from '../lib/checked-names.ts'
-import { Backlog } from './backlog.ts'
+import { Backpressure } from './backpressure.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import type { Order } from './job.ts'
 import type { PushCall } from './push-body.ts'
@@ -52,7 +52,7 @@ interface ParsedPush {
 
 /** The push API: checks what it is given, encodes it once, and hands it to the dispatcher. */
 export class Pusher implements PusherApi {
-  readonly backlog: Backlog
+  readonly backpressure: Backpressure
   readonly #dispatcher: Dispatcher
   readonly #ids: PushIds
   readonly #publisher: string
@@ -68,7 +68,7 @@ export class Pusher implements PusherApi {
     this.#ids = ids
     this.#publisher = publisher
     this.#settings = settings
-    this.backlog = new Backlog(settings.maxWaitingBytes, settings.storeWait)
+    this.backpressure = new Backpressure(settings.maxWaitingBytes, settings.storeWait)
   }
 
   /** How many pushes were asked for. */
@@ -79,7 +79,7 @@ export class Pusher implements PusherApi {
   /** Takes no more, and resolves once everything that was pushed is stored, or has failed: each is bounded by `storeWait`. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.backlog.idle()
+    await this.backpressure.idle()
     await this.#dispatcher.idle()
   }
 
@@ -140,8 +140,8 @@ export class Pusher implements PusherApi {
 
   #pushNew(push: ParsedPush): Promise<Receipt> {
     const size = pushSize(push)
-    if (this.backlog.enter(size)) return this.#start(push, size, this.#settings.onFailure)
-    return this.#told(this.backlog.wait(size, () => this.#start(push, size, toldElsewhere)))
+    if (this.backpressure.enter(size)) return this.#start(push, size, this.#settings.onFailure)
+    return this.#told(this.backpressure.wait(size, () => this.#start(push, size, toldElsewhere)))
   }
 
   #start(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
@@ -156,7 +156,7 @@ export class Pusher implements PusherApi {
   }
 
   #startNow(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
-    return this.#dispatch(new PushOrder(this.#newId(), push, this.backlog, size, onFailure))
+    return this.#dispatch(new PushOrder(this.#newId(), push, this.backpressure, size, onFailure))
   }
 
   #dispatch(order: PushOrder): Promise<Receipt> {
@@ -183,8 +183,9 @@ export class Pusher implements PusherApi {
   /** It waits for the store to claim its id first: so it holds its room from then on. */
   #pushNamed(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
     const size = pushSize(push)
-    const start = (): Promise<Receipt> => this.#claimAndPush(id, digest, push).finally(() => this.backlog.leave(size))
-    return this.backlog.enter(size) ? start() : this.backlog.wait(size, start)
+    const start = (): Promise<Receipt> =>
+      this.#claimAndPush(id, digest, push).finally(() => this.backpressure.leave(size))
+    return this.backpressure.enter(size) ? start() : this.backpressure.wait(size, start)
   }
 
   async #claimAndPush(id: PushId, digest: string, push: ParsedPush): Promise<Receipt> {
@@ -225,7 +226,7 @@ export class Pusher implements PusherApi {
   ): Promise<Receipt> {
     let receipt: Receipt
     try {
-      const dispatched = this.#dispatch(new PushOrder(id, push, this.backlog, 0, toldElsewhere, { stored }))
+      const dispatched = this.#dispatch(new PushOrder(id, push, this.backpressure, 0, toldElsewhere, { stored }))
       turn.end()
       receipt = await dispatched
     } catch (error) {
@@ -254,7 +255,7 @@ class PushOrder implements Order<ParsedTarget> {
   readonly skip: readonly NodeId[] | undefined
   readonly #id: PushId
   readonly #push: ParsedPush
-  readonly #backlog: Backlog
+  readonly #backpressure: Backpressure
   readonly #held: number
   readonly #onFailure: OnFailure
   readonly #isNamed: boolean
@@ -262,20 +263,20 @@ class PushOrder implements Order<ParsedTarget> {
   #reject!: (error: unknown) => void
 
   /**
-   * @param held bytes of the backlog's room that it gives back once it is settled
+   * @param held bytes of the backpressure's room that it gives back once it is settled
    * @param claim what came of claiming its id, where the caller gave it one
    */
   constructor(
     id: PushId,
     push: ParsedPush,
-    backlog: Backlog,
+    backpressure: Backpressure,
     held: number,
     onFailure: OnFailure,
     claim?: { readonly stored: readonly NodeId[] },
   ) {
     this.#id = id
     this.#push = push
-    this.#backlog = backlog
+    this.#backpressure = backpressure
     this.#held = held
     this.#onFailure = onFailure
     this.skip = claim?.stored
@@ -297,12 +298,12 @@ class PushOrder implements Order<ParsedTarget> {
   }
 
   done(nodeCount: number, offline: readonly string[]): void {
-    this.#backlog.leave(this.#held)
+    this.#backpressure.leave(this.#held)
     this.#resolve({ id: this.#isNamed ? shownPushId(this.#id) : this.#id, nodeCount, offline })
   }
 
   failed(error: unknown): void {
-    this.#backlog.leave(this.#held)
+    this.#backpressure.leave(this.#held)
     this.#onFailure(error)
     // Told here, it may go unheard by who pushed.
     this.receipt.catch(() => {})

@@ -14,7 +14,7 @@ interface Waiting {
  * first served, for a while; what waits for room may come to as many bytes again. So a publisher that is faster than its
  * store is slowed down, if it awaits its pushes, or told so, but does not run out of memory.
  */
-export class Backlog {
+export class Backpressure {
   readonly #limit: number
   readonly #patience: number
   #bytes = 0
