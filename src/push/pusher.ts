@@ -16,8 +16,8 @@ import { FlotillaError } from '../errors.ts'
 import { canonicalJson } from '../lib/canonical-json.ts'
 import { checkNames } from '../lib/checked-names.ts'
 import { Backpressure } from './backpressure.ts'
+import type { Dispatch } from './dispatch.ts'
 import type { Dispatcher } from './dispatcher.ts'
-import type { Order } from './job.ts'
 import type { PushCall } from './push-body.ts'
 import { pushSize } from './sizes.ts'
 import { type Turn, Turns } from './turns.ts'
@@ -156,12 +156,12 @@ export class Pusher implements PusherApi {
   }
 
   #startNow(push: ParsedPush, size: number, onFailure: OnFailure): Promise<Receipt> {
-    return this.#dispatch(new PushOrder(this.#newId(), push, this.backpressure, size, onFailure))
+    return this.#dispatch(new PushDispatch(this.#newId(), push, this.backpressure, size, onFailure))
   }
 
-  #dispatch(order: PushOrder): Promise<Receipt> {
-    this.#dispatcher.dispatch(order)
-    return order.receipt
+  #dispatch(dispatch: PushDispatch): Promise<Receipt> {
+    this.#dispatcher.dispatch(dispatch)
+    return dispatch.receipt
   }
 
   /** A push that nobody awaits must not end the process: its failure is told here. Who awaits it, hears it as well. */
@@ -226,7 +226,7 @@ export class Pusher implements PusherApi {
   ): Promise<Receipt> {
     let receipt: Receipt
     try {
-      const dispatched = this.#dispatch(new PushOrder(id, push, this.backpressure, 0, toldElsewhere, { stored }))
+      const dispatched = this.#dispatch(new PushDispatch(id, push, this.backpressure, 0, toldElsewhere, { stored }))
       turn.end()
       receipt = await dispatched
     } catch (error) {
@@ -250,7 +250,7 @@ export class Pusher implements PusherApi {
 }
 
 /** One push, and its receipt. There may be very many at once: it makes nothing that most of them do not need. */
-class PushOrder implements Order<ParsedTarget> {
+class PushDispatch implements Dispatch<ParsedTarget> {
   readonly receipt: Promise<Receipt>
   readonly skip: readonly NodeId[] | undefined
   readonly #id: PushId

@@ -1,4 +1,5 @@
 import type { ParsedTarget } from '../envelope/target.ts'
+import { namesOf } from './targets.ts'
 
 /** The place of one push among those for its target. */
 export interface Turn {
@@ -33,20 +34,5 @@ export class Turns {
     })
     for (const name of names) this.#last.set(name, turn)
     return turn
-  }
-}
-
-function namesOf(target: ParsedTarget): readonly string[] {
-  switch (target.type) {
-    case 'users':
-      return target.uids.map((uid) => `u${uid}`)
-    case 'groups':
-      return target.groups.map((group) => `g${group}`)
-    case 'connections':
-      return target.connections.map((connection) => `c${connection}`)
-    case 'all':
-      return ['*']
-    default:
-      throw target satisfies never
   }
 }

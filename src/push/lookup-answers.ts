@@ -1,7 +1,7 @@
 import type { Located, Lookup, Route } from '../drivers/routes.ts'
 import type { Address, GroupRef, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
-import type { ParsedTarget } from '../envelope/target.ts'
+import type { LocatableTarget } from './targets.ts'
 
 /** What one node gets of a push. */
 export interface Share {
@@ -9,8 +9,8 @@ export interface Share {
   readonly to: Address
 }
 
-/** What a target comes to once it is located: who gets which part of it, and who is nowhere. */
-export interface Shares {
+/** A located target, split by node: which node gets which part of it, and who is nowhere. */
+export interface Split {
   readonly shares: readonly Share[]
   readonly offline: readonly string[]
 }
@@ -19,16 +19,16 @@ const NOBODY: readonly string[] = Object.freeze([])
 
 type StandIn = (node: NodeId) => NodeId | undefined
 
-/** Answers of one lookup, found again by what was asked. */
-export class Answers {
+/** What one lookup has answered, found again by what was asked. */
+export class LookupAnswers {
   readonly #standIn: StandIn
   readonly #uids = new Map<Uid, Route>()
   readonly #groups = new Map<Group, Route>()
   readonly #connections = new Map<ConnectionId, Route>()
-  /** Of users who were asked for alone: the busier the node, the more often it is the same ones in one lookup. */
-  readonly #sharesOfOne = new Map<Uid, Shares>()
+  /** The splits of users who are a whole target: the busier the node, the more often one lookup has the same ones. */
+  readonly #splits = new Map<Uid, Split>()
 
-  /** @param standIn says which node to write to in a node's place, if any */
+  /** @param standIn says which node to write to in place of another, if any */
   constructor(asked: Lookup, located: Located, standIn: StandIn) {
     this.#standIn = standIn
     for (const [index, uid] of asked.uids.entries()) this.#uids.set(uid, located.uids[index]!)
@@ -39,7 +39,7 @@ export class Answers {
   }
 
   /** False while the store is being rebuilt: then somebody who is there may be missing. */
-  isSure(target: Exclude<ParsedTarget, { type: 'all' }>): boolean {
+  isSure(target: LocatableTarget): boolean {
     switch (target.type) {
       case 'users':
         return target.uids.every((uid) => this.#uids.get(uid)?.settled === true)
@@ -52,10 +52,10 @@ export class Answers {
     }
   }
 
-  /** Splits a target by node, leaving out the one that is known not to have it. */
-  share(target: Exclude<ParsedTarget, { type: 'all' }>, ignored: NodeId | undefined): Shares {
+  /** @param ignored a node that is left out because it is known not to have the target */
+  split(target: LocatableTarget, ignored: NodeId | undefined): Split {
     const isOneUser = target.type === 'users' && target.uids.length === 1
-    if (isOneUser && ignored === undefined) return this.#shareOne(target.uids[0]!)
+    if (isOneUser && ignored === undefined) return this.#splitOne(target.uids[0]!)
     const standIn = (node: NodeId): NodeId | undefined => (node === ignored ? undefined : this.#standIn(node))
     switch (target.type) {
       case 'users': {
@@ -79,17 +79,17 @@ export class Answers {
     }
   }
 
-  /** What most pushes are: for one user, who is on one node. */
-  #shareOne(uid: Uid): Shares {
-    const known = this.#sharesOfOne.get(uid)
+  /** Most pushes are for one user, who is on one node. */
+  #splitOne(uid: Uid): Split {
+    const known = this.#splits.get(uid)
     if (known !== undefined) return known
-    const shares = shareOne(uid, this.#uids.get(uid), this.#standIn)
-    this.#sharesOfOne.set(uid, shares)
-    return shares
+    const split = splitOne(uid, this.#uids.get(uid), this.#standIn)
+    this.#splits.set(uid, split)
+    return split
   }
 }
 
-function shareOne(uid: Uid, route: Route | undefined, standIn: StandIn): Shares {
+function splitOne(uid: Uid, route: Route | undefined, standIn: StandIn): Split {
   const parts = new Parts<UserRef>(standIn)
   const isSomewhere = parts.add(route, (stamp) => ({ uid, stamp }))
   return {
@@ -98,7 +98,7 @@ function shareOne(uid: Uid, route: Route | undefined, standIn: StandIn): Shares 
   }
 }
 
-/** The parts of a target, by node. Few nodes host one target, so a list is searched sooner than a map is made. */
+/** The parts of a target, by node. Few nodes host one target, so searching a list takes less than making a map. */
 class Parts<Ref> {
   readonly #standIn: StandIn
   readonly #parts: { readonly node: NodeId; readonly refs: Ref[] }[] = []
@@ -107,7 +107,7 @@ class Parts<Ref> {
     this.#standIn = standIn
   }
 
-  /** False where the route leads nowhere. */
+  /** False if the route leads nowhere. */
   add(route: Route | undefined, refOf: (stamp: number) => Ref): boolean {
     if (route === undefined) return false
     let isSomewhere = false

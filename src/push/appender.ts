@@ -3,40 +3,40 @@ import type { Batch, Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { envelopeSize } from './sizes.ts'
 
-/** What became of one envelope: `nodeCount` is how many nodes read it, where it was a broadcast. */
+/** What became of one envelope. `nodeCount` is how many nodes read it: more than one if it was a broadcast. */
 export type Outcome =
   | { readonly type: 'stored'; readonly nodeCount: number }
   | { readonly type: 'closed' }
   | { readonly type: Refused }
   | { readonly type: 'failed'; readonly error: unknown }
 
-/** Somebody who wants to know what became of an envelope; `node` is what the lane leads to. */
-export interface Settler {
+/** Is told what became of an envelope that was for a node. */
+export interface OutcomeListener {
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void
 }
 
-/** @param isOwed whether it must be taken, however full it is there */
+/** @param isOwed whether the inbox must take it, however full it is */
 type Append = (batch: Batch, isOwed: boolean) => Promise<Outcome>
 
 /**
- * Of what one append carries, about. Less would hold back a publisher that makes more in a turn of its event loop, for
- * only one append is under way; more would occupy the store, and the reader, for too long at once.
+ * About how many bytes one append carries. With fewer, a publisher that makes more in a turn of its event loop would be
+ * held back, because only one append is under way. With more, the store and the reader would be busy for too long at once.
  */
 const MAX_BATCH_BYTES = 1024 * 1024
 
 /**
- * The way from this publisher to one inbox. One append is under way at a time; what comes meanwhile is gathered behind
- * it, in order, and goes together. Batches are numbered, so that one that was sent twice, because a reply was lost, is
- * read once. Where an inbox refuses a batch, what is only sent on goes once more, and is taken: whoever holds it would hold
- * it for as long as the inbox is full, and may be what keeps it full.
+ * Appends to one inbox, or to the stream for everyone. One append is under way at a time; what comes meanwhile is gathered
+ * behind it, in order, and goes together. Batches are numbered, so that one which was sent twice, because a reply was lost,
+ * is read once. If an inbox refuses a batch, the copies in it that are sent on from another inbox go once more, and are
+ * taken: otherwise that inbox would hold them for as long as this one is full, and may be what keeps it full.
  */
-export class Lane {
+export class Appender {
   readonly #node: NodeId
   readonly #publisher: string
   readonly #append: Append
   #envelopes: Envelope[] = []
-  /** Who waits for which of them. */
-  #settlers: Settler[] = []
+  /** Who is told of which of them. */
+  #listeners: OutcomeListener[] = []
   #isSending = false
   #seq = 0
 
@@ -46,9 +46,9 @@ export class Lane {
     this.#append = append
   }
 
-  add(envelope: Envelope, settler: Settler): void {
+  add(envelope: Envelope, listener: OutcomeListener): void {
     this.#envelopes.push(envelope)
-    this.#settlers.push(settler)
+    this.#listeners.push(listener)
     if (!this.#isSending) void this.#send()
   }
 
@@ -58,15 +58,15 @@ export class Lane {
     await Promise.resolve()
     while (this.#envelopes.length > 0) {
       const count = this.#nextBatch()
-      const [envelopes, settlers] = [this.#envelopes.slice(0, count), this.#settlers.slice(0, count)]
+      const [envelopes, listeners] = [this.#envelopes.slice(0, count), this.#listeners.slice(0, count)]
       this.#envelopes = this.#envelopes.slice(count)
-      this.#settlers = this.#settlers.slice(count)
+      this.#listeners = this.#listeners.slice(count)
       const outcome = await this.#appendNext(envelopes, false)
       const owed = isRefusal(outcome) ? envelopes.filter(isSentOn) : []
       const second = owed.length === 0 ? outcome : await this.#appendNext(owed, true)
       for (let index = 0; index < count; index++) {
         const envelope = envelopes[index]!
-        settlers[index]!.settle(isSentOn(envelope) ? second : outcome, this.#node, envelope)
+        listeners[index]!.settle(isSentOn(envelope) ? second : outcome, this.#node, envelope)
       }
     }
     this.#isSending = false

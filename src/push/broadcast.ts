@@ -1,0 +1,33 @@
+import type { ParsedTarget } from '../envelope/target.ts'
+import { FlotillaError } from '../errors.ts'
+import type { Outcome, OutcomeListener } from './appender.ts'
+import type { Dispatch } from './dispatch.ts'
+import type { Dispatcher } from './dispatcher.ts'
+
+/** A dispatch to everyone, under way: one append, however many nodes read it. */
+export class Broadcast implements OutcomeListener {
+  readonly #dispatcher: Dispatcher
+  readonly #dispatch: Dispatch<ParsedTarget>
+
+  constructor(dispatcher: Dispatcher, dispatch: Dispatch<ParsedTarget>) {
+    this.#dispatcher = dispatcher
+    this.#dispatch = dispatch
+  }
+
+  begin(): void {
+    this.#dispatcher.nodes.sendToAll(this.#dispatch.make({ type: 'all' }), this)
+  }
+
+  settle(outcome: Outcome): void {
+    if (outcome.type === 'stored') this.#dispatch.done(outcome.nodeCount, [], [])
+    else if (outcome.type === 'failed') this.#dispatch.failed(outcome.error)
+    else this.#dispatch.failed(refused(outcome.type === 'behind'))
+    this.#dispatcher.ended()
+  }
+}
+
+function refused(isBehind: boolean): FlotillaError {
+  if (isBehind)
+    return new FlotillaError('FLT_INBOX_BEHIND', 'a node is further behind with broadcasts than maxLag: try again')
+  return new FlotillaError('FLT_INBOX_FULL', 'the broadcast stream is full because a node reads too slowly: try again')
+}

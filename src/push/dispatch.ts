@@ -1,0 +1,18 @@
+import type { Address, Envelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
+import type { Share } from './lookup-answers.ts'
+import type { LocatableTarget } from './targets.ts'
+
+/** What the dispatcher is asked to send, and who is told what came of it. */
+export interface Dispatch<Target = LocatableTarget> {
+  readonly target: Target
+  /** Nodes that have it from an earlier attempt. */
+  readonly skip?: readonly NodeId[] | undefined
+  /** A node that is known not to have the target. */
+  readonly ignoring?: NodeId | undefined
+  /** Makes what one node, or everyone, is sent. */
+  make(to: Address): Envelope
+  /** `nodeCount` nodes have it. `stored` says which of them have what, unless it was for everyone. */
+  done(nodeCount: number, offline: readonly string[], stored: readonly Share[]): void
+  failed(error: unknown): void
+}

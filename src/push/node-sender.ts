@@ -1,0 +1,94 @@
+import type { Broadcasts } from '../drivers/broadcasts.ts'
+import type { Refused } from '../drivers/entry.ts'
+import type { Inboxes } from '../drivers/inboxes.ts'
+import type { Codec, Envelope } from '../envelope/envelope.ts'
+import type { NodeId } from '../envelope/ids.ts'
+import { Appender, type Outcome, type OutcomeListener } from './appender.ts'
+
+const STORED: Outcome = { type: 'stored', nodeCount: 1 }
+const EVERYONE = '*' as NodeId
+const NOBODY: OutcomeListener = { settle: () => {} }
+
+/** The node that runs in this process. What is for it takes no detour over the store. An emitter has none. */
+export interface LocalNode {
+  readonly self: NodeId
+  isSelf(node: NodeId): boolean
+  /** Nothing if it was delivered; otherwise a promise that it will be, or is on its way to where its users have gone. */
+  deliver(envelope: Envelope): Promise<unknown> | undefined
+}
+
+export interface NodeSenderInit {
+  readonly queue: Inboxes & Broadcasts
+  readonly codec: Codec
+  /** Numbers the batches. */
+  readonly publisher: string
+  readonly local?: LocalNode
+}
+
+/** Brings envelopes to nodes: to this one directly, to the others through their inboxes. */
+export class NodeSender {
+  readonly #init: NodeSenderInit
+  readonly #appenders = new Map<NodeId, Appender>()
+  readonly #broadcasts: Appender
+
+  constructor(init: NodeSenderInit) {
+    this.#init = init
+    const { queue, codec, publisher } = init
+    this.#broadcasts = new Appender(EVERYONE, publisher, (batch) =>
+      outcomeOf(() => queue.publishAll(codec.encode(batch))),
+    )
+  }
+
+  send(node: NodeId, envelope: Envelope, listener: OutcomeListener): void {
+    const appender = this.#appenders.get(node)
+    if (appender !== undefined) appender.add(envelope, listener)
+    else if (this.#init.local?.isSelf(node) === true) this.deliverHere(node, envelope, listener)
+    else this.#appenderOf(node).add(envelope, listener)
+  }
+
+  sendToAll(envelope: Envelope, listener: OutcomeListener): void {
+    this.#broadcasts.add(envelope, listener)
+  }
+
+  /** Nobody waits for it to be stored. */
+  reply(node: NodeId, envelope: Envelope): void {
+    this.#appenderOf(node).add(envelope, NOBODY)
+  }
+
+  /** @param node what this node is called in the lookup */
+  deliverHere(node: NodeId, envelope: Envelope, listener: OutcomeListener): void {
+    const failed = (error: unknown): void => listener.settle({ type: 'failed', error }, node, envelope)
+    try {
+      const work = this.#init.local?.deliver(envelope)
+      if (work === undefined) listener.settle(STORED, node, envelope)
+      else work.then(() => listener.settle(STORED, node, envelope), failed)
+    } catch (error) {
+      failed(error)
+    }
+  }
+
+  #appenderOf(node: NodeId): Appender {
+    const known = this.#appenders.get(node)
+    if (known !== undefined) return known
+    const { queue, codec, publisher } = this.#init
+    const appender = new Appender(node, publisher, async (batch, isOwed) => {
+      const bytes = codec.encode(batch)
+      const outcome = await outcomeOf(async () => ({ type: await queue.publish(node, bytes, isOwed), nodeCount: 1 }))
+      // Node ids are never used again, so nothing will ever be sent there.
+      if (outcome.type === 'closed') this.#appenders.delete(node)
+      return outcome
+    })
+    this.#appenders.set(node, appender)
+    return appender
+  }
+}
+
+type Appended = { type: Exclude<Outcome['type'], 'failed'>; nodeCount: number } | { type: Refused }
+
+async function outcomeOf(append: () => Promise<Appended>): Promise<Outcome> {
+  try {
+    return await append()
+  } catch (error) {
+    return { type: 'failed', error }
+  }
+}
