@@ -6,22 +6,23 @@ import type { Dispatcher } from './dispatcher.ts'
 
 /** A dispatch to everyone, under way: one append, however many nodes read it. */
 export class Broadcast implements OutcomeListener {
+  readonly dispatch: Dispatch<ParsedTarget>
   readonly #dispatcher: Dispatcher
-  readonly #dispatch: Dispatch<ParsedTarget>
 
   constructor(dispatcher: Dispatcher, dispatch: Dispatch<ParsedTarget>) {
     this.#dispatcher = dispatcher
-    this.#dispatch = dispatch
+    this.dispatch = dispatch
   }
 
   begin(): void {
-    this.#dispatcher.nodes.sendToAll(this.#dispatch.make({ type: 'all' }), this)
+    if (this.dispatch.reservation?.isDenied === true) this.settle({ type: 'stored', nodeCount: 0 })
+    else this.#dispatcher.nodes.sendToAll(this.dispatch.make({ type: 'all' }), this)
   }
 
   settle(outcome: Outcome): void {
-    if (outcome.type === 'stored') this.#dispatch.done(outcome.nodeCount, [], [])
-    else if (outcome.type === 'failed') this.#dispatch.failed(outcome.error)
-    else this.#dispatch.failed(refused(outcome.type === 'behind'))
+    if (outcome.type === 'stored') this.dispatch.done(outcome.nodeCount, [], [])
+    else if (outcome.type === 'failed') this.dispatch.failed(outcome.error)
+    else this.dispatch.failed(refused(outcome.type === 'behind'))
     this.#dispatcher.ended()
   }
 }

@@ -1,9 +1,8 @@
 import type { Found, LoneTarget, Routes } from '../drivers/routes.ts'
-import type { Address, Codec, Envelope } from '../envelope/envelope.ts'
+import type { Address, Codec } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Share, Split } from './lookup-answers.ts'
-import type { LocatableTarget } from './targets.ts'
 
 type AppendWhereFound = NonNullable<Routes['appendWhereFound']>
 
@@ -32,7 +31,6 @@ export class DirectSender {
     const target = loneTargetOf(dispatch)
     if (target === undefined) return undefined
     const envelope = dispatch.make(addressOf(target, 0))
-    if (!isFirstCopy(envelope)) return undefined
     const [publisher, seq] = [this.#publisher, ++this.#seq]
     const bytes = this.#codec.encode({ publisher, seq, envelopes: [envelope] })
     const found = await this.#append(target, { publisher, seq, bytes }, self)
@@ -40,20 +38,12 @@ export class DirectSender {
   }
 }
 
-function loneTargetOf({ target, skip, ignoring }: Dispatch): LoneTarget | undefined {
-  if (ignoring !== undefined || (skip !== undefined && skip.length > 0)) return undefined
-  return onlyOneIn(target)
-}
-
-function onlyOneIn(target: LocatableTarget): LoneTarget | undefined {
+/** A later copy bears the stamps of the first, and a push with an id is looked up while the id is reserved. */
+function loneTargetOf({ target, isFirstCopy, reservation }: Dispatch): LoneTarget | undefined {
+  if (isFirstCopy !== true || reservation !== undefined) return undefined
   if (target.type === 'users' && target.uids.length === 1) return { type: 'user', uid: target.uids[0]! }
   if (target.type === 'groups' && target.groups.length === 1) return { type: 'group', group: target.groups[0]! }
   return undefined
-}
-
-/** A later copy bears the stamps of the first. */
-function isFirstCopy(envelope: Envelope): boolean {
-  return envelope.type === 'push' && !envelope.resent
 }
 
 function addressOf(target: LoneTarget, stamp: number): Address {

@@ -9,6 +9,7 @@ import { Job } from './job.ts'
 import type { Locator } from './locator.ts'
 import { NodeSender, type NodeSenderInit } from './node-sender.ts'
 import { targetOf, withStampsOf } from './targets.ts'
+import { Turns } from './turns.ts'
 
 /**
  * A message that was forwarded and taken over so often goes round in circles: nobody moves as often while it is on its
@@ -32,8 +33,9 @@ export interface DispatcherInit extends NodeSenderInit {
 
 /** Brings envelopes to the nodes that host their targets: locates, splits by node, sends. */
 export class Dispatcher {
-  /** For its jobs: the way to each node. */
+  /** What its jobs need. */
   readonly nodes: NodeSender
+  readonly turns = new Turns()
   readonly #init: DispatcherInit
   readonly #directSender: DirectSender | undefined
   /** What came while nothing else was under way, and what came after it until it was sent. */
@@ -50,7 +52,7 @@ export class Dispatcher {
 
   dispatch(dispatch: Dispatch<ParsedTarget>): void {
     this.#underWay++
-    if (!isLocatable(dispatch)) new Broadcast(this, dispatch).begin()
+    if (!isLocatable(dispatch)) this.turns.take(new Broadcast(this, dispatch))
     else if (this.#gathered !== undefined) this.#gathered.push(dispatch)
     else if (this.#directSender !== undefined && this.#underWay === 1) this.#gather(this.#directSender, dispatch)
     else this.#locate(dispatch)

@@ -21,12 +21,18 @@ export class Job implements OutcomeListener {
     this.dispatch = dispatch
   }
 
-  /** Its target was looked up. */
+  /** Its target was looked up, so it is sent when its turn has come. */
   located(split: Split): void {
-    if (!this.#start(split)) return
-    const { skip } = this.dispatch
-    for (const { node, to } of split.shares) {
-      if (skip?.includes(node) === true) this.#countDown()
+    this.#split = split
+    this.#dispatcher.turns.take(this)
+  }
+
+  /** Its turn has come, and the reservation of its id, if it has one, is answered. */
+  begin(): void {
+    const { reservation } = this.dispatch
+    if (!this.#start(reservation?.isDenied === true ? NOWHERE : this.#split)) return
+    for (const { node, to } of this.#split.shares) {
+      if (reservation?.stored.includes(node) === true) this.#countDown()
       else this.#dispatcher.nodes.send(node, this.dispatch.make(to), this)
     }
   }

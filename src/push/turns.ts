@@ -1,38 +1,33 @@
 import type { ParsedTarget } from '../envelope/target.ts'
+import type { Dispatch } from './dispatch.ts'
 import { namesOf } from './targets.ts'
 
-/** The place of one push among those for its target. */
-export interface Turn {
-  /** Settles once all that came before have begun; nothing where none has to. */
-  readonly begun: Promise<void> | undefined
-  /** It has begun, or never will: lets the next go. */
-  end(): void
+/** A dispatch that is ready to be sent, but for the reservation of its id. */
+interface Ready {
+  readonly dispatch: Dispatch<ParsedTarget>
+  begin(): void
 }
 
 /**
- * Pushes to one target begin in the order in which they were made, although one with an id has to be claimed first. It
- * costs nothing while none is being claimed.
+ * Keeps pushes to one target in the order in which they were made, although one with an id has to wait for its reservation: those
+ * that come after it wait with it, and nobody else does. It costs nothing while none waits.
  */
 export class Turns {
-  /** Of each target, the last that has not begun. */
-  readonly #last = new Map<string, Turn & { readonly done: Promise<void> }>()
+  /** For each name, when the last that waits has begun. */
+  readonly #begun = new Map<string, Promise<void>>()
 
-  get areFree(): boolean {
-    return this.#last.size === 0
-  }
-
-  take(target: ParsedTarget): Turn {
+  /** Begins at once, or when its reservation is answered and all that came before for one of its names have begun. */
+  take(ready: Ready): void {
+    const { target, reservation, isFirstCopy } = ready.dispatch
+    const isReserving = reservation?.isPending === true
+    if (isFirstCopy !== true || (!isReserving && this.#begun.size === 0)) return ready.begin()
     const names = namesOf(target)
-    const before = [...new Set(names.flatMap((name) => this.#last.get(name)?.done ?? []))]
-    const begun = before.length === 0 ? undefined : Promise.all(before).then(() => {})
-    let end!: () => void
-    // One that ends before its turn has come still keeps those behind it behind those before it.
-    const done = new Promise<void>((resolve) => (end = () => resolve(begun)))
-    const turn = { begun, done, end }
-    void done.then(() => {
-      for (const name of names) if (this.#last.get(name) === turn) this.#last.delete(name)
+    const before = names.flatMap((name) => this.#begun.get(name) ?? [])
+    if (!isReserving && before.length === 0) return ready.begin()
+    const begun = Promise.all([reservation?.answered, ...before]).then(() => ready.begin())
+    for (const name of names) this.#begun.set(name, begun)
+    void begun.then(() => {
+      for (const name of names) if (this.#begun.get(name) === begun) this.#begun.delete(name)
     })
-    for (const name of names) this.#last.set(name, turn)
-    return turn
   }
 }

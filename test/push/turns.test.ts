@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Target } from '../../src/api.ts'
 import type { Driver } from '../../src/drivers/driver.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
-import { parseTarget } from '../../src/envelope/target.ts'
+import type { Reservation } from '../../src/drivers/push-ids.ts'
+import { type ParsedTarget, parseTarget } from '../../src/envelope/target.ts'
 import { defineModule } from '../../src/index.ts'
+import type { Dispatch } from '../../src/push/dispatch.ts'
+import { PendingReservation } from '../../src/push/pending-reservation.ts'
 import { Turns } from '../../src/push/turns.ts'
 import { startTestServer } from '../../src/testing.ts'
 
-/** A store in which each claim of an id takes another while. */
-function slowClaims(): Driver {
+/** A store in which each reservation of an id takes another while. */
+function slowReservations(): Driver {
   const driver = memory()
   let count = 0
   return {
@@ -32,7 +36,7 @@ test('pushes with and without an id to one target arrive in the order in which t
       ctx.groups.add('g')
     },
   })
-  const server = await startTestServer({ modules: [ws], driver: slowClaims() })
+  const server = await startTestServer({ modules: [ws], driver: slowReservations() })
   t.after(() => server.close())
   const client = await server.connect('/ws')
   const { cluster } = server.server
@@ -53,7 +57,7 @@ test('pushes with and without an id to one target arrive in the order in which t
   }
 })
 
-test('one that cannot be claimed lets the next go', async (t) => {
+test('one that cannot be reserved lets the next go', async (t) => {
   const server = await startTestServer({ modules: [defineModule('/ws', {})] })
   t.after(() => server.close())
   const { cluster } = server.server
@@ -64,35 +68,63 @@ test('one that cannot be claimed lets the next go', async (t) => {
   await reused
 })
 
+/** Takes turns for pushes whose reservations are answered by hand. */
+class Stage {
+  readonly begun: string[] = []
+  readonly #turns = new Turns()
+
+  take(name: string, target: Target, reservation?: PendingReservation, isFirstCopy = true): void {
+    const dispatch = { target: parseTarget(target), isFirstCopy, reservation } as Dispatch<ParsedTarget>
+    this.#turns.take({ dispatch, begin: () => void this.begun.push(name) })
+  }
+
+  /** Returns the reservation, and what answers it. */
+  reservation(): { reservation: PendingReservation; answer: () => Promise<void> } {
+    let resolve!: (reserved: Reservation) => void
+    const reservation = new PendingReservation(new Promise((settle) => (resolve = settle)))
+    const answer = async (): Promise<void> => {
+      resolve({ type: 'fresh', stored: [] })
+      await new Promise((turn) => void setImmediate(turn))
+    }
+    return { reservation, answer }
+  }
+}
+
 test('turns of other targets do not wait, and nothing is remembered once all have begun', async () => {
-  const turns = new Turns()
-  const first = turns.take(parseTarget({ uid: ['a', 'b'] }))
-  const second = turns.take(parseTarget({ uid: ['b', 'c'] }))
-  const third = turns.take(parseTarget({ group: 'b' }))
-  assert.equal(first.begun, undefined)
-  assert.equal(third.begun, undefined)
-  let hasBegun = false
-  const begun = second.begun?.then(() => (hasBegun = true))
-  await Promise.resolve()
-  assert.equal(hasBegun, false)
-  first.end()
-  await begun
-  for (const turn of [second, third]) turn.end()
-  await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(turns.areFree, true)
+  const stage = new Stage()
+  const { reservation, answer } = stage.reservation()
+  stage.take('first', { uid: ['a', 'b'] }, reservation)
+  stage.take('second', { uid: ['b', 'c'] })
+  stage.take('third', { group: 'b' })
+  stage.take('behind the second', { uid: 'c' })
+  stage.take('everyone', { all: true })
+  assert.deepEqual(stage.begun, ['third', 'everyone'])
+  await answer()
+  assert.deepEqual(stage.begun.slice(2), ['first', 'second', 'behind the second'])
+  for (const uid of ['a', 'b', 'c']) stage.take(uid, { uid })
+  assert.deepEqual(stage.begun.slice(5), ['a', 'b', 'c'])
 })
 
-test('one that ends before its turn lets nobody overtake those before it', async () => {
-  const turns = new Turns()
-  const [first, failing, last] = Array.from({ length: 3 }, () => turns.take(parseTarget({ all: true })))
-  let hasBegun = false
-  const begun = last!.begun?.then(() => (hasBegun = true))
-  failing!.end()
-  await new Promise((resolve) => setImmediate(resolve))
-  assert.equal(hasBegun, false)
-  const later = turns.take(parseTarget({ all: true }))
-  assert.notEqual(later.begun, undefined)
-  first!.end()
-  await begun
-  assert.equal(hasBegun, true)
+test('one whose reservation is answered before its turn overtakes nobody, nor do those behind it', async () => {
+  const stage = new Stage()
+  const [first, second] = [stage.reservation(), stage.reservation()]
+  stage.take('first', { all: true }, first.reservation)
+  stage.take('second', { all: true }, second.reservation)
+  stage.take('third', { all: true })
+  await second.answer()
+  stage.take('fourth', { all: true })
+  assert.deepEqual(stage.begun, [])
+  await first.answer()
+  assert.deepEqual(stage.begun, ['first', 'second', 'third', 'fourth'])
+})
+
+test('one whose reservation is answered already does not wait, and what is no first copy never does', async () => {
+  const stage = new Stage()
+  const { reservation, answer } = stage.reservation()
+  await answer()
+  stage.take('answered', { uid: 'a' }, reservation)
+  stage.take('asked', { uid: 'a' }, stage.reservation().reservation)
+  stage.take('behind it', { uid: 'a' })
+  stage.take('a copy', { uid: 'a' }, undefined, false)
+  assert.deepEqual(stage.begun, ['answered', 'a copy'])
 })

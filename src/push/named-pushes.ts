@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto'
+import type { Receipt } from '../api.ts'
+import { type Reservation, LONGEST_ID, type PushIds } from '../drivers/push-ids.ts'
+import { type NodeId, type PushId, shownPushId } from '../envelope/ids.ts'
+import { FlotillaError } from '../errors.ts'
+import { canonicalJson } from '../lib/canonical-json.ts'
+import type { Backpressure } from './backpressure.ts'
+import type { Dispatcher } from './dispatcher.ts'
+import { PendingReservation } from './pending-reservation.ts'
+import { type OnFailure, type ParsedPush, PushDispatch, toldElsewhere } from './push-dispatch.ts'
+import { pushSize } from './sizes.ts'
+
+/** How long an id that a caller gave answers with the first push's receipt, in ms. */
+const REMEMBER_IDS = LONGEST_ID
+
+/** A receipt may name ten thousand who were offline, and be kept a million times: so many are remembered by name. */
+const REMEMBER_OFFLINE = 20
+
+/** A push waits at most so often for `storeWait`. If it takes longer, the process that reserved its id has died. */
+const RESERVED_FOR_WAITS = 3
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+interface NamedPushesInit {
+  readonly dispatcher: Dispatcher
+  readonly ids: PushIds
+  readonly backpressure: Backpressure
+  readonly storeWait: number
+  readonly onFailure: OnFailure
+}
+
+/** A push whose caller gave it its id. */
+interface NamedPush {
+  readonly id: PushId
+  /** What the same push is known by when it comes again. */
+  readonly digest: string
+  readonly push: ParsedPush
+}
+
+/** Pushes each id once, whoever pushes it, and answers later pushes of it with the first one's receipt. */
+export class NamedPushes {
+  readonly #init: NamedPushesInit
+  readonly #underWay = new Map<PushId, { digest: string; receipt: Promise<Receipt> }>()
+
+  constructor(init: NamedPushesInit) {
+    this.#init = init
+  }
+
+  /** Two calls at once with one id, in this process, are one push. */
+  push(id: PushId, push: ParsedPush): Promise<Receipt> {
+    const named = { id, digest: digestOf(push), push }
+    const underWay = this.#underWay.get(id)
+    if (underWay !== undefined) {
+      return underWay.digest === named.digest ? underWay.receipt : Promise.reject(idReused(id))
+    }
+    const receipt = this.#enter(named).finally(() => this.#underWay.delete(id))
+    this.#underWay.set(id, { digest: named.digest, receipt })
+    return receipt
+  }
+
+  #enter(named: NamedPush): Promise<Receipt> {
+    const { backpressure } = this.#init
+    const size = pushSize(named.push)
+    const start = (): Promise<Receipt> => this.#start(named, size)
+    return backpressure.enter(size) ? start() : backpressure.wait(size, start)
+  }
+
+  /** Its reservation and its lookup go out together. */
+  async #start({ id, digest, push }: NamedPush, size: number): Promise<Receipt> {
+    const { ids, dispatcher, backpressure, storeWait } = this.#init
+    const reserving = ids.reserve(id, digest, RESERVED_FOR_WAITS * storeWait)
+    const dispatch = new PushDispatch(id, push, backpressure, 0, toldElsewhere, new PendingReservation(reserving))
+    dispatcher.dispatch(dispatch)
+    const leave = (): void => backpressure.leave(size)
+    try {
+      const reserved = await reserving
+      if (reserved.type !== 'fresh') return receiptOf(id, reserved)
+      return await this.#settle({ id, digest, push }, reserved.stored, dispatch.receipt)
+    } finally {
+      // One that is sent to nobody takes up room until its lookup is answered.
+      dispatch.receipt.then(leave, leave)
+    }
+  }
+
+  /** Tells the store what came of a push whose id is its own. */
+  async #settle({ id, digest }: NamedPush, stored: readonly NodeId[], sent: Promise<Receipt>): Promise<Receipt> {
+    const { ids, onFailure } = this.#init
+    let receipt: Receipt
+    try {
+      receipt = await sent
+    } catch (error) {
+      // What an earlier attempt stored stays stored, whatever this one failed of.
+      const nodes = [...new Set([...stored, ...storedBefore(error)])]
+      // The id is free for another attempt. If the store is away for this too, the reservation lapses by itself.
+      await ids.release(id, digest, nodes, REMEMBER_IDS).catch(() => {})
+      throw error
+    }
+    // The push is stored: it must not fail because its id could not be remembered.
+    await ids.settle(id, digest, remembered(receipt), REMEMBER_IDS).catch(onFailure)
+    return receipt
+  }
+}
+
+/** What a push is answered whose id is not its own. */
+function receiptOf(id: PushId, reserved: Exclude<Reservation, { type: 'fresh' }>): Receipt {
+  switch (reserved.type) {
+    case 'done':
+      return reserved.receipt
+    case 'conflict':
+      throw idReused(id)
+    case 'pending':
+      throw new FlotillaError(
+        'FLT_PUSH_PENDING',
+        `another push with the id ${shownPushId(id)} is under way: try again in a moment`,
+      )
+    default:
+      throw reserved satisfies never
+  }
+}
+
+/** What the next push with the same id is answered. */
+function remembered(receipt: Receipt): Receipt {
+  const { length } = receipt.offline
+  return length <= REMEMBER_OFFLINE ? receipt : { ...receipt, offline: [], offlineCount: length }
+}
+
+function storedBefore(error: unknown): readonly NodeId[] {
+  if (!(error instanceof FlotillaError)) return []
+  return (error.details?.['stored'] as readonly NodeId[] | undefined) ?? []
+}
+
+/**
+ * The same for two pushes that say the same: JSON may be spelled in several ways, and one node may have got it as an object.
+ * It is what older nodes wrote, too, except for JSON that they altered on its way.
+ */
+function digestOf({ target, payload, except, key }: ParsedPush): string {
+  // Without a key it is what nodes wrote that knew of none.
+  const keys = key === undefined ? [] : [key]
+  const hash = createHash('sha1').update(JSON.stringify([target, payload.kind === 'bytes', except ?? null, ...keys]))
+  return hash.update(payload.kind === 'json' ? canonicalJson(toText(payload.data)) : payload.data).digest('base64')
+}
+
+function toText(data: string | Uint8Array): string {
+  return typeof data === 'string' ? data : decoder.decode(data)
+}
+
+function idReused(id: PushId): FlotillaError {
+  return new FlotillaError(
+    'FLT_ID_REUSED',
+    `id ${shownPushId(id)} was used for another push within 10 minutes: give each push its own`,
+  )
+}
