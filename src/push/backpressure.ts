@@ -10,9 +10,9 @@ interface Waiting {
 }
 
 /**
- * Bounds the bytes of a publisher's pushes that wait for the store. Beyond the bound pushes wait for room, first come
- * first served, for a while; what waits for room may come to as many bytes again. So a publisher that is faster than its
- * store is slowed down, if it awaits its pushes, or told so, but does not run out of memory.
+ * Bounds the bytes of a publisher's pushes that wait for the store. Pushes beyond the bound wait a while for room, first come,
+ * first served, and as many bytes again may wait for it. So a publisher that is faster than its store is slowed down if it
+ * awaits its pushes, and refused if it does not, but it never runs out of memory.
  */
 export class Backpressure {
   readonly #limit: number
@@ -26,7 +26,10 @@ export class Backpressure {
   #refusedCount = 0
   readonly #whenIdle: (() => void)[] = []
 
-  /** `limit` in bytes; `patience`, how long a push waits for room, in ms. */
+  /**
+   * @param limit in bytes
+   * @param patience how long a push waits for room, in ms
+   */
   constructor(limit: number, patience: number) {
     this.#limit = limit
     this.#patience = patience
@@ -47,7 +50,7 @@ export class Backpressure {
     return this.#refusedCount
   }
 
-  /** Where it says true, there is room: `leave` with the same size. Else `wait`. */
+  /** True if there was room: then call `leave` with the same size later. Otherwise call `wait`. */
   enter(size: number): boolean {
     if (this.#first !== undefined || !this.#hasRoom(size)) return false
     this.#bytes += size
@@ -55,7 +58,7 @@ export class Backpressure {
   }
 
   /**
-   * Starts it once there is room and nobody is before it.
+   * Starts a push once there is room and no other waits before it.
    *
    * @throws FlotillaError `FLT_OVERLOADED`
    */
@@ -78,12 +81,12 @@ export class Backpressure {
     return new Promise((resolve) => void this.#whenIdle.push(resolve))
   }
 
-  /** At once, and not in a later microtask: who pushes meanwhile must not overtake those who wait. */
+  /** Not in a later microtask, because a push that is made before that must not overtake those that wait. */
   #admitAll(): void {
     while (this.#first !== undefined && this.#hasRoom(this.#first.size)) this.#admit(this.#first)
   }
 
-  /** What is larger than the bound goes alone. */
+  /** A push that is larger than the bound goes alone. */
   #hasRoom(size: number): boolean {
     return this.#bytes === 0 || this.#bytes + size <= this.#limit
   }
@@ -107,7 +110,7 @@ export class Backpressure {
   #refuse({ refuse }: Waiting): void {
     this.#refusedCount++
     const found = `${this.#limit} bytes of pushes wait for the store already (maxWaitingBytes)`
-    refuse(new FlotillaError('FLT_OVERLOADED', `${found}: try again, and await pushes rather than make more meanwhile`))
+    refuse(new FlotillaError('FLT_OVERLOADED', `${found}: try again, and await pushes before you make more`))
   }
 
   #remove(first: Waiting): void {
@@ -119,7 +122,7 @@ export class Backpressure {
     this.#timer = undefined
   }
 
-  /** One timer for everyone who waits: all of them wait equally long, so the first's deadline is the next. */
+  /** One timer for all that wait: each waits equally long, so the first one's deadline comes next. */
   #timeFirst({ deadline }: Waiting): NodeJS.Timeout {
     return setTimeout(() => this.#refuseLate(), Math.ceil(deadline - performance.now()))
   }

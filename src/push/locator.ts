@@ -99,7 +99,7 @@ export class Locator {
     }
   }
 
-  /** A connection that is not where its process was may be where its process is now. */
+  /** A connection that was not found may be on the node that its process runs as by now. */
   async #hasMoved({ connections }: Lookup, located: Located): Promise<boolean> {
     if (!located.connections.some(({ nodes }) => nodes.length === 0)) return false
     await this.#nodes.refresh()

@@ -8,7 +8,7 @@ const TARGET_FIELDS = ['uid', 'group', 'connection', 'all']
 const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id', 'key'])
 const EXCEPT_FIELDS = new Set(['uid', 'connection'])
 
-/** A push as JSON says it: the body of `POST /api/push`, or an entry of the ingress stream. */
+/** A push that came as JSON: the body of `POST /api/push`, or an entry of the ingress stream. */
 export interface PushCall {
   readonly target: Target
   readonly message: Message
@@ -16,8 +16,8 @@ export interface PushCall {
 }
 
 /**
- * Sees to it that nothing is misspelt and nothing left over. Whether target, id, key and message are good, `push` says itself.
- * A message that is no string stays the JSON that came.
+ * Checks that no field is misspelt. The values of target, id, key and message are checked by `push` itself. A message that is
+ * not a string stays the JSON that came.
  *
  * @throws FlotillaError `FLT_BAD_REQUEST`, naming the field
  */
@@ -44,7 +44,7 @@ function checkFields(value: unknown, known: ReadonlySet<string>, where: string):
 const MAX_NAMES = 3
 const MAX_NAME_LENGTH = 64
 
-/** Enough of them to find the mistake: there may be a megabyte. */
+/** Enough names to find the mistake: there may be a megabyte of them. */
 function shownNames(names: readonly string[]): string {
   return names
     .slice(0, MAX_NAMES)
@@ -54,7 +54,7 @@ function shownNames(names: readonly string[]): string {
 
 function messageOf(body: JsonSource, fields: Record<string, unknown>): Message {
   const { message, binary } = fields
-  if ('message' in fields && binary !== undefined) throw bad('message and binary are both there: send one of them')
+  if ('message' in fields && binary !== undefined) throw bad('message and binary are both given: send one of them')
   if ('message' in fields) return typeof message === 'string' ? message : new ReadyJson(body.member('message').text)
   if (binary === undefined) throw bad('message is missing: send any JSON as "message", or base64 as "binary"')
   return bytesOf(binary)
