@@ -5,6 +5,7 @@ import type { Receipt, Target } from '../../src/api.ts'
 import type { Reservation } from '../../src/drivers/push-ids.ts'
 import type { Located } from '../../src/drivers/routes.ts'
 import type { PushEnvelope } from '../../src/envelope/envelope.ts'
+import type { NodeId } from '../../src/envelope/ids.ts'
 import { FlotillaError } from '../../src/errors.ts'
 import { type Meddler, namesIn, outcomeOf, type PushStage, startPusher } from '../push/stage.ts'
 import { runs } from '../support/fuzz.ts'
@@ -64,7 +65,9 @@ const away = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store
 function meddlerOf({ steps, delays, fates, unsure }: Run, stage: () => PushStage): Meddler {
   const reservations = steps.flatMap(({ reservation }) => reservation ?? [])
   let [callCount, reservationCount, lookupCount] = [0, 0, 0]
-  return async (name, call) => {
+  // An inbox that was closed is never opened again.
+  const closed = new Set<NodeId>()
+  return async (name, call, node) => {
     const n = callCount++
     // Ids are reserved in the order in which they are given.
     const reservation = name === 'reserve' ? reservations[reservationCount++]! : 'fresh'
@@ -74,6 +77,7 @@ function meddlerOf({ steps, delays, fates, unsure }: Run, stage: () => PushStage
     if (name === 'settle' || name === 'release') return call()
     if (isUnsure) return unsettled((await call()) as Located) as never
     const fate = fates[n % fates.length]!
+    if (node !== undefined && closed.has(node)) return 'closed' as never
     if (fate === 'away') throw away()
     if (fate === 'lost' && name !== 'appendWhereFound') {
       await call()
@@ -82,7 +86,10 @@ function meddlerOf({ steps, delays, fates, unsure }: Run, stage: () => PushStage
     if (fate === 'refused' && name === 'publish') return 'full' as never
     if (fate === 'refused' && name === 'publishAll') return { type: 'full' } as never
     if (fate === 'refused' && name === 'appendWhereFound') return undefined as never
-    if (fate === 'closed' && name === 'publish') return 'closed' as never
+    if (fate === 'closed' && node !== undefined) {
+      closed.add(node)
+      return 'closed' as never
+    }
     return call()
   }
 }

@@ -46,7 +46,7 @@ for (const isDirect of [false, true]) {
   test(`on a store ${store}, the id of a push is reserved beside its lookup`, async (t) => {
     const { rounds, pusher } = await start(t, isDirect)
     assert.deepEqual(await rounds.of(pusher.push({ uid: 'u1' }, 'x', { id: 'one' })), [
-      ['reserve', 'locate'],
+      ['locate', 'reserve'],
       ['publish'],
       ['settle'],
     ])
@@ -60,7 +60,7 @@ for (const isDirect of [false, true]) {
   test(`on a store ${store}, a push without an id to the same target costs no more for one with an id before it`, async (t) => {
     const { rounds, pusher } = await start(t, isDirect)
     const both = [pusher.push({ uid: 'u1' }, 'x', { id: 'one' }), pusher.push({ uid: 'u1' }, 'y')]
-    assert.deepEqual(await rounds.of(Promise.all(both)), [['reserve', 'locate'], ['publish'], ['settle']])
+    assert.deepEqual(await rounds.of(Promise.all(both)), [['locate', 'reserve'], ['publish'], ['settle']])
   })
 }
 

@@ -18,7 +18,7 @@ const settings = parseOptions({ modules: [], storeWait: 2_000 })
 export type StoreCall = 'locate' | 'appendWhereFound' | 'reserve' | 'settle' | 'release' | 'publish' | 'publishAll'
 
 /** Stands between the pusher and its store: makes each call wait, fail or answer otherwise. */
-export type Meddler = <T>(name: StoreCall, call: () => Promise<T>) => Promise<T>
+export type Meddler = <T>(name: StoreCall, call: () => Promise<T>, node?: NodeId) => Promise<T>
 
 interface Read {
   /** The node whose inbox it is, or `*`. */
@@ -60,10 +60,14 @@ export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<P
     settle: (...args) => meddle('settle', () => queue.settle(...args)),
     release: (...args) => meddle('release', () => queue.release(...args)),
     publish: (node, bytes) =>
-      meddle('publish', async () => {
-        note(node, bytes)
-        return 'stored' as const
-      }),
+      meddle(
+        'publish',
+        async () => {
+          note(node, bytes)
+          return 'stored' as const
+        },
+        node,
+      ),
     publishAll: (bytes) =>
       meddle('publishAll', async () => {
         note('*', bytes)
