@@ -2,28 +2,28 @@ import type { ParsedTarget } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Outcome, OutcomeListener } from './appender.ts'
 import type { Dispatch } from './dispatch.ts'
-import type { Dispatcher } from './dispatcher.ts'
+import type { Sending } from './sending.ts'
 
 /** A dispatch to everyone, under way: one append, however many nodes read it. */
 export class Broadcast implements OutcomeListener {
   readonly dispatch: Dispatch<ParsedTarget>
-  readonly #dispatcher: Dispatcher
+  readonly #sending: Sending
 
-  constructor(dispatcher: Dispatcher, dispatch: Dispatch<ParsedTarget>) {
-    this.#dispatcher = dispatcher
+  constructor(sending: Sending, dispatch: Dispatch<ParsedTarget>) {
+    this.#sending = sending
     this.dispatch = dispatch
   }
 
   begin(): void {
     if (this.dispatch.reservation?.isDenied === true) this.settle({ type: 'stored', nodeCount: 0 })
-    else this.#dispatcher.nodes.sendToAll(this.dispatch.make({ type: 'all' }), this)
+    else this.#sending.nodes.sendToAll(this.dispatch.make({ type: 'all' }), this)
   }
 
   settle(outcome: Outcome): void {
     if (outcome.type === 'stored') this.dispatch.done(outcome.nodeCount, [], [])
     else if (outcome.type === 'failed') this.dispatch.failed(outcome.error)
     else this.dispatch.failed(refused(outcome.type === 'behind'))
-    this.#dispatcher.ended()
+    this.#sending.ended()
   }
 }
 

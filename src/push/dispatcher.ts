@@ -8,6 +8,7 @@ import type { Dispatch } from './dispatch.ts'
 import { Job } from './job.ts'
 import type { Locator } from './locator.ts'
 import { NodeSender, type NodeSenderInit } from './node-sender.ts'
+import type { Sending } from './sending.ts'
 import { targetOf, withStampsOf } from './targets.ts'
 import { Turns } from './turns.ts'
 
@@ -33,10 +34,8 @@ export interface DispatcherInit extends NodeSenderInit {
 
 /** Brings envelopes to the nodes that host their targets: locates, splits by node, sends. */
 export class Dispatcher {
-  /** What its jobs need. */
-  readonly nodes: NodeSender
-  readonly turns = new Turns()
   readonly #init: DispatcherInit
+  readonly #sending: Sending
   readonly #directSender: DirectSender | undefined
   /** What came while nothing else was under way, and what came after it until it was sent. */
   #gathered: Dispatch[] | undefined
@@ -47,19 +46,24 @@ export class Dispatcher {
     this.#init = init
     const { codec, publisher, appendWhereFound } = init
     this.#directSender = appendWhereFound && new DirectSender(appendWhereFound, codec, publisher)
-    this.nodes = new NodeSender(init)
+    this.#sending = {
+      nodes: new NodeSender(init),
+      turns: new Turns(),
+      sendElsewhere: (node, push) => this.#sendElsewhere(node, push),
+      ended: () => this.#ended(),
+    }
   }
 
   dispatch(dispatch: Dispatch<ParsedTarget>): void {
     this.#underWay++
-    if (!isLocatable(dispatch)) this.turns.take(new Broadcast(this, dispatch))
+    if (!isLocatable(dispatch)) this.#sending.turns.take(new Broadcast(this.#sending, dispatch))
     else if (this.#gathered !== undefined) this.#gathered.push(dispatch)
     else if (this.#directSender !== undefined && this.#underWay === 1) this.#gather(this.#directSender, dispatch)
     else this.#locate(dispatch)
   }
 
   #locate(dispatch: Dispatch): void {
-    this.#init.locator.ask(new Job(this, dispatch))
+    this.#init.locator.ask(new Job(this.#sending, dispatch))
   }
 
   #gather(sender: DirectSender, first: Dispatch): void {
@@ -83,7 +87,7 @@ export class Dispatcher {
   /** False if it has to be located first. */
   async #sendDirectly(sender: DirectSender, dispatch: Dispatch): Promise<boolean> {
     const self = this.#init.local?.self
-    const job = new Job(this, dispatch)
+    const job = new Job(this.#sending, dispatch)
     try {
       const split = await sender.send(dispatch, self)
       if (split === undefined) return false
@@ -96,7 +100,7 @@ export class Dispatcher {
 
   /** Sends one envelope to a node that is known already: a reply. */
   sendTo(node: NodeId, envelope: Envelope): void {
-    this.nodes.reply(node, envelope)
+    this.#sending.nodes.reply(node, envelope)
   }
 
   /**
@@ -151,19 +155,15 @@ export class Dispatcher {
     return new Promise((resolve) => void this.#whenIdle.push(resolve))
   }
 
-  // ---- what a job needs
-
-  /** A node has no inbox any more: sends its share after its users, and tells the job by `miss` or `settle`. */
-  sendElsewhere(node: NodeId, push: PushEnvelope, job: Job): void {
-    const failed = (error: unknown): void => job.settle({ type: 'failed', error }, node, push)
-    const gone = this.#init.locator.departure(node)
+  async #sendElsewhere(node: NodeId, push: PushEnvelope): Promise<readonly string[]> {
+    await this.#init.locator.departure(node)
     // A first copy's receipt names who is offline. Nobody is told that of a later copy, so it is parked.
-    if (push.resent) gone.then(() => this.resend(push, node)).then(() => job.miss([]), failed)
-    else gone.then(() => this.#sendCopy(push, node)).then(({ missed }) => job.miss(missed), failed)
+    if (!push.resent) return (await this.#sendCopy(push, node)).missed
+    await this.resend(push, node)
+    return []
   }
 
-  /** A job has come to its end. */
-  ended(): void {
+  #ended(): void {
     this.#underWay--
     if (this.#underWay > 0) return
     for (const resolve of this.#whenIdle.splice(0)) resolve()

@@ -2,8 +2,8 @@ import type { Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { Outcome, OutcomeListener } from './appender.ts'
 import type { Dispatch } from './dispatch.ts'
-import type { Dispatcher } from './dispatcher.ts'
 import type { Split } from './lookup-answers.ts'
+import type { Sending } from './sending.ts'
 import { Trouble } from './trouble.ts'
 
 const NOWHERE: Split = Object.freeze({ shares: [], offline: [] })
@@ -11,20 +11,20 @@ const NOWHERE: Split = Object.freeze({ shares: [], offline: [] })
 /** A dispatch under way to several nodes. It is done when the last of them has it, or cannot have it. */
 export class Job implements OutcomeListener {
   readonly dispatch: Dispatch
-  readonly #dispatcher: Dispatcher
+  readonly #sending: Sending
   #split = NOWHERE
   #left = 0
   #trouble: Trouble | undefined
 
-  constructor(dispatcher: Dispatcher, dispatch: Dispatch) {
-    this.#dispatcher = dispatcher
+  constructor(sending: Sending, dispatch: Dispatch) {
+    this.#sending = sending
     this.dispatch = dispatch
   }
 
   /** Its target was looked up, so it is sent when its turn has come. */
   located(split: Split): void {
     this.#split = split
-    this.#dispatcher.turns.take(this)
+    this.#sending.turns.take(this)
   }
 
   /** Its turn has come, and the reservation of its id, if it has one, is answered. */
@@ -33,7 +33,7 @@ export class Job implements OutcomeListener {
     if (!this.#start(reservation?.isDenied === true ? NOWHERE : this.#split)) return
     for (const { node, to } of this.#split.shares) {
       if (reservation?.stored.includes(node) === true) this.#countDown()
-      else this.#dispatcher.nodes.send(node, this.dispatch.make(to), this)
+      else this.#sending.nodes.send(node, this.dispatch.make(to), this)
     }
   }
 
@@ -41,14 +41,14 @@ export class Job implements OutcomeListener {
   appended(split: Split, self: NodeId | undefined): void {
     if (!this.#start(split)) return
     for (const { node, to } of split.shares) {
-      if (node === self) this.#dispatcher.nodes.deliverHere(node, this.dispatch.make(to), this)
+      if (node === self) this.#sending.nodes.deliverHere(node, this.dispatch.make(to), this)
       else this.#countDown()
     }
   }
 
   failed(error: unknown): void {
     this.dispatch.failed(error)
-    this.#dispatcher.ended()
+    this.#sending.ended()
   }
 
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void {
@@ -59,13 +59,16 @@ export class Job implements OutcomeListener {
       return this.#countDown()
     }
     this.#trouble.closed.push(node)
-    if (envelope.type === 'push') this.#dispatcher.sendElsewhere(node, envelope, this)
     // A control command dies with the connections that it was for.
-    else this.#countDown()
+    if (envelope.type !== 'push') return this.#countDown()
+    this.#sending.sendElsewhere(node, envelope).then(
+      (missed) => this.#miss(missed),
+      (error: unknown) => this.settle({ type: 'failed', error }, node, envelope),
+    )
   }
 
   /** A node was gone, and these of its users were found nowhere else. */
-  miss(names: readonly string[]): void {
+  #miss(names: readonly string[]): void {
     for (const name of names) this.#trouble?.missed.push(name)
     this.#countDown()
   }
@@ -87,7 +90,7 @@ export class Job implements OutcomeListener {
     const { shares, offline } = this.#split
     if (this.#trouble === undefined) this.dispatch.done(shares.length, offline, shares)
     else this.#finishIn(this.#trouble)
-    this.#dispatcher.ended()
+    this.#sending.ended()
   }
 
   #finishIn(trouble: Trouble): void {
