@@ -9,26 +9,26 @@ import { acceptableDeflate } from './extensions.ts'
 export interface AcceptorOptions {
   /** Bytes of one message, inflated. */
   readonly maxPayload: number
-  /** Whether a client gets permessage-deflate that offers it. */
+  /** Whether to accept permessage-deflate from clients that offer it. */
   readonly compression: boolean
-  /** The subprotocol of the client that is being accepted. */
+  /** The subprotocol that the client being accepted is answered with, if any. */
   readonly protocol: () => string | undefined
-  /** What else its 101 says. */
+  /** Further headers for the 101 of the client being accepted. */
   readonly headers: () => Iterable<[name: string, value: string]>
 }
 
 /**
- * RFC 7692 §7.1.1: neither side keeps a context, so that a message is compressed once for everyone and an idle connection
- * costs no zlib memory.
+ * Neither side keeps a compression context between messages (RFC 7692 §7.1.1), so a message is compressed once for
+ * everyone and an idle connection holds no zlib memory.
  */
 const DEFLATE = { serverNoContextTakeover: true, clientNoContextTakeover: true }
 
-/** Bytes: a message of any allowed size may come in fragments that are no smaller. */
+/** Bytes. A message of any allowed size may arrive in fragments that have at least this size. */
 const SMALLEST_FRAGMENT = 256
-/** Fragments that are always allowed, however small the messages must be. */
+/** A message may always have this many fragments, even if `maxPayload` is small. */
 const MIN_FRAGMENTS = 4_096
 
-/** What the 101 says of itself, or must not say (RFC 9110 §8.6, RFC 9112 §6.1): nobody else sets them. */
+/** Headers that the 101 sets by itself, or must not have (RFC 9110 §8.6, RFC 9112 §6.1). Modules cannot set them. */
 const OWN_HEADERS = /^(?:connection|upgrade|content-length|transfer-encoding|sec-websocket-.*)$/i
 
 /** Answers a handshake with its 101. */
@@ -44,7 +44,10 @@ export class Acceptor {
     this.#deflating = compression ? newServer({ ...options, maxPayload }, DEFLATE) : undefined
   }
 
-  /** Calls back at once, or not at all: for a client that is gone, or a flaw that `ws` alone minds. */
+  /**
+   * Calls `opened` before it returns. It never calls `opened` if the client has gone, or if `ws` refuses something that
+   * our own checks allow.
+   */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer, opened: (socket: WebSocketTransport) => void): void {
     const offer = this.#deflating && acceptableDeflate(request.headers['sec-websocket-extensions'] ?? '')
     const accepted = (webSocket: WebSocketTransport): void => {
@@ -56,7 +59,7 @@ export class Acceptor {
       this.#plain.handleUpgrade(request, socket, head, accepted)
       return
     }
-    // `ws` would refuse a client for one offer that does not suit: it gets to see only the one that does.
+    // `ws` would refuse the client if any of its offers did not suit, so `ws` sees only the one that does.
     request.headers['sec-websocket-extensions'] = offer
     this.#deflating.handleUpgrade(request, socket, head, accepted)
   }
@@ -73,9 +76,9 @@ function newServer(
     maxPayload,
     maxFragments: Math.max(MIN_FRAGMENTS, Math.ceil(maxPayload / SMALLEST_FRAGMENT)),
     perMessageDeflate,
-    // The socket answers them itself.
+    // `WebSocketTransport` answers pings.
     autoPong: false,
-    // One that the client has offered (RFC 6455 §4.2.2): the gate has looked. The socket keeps it.
+    // The gate has checked that the client offered it (RFC 6455 §4.2.2). The socket keeps the string, hence the copy.
     handleProtocols: () => ownText(protocol() ?? '') || false,
   })
   return server.on('headers', (lines) => {
@@ -83,7 +86,10 @@ function newServer(
   })
 }
 
-/** Bytes of a message that would not shrink, compressed: a thousandth more, generously. The inflated ones count exactly. */
+/**
+ * The largest compressed message to accept, in bytes. Compression makes a message that does not shrink about a
+ * thousandth longer; this allows a 64th. The inflater applies the exact limit to the inflated bytes.
+ */
 function deflatedBound(maxPayload: number): number {
   return maxPayload + (maxPayload >> 6) + 64
 }

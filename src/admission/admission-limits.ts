@@ -3,16 +3,16 @@ import { networkOf } from '../lib/addresses.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
 
 export interface AdmissionSettings {
-  /** Handshakes under way at once. */
+  /** Handshakes in progress at once. */
   readonly maxHandshakes: number
-  /** 0 for no limit, as of all that follow. */
+  /** 0 means no limit, here and in the settings below. */
   readonly maxConnections: number
   readonly maxConnectionsPerIp: number
   readonly maxMessagesPerSecond: number
   readonly maxMessagesPerSecondPerIp: number
 }
 
-/** The clients of one network. */
+/** The counts for the clients of one network: one address, or one /64 network of IPv6. */
 export interface ClientNetwork {
   /** Empty for clients of a Unix socket, which have no address. */
   readonly network: string
@@ -22,13 +22,13 @@ export interface ClientNetwork {
 }
 
 /**
- * Counts handshakes and connections, on the node and from each network. A client takes a connection's place only once its
- * handshake has let it in, so that strangers never hold one.
+ * Counts handshakes and connections, on the whole node and for each network. A client counts as a connection only once
+ * its handshake has admitted it, so clients that are refused never take a connection's place.
  */
 export class AdmissionLimits {
-  /** Clients that were turned away for one of these limits. */
+  /** Clients that were refused because of one of these limits. */
   refusedCount = 0
-  /** Whether `enter` counts anything; otherwise `leave` need not be called. */
+  /** Whether `enter` counts anything. If it does not, `leave` need not be called. */
   readonly countsConnections: boolean
   readonly #limits: AdmissionSettings
   readonly #networks = new Map<string, ClientNetwork>()
@@ -41,7 +41,9 @@ export class AdmissionLimits {
     this.countsConnections = maxConnections > 0 || maxConnectionsPerIp > 0 || maxMessagesPerSecondPerIp > 0
   }
 
-  /** Counts a handshake until `endHandshake`, or says why there is no room for it or for its connection. */
+  /**
+   * Counts a handshake until `endHandshake`. Returns an error if there is no room for it, or none for its connection.
+   */
   beginHandshake(ip: string): ClientNetwork | FlotillaError {
     const network = ip === '' ? '' : networkOf(ip)
     const client = this.#networks.get(network) ?? this.#newNetwork(network)
@@ -59,7 +61,7 @@ export class AdmissionLimits {
     this.#forgetIfGone(client)
   }
 
-  /** Takes a connection's place until `leave`, or says why there is none left. */
+  /** Counts a connection until `leave`. Returns an error if there is no room for it. */
   enter(client: ClientNetwork): FlotillaError | undefined {
     if (!this.countsConnections) return undefined
     const flaw = this.#connectionFlawOf(client)
@@ -76,7 +78,7 @@ export class AdmissionLimits {
     this.#forgetIfGone(client)
   }
 
-  /** What a connection's messages are counted against; nothing where they are not. */
+  /** The buckets that a connection's messages are counted against; undefined if its messages are not limited. */
   bucketsOf(ip: string): readonly TokenBucket[] | undefined {
     const { maxMessagesPerSecond: rate, maxMessagesPerSecondPerIp: sharedRate } = this.#limits
     const shared = sharedRate === 0 ? undefined : this.#networks.get(networkOf(ip))?.bucket
@@ -95,7 +97,10 @@ export class AdmissionLimits {
     return flaw
   }
 
-  /** A network may have at most as many handshakes under way as are still free, so it always leaves room for others. */
+  /**
+   * A network may have at most as many handshakes in progress as there are places left, so it always leaves room for
+   * other networks.
+   */
   #handshakeFlawOf({ network, handshakeCount }: ClientNetwork): FlotillaError | undefined {
     const room = this.#limits.maxHandshakes - this.#handshakeCount
     if (room <= 0) return BUSY
@@ -114,18 +119,21 @@ export class AdmissionLimits {
     if (handshakeCount > 0 || connectionCount > 0 || this.#networks.get(network) !== client) return
     const missing = client.bucket?.missing ?? 0
     if (missing === 0) this.#networks.delete(network)
-    // Who comes back at once does not begin with a full bucket.
+    // A client that reconnects at once must not start with a full bucket.
     else setTimeout(() => this.#forgetIfGone(client), missing).unref()
   }
 }
 
-const FULL = new FlotillaError('FLT_OVERLOADED', 'this node has as many connections as it takes: try again later')
+const FULL = new FlotillaError(
+  'FLT_OVERLOADED',
+  'this node has reached its maximum number of connections: try again later',
+)
 const TOO_MANY_CONNECTIONS = new FlotillaError(
   'FLT_TOO_MANY',
-  'your address has as many connections to this node as it may have: close one first',
+  'your address has reached its maximum number of connections to this node: close one first',
 )
-const BUSY = new FlotillaError('FLT_OVERLOADED', 'this node has too many handshakes under way: try again later')
+const BUSY = new FlotillaError('FLT_OVERLOADED', 'this node has too many handshakes in progress: try again later')
 const TOO_MANY_HANDSHAKES = new FlotillaError(
   'FLT_TOO_MANY',
-  'your address has too many handshakes with this node under way: try again later',
+  'your address has too many handshakes in progress on this node: try again later',
 )

@@ -6,7 +6,7 @@ import { shown } from '../lib/shown.ts'
 import { type Logger, silent } from '../logger.ts'
 import { UnreadableHops } from './unreadable-hops.ts'
 
-/** Finds a client's address: the socket's, or, behind proxies that are trusted, what the last of them saw. */
+/** Finds a client's address: the address of its socket or, behind trusted proxies, the address that they report. */
 export class ClientAddress {
   readonly #trusted = new BlockList()
   readonly #trustsAny: boolean
@@ -20,14 +20,14 @@ export class ClientAddress {
   }
 
   /**
-   * The furthest address that trusted proxies vouch for. If one of them writes something that is no address, the client
-   * counts as that proxy: to guess further left would let the client choose.
+   * Returns the furthest address that trusted proxies vouch for. If a trusted proxy reports something that is not an
+   * address, the client counts as that proxy, because everything further left may come from the client itself.
    */
   of({ socket, headers }: IncomingMessage): string {
     let believed = peerOf(socket)
     if (!this.#isTrusted(believed)) return believed
     const forwarded = String(headers['x-forwarded-for'] ?? '').split(',')
-    // From the right: each proxy appends whom it saw, and only trusted ones are believed.
+    // Read from the right: each proxy appends the address that it saw, and only trusted proxies are believed.
     for (const hop of forwarded.toReversed().map((part) => part.trim())) {
       if (hop === '') continue
       const address = readHop(hop)
@@ -42,8 +42,8 @@ export class ClientAddress {
   }
 
   /**
-   * The network by which a socket is counted. None for a Unix socket, which has no address, nor for a trusted proxy, which
-   * connects for many clients.
+   * The network that a socket counts for. Undefined for a Unix socket, which has no address, and for a trusted proxy,
+   * which connects for many clients.
    */
   networkOf(socket: Socket): string | undefined {
     const peer = peerOf(socket)
@@ -56,7 +56,7 @@ export class ClientAddress {
     if (family === undefined || rest.length > 0 || (prefix !== undefined && !isPrefix(prefix, family))) {
       throw new FlotillaError(
         'FLT_BAD_OPTION',
-        `trustProxy: ${typeof entry === 'string' ? `'${entry}'` : shown(entry)} is no address or range such as 10.0.0.0/8`,
+        `trustProxy: ${typeof entry === 'string' ? `'${entry}'` : shown(entry)} is not an address or a range such as 10.0.0.0/8`,
       )
     }
     if (prefix === undefined) this.#trusted.addAddress(address, family)
@@ -70,20 +70,23 @@ export class ClientAddress {
   }
 }
 
-/** Digits alone: `Number` takes nothing at all for 0, and 0 trusts everyone. */
+/** Digits only: `Number('')` is 0, and a prefix of 0 trusts everyone. */
 function isPrefix(text: string, family: 'ipv4' | 'ipv6'): boolean {
   return /^\d{1,3}$/.test(text) && Number(text) <= (family === 'ipv4' ? 32 : 128)
 }
 
-/** The kernel writes an address in one way only. */
+/** The kernel spells each address in one way only, so a socket's address needs no parsing. */
 function peerOf({ remoteAddress = '' }: Pick<Socket, 'remoteAddress'>): string {
   return withoutMapping(remoteAddress)
 }
 
-/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each also in quotes. */
+/** `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:443`, each with or without quotes. */
 const HOP = /^(?:\[(?<bracketed>[^\]]+)\](?::\d{1,5})?|(?<ipv4>[\d.]+):\d{1,5}|(?<bare>.+))$/
 
-/** The address in its one canonical spelling, without port and zone; nothing for `unknown` and the like. */
+/**
+ * The address in its canonical spelling, without port and zone. Undefined if there is none: proxies also write
+ * `unknown`.
+ */
 function readHop(hop: string): string | undefined {
   const unquoted = hop.startsWith('"') && hop.endsWith('"') ? hop.slice(1, -1).trim() : hop
   const { bracketed, ipv4, bare } = HOP.exec(unquoted)?.groups ?? {}

@@ -5,15 +5,18 @@ interface Extension {
 
 const TCHAR = "[!#$%&'*+.^_`|~0-9A-Za-z-]"
 const OWS = '[ \\t]*'
-/** A quoted value holds a token as well, so that no comma or semicolon can be in one. */
+/** A quoted value must be a token, too (RFC 6455 §9.1), so it cannot contain a comma or a semicolon. */
 const PARAM = `${OWS};${OWS}(${TCHAR}+)(?:${OWS}=${OWS}(?:(${TCHAR}+)|"((?:\\\\?${TCHAR})+)"))?`
 const EXTENSION = new RegExp(`^(${TCHAR}+)((?:${PARAM})*)$`)
 const PARAMS = new RegExp(PARAM, 'g')
 
-/** Browsers send 50 characters. A list of thousands takes milliseconds to read, and each handshake may bring one. */
+/**
+ * Browsers send about 50 characters. Thousands of extensions take milliseconds to parse, and every handshake may list
+ * them.
+ */
 const MAX_LENGTH = 1_024
 
-/** What a Sec-WebSocket-Extensions header lists; undefined if it is malformed (RFC 6455 §9.1), or too long. */
+/** Parses a Sec-WebSocket-Extensions header. Undefined if it is malformed (RFC 6455 §9.1) or too long. */
 export function parseExtensions(header: string): Extension[] | undefined {
   if (header.length > MAX_LENGTH) return undefined
   const extensions: Extension[] = []
@@ -31,13 +34,16 @@ function parseParam([, name = '', token, quoted]: RegExpMatchArray): [name: stri
   return [name, token ?? quoted?.replaceAll('\\', '')]
 }
 
-/** The first offer of permessage-deflate that suits us, in its plainest form; the others are declined. */
+/**
+ * The first offer of permessage-deflate that the server accepts, in its plainest spelling. The other offers are
+ * declined.
+ */
 export function acceptableDeflate(header: string): string | undefined {
   const offer = parseExtensions(header)?.find(suits)
   return offer && [offer.name, ...offer.params.map(format)].join('; ')
 }
 
-/** RFC 7692 §7.1: an offer with a parameter that is unknown, doubled, or of a wrong value is declined. */
+/** RFC 7692 §7.1: the server declines an offer if a parameter is unknown, appears twice, or has a wrong value. */
 function suits({ name, params }: Extension): boolean {
   if (name !== 'permessage-deflate') return false
   if (new Set(params.map(([name]) => name)).size < params.length) return false
@@ -47,7 +53,7 @@ function suits({ name, params }: Extension): boolean {
 const RULES = new Map<string, (value: string | undefined) => boolean>([
   ['server_no_context_takeover', (value) => value === undefined],
   ['client_no_context_takeover', (value) => value === undefined],
-  // Only the largest window: a message is compressed once for everyone.
+  // A message is compressed once for everyone, so every client must accept the largest window.
   ['server_max_window_bits', (value) => value === '15'],
   ['client_max_window_bits', (value) => value === undefined || /^(?:[89]|1[0-5])$/.test(value)],
 ])

@@ -20,20 +20,21 @@ import { readTarget, type RequestTarget, targetFlawOf } from './request-target.t
 import { flawOf } from './upgrade-check.ts'
 
 /**
- * Handshakes that begin in one turn of the event loop, and as many that end. Each takes some 50 µs; after a node has died its
- * clients come at once, and whatever is pushed meanwhile would wait for all of them.
+ * How many handshakes may begin in one turn of the event loop, and how many may end. Each takes about 50 µs. After a
+ * node has died, its clients connect all at once, and without this limit every push would wait for all of their
+ * handshakes.
  */
 const PER_TURN = 16
 
 export interface GateHooks {
   readonly services: Services
   readonly onError: (report: ErrorReport) => void
-  /** Resolves once this node is in the cluster: whoever comes early waits. */
+  /** Resolves once this node has joined the cluster. Handshakes that come earlier wait for it. */
   readonly ready: () => Promise<void>
   readonly isReady: () => boolean
 }
 
-/** A client that asks to be let in. */
+/** A client whose handshake is in progress. */
 interface Applicant extends Admission {
   readonly upgrade: IncomingMessage
 }
@@ -42,16 +43,16 @@ export interface GateSettings {
   readonly address: ClientAddress
   /** Bytes of one message. */
   readonly maxPayload: number
-  /** Whether clients may have their messages compressed. */
+  /** Whether to compress messages for clients that offer compression. */
   readonly compression: boolean
   /** ms that the handshake's middleware and hook may take. */
   readonly timeout: number
   readonly limits: AdmissionLimits
-  /** They take over from here. */
+  /** Takes over every client that is admitted. */
   readonly connections: Connections
 }
 
-/** Lets clients in, or answers why not. */
+/** Runs the handshake of each client: admits the client, or answers why it is refused. */
 export class Gate {
   readonly #router: Router<Module>
   readonly #address: ClientAddress
@@ -62,8 +63,8 @@ export class Gate {
   readonly #acceptor: Acceptor
   readonly #entryPacer = new HandshakePacer(PER_TURN)
   readonly #exitPacer = new HandshakePacer(PER_TURN)
-  /** Whose 101 is being written. */
-  #completing: HandshakeContext | undefined
+  /** The handshake whose 101 is being written. */
+  #accepting: HandshakeContext | undefined
 
   constructor(router: Router<Module>, settings: GateSettings, hooks: GateHooks) {
     const { maxPayload, compression } = settings
@@ -76,19 +77,19 @@ export class Gate {
     this.#acceptor = new Acceptor({
       maxPayload,
       compression,
-      protocol: () => this.#completing?.protocol,
-      headers: () => this.#completing?.ownHeaders ?? [],
+      protocol: () => this.#accepting?.protocol,
+      headers: () => this.#accepting?.ownHeaders ?? [],
     })
   }
 
-  /** Whether some module lives at the request's path. */
+  /** Whether there is a module at the request's path. */
   serves(request: IncomingMessage): boolean {
     return this.#router.match(readTarget(request).path) !== undefined
   }
 
-  /** Resolves, once the handshake is over, to whether a connection came of it. */
+  /** Resolves once the handshake is over: to true if it led to a connection. */
   async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
-    // Whatever happens to the socket before `ws` owns it must not end the process.
+    // Until `ws` owns the socket, an error of the socket must not crash the process.
     socket.on('error', ignore)
     const target = readTarget(request)
     const flaw = targetFlawOf(target) ?? flawOf(request) ?? headerFlawOf(request)
@@ -99,10 +100,10 @@ export class Gate {
     const client = this.#limits.beginHandshake(ip)
     if (client instanceof FlotillaError) return this.#refuse(socket, client)
     try {
-      // It is counted while it waits, and whoever may not come in is told at once.
+      // A handshake that waits for its turn is counted already, and one that is refused above never waits.
       const turn = this.#entryPacer.pass()
       if (turn !== undefined) await turn
-      return await this.#letIn(client, this.#applicantOf(match, target, ip, request, socket), socket, head)
+      return await this.#admit(client, this.#applicantOf(match, target, ip, request, socket), socket, head)
     } finally {
       this.#limits.endHandshake(client)
     }
@@ -110,40 +111,43 @@ export class Gate {
 
   refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<false> {
     const target = readTarget(request)
-    const unknown = new FlotillaError('FLT_NOT_FOUND', `no module lives at ${target.path}: connect to the path of one`)
+    const unknown = new FlotillaError(
+      'FLT_NOT_FOUND',
+      `there is no module at ${target.path}: connect to the path of a module`,
+    )
     return this.#refuse(socket, targetFlawOf(target) ?? unknown)
   }
 
-  async #letIn(client: ClientNetwork, admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
-    const { headers } = admission.context
+  async #admit(client: ClientNetwork, applicant: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
+    const { headers } = applicant.context
     if (!this.#hooks.isReady() && !(await this.#becomesReady())) return this.#refuse(socket, NOT_READY)
-    const outcome = this.#handshake(admission)
+    const outcome = this.#handshake(applicant)
     const refusal = outcome instanceof Promise ? await outcome : outcome
     if (refusal !== undefined) return this.#answer(socket, refusal, headers)
     if (socket.destroyed) return false
-    const misfit = protocolFlawOf(admission)
-    if (misfit !== undefined) return this.#refuseMisfit(socket, misfit)
-    // Others may have been let in while this one's handshake took its time.
+    const moduleFlaw = protocolFlawOf(applicant)
+    if (moduleFlaw !== undefined) return this.#refuseForModule(socket, moduleFlaw)
+    // Other clients may have been admitted while this handshake ran.
     const full = this.#limits.enter(client)
     if (full !== undefined) return this.#refuse(socket, full, headers)
-    let isIn = false
+    let isAdmitted = false
     try {
-      isIn = await this.#seat(admission, socket, head)
+      isAdmitted = await this.#open(applicant, socket, head)
     } finally {
-      if (!isIn || socket.closed) this.#limits.leave(client)
+      if (!isAdmitted || socket.closed) this.#limits.leave(client)
       else if (this.#limits.countsConnections) socket.once('close', () => this.#limits.leave(client))
     }
-    return isIn
+    return isAdmitted
   }
 
-  async #seat(admission: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
-    const connection = await this.#admit(admission, socket)
+  async #open(applicant: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
+    const connection = await this.#bind(applicant, socket)
     if (connection === undefined) return false
-    // Those that were stored together are told together.
+    // Bindings are stored in batches, so many handshakes get here in the same turn.
     const turn = this.#exitPacer.pass()
     if (turn !== undefined) await turn
     socket.off('error', ignore)
-    return this.#complete(connection, admission, socket, head)
+    return this.#accept(connection, applicant, socket, head)
   }
 
   async #answer(socket: Duplex, response: Response, headers?: Headers): Promise<false> {
@@ -160,7 +164,7 @@ export class Gate {
     return this.#answer(socket, refuse(error), headers)
   }
 
-  #refuseMisfit(socket: Duplex, error: FlotillaError): Promise<false> {
+  #refuseForModule(socket: Duplex, error: FlotillaError): Promise<false> {
     this.#hooks.onError({ phase: 'handshake', error })
     return this.#refuse(socket, FAILED)
   }
@@ -188,7 +192,7 @@ export class Gate {
     }
   }
 
-  /** At once where no hook and no middleware has anything to wait for: then there is no deadline to keep either. */
+  /** Returns the outcome itself, without a deadline, if no hook and no middleware waits for anything. */
   #handshake({ module, context }: Admission): Response | undefined | Promise<Response | undefined> {
     const failed = (error: unknown): Response => {
       this.#hooks.onError({ phase: 'handshake', error })
@@ -202,7 +206,7 @@ export class Gate {
     }
   }
 
-  async #admit(admission: Admission, socket: Duplex): Promise<ClientConnection | undefined> {
+  async #bind(admission: Admission, socket: Duplex): Promise<ClientConnection | undefined> {
     try {
       return await this.#connections.admit(admission)
     } catch (error) {
@@ -213,20 +217,20 @@ export class Gate {
     }
   }
 
-  #complete(connection: ClientConnection, admission: Applicant, socket: Duplex, head: Buffer): boolean {
+  #accept(connection: ClientConnection, applicant: Applicant, socket: Duplex, head: Buffer): boolean {
     let isOpen = false
-    this.#completing = admission.context
-    this.#acceptor.accept(admission.upgrade, socket, head, (transport) => {
+    this.#accepting = applicant.context
+    this.#acceptor.accept(applicant.upgrade, socket, head, (transport) => {
       isOpen = true
-      this.#connections.opened(connection, admission, transport, socket)
+      this.#connections.opened(connection, applicant, transport, socket)
     })
-    this.#completing = undefined
+    this.#accepting = undefined
     if (!isOpen) this.#connections.lost(connection)
     return isOpen
   }
 }
 
-/** Aborts when the client goes away. */
+/** A signal that aborts when the client goes away. */
 function signalOf(socket: Duplex): AbortSignal {
   const abort = new AbortController()
   if (socket.destroyed) abort.abort()
@@ -236,30 +240,35 @@ function signalOf(socket: Duplex): AbortSignal {
 
 function ignore(): void {}
 
-/** The parser of a server that is attached to leaves out, without a word, what follows its 1,000th header: maybe `Origin`. */
+/**
+ * The HTTP parser of a server that we are attached to silently drops every header after its 1,000th, and `Origin` could
+ * be one of them. A handshake with far fewer is refused already.
+ */
 const MAX_HEADERS = 100
 
 function headerFlawOf({ headers, rawHeaders }: IncomingMessage): FlotillaError | undefined {
   const { 'content-length': length = '0' } = headers
-  // A proxy takes for a body what would be read as frames here.
-  if (length !== '0') return new FlotillaError('FLT_BAD_HANDSHAKE', 'a WebSocket handshake has no body')
+  // A proxy would treat as a body what would be read as frames here.
+  if (length !== '0') return new FlotillaError('FLT_BAD_HANDSHAKE', 'a WebSocket handshake must not have a body')
   if (rawHeaders.length <= 2 * MAX_HEADERS) return undefined
-  return new FlotillaError('FLT_TOO_MANY_HEADERS', `a handshake may have ${MAX_HEADERS} headers: send fewer`)
+  return new FlotillaError('FLT_TOO_MANY_HEADERS', `a handshake may have at most ${MAX_HEADERS} headers: send fewer`)
 }
 
-/** The answer's subprotocol goes out as it is: one that nobody offered could hold a line break. */
+/**
+ * The subprotocol is written into the answer as it is. If the client did not offer it, it could contain a line break.
+ */
 function protocolFlawOf({ context: { protocol }, upgrade }: Applicant): FlotillaError | undefined {
   if (protocol === undefined) return undefined
   const offered = upgrade.headers['sec-websocket-protocol'] ?? ''
   if (offered.split(',').some((name) => name.trim() === protocol)) return undefined
   return new FlotillaError(
     'FLT_BAD_MODULE',
-    `ctx.protocol is ${JSON.stringify(protocol)}, which the client did not offer: set one of those that it did`,
+    `ctx.protocol is ${JSON.stringify(protocol)}, which the client did not offer: set one that it offered`,
   )
 }
 
 const tooSlow = (): FlotillaError =>
-  new FlotillaError('FLT_TIMEOUT', 'the handshake took the server too long: try again')
+  new FlotillaError('FLT_TIMEOUT', 'the server took too long to answer the handshake: try again')
 
-const NOT_READY = new FlotillaError('FLT_STORE_AWAY', 'this node is not in the cluster yet: try again')
-const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; its log says why')
+const NOT_READY = new FlotillaError('FLT_STORE_AWAY', 'this node has not joined the cluster yet: try again')
+const FAILED = new FlotillaError('FLT_INTERNAL', 'the handshake failed on the server; see its log')

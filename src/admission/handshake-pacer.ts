@@ -1,8 +1,8 @@
 import { Fifo } from '../lib/fifo.ts'
 
 /**
- * Lets so many through in one turn of the event loop; the others wait, in order. In between, everything else has its turn:
- * what the store has answered and what clients have sent is read once in each.
+ * Lets a limited number of handshakes pass in one turn of the event loop; the others wait, in order. Between two turns
+ * the node reads once what the store has answered and what clients have sent.
  */
 export class HandshakePacer {
   readonly #perTurn: number
@@ -14,7 +14,7 @@ export class HandshakePacer {
     this.#perTurn = perTurn
   }
 
-  /** Nothing where one may go at once. */
+  /** Returns undefined if the caller may go on at once, or a promise that resolves when it may. */
   pass(): Promise<void> | undefined {
     if (!this.#isCounting) this.#countTurn()
     if (this.#passedCount < this.#perTurn) {

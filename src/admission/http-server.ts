@@ -15,29 +15,32 @@ import { PlainSockets } from './plain-sockets.ts'
 import { paceRequests } from './request-pace.ts'
 import { hasBody } from './upgrade-check.ts'
 
-/** How often Node looks for requests that take too long. */
+/** ms between Node's checks for requests that take too long. */
 const CHECKING = 500
 
 export interface HttpServerOptions {
   readonly tls?: { cert: string | Buffer; key: string | Buffer } | undefined
   readonly http?: RequestListener | undefined
-  /** ms that a client may take from connecting to its first complete request head. */
+  /** ms from connecting until the first request head is complete. */
   readonly handshakeTimeout: number
-  /** ms that a request may take to arrive, body and all. */
+  /** ms that a request may take to arrive, including its body. */
   readonly requestTimeout: number
-  /** Sockets that may be there at once without being WebSockets. */
+  /** How many sockets may be open that are not WebSockets. */
   readonly maxHandshakes: number
-  /** Whether some module lives at a request's path. */
+  /** Whether there is a module at the request's path. */
   readonly serves: (request: IncomingMessage) => boolean
-  /** Resolves to whether the socket is a WebSocket now. */
+  /** Resolves to true if the socket has become a WebSocket. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<boolean>
-  /** The network that a socket counts for; undefined if it counts only towards the total. */
+  /** The network that a socket counts for; undefined if the socket counts only towards the total. */
   readonly networkOf: (socket: Socket) => string | undefined
-  /** A socket was closed because there were too many. */
+  /** Called for each socket that was closed because there were too many. */
   readonly turnedAway: () => void
 }
 
-/** The server that Flotilla makes where none is given: HTTP or HTTPS, strict about how long a handshake may take. */
+/**
+ * Creates the HTTP or HTTPS server that Flotilla uses unless it is attached to another one. It is strict about how long
+ * a handshake may take.
+ */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { tls, http, handshakeTimeout, requestTimeout, turnedAway } = options
   const timeouts = {
@@ -51,23 +54,23 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     tls === undefined
       ? createHttp(timeouts, listener)
       : createHttps({ ...timeouts, ...tls, handshakeTimeout }, listener)
-  // Otherwise Node leaves out, without a word, all headers after the first 1,000, and a proxy adds its own behind them.
+  // By default Node silently drops all headers after the first 1,000, and the headers that a proxy adds come last.
   server.maxHeadersCount = 0
   boundSockets(server, sockets, options)
   return server
 }
 
 /**
- * Node's own timeouts never end a client that sends a byte now and then, and its `maxConnections` resets whoever comes last.
- * Here the first request head has one deadline, and idle sockets give way. From its upgrade request on, a socket is counted
- * by the limits instead.
+ * Node's own timeouts never cut off a client that sends a byte now and then, and its `maxConnections` resets the newest
+ * client. Here the first request head has one deadline, and idle sockets are closed to make room for new ones. From its
+ * upgrade request on, a socket is counted by `AdmissionLimits` instead.
  */
 function boundSockets(server: HttpServer, sockets: PlainSockets, options: HttpServerOptions): void {
   const { networkOf, upgrade } = options
   if (options.tls !== undefined) addTls(server, sockets, networkOf)
   else server.on('connection', (socket: Socket) => sockets.add(socket, networkOf(socket)))
   const latest = new WeakMap<Duplex, ServerResponse>()
-  // Before the listener that may answer at once.
+  // This must run before the listener, which may answer at once.
   server.prependListener('request', (request, response) => {
     const { socket } = request
     latest.set(socket, response)
@@ -77,7 +80,7 @@ function boundSockets(server: HttpServer, sockets: PlainSockets, options: HttpSe
       request.once('end', arrived)
     } else arrived()
     response.once('close', () => {
-      // It may be answered before it has come whole.
+      // The answer may end before the request has arrived completely.
       request.off('end', arrived)
       sockets.requestEnds(socket)
     })
@@ -85,29 +88,32 @@ function boundSockets(server: HttpServer, sockets: PlainSockets, options: HttpSe
   server.on('upgrade', (request, socket, head) => {
     sockets.delete(socket)
     const before = latest.get(socket)
-    // The answer that is still to come would stand among the frames.
+    // The answer to the earlier request is not written yet, and would end up among the WebSocket frames.
     if (before !== undefined && !isWritten(before)) return void socket.destroy()
     if (options.http !== undefined && !options.serves(request) && isIgnorable(request))
       return putBack(server, request, socket, head)
     void upgrade(request, socket, head).then((isWebSocket) => {
-      // A refused client may take its time to read why, unless somebody needs the room.
+      // A refused client keeps its socket while it reads the reason, unless the room is needed.
       if (!isWebSocket && !socket.destroyed) sockets.add(socket, networkOf(request.socket), { hasAsked: true })
     })
   })
   server.on('close', () => sockets.close())
 }
 
-/** Whether all of an answer was handed to its socket. One that waits for those before it has no socket yet. */
+/** Whether a whole answer was handed to its socket. An answer that waits for earlier ones has no socket yet. */
 function isWritten({ writableEnded, writableFinished, socket }: ServerResponse): boolean {
   return writableEnded && (writableFinished || socket !== null)
 }
 
-/** A TLS handshake counts from accept on, under the same deadline as the request head that follows. */
+/**
+ * A socket counts from the moment that it is accepted: one deadline covers its TLS handshake and its first request
+ * head.
+ */
 function addTls(server: HttpServer, sockets: PlainSockets, networkOf: HttpServerOptions['networkOf']): void {
   const handshakes = new Map<string, Socket>()
   server.on('connection', (socket: Socket) => {
     const end = endOf(socket)
-    // Over a Unix socket nothing identifies a TLS handshake; Node's own deadline bounds it.
+    // A Unix socket has no remote address to find its TLS handshake by. Node's own deadline bounds it.
     if (end === undefined) return
     handshakes.set(end, socket)
     socket.once('close', () => {
@@ -124,7 +130,7 @@ function addTls(server: HttpServer, sockets: PlainSockets, networkOf: HttpServer
   })
 }
 
-/** A TLS socket does not say which socket it is made of, but both say whom they talk to. */
+/** Identifies a connection by its remote end, because a TLS socket does not expose the TCP socket beneath it. */
 function endOf({ remoteAddress, remotePort }: Socket): string | undefined {
   return remotePort === undefined ? undefined : `${remoteAddress} ${remotePort}`
 }
@@ -139,6 +145,9 @@ function answerPlain(serves: (request: IncomingMessage) => boolean): RequestList
 
 const UPGRADE_REQUIRED = new FlotillaError(
   'FLT_UPGRADE_REQUIRED',
-  'WebSocket is spoken here: connect with a WebSocket client',
+  'this path accepts only WebSocket connections: connect with a WebSocket client',
 )
-const NOT_FOUND = new FlotillaError('FLT_NOT_FOUND', 'only WebSocket is spoken here: connect to the path of a module')
+const NOT_FOUND = new FlotillaError(
+  'FLT_NOT_FOUND',
+  'this server accepts only WebSocket connections: connect to the path of a module',
+)

@@ -2,18 +2,20 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 
-/** A request must be put back whole, and a host's server may leave out headers beyond a number without a word. */
+/**
+ * The request must be put back completely, and an attached server may silently drop headers beyond a limit of its own.
+ */
 const MAX_HEADERS = 100
 
 /**
- * Whether an `Upgrade` may be ignored (RFC 9110 §7.8), because it is not for WebSocket: some HTTP clients offer h2c with
- * whatever they ask for.
+ * Whether an `Upgrade` header may be ignored (RFC 9110 §7.8), because it does not ask for WebSocket: some HTTP clients
+ * offer h2c with every request.
  */
 export function isIgnorable({ headers, rawHeaders }: IncomingMessage): boolean {
   return rawHeaders.length <= 2 * MAX_HEADERS && !/\bwebsocket\b/i.test(headers.upgrade ?? '')
 }
 
-/** Node has let go of the socket already: it is to read the request again, without `Upgrade`. */
+/** Makes the server read the request again, without `Upgrade`: Node has already detached the socket from its parser. */
 export function putBack(
   server: HttpServer | HttpsServer,
   { method, url, httpVersion, rawHeaders }: IncomingMessage,

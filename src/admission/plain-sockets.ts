@@ -1,12 +1,14 @@
 import type { Duplex } from 'node:stream'
 
+/** ms */
 const SWEEP = 500
-/** ms that a socket has for its first request before it gives way like one that is kept alive for its next. */
+/** ms. A socket that has not sent a request yet counts as having waited this much less than one that has. */
 const HEAD_START = 1_000
 
 export interface PlainSocketsOptions {
-  /** ms from connecting to the end of the first request's head. */
+  /** ms from connecting until the first request head is complete. */
   readonly patience: number
+  /** How many sockets there may be. */
   readonly max: number
   /** Called for each socket that was closed to make room for a newer one. */
   readonly gaveWay: () => void
@@ -16,10 +18,10 @@ interface Entry {
   socket: Duplex
   readonly crowd: Crowd | undefined
   readonly forget: () => void
-  /** Since when it has been waited for: for its first request, its next one, or the body of one. */
+  /** When the server began to wait for the client: for its first request, its next one, or the rest of a body. */
   since: number
   hasAsked: boolean
-  /** Those that have come whole and are not answered yet. */
+  /** Requests that have arrived completely and are not answered yet. */
   requestCount: number
 }
 
@@ -30,9 +32,9 @@ interface Crowd {
   readonly waiting: Waiting
 }
 
-/** Those that are waited for. */
+/** Sockets whose clients the server waits for. */
 class Waiting {
-  /** That have yet to send their first request, in the order of their `since`; likewise the others. */
+  /** Sockets that have not sent a request yet. Both sets are in the order of `since`. */
   readonly newcomers = new Set<Entry>()
   readonly #others = new Set<Entry>()
 
@@ -46,7 +48,10 @@ class Waiting {
     this.#others.delete(entry)
   }
 
-  /** Where many come at once, a newcomer must not give way before its request was read. */
+  /**
+   * The socket that the server has waited for longest. Newcomers have a head start: if many connect at once, none of
+   * them is closed before its first request was read.
+   */
   get longest(): Entry | undefined {
     const newcomer = first(this.newcomers)
     const other = first(this.#others)
@@ -56,10 +61,11 @@ class Waiting {
 }
 
 /**
- * The sockets that are no WebSockets: those that have yet to send a request, those with a request under way, and those
- * that are kept alive between requests. Beyond `max`, the one is closed that has been waited for longest, for a request or
- * the rest of one, with a head start for the first; while a request is answered, its socket never is. A network may have at most as many as are still free,
- * so a single one gets half of them and always leaves room for others.
+ * The sockets that are not WebSockets: some have not sent a request yet, some have a request in progress, and some are
+ * kept alive between requests. If there are more than `max`, the one that the server has waited for longest is closed.
+ * Newcomers have a head start, and a socket is never closed while its request is being answered. A network may have at
+ * most as many sockets as there are places left, so a single network gets half of them and always leaves room for
+ * others.
  */
 export class PlainSockets {
   readonly #options: PlainSocketsOptions
@@ -91,7 +97,7 @@ export class PlainSockets {
     if (excess !== undefined) this.#giveWay(excess)
   }
 
-  /** For TLS, whose socket takes the place of the TCP socket beneath it. */
+  /** Replaces a TCP socket with the TLS socket on top of it. */
   replace(socket: Duplex, by: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
@@ -102,7 +108,7 @@ export class PlainSockets {
     by.on('close', entry.forget)
   }
 
-  /** A request has begun, and its body is yet to come: from here on it is this that the socket is waited for. */
+  /** A request head has arrived, but not its body: from now on the server waits for the body. */
   headArrives(socket: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
@@ -111,7 +117,7 @@ export class PlainSockets {
     if (entry.requestCount === 0) this.#wait(entry)
   }
 
-  /** A request has come whole: until `requestEnds` the socket waits for its answer. */
+  /** A request has arrived completely: until `requestEnds` the client waits for its answer. */
   requestArrives(socket: Duplex): void {
     const entry = this.#entries.get(socket)
     if (entry === undefined) return
@@ -159,7 +165,9 @@ export class PlainSockets {
     entry.crowd?.waiting.delete(entry)
   }
 
-  /** The socket to close now that this crowd has one more: the new one itself if all others are being answered. */
+  /**
+   * The socket to close after this crowd has gained one. It is the new socket itself if all others are being answered.
+   */
   #excessOf(crowd: Crowd | undefined): Entry | undefined {
     const room = this.#options.max - this.#entries.size
     if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return crowd.waiting.longest

@@ -2,18 +2,21 @@ import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { withDeadline } from '../lib/deadline.ts'
 
-/** Ours to say: a length beside a transfer coding lets what is in between read two answers as one, or one as two. */
+/**
+ * Headers that only this file sets. A length beside a transfer coding makes a proxy read two answers as one, or one as
+ * two.
+ */
 const FRAMING = new Set(['connection', 'keep-alive', 'content-length', 'transfer-encoding', 'upgrade', 'trailer'])
 
 /**
- * Writes a `Response` to a socket that was to be upgraded, and ends it. What middleware put on the answer goes out with
- * it; the response's own headers win.
+ * Writes a `Response` to a socket that asked for an upgrade, and ends the socket. `headers` are those that middleware
+ * has set; the headers of the response itself win.
  */
 export function writeRefusal(socket: Duplex, response: Response, body: Buffer, headers?: Headers): void {
-  // The client may be gone before the answer is: nobody has to know.
+  // The client may disconnect before the answer is written, which is no error of ours.
   socket.on('error', ignore)
   if (!socket.writable) return
-  // A network error (`Response.error()`) has the status 0, which no answer can bear.
+  // `Response.error()` has the status 0, which cannot be sent.
   const status = response.status < 200 ? 500 : response.status
   const lines = [`HTTP/1.1 ${status} ${response.statusText || (STATUS_CODES[status] ?? '')}`, 'connection: close']
   for (const [name, value] of merge(headers, response.headers)) {
@@ -25,8 +28,8 @@ export function writeRefusal(socket: Duplex, response: Response, body: Buffer, h
 }
 
 /**
- * The body of a response, which stays whole: a handshake may return the same one every time. Rejects if the body is a
- * stream that fails, or has not ended after `wait` ms; then it is not read any further.
+ * Reads a response's body from a clone, because a handshake may return the same response every time. Rejects if the
+ * body fails, or has not ended after `wait` ms. The rest of the body is not read then.
  */
 export async function bodyOf(response: Response, wait: number, tooSlow: () => Error): Promise<Buffer> {
   const reader = response.clone().body?.getReader()
@@ -44,12 +47,12 @@ async function readAll(reader: ReadableStreamDefaultReader<Uint8Array>): Promise
   return Buffer.concat(chunks)
 }
 
-/** ms that a refused client has to read why. */
+/** ms that a refused client has to read its answer. */
 const LINGER = 1_000
 
 /**
- * What it still sends is read and dropped until it ends, or its time is over: a socket that is destroyed with bytes unread
- * resets the connection, and the reset may take the answer from the client (RFC 9112 §9.6).
+ * Reads and drops what the client still sends until it ends the connection, or until the time is up. Destroying a
+ * socket that has unread bytes resets the connection, and then the client may lose the answer (RFC 9112 §9.6).
  */
 function linger(socket: Duplex): void {
   const timer = setTimeout(() => socket.destroy(), LINGER)

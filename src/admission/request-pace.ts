@@ -1,9 +1,9 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 
 /**
- * Handles one request in each turn of the event loop while many sockets are there, in the order in which they came. A turn
- * accepts one connection, so if it handled the requests of hundreds of busy clients, others could hardly connect any more.
- * Otherwise they are handled at once: a turn for each takes half as long again.
+ * While many sockets are open, handles one request in each turn of the event loop, in order of arrival. Node accepts
+ * one connection per turn, so if a turn handled the requests of hundreds of busy clients, new clients could hardly
+ * connect. While few are open, requests are handled at once, because a turn for each takes half as long again.
  */
 export function paceRequests(listener: RequestListener, isCrowded: () => boolean): RequestListener {
   const waiting: [IncomingMessage, ServerResponse][] = []
@@ -16,7 +16,7 @@ export function paceRequests(listener: RequestListener, isCrowded: () => boolean
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     if (!isTaken) setImmediate(nextTurn)
     isTaken = true
-    // Its client may have gone while it waited.
+    // The client may have disconnected while its request waited.
     if (!response.destroyed) listener(request, response)
   }
   return (request, response) => {

@@ -1,8 +1,10 @@
 import type { Logger } from '../logger.ts'
 
+/** ms */
 const HOUR = 3_600_000
-/** A trusted range may hold any number of proxies: no more than these are remembered and logged. */
+/** A trusted range may contain any number of proxies: at most this many are remembered and logged. */
 const MAX_PROXIES = 100
+/** Characters of an entry that are logged. */
 const MAX_SHOWN = 100
 
 /** Logs once per proxy and hour that a trusted proxy wrote something other than an address into `X-Forwarded-For`. */
@@ -20,8 +22,8 @@ export class UnreadableHops {
     setTimeout(() => this.#logged.delete(proxy), HOUR).unref()
     this.#logger.warn(
       { proxy, hop: hop.slice(0, MAX_SHOWN) },
-      'a trusted proxy writes something other than an address into X-Forwarded-For, so its clients count as the proxy ' +
-        'and share its limits per address: configure it to send the address of its client',
+      'a trusted proxy writes something other than an address into X-Forwarded-For, so its clients all count as the ' +
+        'proxy and share its limits per address: configure the proxy to send the address of each client',
     )
   }
 }
