@@ -2,13 +2,13 @@ import type { HandshakeContext } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
 import type { UpgradeRequest } from '../modules/upgrade-request.ts'
 
-/** A client whose handshake let it in, before its 101. */
+/** A client whose handshake was accepted and that has not got its 101 yet. */
 export interface Admission {
   readonly module: Module
   readonly context: HandshakeContext
   readonly request: UpgradeRequest
   /** The request's path, without the query. */
   readonly path: string
-  /** The client's, or the last proxy's. */
+  /** The remote port of the socket: the client's, or the port of the proxy in front. */
   readonly port: number
 }

@@ -10,31 +10,33 @@ import { Outbox } from '../outbound/outbox.ts'
 import type { Transport } from '../outbound/transport.ts'
 import { checkClose, CloseCode } from '../wire/close-codes.ts'
 
-/** What the rooms around a connection are told of it. */
+/** The events that a connection reports to the code around it. */
 export interface ConnectionHooks {
-  /** The connection begins to close, whoever closes it: from now on it takes no messages. */
+  /** The connection begins to close, whichever side closes it: from now on it takes no messages. */
   readonly closing: (connection: ClientConnection) => void
-  /** The server put the client out: messages of the client that no handler has begun with must not run. */
+  /** The server has disconnected the client: handlers must not begin for messages that still wait. */
   readonly expelled: (connection: ClientConnection) => void
-  /** The connection has closed, or is about to, and these messages will not reach its client. */
+  /** The connection has closed or is about to, and these messages will not reach its client. */
   readonly lost: (connection: ClientConnection, messages: readonly EncodedMessage[]) => void
 }
 
-/** Younger than every lookup: what a binding is until the store has stamped it. */
+/** The stamp of a binding that the store has not stamped yet. It is younger than every lookup. */
 export const UNSTAMPED = Number.POSITIVE_INFINITY
 
 const NO_GROUPS: ReadonlyMap<Group, number> = new Map()
 const NO_GROUP_NAMES: ReadonlySet<string> = new Set()
 
-/** One WebSocket, from its accepted handshake on; open once the 101 has gone out. */
+/** One client's connection, from its accepted handshake on. It is open once the 101 has gone out. */
 export class ClientConnection<P extends string = string> implements Connection<P> {
   readonly id: ConnectionId
   readonly params: Params<P>
   readonly session: Session
   readonly meta: ConnectionMeta
-  /** The broadcast that had come last when it was added: it gets those that come after. */
+  /**
+   * The offset of the last broadcast before the connection was added to the hub. It gets the broadcasts after that one.
+   */
   lastBroadcast = 0
-  /** The number of the last delivery that is remembered from before it was added. */
+  /** The number of the last delivery that the hub remembered when the connection was added. */
   addedAfter = 0
   readonly #request: KeptRequest
   readonly #outbox: Outbox
@@ -70,7 +72,7 @@ export class ClientConnection<P extends string = string> implements Connection<P
     this.#outbox = new Outbox(flusher, overflow)
   }
 
-  /** The user it is bound to, as `authenticate`, the handshake or `cluster.register` said. */
+  /** The user that the connection is bound to: set by `authenticate`, by the handshake or by `cluster.register`. */
   get uid(): Uid | undefined {
     return this.#uid
   }
@@ -80,19 +82,26 @@ export class ClientConnection<P extends string = string> implements Connection<P
   }
 
   /**
-   * The handshake's request: method, URL and headers, 4 KiB in all. Of a larger one the longest headers and query parameters
-   * are left out after the handshake: what you need of them for longer, copy into `session` there.
+   * The request of the handshake: method, URL and headers, at most 4 KiB in all. If the request was larger, its longest
+   * headers and query parameters are dropped after the handshake. Copy what you need for longer into `session` during
+   * the handshake.
    */
   get request(): Request {
     return toRequest(this.#request)
   }
 
-  /** The handshake's URL. Its host is what the client said and proves nothing. Bounded as `request` is. */
+  /**
+   * The URL of the handshake. Its host is whatever the client sent and proves nothing. Its size is limited like
+   * `request`.
+   */
   get url(): URL {
     return toUrl(this.#request)
   }
 
-  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
+  /**
+   * Aborts when the server disconnects the client (`disconnect`, an expired token, a limit), or when the connection has
+   * closed.
+   */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = new AbortController()
@@ -101,24 +110,28 @@ export class ClientConnection<P extends string = string> implements Connection<P
     return this.#abort.signal
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes that wait to be sent to the client. */
   get bufferedAmount(): number {
     return this.#outbox.bufferedAmount
   }
 
-  /** Whether it takes messages: not closing, not closed. */
+  /** Whether the connection takes messages: it is neither closing nor closed. */
   get isOpen(): boolean {
     return this.#closing === undefined
   }
 
-  /** Sends to this client alone. False when it is closing, closed or too slow; never throws for that. */
+  /**
+   * Sends a message to this client alone. Returns false if the connection is closing or closed, or if the client reads
+   * too slowly; that is never thrown.
+   */
   send(message: Message): boolean {
     return this.write(new OutboundMessage(encodePayload(message)))
   }
 
   /**
-   * Closes after what was sent before; the client sees the code (RFC 6455 §7.4) and the reason, at most 123 bytes. Messages
-   * of the client that wait for a handler are dropped; the handlers at work may end, and their `signal` aborts.
+   * Closes the connection after everything that was sent before. The client sees the code (RFC 6455 §7.4) and the
+   * reason, at most 123 bytes. Messages of the client that still wait for a handler are dropped. Running handlers may
+   * finish, and their `signal` aborts.
    */
   disconnect(code: number = CloseCode.kicked, reason = ''): void {
     checkClose(code, reason)
@@ -128,9 +141,9 @@ export class ClientConnection<P extends string = string> implements Connection<P
     this.#end()
   }
 
-  // ---- for the rooms around it; none of it is for users
+  // ---- internal: not part of the public `Connection`
 
-  /** Closes because the node goes away, which is not the client's doing: what it has sent is still handled. */
+  /** Closes because the node shuts down. The client is not at fault, so messages that it has sent are still handled. */
   sayGoodbye(): void {
     this.#close(CloseCode.goingAway, 'the node is going away')
   }
@@ -147,17 +160,20 @@ export class ClientConnection<P extends string = string> implements Connection<P
     this.#abort?.abort()
   }
 
-  /** The server put its client out: none of its handlers begins any more. */
+  /** Whether the server has disconnected the client, so that no further handler may begin. */
   get isExpelled(): boolean {
     return this.#isExpelled
   }
 
-  /** Its client has begun to close it, and may be elsewhere already: nothing reaches it here any more. */
+  /**
+   * Whether either side has begun to close. The client may already be connected elsewhere, and nothing reaches it here
+   * any more.
+   */
   get isGoing(): boolean {
     return this.#closing !== undefined || this.#outbox.isClosing
   }
 
-  /** Hands a message, which many may get, to the outbox. */
+  /** Gives the outbox a message, which may be shared with other connections. */
   write(message: OutboundMessage): boolean {
     if (this.#closing !== undefined) return false
     if (this.#outbox.isClosing) return this.#miss(message)
@@ -166,7 +182,10 @@ export class ClientConnection<P extends string = string> implements Connection<P
     return taken === 'kept'
   }
 
-  /** The client is closing, or has gone, and the socket's end has not come yet: whoever comes back gets what it misses. */
+  /**
+   * The client is closing or has gone, although its socket has not ended yet. The message goes to `lost`, so the client
+   * gets it when it comes back.
+   */
   #miss(message: OutboundMessage): false {
     this.#closing = { code: CloseCode.goingAway, reason: '' }
     this.#hooks?.closing(this)
@@ -174,20 +193,23 @@ export class ClientConnection<P extends string = string> implements Connection<P
     return false
   }
 
-  /** What waits would not reach the client in time: it goes, so that the client can come back and start anew. */
+  /**
+   * The client reads too slowly. Waiting messages go to `lost` and the connection closes, so the client can reconnect
+   * and catch up.
+   */
   #giveUp(message: OutboundMessage): void {
     this.#overflow.counters.tooSlowCount++
     this.#hooks?.lost(this, [...this.#outbox.empty(), this.#outbox.encode(message)])
     this.disconnect(CloseCode.tooSlow, 'too slow')
   }
 
-  /** The handshake was answered: from now on messages go out by the transport. */
+  /** The 101 has gone out: from now on messages go out over the transport. */
   opened(transport: Transport): void {
     this.#outbox.open(transport)
     if (this.#closing !== undefined) this.#outbox.end(this.#closing.code, this.#closing.reason)
   }
 
-  /** Hands to the transport what still waits, before a close frame goes out. */
+  /** Hands waiting messages to the transport before a close frame goes out. */
   finish(): void {
     this.#outbox.finish()
   }
@@ -204,7 +226,7 @@ export class ClientConnection<P extends string = string> implements Connection<P
     return this.#uidStamp
   }
 
-  /** Only the hub calls it, which keeps its index in step. */
+  /** Called only by the hub, which keeps its index in step. */
   setUid(uid: Uid | undefined): void {
     this.#uid = uid
     this.#uidStamp = UNSTAMPED
@@ -215,12 +237,12 @@ export class ClientConnection<P extends string = string> implements Connection<P
     this.#uidStamp = stamp
   }
 
-  /** Groups with the stamp of this connection's joining. */
+  /** The groups, each with the stamp of this connection's joining. */
   get groupStamps(): ReadonlyMap<Group, number> {
     return this.#groups ?? NO_GROUPS
   }
 
-  /** Only the hub calls it, which keeps its index in step. */
+  /** Called only by the hub, which keeps its index in step. */
   setGroupStamp(group: Group, stamp: number | undefined): void {
     if (stamp !== undefined) {
       this.#groups ??= new Map()

@@ -17,7 +17,7 @@ import { PingTimer } from './ping-timer.ts'
 import { TokenExpiry } from './token-expiry.ts'
 import type { WebSocketTransport } from './transports/web-socket.ts'
 
-/** ms that the close hooks of clients that were cut off may take. */
+/** ms that close hooks may still take after their clients were cut off. */
 const CUT_OFF_GRACE = 500
 
 export interface ConnectionsSettings extends Pick<OverflowRules, 'maxBuffered' | 'overflow'> {
@@ -27,10 +27,10 @@ export interface ConnectionsSettings extends Pick<OverflowRules, 'maxBuffered' |
   readonly compression: { readonly threshold: number } | undefined
 }
 
-/** Where this node's connections are found by what is pushed to their users and groups. */
+/** Keeps track of which users and groups this node's connections belong to. */
 export interface Registrar {
   newConnectionId(uid: string | undefined): ConnectionId
-  /** Resolves once a push to the user or the groups reaches the connection. */
+  /** Resolves once a push to the user or to one of the groups reaches the connection. */
   moveIn(connection: ClientConnection, uid: string | undefined, groups: Iterable<string>): Promise<void>
   moveOut(connection: ClientConnection): void
 }
@@ -38,15 +38,15 @@ export interface Registrar {
 export interface ConnectionsHooks {
   readonly services: Services
   readonly onError: (report: ErrorReport) => void
-  /** A client has sent this. */
+  /** A client has sent a message. */
   readonly received: (connection: ClientConnection, data: string | Uint8Array) => void
-  /** The buckets that a connection's messages are counted against, if its messages are counted. */
+  /** The buckets that a connection's messages are counted against; undefined if its messages are not limited. */
   readonly bucketsOf: (connection: ClientConnection) => readonly TokenBucket[] | undefined
-  /** A connection has closed without having taken these. */
+  /** A connection has closed, or is about to, before it took these messages. */
   readonly leftBehind: (connection: ClientConnection, messages: readonly EncodedMessage[]) => void
 }
 
-/** The life of every connection of this node: let in, opened, in conversation, closed. */
+/** Takes every connection of this node through its life: admitted, opened, in conversation, closed. */
 export class Connections {
   readonly overflowCounters: OverflowCounters = newCounters()
   readonly #settings: ConnectionsSettings
@@ -68,7 +68,8 @@ export class Connections {
     this.#overflow = { ...settings, counters: this.overflowCounters }
     this.#pingTimer = new PingTimer(this.#conversations, settings.pingInterval)
     this.#connectionHooks = {
-      // Nobody reaches a connection any more once it begins to close, however long its client takes to notice.
+      // A closing connection takes no messages, so pushes must no longer find it, however long its client takes to
+      // notice.
       closing: (connection) => registrar.moveOut(connection),
       expelled: (connection) => this.#conversations.get(connection)?.abandon(),
       lost: hooks.leftBehind,
@@ -83,12 +84,14 @@ export class Connections {
     }
   }
 
-  /** Connections that were closed because they sent too much. */
+  /** How many connections were closed because their clients sent too much. */
   get floodedCount(): number {
     return this.#floodedCount
   }
 
-  /** Binds a client and stores that, before its 101 goes out: whoever pushes to it from then on reaches it. */
+  /**
+   * Binds a client in the store before its 101 goes out, so every push that is made after the 101 reaches the client.
+   */
   async admit({ module, context, request, path, port }: Admission): Promise<ClientConnection> {
     this.#mustBeOpen()
     const { uid, groups, session, params, ip } = context
@@ -101,7 +104,7 @@ export class Connections {
       this.#mustBeOpen()
       return connection
     } catch (error) {
-      // Messages that it was handed meanwhile are its user's, and must not wait for this connection.
+      // Messages that the connection was given meanwhile belong to its user, and must not wait for it.
       connection.closed()
       this.#registrar.moveOut(connection)
       throw error
@@ -123,20 +126,23 @@ export class Connections {
     void conversation.open()
   }
 
-  /** The client was bound, but went before its 101. */
+  /** The client was bound, but disconnected before its 101. */
   lost(connection: ClientConnection): void {
     connection.closed()
     this.#left(connection)
   }
 
-  /** From now on nobody is let in. */
+  /** From now on no client is admitted. */
   beginClosing(): void {
     this.#isClosing = true
     this.#pingTimer.close()
     this.#tokenExpiry.close()
   }
 
-  /** Resolves once every client has closed, or was cut off after `timeout` ms. Handlers that never end are not waited for. */
+  /**
+   * Closes every connection. Resolves once all have ended; clients are cut off after `timeout` ms, and handlers that
+   * never end are not waited for.
+   */
   async sayGoodbye(timeout: number): Promise<void> {
     const conversations = [...this.#conversations.values()]
     const ended = Promise.all(conversations.map((conversation) => conversation.ended))

@@ -8,31 +8,34 @@ import type { ClientConnection } from './client-connection.ts'
 import type { LargeMessages } from './large-messages.ts'
 import type { WebSocketListener, WebSocketTransport } from './transports/web-socket.ts'
 
-/** Pings, pongs that nobody asked for and messages after the close: more than anyone needs, less than does harm. */
+/**
+ * How many pings, unsolicited pongs and messages after the close a client may send each second. That is more than any
+ * client needs, and too few to do harm.
+ */
 const CONTROLS_PER_SECOND = 100
-/** Bytes of messages that wait for the handlers before reading pauses, however few messages they are. */
+/** Bytes of messages that may wait for handlers. Beyond them reading pauses, however few messages they are. */
 const MAX_PENDING_BYTES = 2 ** 20
-/** ms that a client that is at fault has to read why it is closed; until then it keeps its socket. */
+/** ms that a client has to read why it is closed, if it broke a rule. After that its socket is cut off. */
 const OFFENDER_GRACE = 2_000
 
 export interface ConversationHooks {
   readonly services: Services
   /** Bytes of one message. */
   readonly maxPayload: number
-  /** Messages that may wait for the handlers before reading pauses. */
+  /** Messages that may wait for handlers. Beyond them reading pauses. */
   readonly maxPending: number
   readonly largeMessages: LargeMessages
   readonly onError: (report: ErrorReport) => void
   readonly received: (connection: ClientConnection, data: string | Uint8Array) => void
-  /** What the connection's messages are counted against, if anything. */
+  /** The buckets that a connection's messages are counted against; undefined if its messages are not limited. */
   readonly bucketsOf: (connection: ClientConnection) => readonly TokenBucket[] | undefined
-  /** It was closed, for it sent too much. */
+  /** The connection was closed because its client sent too much. */
   readonly flooded: (connection: ClientConnection) => void
-  /** The socket is gone; handlers may still be at work. */
+  /** The socket has closed. Handlers may still be running. */
   readonly left: (connection: ClientConnection) => void
 }
 
-/** What happens on one connection, in order: open, its messages one after another, close. */
+/** Runs the hooks of one connection in order: open, its messages one after another, close. */
 export class Conversation implements WebSocketListener {
   readonly connection: ClientConnection
   readonly #module: Module
@@ -80,7 +83,9 @@ export class Conversation implements WebSocketListener {
     this.#next()
   }
 
-  /** Pings, or gives the connection up when it left two pings unanswered. One that we do not read cannot answer. */
+  /**
+   * Pings the client, or cuts it off if it left two pings unanswered. While reading is paused, no answer could be read.
+   */
   ping(): void {
     if (this.#socket.isPaused) return
     if (this.#unansweredPings >= 2) {
@@ -95,20 +100,21 @@ export class Conversation implements WebSocketListener {
     this.#socket.terminate()
   }
 
-  /** Drops the messages that wait: whoever was put out has no more say here. */
+  /** The server has disconnected the client: drops the messages that still wait for a handler. */
   abandon(): void {
     this.#pending = []
     this.#pendingBytes = 0
     this.#next()
   }
 
-  // ---- what the socket tells
+  // ---- events of the socket
 
   received(data: RawData, isBinary: boolean): void {
     this.#unansweredPings = 0
     if (!this.connection.isOpen) return this.#tolerate()
     if (this.#buckets !== undefined && !this.#isWithin(this.#buckets)) return this.#flooded()
-    // `ws` lets a plain message be as long as one that compression made longer.
+    // The limit of `ws` allows for what compression may add, so an uncompressed message could be longer than
+    // `maxPayload`.
     if ((data as Buffer).length > this.#hooks.maxPayload) return this.connection.disconnect(CloseCode.tooLarge)
     const raw = isBinary ? (data as Buffer) : (data as Buffer).toString()
     this.#hooks.received(this.connection, raw)
@@ -118,7 +124,7 @@ export class Conversation implements WebSocketListener {
     this.#next()
   }
 
-  /** `ws` has answered it, or will, once the client has read the answer before. */
+  /** The transport answers the ping, if need be once the client has read earlier answers. */
   pinged(): void {
     this.#tolerate()
   }
@@ -129,8 +135,8 @@ export class Conversation implements WebSocketListener {
   }
 
   /**
-   * `ws` closes with the fitting code by itself: 1002, 1007, 1008, 1009. The client is at fault, and is told; it may not
-   * care, and send on for as long as it is read.
+   * The client broke the protocol. `ws` has already begun to close with the right code: 1002, 1007, 1008 or 1009. The
+   * client may ignore that and go on sending, so it is cut off soon.
    */
   failed(error: Error): void {
     this.#hooks.services.log.debug({ error, connection: this.connection.id }, 'a client broke the protocol')
@@ -148,7 +154,7 @@ export class Conversation implements WebSocketListener {
     void this.#end(this.#closed)
   }
 
-  // ---- not more than is good
+  // ---- limits
 
   get #hasRoom(): boolean {
     return this.#pending.length < this.#hooks.maxPending && this.#pendingBytes < MAX_PENDING_BYTES
@@ -160,13 +166,13 @@ export class Conversation implements WebSocketListener {
     return true
   }
 
-  /** What nobody needs to send, or not any more: to be read, it must be little. */
+  /** Counts a frame that no client needs to send. A few are tolerated; too many count as a flood. */
   #tolerate(): void {
     this.#controls ??= new TokenBucket(CONTROLS_PER_SECOND)
     if (!this.#controls.take(performance.now())) this.#flooded()
   }
 
-  /** What a flooder still sends must not cost anything, and what it has sent is not worth an answer. */
+  /** Closes the connection, stops reading it, and drops its waiting messages. */
   #flooded(): void {
     if (this.#isFlooded) return
     this.#isFlooded = true
@@ -176,7 +182,7 @@ export class Conversation implements WebSocketListener {
     setTimeout(() => this.terminate(), OFFENDER_GRACE).unref()
   }
 
-  // ---- one message after another
+  // ---- handling messages in order
 
   #next(): void {
     while (this.#mayBegin && this.#begins(this.#pending[0]!)) {
@@ -208,7 +214,7 @@ export class Conversation implements WebSocketListener {
     this.#next()
   }
 
-  /** The close hook runs once, after the handlers of the messages that came before. */
+  /** Runs the close hook, once, after the handlers of all earlier messages. */
   async #end({ code, reason }: { code: number; reason: string }): Promise<void> {
     if (!this.#isOpened || this.#running > 0 || this.#pending.length > 0) return
     this.#isOpened = false

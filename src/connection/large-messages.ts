@@ -1,17 +1,18 @@
-/** Bytes from which on a message counts as large. */
+/** A message of at least this many bytes is large. */
 const LARGE = 65_536
-/** ms of the node that a large message may take without a rest after it. */
+/** ms. A large message that takes less than this needs no rest after it. */
 const CHEAP = 2
 
 /**
- * Large messages are handled one at a time on a node, in the order in which they came, and whatever one of them takes, all
- * others have after it: however many clients send what is dear to read, they get half of the node.
+ * Handles large messages one at a time on this node, in order of arrival. After each there is a rest that lasts as long
+ * as the message took. However many clients send messages that are expensive to read, everybody else gets half of the
+ * node's time.
  */
 export class LargeMessages {
   readonly #waiting: (() => void)[] = []
   #isTaken = false
 
-  /** Whether a message may be handled now; if not, `again` is called once it may. */
+  /** Returns whether a message may be handled now. If not, `again` is called once it may. */
   begin(bytes: number, again: () => void): boolean {
     if (bytes < LARGE) return true
     if (this.#isTaken) {
@@ -20,7 +21,7 @@ export class LargeMessages {
     }
     this.#isTaken = true
     const start = performance.now()
-    // By then it was read and its handler has begun, whatever that waits for.
+    // By the next turn the message was read and its handler has begun. What the handler waits for does not count.
     setImmediate(() => this.#rest(performance.now() - start))
     return true
   }
@@ -32,7 +33,7 @@ export class LargeMessages {
 
   #free(): void {
     this.#isTaken = false
-    // Whoever waited may not want its turn any more.
+    // A connection that waited may no longer need its turn; then the next one gets it.
     while (!this.#isTaken && this.#waiting.length > 0) this.#waiting.shift()!()
   }
 }

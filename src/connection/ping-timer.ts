@@ -5,7 +5,7 @@ export class PingTimer {
   readonly #conversations: ReadonlyMap<unknown, Conversation>
   readonly #timer: NodeJS.Timeout | undefined
 
-  /** @param interval ms; 0 never pings */
+  /** @param interval ms; 0 means that it never pings */
   constructor(conversations: ReadonlyMap<unknown, Conversation>, interval: number) {
     this.#conversations = conversations
     if (interval > 0) this.#timer = setInterval(() => this.#beat(), interval).unref()

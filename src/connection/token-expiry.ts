@@ -1,6 +1,7 @@
 import { CloseCode } from '../wire/close-codes.ts'
 import type { ClientConnection } from './client-connection.ts'
 
+/** ms */
 const SWEEP = 1_000
 
 /** Closes connections whose token has expired, with one timer for all of them. */

@@ -4,21 +4,25 @@ import { CloseCode } from '../../wire/close-codes.ts'
 
 type Done = (error: Error | null, data?: Buffer) => void
 
-/** What a `WebSocket` of `ws` has its extensions in: without a public name, but its receiver asks nothing else. */
+/**
+ * The private field in which a `WebSocket` of `ws` keeps its extensions. The receiver of `ws` calls only these two
+ * methods of an extension.
+ */
 interface Extended {
   readonly _extensions: Record<string, Pick<Inflater, 'decompress' | 'cleanup'>>
 }
 
 /**
- * Inflates what one client sends compressed (RFC 7692 §7.2.2), in place of `ws`'s own, which keeps a zlib context per
- * connection once it has read a message, and delivers what it can read of a message that was cut off.
+ * Inflates the compressed messages of one client (RFC 7692 §7.2.2). It replaces the inflater of `ws`, which keeps a
+ * zlib context per connection after the first message, and which delivers the readable part of a message that was cut
+ * off.
  */
 export class Inflater {
   readonly #socket: WebSocket
   readonly #maxPayload: number
   #fragments: Buffer[] | undefined
 
-  /** Where the client and `ws` have agreed on permessage-deflate; nothing elsewhere. */
+  /** Replaces the inflater if the client and `ws` have agreed on permessage-deflate; otherwise does nothing. */
   static install(socket: WebSocket, maxPayload: number): void {
     const { _extensions: extensions } = socket as unknown as Extended
     for (const name of Object.keys(extensions)) extensions[name] = new Inflater(socket, maxPayload)
@@ -29,15 +33,16 @@ export class Inflater {
     this.#maxPayload = maxPayload
   }
 
-  /** `ws` calls it for each frame of a compressed message, and reads no further until it is done. */
+  /** `ws` calls this for each frame of a compressed message, and reads no further until `done` is called. */
   decompress(data: Buffer, isLast: boolean, done: Done): void {
     this.#fragments ??= []
     if (data.length > 0) this.#fragments.push(data)
-    // `ws` does not expect an answer at once; and the others' turn comes between two messages of one client.
+    // `ws` does not expect `done` to be called at once. Waiting a turn also lets other clients in between two messages
+    // of this one.
     setImmediate(isLast ? () => this.#inflate(done) : () => done(null, NOTHING))
   }
 
-  /** The socket is gone. */
+  /** The socket has closed. */
   cleanup(): void {
     this.#fragments = undefined
   }
@@ -60,8 +65,8 @@ export class Inflater {
 const NOTHING = Buffer.alloc(0)
 
 /**
- * The four bytes that the client left out, and an empty last block: where zlib does not find the end of the stream there,
- * the client left out more.
+ * The four bytes that the client left out, then an empty last block. If zlib does not find the end of the stream there,
+ * the message was cut off.
  */
 const END = Buffer.from([0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff])
 

@@ -4,24 +4,28 @@ import type { EncodedMessage } from '../../outbound/encoded-message.ts'
 import type { OutboundMessage } from '../../outbound/outbound-message.ts'
 import type { Transport } from '../../outbound/transport.ts'
 
-/** Beyond as many pings only the newest is answered (RFC 6455 §5.5.3), once the kernel has taken these. */
+/**
+ * At most this many pongs are in flight. Of the pings after them, only the newest is answered (RFC 6455 §5.5.3), once
+ * the kernel has taken a pong.
+ */
 const MAX_PONGS = 64
 
-/** What one side of a WebSocket is told of the other. */
+/** Is told what the client does on its WebSocket. */
 export interface WebSocketListener {
   received(data: RawData, isBinary: boolean): void
   pinged(): void
   ponged(): void
   /** The client broke the protocol. `ws` closes the WebSocket by itself. */
   failed(error: Error): void
-  /** No message may follow from now on: hands over what still waits. */
+  /** A close frame is about to go out, and no message may follow it: the listener hands over what still waits. */
   closing(): void
   closed(code: number, reason: string): void
 }
 
 /**
- * A client's WebSocket. `ws` parses, and answers control frames; data frames are built elsewhere, once for all receivers, and
- * written to the raw socket. The listener stands in place of closures, of which each connection would need its own.
+ * A client's WebSocket. `ws` parses frames and writes control frames. Data frames are encoded elsewhere, once for all
+ * receivers, and written to the raw socket. One listener object replaces the closures that each connection would need
+ * otherwise.
  */
 export class WebSocketTransport extends WebSocket implements Transport {
   #listener: WebSocketListener | undefined
@@ -32,7 +36,7 @@ export class WebSocketTransport extends WebSocket implements Transport {
 
   /**
    * @param raw the socket that was upgraded
-   * @param deflateFrom bytes from which on messages are compressed, if the client has agreed to that
+   * @param deflateFrom messages of at least this many bytes are compressed, if the client has agreed to compression
    */
   start(raw: Duplex, deflateFrom: number | undefined, listener: WebSocketListener): void {
     this.#raw = raw
@@ -88,22 +92,22 @@ export class WebSocketTransport extends WebSocket implements Transport {
   }
 
   /**
-   * Closes once the code that runs now has ended. `ws` calls it too, in the middle of a packet, when the client closes or
-   * breaks the protocol: handlers that answer earlier messages of that packet at once still get their answers out, since
-   * nothing may follow a close frame.
+   * Closes once the running code has ended. `ws` calls this as well, in the middle of a packet, when the client closes
+   * or breaks the protocol. Nothing may follow a close frame, so the delay lets handlers that answer earlier messages
+   * of that packet at once still send their answers.
    */
   override close(code?: number, reason?: string | Buffer): void {
     const close = (): void => {
       this.#listener?.closing()
       super.close(code, reason)
     }
-    // A tick that a microtask asks for comes after all microtasks, and before the next event of any socket.
+    // A tick that is scheduled in a microtask runs after all microtasks, and before the next event of any socket.
     queueMicrotask(() => process.nextTick(close))
   }
 
   // ---- control frames
 
-  /** Stands in place of what `ws` does, which cuts off a client that sends many pings at once. */
+  /** Answers a ping. The `autoPong` of `ws` is off, because it cuts off a client that sends many pings at once. */
   answer(ping: Buffer): void {
     if (this.readyState !== this.OPEN) return
     if (this.#pongCount >= MAX_PONGS) {
