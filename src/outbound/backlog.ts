@@ -1,22 +1,25 @@
 import type { Overflow } from '../api.ts'
 import type { EncodedMessage } from './encoded-message.ts'
 
-/** What became of a message: `full` where there is no room for it, and none is to be made. */
+/**
+ * Whether a message was kept. `full` means that there is no room for it and that the policy does not drop anything to
+ * make room.
+ */
 export type Taken = 'kept' | 'dropped' | 'full'
 
-/** What slow clients have cost so far. */
+/** Counts what happened because clients read too slowly. */
 export interface OverflowCounters {
-  /** Messages that a client did not get, for it read too slowly. */
+  /** Messages that were dropped because a client read too slowly. */
   droppedCount: number
-  /** Messages whose place a newer one with the same key took. */
+  /** Messages that were replaced by a newer one with the same key. */
   collapsedCount: number
-  /** Connections that were closed, for they read too slowly. */
+  /** Connections that were closed because their clients read too slowly. */
   tooSlowCount: number
-  /** How often a connection lagged for so long that nothing waited for it any more. */
+  /** How often a connection lagged for so long that handovers stopped waiting for it. */
   laggedCount: number
 }
 
-/** How all connections of a server treat slow clients. */
+/** How the server treats clients that read too slowly. */
 export interface OverflowRules {
   /** Bytes that may wait for one client; a single message may be larger. */
   readonly maxBuffered: number
@@ -32,16 +35,21 @@ export const newCounters = (): OverflowCounters => ({
 })
 
 /**
- * What waits for one client that cannot take it now: one that lags, or that has not got its 101 yet. Bounded, by the
- * policy; and it exists only while something waits.
+ * The messages that wait for one client that cannot take them now, because it lags or has not got its 101 yet. The
+ * overflow policy bounds them. A connection has a backlog only while something waits.
  */
 export class Backlog {
   readonly #rules: OverflowRules
-  /** In order. By key where newer messages take the places of older ones, by number otherwise. */
+  /**
+   * In order of arrival. The key is the message's own key if newer messages replace older ones, and otherwise a number.
+   */
   readonly #waiting = new Map<string | number, EncodedMessage>()
   #nextNumber = 0
   #byteCount = 0
-  /** In the turn of the event loop in which it began to wait, no client could have read: only then it may be too slow. */
+  /**
+   * True during the turn of the event loop in which the backlog began: the client could not have read anything yet, so
+   * it cannot be too slow.
+   */
   #isFresh = true
 
   constructor(rules: OverflowRules) {
@@ -53,7 +61,7 @@ export class Backlog {
     return this.#byteCount
   }
 
-  /** @param ahead bytes that were handed to the socket before and that it still holds */
+  /** @param ahead bytes that the socket was given earlier and still holds */
   add(encoded: EncodedMessage, ahead: number): Taken {
     const { maxBuffered, overflow, counters } = this.#rules
     const { bytes, message } = encoded
@@ -73,7 +81,7 @@ export class Backlog {
     return 'kept'
   }
 
-  /** Takes out the oldest, up to so many bytes, but one at least; nothing where nothing waits. */
+  /** Takes out the oldest messages, up to `maxBytes` bytes, but at least one if any waits. */
   take(maxBytes: number): EncodedMessage[] {
     const taken: EncodedMessage[] = []
     let byteCount = 0
@@ -86,7 +94,7 @@ export class Backlog {
     return taken
   }
 
-  /** Drops the oldest until no more than so many bytes are left; says how many it dropped. */
+  /** Drops the oldest messages until at most `byteCount` bytes are left. Returns how many it dropped. */
   #shrinkTo(byteCount: number): number {
     let count = 0
     for (const key of this.#waiting.keys()) {

@@ -1,14 +1,16 @@
 import type { OutboundMessage } from './outbound-message.ts'
 
-/** A message as some transports write it: made once, and shared by everyone who gets it in this form. */
+/**
+ * A message in the form that a kind of transport writes. It is encoded once and shared by everyone who gets this form.
+ */
 export interface EncodedMessage {
   readonly message: OutboundMessage
   readonly bytes: Buffer
-  /** Bytes in front of the content. */
+  /** Bytes before the content. */
   readonly headerLength: number
 }
 
-/** The content: a view of the same memory. */
+/** The content of the message, as a view of the same memory. */
 export function contentOf({ bytes, headerLength }: EncodedMessage): Buffer {
   return bytes.subarray(headerLength)
 }

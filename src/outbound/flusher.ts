@@ -2,28 +2,31 @@ import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 import { Laggards } from './laggards.ts'
 
-/** Holds messages that are to be written together. */
+/** The messages of one connection that will be written together. */
 interface Flushable {
   flush(): void
-  /** Something went wrong: whatever follows would leave a gap. */
+  /** Ends the connection after an error, because later messages would leave a gap. */
   abort(): void
 }
 
 /**
- * Writes what has gathered in outboxes, once for each connection, as soon as what runs now has ended: a read from the
- * store, however much it brought, or a loop of sends. A lone message waits for nothing else, not even for the next read.
- * Writing takes at most two thirds of the node's time, though: where it would take more, a round begins later, and more
- * goes into each write.
+ * Writes the messages that have gathered in outboxes, with one write per connection, as soon as the running code has
+ * ended, such as the handling of one read from the store or a loop of sends. A lone message therefore waits for nothing
+ * else, not even for the next read. Writing takes at most two thirds of the node's time: after a long round the next
+ * one begins later, and each of its writes carries more.
  */
 export class Flusher {
   readonly laggards = new Laggards()
   readonly #onError: (error: unknown) => void
   #dirty: Flushable[] = []
-  /** What was handed over in this round. */
+  /** Handovers of this round: they can only be checked once the round is written. */
   #waiting: { readonly handover: Handover; readonly done: () => void }[] = []
   #notBefore = 0
   #run = new SharedRun()
-  /** The one before: some of those who get the same messages may get them compressed. */
+  /**
+   * The run before `#run`: in a burst, receivers that get the plain messages alternate with receivers that get them
+   * compressed.
+   */
   #otherRun = new SharedRun()
 
   constructor(onError: (error: unknown) => void = () => {}) {
@@ -38,15 +41,18 @@ export class Flusher {
   }
 
   /**
-   * Calls back once the kernel has taken what was handed over, for every connection that has not closed meanwhile, nor
-   * lagged for 250 ms.
+   * Calls back once the kernel has taken the handover's messages for every connection, except for connections that have
+   * closed meanwhile or lagged for 250 ms.
    */
   whenTaken(handover: Handover, done: () => void): void {
     if (this.#dirty.length === 0) handover.whenFree(done)
     else this.#waiting.push({ handover, done })
   }
 
-  /** The bytes of messages that are written together: the same bytes for all who get the same messages in a row. */
+  /**
+   * Joins messages that are written together. Receivers of the same messages share the same bytes if they are written
+   * one after another.
+   */
   join(messages: readonly EncodedMessage[]): Buffer {
     if (messages.length === 1) return messages[0]!.bytes
     if (!this.#run.isOf(messages)) {
@@ -56,7 +62,7 @@ export class Flusher {
     return this.#run.bytes
   }
 
-  /** Writes now what else would be written in a moment. */
+  /** Writes now everything that would be written in a moment. */
   readonly flush = (): void => {
     const begin = performance.now()
     const [dirty, waiting] = [this.#dirty, this.#waiting]
@@ -70,7 +76,7 @@ export class Flusher {
     for (const { handover, done } of waiting) handover.whenFree(done)
   }
 
-  /** Writes one connection's now. What goes wrong with it is not the others' loss. */
+  /** Writes one connection's messages now. An error ends that connection and must not affect others. */
   write(outbox: Flushable): void {
     try {
       outbox.flush()
@@ -81,14 +87,14 @@ export class Flusher {
   }
 }
 
-/** Of the time that a round of writing took. */
+/** How long the pause after a round is, as a share of the time that the round took. */
 const PAUSE_SHARE = 0.5
 /** ms; a timer cannot wait for less. */
 const SHORTEST_PAUSE = 1
 /** ms that a message may wait for those ahead of it to be written. */
 const LONGEST_PAUSE = 20
 
-/** Remembers a run of messages that was joined: in a burst of broadcasts it is the same one for everyone. */
+/** Remembers the last run of messages that was joined: in a burst of broadcasts, everybody gets the same run. */
 class SharedRun {
   #messages: readonly EncodedMessage[] = []
   #bytes: Buffer = Buffer.alloc(0)

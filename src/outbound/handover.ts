@@ -1,9 +1,10 @@
 /**
- * What was handed to connections together: an entry of the inbox, or a push made here. Connections that lag hold it until
- * they have taken it; the others, nearly all, cost it nothing.
+ * The messages that were handed to connections together: those of one inbox entry, or of one push that was made on this
+ * node. A connection that lags holds the handover until it has taken its messages. Connections that keep up, nearly all
+ * of them, cost it nothing.
  */
 export class Handover {
-  /** Of a broadcast among all of them. */
+  /** The offset of the broadcast, or 0 if the messages are not a broadcast. */
   readonly offset: number
   #holderCount = 0
   #done: (() => void) | undefined
@@ -24,7 +25,10 @@ export class Handover {
     done?.()
   }
 
-  /** Calls back once nobody holds it, which may be now. Only what has been written knows who lags: see `Flusher`. */
+  /**
+   * Calls back once no connection holds the handover, which may be now. Only after the messages were written is it
+   * known which connections lag: see `Flusher`.
+   */
   whenFree(done: () => void): void {
     if (this.#holderCount === 0) done()
     else this.#done = done

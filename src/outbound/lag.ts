@@ -1,14 +1,17 @@
 import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 
-/** ms that what was handed to a connection waits for it. */
+/** ms for which a handover waits for one connection. */
 export const LAG_LIMIT = 250
 
-/** That one connection does not keep up: what waits for it, and what its socket holds. It exists only meanwhile. */
+/**
+ * Tracks one connection that does not keep up: the handovers that wait for it, and the messages that its transport
+ * still holds. It exists only while the connection lags.
+ */
 export class Lag {
   readonly #since = performance.now()
   readonly #held: Handover[] = []
-  /** Messages that the transport was given and the kernel has not taken. */
+  /** Messages that the transport was given and that the kernel has not taken. */
   #unsent: EncodedMessage[] = []
   #unsentBytes = 0
   #isOver = false
@@ -17,7 +20,7 @@ export class Lag {
     return this.#unsent
   }
 
-  /** Nothing waits for the connection any more, for it has lagged too long. */
+  /** Whether the connection has lagged for too long, so that no handover waits for it any more. */
   get isOver(): boolean {
     return this.#isOver
   }
@@ -26,7 +29,7 @@ export class Lag {
     return now - this.#since > LAG_LIMIT
   }
 
-  /** The message's handover waits for the connection. */
+  /** Makes the message's handover wait for this connection. */
   hold({ message }: EncodedMessage): void {
     message.release()
     const { handover } = message
@@ -35,7 +38,7 @@ export class Lag {
     handover.hold()
   }
 
-  /** @param ahead bytes that the transport holds now: those of the messages that it was given last */
+  /** @param ahead bytes that the transport holds now: they belong to the messages that it was given last */
   wrote(messages: readonly EncodedMessage[], ahead: number): void {
     for (const message of messages) {
       this.#unsent.push(message)
@@ -51,7 +54,7 @@ export class Lag {
     if (taken > 0) this.#unsent = this.#unsent.slice(taken)
   }
 
-  /** Nothing waits for the connection any more: it has caught up, or closed. */
+  /** The connection has caught up or closed: no handover waits for it any more. */
   release(): void {
     for (const handover of this.#held.splice(0)) handover.release()
   }

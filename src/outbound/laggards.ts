@@ -5,17 +5,19 @@ const CHECK_EVERY = 10
 
 /** A connection that does not keep up. */
 interface Laggard {
-  /** `awaited`: something waits for the connection. `late`: the connection has lagged too long for that. */
+  /**
+   * `awaited`: a handover may wait for the connection. `late`: the connection has lagged for too long, so none does.
+   */
   checkLag(now: number): 'none' | 'awaited' | 'late'
 }
 
 /**
- * Asks connections that do not keep up whether they have caught up. A socket tells that the kernel has taken everything only
- * if it was full before, so somebody has to ask; it costs nothing while nobody lags.
+ * Asks connections that lag whether they have caught up. A socket only reports that the kernel has taken everything if
+ * it was full before, so it has to be asked. While no connection lags, this costs nothing.
  */
 export class Laggards {
   readonly #laggards = new Set<Laggard>()
-  /** Whether the next look is due soon. */
+  /** Whether the next check comes soon. */
   #isAlert = false
   #timer: NodeJS.Timeout | undefined
 
@@ -24,7 +26,7 @@ export class Laggards {
     if (this.#isAlert) return
     this.#isAlert = true
     clearTimeout(this.#timer)
-    // TLS tells a turn of the event loop later that the kernel has taken what it was given.
+    // TLS reports one turn of the event loop late that the kernel has taken its bytes.
     setImmediate(this.#check)
   }
 
@@ -38,7 +40,7 @@ export class Laggards {
     }
     if (this.#laggards.size === 0) return
     this.#timer = setTimeout(this.#check, this.#isAlert ? CHECK_EVERY : LAG_LIMIT)
-    // Nobody waits for the others any more, so the process need not.
+    // No handover waits for the connections that are left, so they must not keep the process alive.
     if (!this.#isAlert) this.#timer.unref()
   }
 }

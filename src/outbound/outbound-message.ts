@@ -6,13 +6,13 @@ import { contentOf, type EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 import { encodeFrame } from './web-socket-frame.ts'
 
-/** Everything that a push says, except its payload. */
+/** Everything in a push except its payload. */
 export type PushHead = Omit<PushEnvelope, 'payload'>
 
 interface Origin {
   /** The push that the message belongs to. A message to a single connection of this node belongs to none. */
   readonly push?: PushEnvelope
-  /** The handover that waits until the message has been taken. */
+  /** The handover that waits until the message was taken. */
   readonly handover?: Handover | undefined
 }
 
@@ -25,7 +25,7 @@ export class OutboundMessage {
   readonly key: string | undefined
   readonly handover: Handover | undefined
   #push: PushHead | undefined
-  /** The content, as long as the message is new. Later it is restored from an encoding. */
+  /** The content, until the message is released. After that it is restored from an encoding. */
   #data: string | Uint8Array | undefined
   #frame: EncodedMessage | undefined
   #deflatedFrame: EncodedMessage | undefined
@@ -67,8 +67,9 @@ export class OutboundMessage {
   }
 
   /**
-   * Lets go of all that the message can be restored without, once it has been handed to everyone it is for: it may now
-   * wait for a slow client for long, and what it was read from, most likely a batch of many, must not wait with it.
+   * Frees everything that the message can be restored without, once it was handed to all its receivers. From now on the
+   * message may wait for a slow client for a long time, and the memory that it was read from, probably a batch of many
+   * messages, must not be kept that long.
    */
   release(): void {
     if (this.#isReleased) return
@@ -76,7 +77,7 @@ export class OutboundMessage {
     setImmediate(() => {
       if (this.#push !== undefined) this.#push = headOf(this.#push)
       this.#data = undefined
-      // A slow client that negotiated compression is to cost no more than the compressed bytes.
+      // A slow client that negotiated compression must not cost more memory than the compressed bytes.
       if (this.#deflatedFrame !== undefined && this.#deflatedFrame !== this.#frame) this.#frame = undefined
     })
   }
@@ -96,7 +97,10 @@ export class OutboundMessage {
   }
 }
 
-/** A text must be UTF-8 (RFC 6455 §5.6). A batch that somebody else put into the store may call anything a text. */
+/**
+ * A text message must be UTF-8 (RFC 6455 §5.6), but a batch that another program wrote to the store may call any bytes
+ * a text.
+ */
 function sendableKindOf({ kind, data }: Payload): PayloadKind {
   return kind === 'bytes' || typeof data === 'string' || isUtf8(data) ? kind : 'bytes'
 }

@@ -5,14 +5,14 @@ import { Lag } from './lag.ts'
 import type { OutboundMessage } from './outbound-message.ts'
 import type { Transport } from './transport.ts'
 
-/** About as many bytes are written at once: more would only make the buffers larger that a slow client pins. */
+/** Bytes that one write carries, roughly. Larger buffers would only be held longer by slow clients. */
 const MAX_RUN = 64 * 1024
 
 const NONE: readonly EncodedMessage[] = Object.freeze([])
 
 /**
- * The messages on their way to one connection: those of this tick, which the flusher writes together, and, if the client
- * cannot take them now, a backlog. An idle outbox holds nothing.
+ * The messages on their way to one connection: those of the current tick, which the flusher writes together, and a
+ * backlog if the client cannot take them now. An idle outbox holds nothing.
  */
 export class Outbox {
   readonly #flusher: Flusher
@@ -33,7 +33,10 @@ export class Outbox {
     return this.#byteCount + (this.#backlog?.byteCount ?? 0) + this.#ahead
   }
 
-  /** A close frame has gone out or come in, or the client broke the protocol: nothing may follow (RFC 6455 §5.5.1). */
+  /**
+   * Whether a close frame was sent or received, or the client broke the protocol: no message may follow (RFC 6455
+   * §5.5.1).
+   */
   get isClosing(): boolean {
     return this.#transport !== undefined && this.#transport.isClosing
   }
@@ -57,18 +60,24 @@ export class Outbox {
     return 'kept'
   }
 
-  /** In the form that the client gets. Until the transport is open, that is the plain frame. */
+  /** Encodes the message in the form that the client gets: the plain frame, until the transport is open. */
   encode(message: OutboundMessage): EncodedMessage {
     return this.#transport === undefined ? message.frame : this.#transport.encode(message)
   }
 
-  /** From now on messages go out by the transport; those that have waited for it go first, as they are. */
+  /**
+   * From now on messages go out over the transport. Messages that have waited for it go first, in the form that they
+   * have.
+   */
   open(transport: Transport): void {
     this.#transport = transport
     this.#drain()
   }
 
-  /** Writes at once what would otherwise be written together with the other connections' messages. */
+  /**
+   * Writes the messages of this tick. The flusher calls it when the tick has ended, or earlier if there is much to
+   * write.
+   */
   flush(): void {
     if (this.#messages === undefined || !this.#isWritable) return
     const messages = this.#messages
@@ -78,7 +87,7 @@ export class Outbox {
     if (this.#isStalled) this.#awaitDrain()
   }
 
-  /** Hands everything to the transport, before that is closed. */
+  /** Hands everything to the transport before it closes. */
   finish(): void {
     if (!this.#isWritable) return
     this.flush()
@@ -87,13 +96,13 @@ export class Outbox {
     if (rest.length > 0) this.#write(rest)
   }
 
-  /** Hands over what waits, and tells the client that it is over. Before the transport is open, nothing happens. */
+  /** Hands over everything that waits, then closes the transport. If the transport is not open yet, nothing happens. */
   end(code: number, reason: string): void {
     this.finish()
     this.#transport?.close(code, reason)
   }
 
-  /** Takes out what the transport has not been given yet. */
+  /** Takes out the messages that the transport was not given yet. */
   empty(): readonly EncodedMessage[] {
     if (this.#messages === undefined && this.#backlog === undefined) return NONE
     const rest = [...(this.#messages ?? NONE), ...(this.#backlog?.take(Number.POSITIVE_INFINITY) ?? NONE)]
@@ -103,7 +112,7 @@ export class Outbox {
     return rest
   }
 
-  /** The transport has closed: gives back what no kernel has taken. */
+  /** The transport has closed: returns the messages that the kernel has not taken. */
   close(): readonly EncodedMessage[] {
     const rest = this.empty()
     const lag = this.#lag
@@ -112,12 +121,14 @@ export class Outbox {
     return this.#transport === undefined || this.#transport.isDelivered ? rest : [...lag.unsent, ...rest]
   }
 
-  /** Something went wrong: whatever follows would leave a gap. */
+  /** Ends the connection after an error, because later messages would leave a gap. */
   abort(): void {
     this.#transport?.abort()
   }
 
-  /** `awaited`: something waits for the connection. `late`: the connection has lagged too long for that. */
+  /**
+   * `awaited`: a handover may wait for the connection. `late`: the connection has lagged for too long, so none does.
+   */
   checkLag(now: number): 'none' | 'awaited' | 'late' {
     if (this.#lag === undefined) return 'none'
     if (this.#transport !== undefined && this.#ahead === 0 && this.#backlog === undefined) {
@@ -131,7 +142,7 @@ export class Outbox {
     return this.#lag.isOver ? 'late' : 'awaited'
   }
 
-  /** Bytes that the transport was given and the kernel has not taken. */
+  /** Bytes that the transport was given and that the kernel has not taken. */
   get #ahead(): number {
     return this.#transport === undefined ? 0 : this.#transport.unsentLength
   }
