@@ -5,8 +5,9 @@ import type { HandshakeContext } from '../modules/contexts.ts'
 import { refuse } from '../modules/refuse.ts'
 
 /**
- * Lets pages of these origins connect, such as `https://example.com`; `*` lets in all of them. A request without an
- * `Origin` comes from no browser and passes. Browsers attach cookies to WebSockets of any page, so name your origins.
+ * Lets web pages of the given origins connect, such as `https://example.com`; `*` allows every origin. A request
+ * without an `Origin` header does not come from a browser and passes. Browsers send cookies along with WebSockets that
+ * any page opens, so list the origins that you trust.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
@@ -21,7 +22,10 @@ export function allowOrigins(origins: readonly string[] | '*', ...none: []): Mid
   })
 }
 
-/** Lets in pages of the host that they connect to, as the `Host` header names it. */
+/**
+ * Lets web pages connect if their origin is the host that they connect to, as the `Host` header names it. A request
+ * without an `Origin` header does not come from a browser and passes.
+ */
 export function sameOrigin(...none: []): Middleware<HandshakeContext> {
   checkNone('sameOrigin()', none)
   return guard((origin, { headers }) => {
@@ -31,7 +35,7 @@ export function sameOrigin(...none: []): Middleware<HandshakeContext> {
   })
 }
 
-/** What sandboxed frames and `file:` pages send: it could be anyone. */
+/** The origin that sandboxed frames and `file:` pages send: it could be any page. */
 const OPAQUE = 'null'
 
 function guard(isAllowed: (origin: string, request: Request) => boolean): Middleware<HandshakeContext> {
@@ -39,7 +43,7 @@ function guard(isAllowed: (origin: string, request: Request) => boolean): Middle
     const origin = request.headers.get('origin')
     if (origin === null || isAllowed(origin, request)) return next()
     return refuse(
-      new FlotillaError('FLT_FORBIDDEN', 'pages of this origin may not connect: have it allowed on the server'),
+      new FlotillaError('FLT_FORBIDDEN', 'pages of this origin may not connect: allow the origin on the server'),
     )
   }
 }
@@ -50,7 +54,10 @@ function parseAllowed(origin: unknown): string {
   return normal
 }
 
-/** Lower case, without a default port. Undefined for what is no origin, such as a URL with a path. */
+/**
+ * The origin in lower case and without a default port. Undefined for anything that is not an origin, such as a URL with
+ * a path.
+ */
 function normalize(origin: string): string | undefined {
   if (origin === OPAQUE) return OPAQUE
   if (!URL.canParse(origin)) return undefined
@@ -60,6 +67,6 @@ function normalize(origin: string): string | undefined {
 }
 
 function badOrigin(origin: unknown): FlotillaError {
-  const message = `allowOrigins: '${String(origin)}' is no origin: give a list such as ['https://example.com'], or '*'`
+  const message = `allowOrigins: '${String(origin)}' is not an origin: give a list such as ['https://example.com'], or '*'`
   return new FlotillaError('FLT_BAD_OPTION', message)
 }

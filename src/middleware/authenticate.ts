@@ -10,20 +10,22 @@ import { readOffer } from './bearer.ts'
 import { createVerifier, type TokenSource, type Verify } from './token-verifier.ts'
 
 export type AuthenticateOptions = TokenSource & {
-  /** The claim whose groups, a list or a single one, the connection is in from the start. */
+  /** The name of the claim that lists the groups to join at the start: a list of groups, or a single group. */
   groupsClaim?: string
 }
 
 const OPTIONS = ['secret', 'jwks', 'issuer', 'audience', 'groupsClaim']
 
 /**
- * Lets in who brings a JWT (RFC 7519) by `Authorization: Bearer`, `?token=` or the subprotocols `flotilla, token.<jwt>`,
- * and answers 401 to everyone else. Its `sub` is the uid; when its `exp` passes, the connection closes with 4401. Its
- * `iss` must be the `issuer`, and its `aud`, or one of a list of them, the `audience`: both must be given with `jwks`.
+ * Admits clients that send a valid JWT (RFC 7519) by `Authorization: Bearer`, by `?token=` or by the subprotocols
+ * `flotilla, token.<jwt>`, and answers 401 to all others. The token's `sub` becomes the uid. When its `exp` passes, the
+ * connection closes with 4401. If `issuer` is given, the token's `iss` must equal it. If `audience` is given, the
+ * token's `aud` must equal it or, if it is a list, contain it. Both are required with `jwks`.
  *
- * The keys of `jwks` are fetched at the first handshake that needs them, and again every 10 minutes, or when a token names
- * an unknown one, at most every 30 s. While that fails, known keys count for 24 hours, and the pause between two attempts
- * grows from 1 s to 60 s. If no key is known, tokens are answered with 503. The URL takes https, http on this machine alone.
+ * The keys of `jwks` are fetched at the first handshake that needs them. They are fetched again after 10 minutes, or
+ * when a token names an unknown key, but at most every 30 s. While fetching fails, known keys are used for up to 24
+ * hours, and the pause between two attempts grows from 1 s to 60 s. If no key is known, tokens are answered with 503.
+ * The URL must use https; http is accepted only for this machine.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
@@ -46,7 +48,7 @@ export function authenticate(options: AuthenticateOptions): Middleware<Handshake
 
 function parseClaimName(name: unknown): string | undefined {
   if (name === undefined || (typeof name === 'string' && name !== '')) return name
-  throw new FlotillaError('FLT_BAD_OPTION', 'authenticate needs the name of a claim as groupsClaim')
+  throw new FlotillaError('FLT_BAD_OPTION', 'authenticate: groupsClaim must be the name of a claim')
 }
 
 function verifyToken(verify: Verify, token: string | undefined, log: Logger): Promise<JWTPayload> {
@@ -75,7 +77,7 @@ function groupsOf(payload: JWTPayload, claim: string): string[] {
   return claimed(claim, () => groups.map((group) => parseGroup(group, 'a group')))
 }
 
-/** A token that its issuer signed may still not fit: the client is told which claim. */
+/** A token with a valid signature may still have a claim that does not fit: the client is told which one. */
 function claimed<T>(claim: string, parse: () => T): T {
   try {
     return parse()

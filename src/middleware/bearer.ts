@@ -1,14 +1,17 @@
-/** What a client offers to prove who it is, and the subprotocol to answer with. */
+/** The token that a client sends to prove who it is, and the subprotocol to answer with. */
 export interface Offer {
   readonly token: string | undefined
   readonly protocol: typeof PROTOCOL | undefined
 }
 
-/** Answered where the client offers it; what a token travels with must never come back. */
+/** The subprotocol to answer if the client offers it. The subprotocol that carries the token must never be answered. */
 const PROTOCOL = 'flotilla'
 const TOKEN_PREFIX = 'token.'
 
-/** `Authorization: Bearer`, then `?token=`, then the subprotocol `token.<jwt>`: the first that is there counts. */
+/**
+ * Looks for the token in `Authorization: Bearer`, then in `?token=`, then in the subprotocol `token.<jwt>`. The first
+ * one that is present counts.
+ */
 export function readOffer({ url, headers }: Request): Offer {
   const protocols = (headers.get('sec-websocket-protocol') ?? '').split(',').map((protocol) => protocol.trim())
   const carried = protocols.find((protocol) => protocol.startsWith(TOKEN_PREFIX))
@@ -19,7 +22,7 @@ export function readOffer({ url, headers }: Request): Offer {
   return { token, protocol: protocols.includes(PROTOCOL) ? PROTOCOL : undefined }
 }
 
-/** RFC 6750 §2.1; another scheme is not for us. */
+/** RFC 6750 §2.1. Other schemes are ignored. */
 function bearerOf(authorization: string | null): string | undefined {
   return /^bearer(?: +(.*))?$/i
     .exec(authorization ?? '')

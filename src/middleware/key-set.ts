@@ -3,16 +3,16 @@ import type { Logger } from '../logger.ts'
 
 /** All in ms. */
 export interface KeySetTimes {
-  /** Keys that are older are asked for again. */
+  /** Keys that are older are fetched again. */
   readonly freshFor: number
-  /** Keys that are older count no more, whatever the endpoint does. */
+  /** Keys that are older are no longer used, whatever the endpoint does. */
   readonly staleFor: number
-  /** Between an answer and the next request: a token that names an unknown key cannot bring it forward. */
+  /** The pause between an answer and the next request. A token that names an unknown key cannot shorten it. */
   readonly pause: number
-  /** The same after a failure; it doubles with each further one, up to `longestPause`. */
+  /** The pause after a failure. It doubles with each further failure, up to `longestPause`. */
   readonly firstPause: number
   readonly longestPause: number
-  /** For one request, body and all. */
+  /** The limit for one request, including the body of its answer. */
   readonly timeout: number
 }
 
@@ -28,8 +28,9 @@ const TIMES: KeySetTimes = {
 type Find = (...asked: [...Parameters<JWTVerifyGetKey>, log: Logger]) => Promise<CryptoKey>
 
 /**
- * The keys that an endpoint publishes (RFC 7517 §5). jose reads them and picks one; when the endpoint is asked, and how
- * long its answer counts, is decided here. It is asked only because of a handshake, and never by two of them at once.
+ * The keys that an endpoint publishes (RFC 7517 §5). jose parses the keys and selects one; this class decides when the
+ * endpoint is asked and for how long its answer counts. The endpoint is only asked because a handshake needs it, and by
+ * one request at a time.
  */
 export class KeySet {
   readonly #url: URL
@@ -37,7 +38,7 @@ export class KeySet {
   readonly #remote: RemoteJWKSet
   #fetchedAt = Number.NEGATIVE_INFINITY
   #askAgainAt = Number.NEGATIVE_INFINITY
-  /** In a row. */
+  /** How many requests have failed in a row. */
   #failureCount = 0
   #asking: Promise<void> | undefined
   #isReported = false
@@ -45,7 +46,7 @@ export class KeySet {
   constructor(url: URL, times: Partial<KeySetTimes> = {}) {
     this.#url = url
     this.#times = { ...TIMES, ...times }
-    // It fetches when it is told to, and at no other time.
+    // jose must not fetch by itself: `reload` decides when.
     const never = { cacheMaxAge: Number.POSITIVE_INFINITY, cooldownDuration: Number.POSITIVE_INFINITY }
     this.#remote = createRemoteJWKSet(url, {
       ...never,
@@ -55,14 +56,15 @@ export class KeySet {
   }
 
   /**
-   * The key that a token names.
+   * Finds the key that a token names.
    *
-   * @throws KeysAway if it is not known, and cannot be asked for now; errors of jose that say what is wrong with the token.
+   * @throws KeysAway if the key is not known and cannot be fetched now. Errors of jose say what is wrong with the
+   * token.
    */
   readonly find: Find = async (header, token, log) => {
     if (!this.#areFresh) {
       const asking = this.#ask(log)
-      // While the endpoint fails nobody waits for it who can do with the keys that are known.
+      // If the endpoint has failed and there are known keys, they are used without waiting for it.
       if (!this.#areUsable || this.#failureCount === 0) await asking
     }
     if (!this.#areUsable) throw new KeysAway('no keys are known')
@@ -71,18 +73,18 @@ export class KeySet {
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       await this.#ask(log)
-      // It may be a new key, which nobody can tell as long as the endpoint fails.
+      // The key may be new. While the endpoint fails, nobody can tell.
       if (this.#failureCount > 0) throw new KeysAway('the key is not among those that are known', { cause: error })
       return this.#remote(header, token)
     }
   }
 
-  /** Says once between two requests what is wrong with the endpoint, however many handshakes meet it. */
+  /** Logs what is wrong with the endpoint: once between two requests, however many handshakes are affected. */
   report(error: unknown, log: Logger): void {
     if (this.#isReported) return
     this.#isReported = true
     const keys = `${this.#url.origin}${this.#url.pathname}`
-    const meanwhile = this.#areUsable ? 'those that are known count meanwhile' : 'no token can be checked meanwhile'
+    const meanwhile = this.#areUsable ? 'known keys are used meanwhile' : 'no token can be checked meanwhile'
     log.error({ error, keys, failureCount: this.#failureCount }, `the keys of tokens cannot be used: ${meanwhile}`)
   }
 
@@ -94,7 +96,7 @@ export class KeySet {
     return performance.now() - this.#fetchedAt <= this.#times.staleFor
   }
 
-  /** Asks the endpoint, or joins who is asking; undefined during a pause. Never rejects. */
+  /** Asks the endpoint, or joins the request in progress. Undefined during a pause. Never rejects. */
   #ask(log: Logger): Promise<void> | undefined {
     if (this.#asking === undefined && performance.now() >= this.#askAgainAt) {
       this.#isReported = false
@@ -118,40 +120,38 @@ export class KeySet {
   }
 }
 
-/** Tokens cannot be checked, whatever they are worth. */
+/** No token can be checked now, whether it is valid or not. */
 export class KeysAway extends Error {
   override readonly name = 'KeysAway'
 }
 
-/** A key has about 2 kB with its certificates; large providers publish ten. */
+/** A key with its certificates has about 2 kB, and large providers publish about ten keys. */
 const MAX_BYTES = 256 * 1024
 const MAX_KEYS = 100
 
-/** `fetch`, with an answer that is bounded and looked at before it takes the place of the keys that are known. */
+/** Fetches the keys. The answer is limited in size and checked before it replaces the known keys. */
 async function fetchKeys(url: string, options: RequestInit): Promise<Response> {
   const answer = await fetch(url, options)
   if (answer.status !== 200 || answer.body === null) {
     await answer.body?.cancel()
-    throw new Error(
-      `the endpoint of keys answered ${answer.status}${REDIRECTS.test(`${answer.status}`) ? REDIRECTED : ''}`,
-    )
+    throw new Error(`the key endpoint answered ${answer.status}${REDIRECTS.test(`${answer.status}`) ? REDIRECTED : ''}`)
   }
   const { keys } = (JSON.parse(await readBounded(answer.body)) ?? {}) as { keys?: unknown }
   if (!Array.isArray(keys) || keys.length === 0 || keys.length > MAX_KEYS)
-    throw new Error(`the endpoint of keys answered without a list of 1 to ${MAX_KEYS} keys (RFC 7517 §5)`)
+    throw new Error(`the key endpoint did not answer with a list of 1 to ${MAX_KEYS} keys (RFC 7517 §5)`)
   return Response.json({ keys })
 }
 
 const REDIRECTS = /^3\d\d$/
-const REDIRECTED = ', and redirects are not followed: give the URL that it leads to'
+const REDIRECTED = ', and redirects are not followed: give the URL that it redirects to'
 
 async function readBounded(body: ReadableStream<Uint8Array>): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
   for await (const chunk of body) {
     size += chunk.length
-    // To leave the loop cancels the rest.
-    if (size > MAX_BYTES) throw new Error(`the endpoint of keys answered more than ${MAX_BYTES} bytes`)
+    // Leaving the loop cancels the rest of the body.
+    if (size > MAX_BYTES) throw new Error(`the key endpoint answered with more than ${MAX_BYTES} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks).toString()

@@ -10,19 +10,19 @@ import type { MessageContext } from '../modules/contexts.ts'
 import { RequestError } from '../wire/request-error.ts'
 
 export interface RateLimitOptions {
-  /** Messages that a user may send each second, for as long as it likes. */
+  /** How many messages a user may send each second in the long run. */
   perSecond: number
-  /** Messages that may come at once. Default five seconds' worth, at least one. */
+  /** How many messages may come at once. The default is five seconds' worth, at least one. */
   burst?: number
 }
 
 /**
- * Answers `FLT_TOO_MANY` to who sends more than so many messages a second, to whatever it lies around: a command, a
- * controller, a module. The connection stays; `maxMessagesPerSecond` of the server closes it.
+ * Answers `FLT_TOO_MANY` to a user who sends more than `perSecond` messages a second to the command, controller or
+ * module that it protects. The connection stays open. The server's `maxMessagesPerSecond` closes it instead.
  *
- * All connections of a user in this process count together, and those that follow them. Who has no uid counts with all
- * others of the same address, or /64 network of IPv6; over a Unix socket, which tells no address, each connection for
- * itself. Each node counts what it gets.
+ * All connections of a user to this process share one limit, and so do the user's later connections. Connections
+ * without a uid share the limit of their address, or of its /64 network with IPv6. Over a Unix socket, which has no
+ * address, each connection has its own limit. Each node counts only the messages that it receives.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
@@ -30,15 +30,20 @@ export function rateLimit(options: RateLimitOptions): Middleware<MessageContext>
   checkNames('rateLimit', options, ['perSecond', 'burst'])
   const { perSecond } = options
   if (!(Number.isFinite(perSecond) && perSecond > 0))
-    throw badOption(`perSecond is ${shown(perSecond)}: give a number above 0`)
+    throw badOption(`perSecond is ${shown(perSecond)}, but must be a number above 0`)
   const { burst = Math.max(1, perSecond * BURST) } = options
-  if (!(Number.isFinite(burst) && burst >= 1)) throw badOption(`burst is ${shown(burst)}: give a number from 1`)
+  if (!(Number.isFinite(burst) && burst >= 1))
+    throw badOption(`burst is ${shown(burst)}, but must be a number of at least 1`)
   const [users, strangers] = [new KeyedBuckets(perSecond, burst), new KeyedBuckets(perSecond, burst)]
   return ({ connection, uid, id }, next) => {
     const now = performance.now()
     const isWithin = uid === undefined ? strangers.take(originOf(connection), now) : users.take(uid, now)
     if (isWithin) return next()
-    throw new RequestError('FLT_TOO_MANY', `more than ${perSecond} a second: wait a moment, and send it again`, { id })
+    throw new RequestError(
+      'FLT_TOO_MANY',
+      `more than ${perSecond} messages a second: wait a moment, then send it again`,
+      { id },
+    )
   }
 }
 

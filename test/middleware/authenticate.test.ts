@@ -124,8 +124,8 @@ const flaws: [what: string, options: unknown, message: RegExp][] = [
   ['an empty secret', { secret: '' }, /not empty/],
   ['no secret', { secret: undefined }, /not empty/],
   ['nothing', {}, /neither/],
-  ['both', { secret, jwks: 'https://x' }, /not secret and jwks/],
-  ['a secret that is an object', { secret: createSecretKey(key) }, /a string or bytes/],
+  ['both', { secret, jwks: 'https://x' }, /but got secret and jwks/],
+  ['a secret that is an object', { secret: createSecretKey(key) }, /as a string or bytes/],
   ['a URL that is none', { jwks: 'keys', issuer: 'i', audience: 'a' }, /https URL/],
   ['a set of keys itself', { jwks: { keys: [] }, issuer: 'i', audience: 'a' }, /https URL/],
   ['no audience', { jwks: 'https://x', issuer: 'i' }, /issuer and audience/],
@@ -246,7 +246,7 @@ test('accepts tokens signed with a published key', async () => {
 const keyRefusals: [what: string, token: () => Promise<string>, message: RegExp][] = [
   ['another issuer', () => signed({ iss: 'other' }), /claim iss/],
   ['another audience', () => signed({ aud: 'other' }), /claim aud/],
-  ['a key that is not published', () => signed({}, 'k2'), /key that is not known/],
+  ['a key that is not published', () => signed({}, 'k2'), /signed with an unknown key/],
   ["a stranger's key", () => signed({}, 'k1', strangers), /signature/],
   ['a shared secret', () => sign({ sub: 'u1', iss: 'me', aud: 'you' }), /algorithm/],
 ]

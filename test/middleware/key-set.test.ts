@@ -124,7 +124,7 @@ test('known keys count while the endpoint fails, and it is asked once a pause an
   assert.equal(await ask(sign('k1', 'k2')), 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED')
   assert.equal(endpoint.requestCount, requestCount + 1)
   assert.equal(lines.length, 1)
-  assert.match(lines[0]!, /those that are known count meanwhile/)
+  assert.match(lines[0]!, /known keys are used meanwhile/)
 })
 
 test('nobody who has a known key waits for an endpoint that has failed and now hangs', async (t) => {
@@ -231,7 +231,7 @@ test('redirects are not followed, not even to the right keys', async (t) => {
     assert.equal(await asking(new KeySet(new URL(endpoint.url), NEVER))(sign('k1')), 'away')
   }
   assert.equal(await asking(keys, telling)(sign('k1')), 'away')
-  assert.match(String(errors[0]), /answered 308, and redirects are not followed: give the URL that it leads to/)
+  assert.match(String(errors[0]), /answered 308, and redirects are not followed: give the URL that it redirects to/)
   assert.equal(other.requestCount, 0)
 })
 
