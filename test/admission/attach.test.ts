@@ -61,7 +61,7 @@ test('attached to Hono', async (t) => {
   await checkBoth(t, http)
 })
 
-test('beside a Socket.IO on the same server, each serves its own paths', async (t) => {
+test('Flotilla and Socket.IO on the same HTTP server each serve their own paths', async (t) => {
   const http = createHttp()
   const socketIo = new SocketIo(http, { transports: ['websocket'], destroyUpgrade: false })
   socketIo.on('connection', (socket) => void socket.emit('hi', 'from socket.io'))
@@ -80,7 +80,7 @@ test('beside a Socket.IO on the same server, each serves its own paths', async (
   assert.equal(await client.next(), 'hello')
 })
 
-test('a client that resets while the node waits for its store, or is refused, harms nobody', async (t) => {
+test('a client that resets while the node waits for its store, or while it is refused, harms nobody', async (t) => {
   const http = createHttp()
   const driver = redis({ url: `redis://127.0.0.1:${await freePort()}` })
   const server = createServer({ modules: [ws], driver, storeWait: 100, connectTimeout: 400 }).attach(http)
@@ -92,7 +92,7 @@ test('a client that resets while the node waits for its store, or is refused, ha
   const { port } = http.address() as AddressInfo
   const head = 'Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n'
   for (const path of ['/ws/u1', '/nowhere']) {
-    // Not by listening for 'upgrade': another listener would be left to answer.
+    // The test must not listen for 'upgrade' itself: the server would leave the request to the other listener.
     const connected = once(http, 'connection')
     const socket = connectTcp(port, '127.0.0.1')
     socket.write(`GET ${path} HTTP/1.1\r\n${head}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`)
@@ -104,7 +104,7 @@ test('a client that resets while the node waits for its store, or is refused, ha
   await assert.rejects(connect(`http://127.0.0.1:${port}/ws/u1`), /503/)
 })
 
-test('two of ours on one server share its paths', async (t) => {
+test('two Flotilla servers attached to one HTTP server share its paths', async (t) => {
   const http = createHttp()
   const other = defineModule('/other', { open: (ctx) => void ctx.send('other') })
   const servers = [ws, other].map((module) => createServer({ modules: [module] }).attach(http))

@@ -12,7 +12,7 @@ const start = (options: Partial<ServerOptions> = {}) =>
   startTestServer({ modules: [quiet, told], trustProxy: ['127.0.0.1'], ...options })
 const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
 
-test('clients behind a proxy that writes ports count each by its own address', async () => {
+test('behind a proxy that adds ports, each client counts by its own address', async () => {
   await using server = await start({ maxConnectionsPerIp: 1 })
   await server.connect('/ws', from('1.2.3.4:5678'))
   await assert.rejects(server.connect('/ws', from('1.2.3.4:9999')), /429/)
@@ -22,7 +22,7 @@ test('clients behind a proxy that writes ports count each by its own address', a
   await server.connect('/ws', from('[2001:db8:0:1::1]'))
 })
 
-test('an address is the same one in all its spellings, over several lines and with commas to spare', async () => {
+test('an address is the same in every spelling, also over several header lines and with extra commas', async () => {
   await using server = await start()
   const ways: [address: string, ...lines: string[]][] = [
     ['1.2.3.4', '9.9.9.9, 1.2.3.4:80 ,, '],
@@ -38,7 +38,7 @@ test('an address is the same one in all its spellings, over several lines and wi
   }
 })
 
-test('an unreadable address counts as the proxy that sent it, which is logged once, not for each client', async () => {
+test('a client with an unreadable address counts as the proxy that sent it, which is logged once for all clients', async () => {
   const warnings: object[] = []
   const log = (): void => {}
   const logger: Logger = { debug: log, info: log, error: log, warn: (fields) => void warnings.push(fields) }
@@ -48,7 +48,7 @@ test('an unreadable address counts as the proxy that sent it, which is logged on
   assert.deepEqual(warnings, [{ proxy: '127.0.0.1', hop: 'unknown' }])
 })
 
-test('an unreadable address is logged again after an hour, and for so many proxies only', (t) => {
+test('an unreadable address is logged again after an hour, and for a limited number of proxies', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const proxies: unknown[] = []
   const log = (): void => {}

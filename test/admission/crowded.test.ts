@@ -14,7 +14,7 @@ function newRequest(): [IncomingMessage, ServerResponse] {
   return [request, new ServerResponse(request)]
 }
 
-test('in a crowd a turn handles one request, in their order, and none whose client has gone', async () => {
+test('while many sockets are open, a turn handles one request, in order, and skips those whose client has gone', async () => {
   const handled: IncomingMessage[] = []
   let isCrowded = true
   const listener = paceRequests(
@@ -38,10 +38,10 @@ test('in a crowd a turn handles one request, in their order, and none whose clie
   )
   assert(counts.every((count, turn) => turn === 0 || count - counts[turn - 1]! <= 1))
   for (const [request, response] of requests) listener(request, response)
-  assert.equal(handled.length, 9, 'otherwise all of them at once')
+  assert.equal(handled.length, 9, 'while few are open, all are handled at once')
 })
 
-test('a socket that has just come does not give way before its first request, but to one that has asked before', () => {
+test('a new socket is not closed before its first request: one that has sent a request is closed first', () => {
   const sockets = new PlainSockets({ patience, max: 3, gaveWay: ignore })
   const [kept, ...others] = Array.from({ length: 4 }, () => new Socket())
   sockets.add(others[0]!, undefined)
@@ -58,7 +58,7 @@ test('a socket that has just come does not give way before its first request, bu
   sockets.close()
 })
 
-test('a socket that never asks gives way to those that have come since, and to those that are kept alive', async () => {
+test('a socket that never sends a request is closed before newer sockets, and before those that are kept alive', async () => {
   const sockets = new PlainSockets({ patience, max: 2, gaveWay: ignore })
   const [silent, kept, newcomer] = Array.from({ length: 3 }, () => new Socket())
   sockets.add(silent!, undefined)

@@ -11,21 +11,21 @@ import { startFlotilla } from '../standalone/flotilla.ts'
 import { connect } from '../support/connect.ts'
 import { until } from '../support/until.ts'
 
-/** A turn as it is counted here may touch two of the server's. */
+/** Handshakes that begin, or end, in one turn of the server. A turn that is counted here may span two of them. */
 const PER_TURN = 16
 const CROWD = 320
-/** More than Node's own bound for those who wait, and fewer than Linux's. */
+/** More than Node's default accept queue holds, and fewer than Linux allows. */
 const MANY = 1_500
 
-test('so many pass in one turn, in the order in which they came', async () => {
-  const doorway = new HandshakePacer(3)
+test('a limited number of handshakes pass in one turn, in order of arrival', async () => {
+  const pacer = new HandshakePacer(3)
   const passed: number[] = []
-  const come = async (number: number): Promise<void> => {
-    const turn = doorway.pass()
+  const arrive = async (number: number): Promise<void> => {
+    const turn = pacer.pass()
     if (turn !== undefined) await turn
     passed.push(number)
   }
-  const all = Promise.all(Array.from({ length: 8 }, (_, index) => come(index)))
+  const all = Promise.all(Array.from({ length: 8 }, (_, index) => arrive(index)))
   const counts = [passed.length]
   while (passed.length < 8) {
     await nextTurn()
@@ -36,10 +36,10 @@ test('so many pass in one turn, in the order in which they came', async () => {
   for (const [index, count] of counts.entries()) assert.ok(count - (counts[index - 1] ?? 0) <= 3, counts.join())
   await nextTurn()
   await nextTurn()
-  assert.equal(doorway.pass(), undefined, 'who comes alone does not wait')
+  assert.equal(pacer.pass(), undefined, 'a lone handshake does not wait')
 })
 
-test('a crowd is let in by and by, and pushes are handed over between', async (t) => {
+test('a crowd is admitted over many turns, and pushes are delivered between them', async (t) => {
   const counts = { begun: 0, opened: 0 }
   const ws = defineModule('/ws', {
     handshake(ctx) {
@@ -89,8 +89,8 @@ test('a crowd is let in by and by, and pushes are handed over between', async (t
   await client.close()
 })
 
-test('a crowd that comes at once finds room until it is accepted, and nobody has to try again', async (t) => {
-  // It stands still, so that nobody is accepted.
+test('a crowd that connects at once fits into the accept queue, and nobody has to try again', async (t) => {
+  // The server process is stopped, so it accepts nobody.
   const { url, child } = await startFlotilla(t, ['--dev', '--port', '0'])
   child.kill('SIGSTOP')
   const { port } = new URL(url)

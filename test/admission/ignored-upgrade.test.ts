@@ -43,18 +43,18 @@ async function offerH2c(t: TestContext, port: number): Promise<void> {
   }
   assert.equal(ports.size, 1)
   assert.deepEqual(warnings, [])
-  // Where a module lives it is a handshake, and a bad one.
+  // At the path of a module this counts as a handshake, and as a bad one.
   assert.equal((await ask('/ws', 'x'))[0], 400)
 }
 
-test('an HTTP request that offers h2c is answered as if it did not, again and again on one connection', async (t) => {
+test('an HTTP request that offers h2c is answered as if it did not, many times on one connection', async (t) => {
   const server = createServer({ modules, http })
   const url = await server.listen(0)
   t.after(() => server.close())
   await offerH2c(t, Number(new URL(url).port))
 })
 
-test('to attach to a server does not change what becomes of HTTP requests that offer h2c', async (t) => {
+test('attaching to a server does not change its answers to HTTP requests that offer h2c', async (t) => {
   const theirs = createHttp(http).listen(0, '127.0.0.1')
   await once(theirs, 'listening')
   t.after(() => theirs.close())

@@ -19,7 +19,8 @@ import { answerOf, exchange, head, tcp, upgrade } from './wire.ts'
 
 const quiet = defineModule('/ws', {})
 const http: RequestListener = (request, response) => {
-  // A slow machine must not make Node close those that are idle: who does is what the tests are about.
+  // On a slow machine Node could close idle sockets by itself, but these tests are about which sockets the server
+  // closes.
   Object.assign((request.socket as Socket & { server: object }).server, { keepAliveTimeout: 0 })
   response.end('ok')
 }
@@ -28,14 +29,14 @@ const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
 const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
 const probe = head('GET /healthz', { Host: 'x', Connection: 'close' })
 
-/** Asks over a socket that is kept alive. */
+/** Sends a request over a kept-alive socket, and returns the answer. */
 async function ask(socket: Socket): Promise<string> {
   const answered = once(socket, 'data')
   socket.write(head('GET /healthz', { Host: 'x' }))
   return String((await answered)[0])
 }
 
-/** A socket that has asked for something, and stays. */
+/** A socket that has sent a request and is kept alive. */
 async function keptAlive(url: string, localAddress?: string): Promise<Socket> {
   const socket = await tcp(url, localAddress)
   await ask(socket)
@@ -52,15 +53,15 @@ const destroyAll = (sockets: readonly { destroy(): unknown }[]): void => {
   for (const socket of sockets) socket.destroy()
 }
 
-// ---- sockets that are no WebSockets
+// ---- sockets that are not WebSockets
 
-test('sockets that are kept alive by one address shut out nobody else, and those that gave way are counted', async () => {
+test('sockets that one address keeps alive shut out nobody else, and those that are closed to make room are counted', async () => {
   await using server = await start({ maxHandshakes: 100, maxConnections: 20, maxConnectionsPerIp: 2 })
   const sockets = await severally(120, () => keptAlive(server.url))
   await until('half of the room is left', () => sockets.filter(({ closed }) => !closed).length === 50)
   assert.ok(
     sockets.slice(0, 70).every(({ closed }) => closed),
-    'those went that had been idle longest',
+    'those that had been idle longest were closed',
   )
   assert.equal(server.server.stats().turnedAwayCount, 70)
   const clients = await severally(2, () => connect(server.url, { localAddress: '127.0.0.2' }))
@@ -69,17 +70,17 @@ test('sockets that are kept alive by one address shut out nobody else, and those
   destroyAll(sockets)
 })
 
-test('an address that keeps asking keeps its sockets: of several the one goes that has been idle longest', async () => {
+test('an address keeps the sockets that it uses: the one that has been idle longest is closed', async () => {
   await using server = await start({ maxHandshakes: 4 })
   const [one, other] = (await severally(2, () => keptAlive(server.url))) as [Socket, Socket]
   await ask(one)
   const third = await keptAlive(server.url)
-  await until('one goes', () => other.closed)
+  await until('one is closed', () => other.closed)
   assert.match(await ask(one), /^HTTP\/1.1 200/)
   destroyAll([one, third])
 })
 
-test('a request under way is not idle, and a response that streams is not either', async () => {
+test('a socket is not idle while its request is answered, or while its response streams', async () => {
   const streams: ServerResponse[] = []
   const streaming: RequestListener = (request, response) => {
     if (request.url === '/healthz') return http(request, response)
@@ -89,10 +90,10 @@ test('a request under way is not idle, and a response that streams is not either
   await using server = await start({ http: streaming, maxHandshakes: 8 })
   const slow = await tcp(server.url)
   slow.write(head('GET /slow', { Host: 'x', Connection: 'close' }))
-  await until('it is asked', () => streams.length === 1)
+  await until('the request arrives', () => streams.length === 1)
   const stream = await tcp(server.url)
   stream.write(head('GET /stream', { Host: 'x', Connection: 'close' }))
-  await until('it is asked', () => streams.length === 2)
+  await until('the request arrives', () => streams.length === 2)
   const others = await severally(20, () => keptAlive(server.url))
   for (const response of streams) response.end('ended')
   assert.match(await answerOf(slow), /ended/)
@@ -100,52 +101,52 @@ test('a request under way is not idle, and a response that streams is not either
   destroyAll(others)
 })
 
-test('requests that never end, all of one address, leave room for others', async () => {
+test('requests of one address that never end leave room for other addresses', async () => {
   await using server = await start({ http: () => {}, maxHandshakes: 10 })
   const busy = await severally(12, async () => {
     const socket = await tcp(server.url)
     socket.write(head('GET /slow', { Host: 'x' }))
     return socket.resume()
   })
-  await until('those beyond the share are gone', () => busy.filter(({ closed }) => !closed).length === 5)
+  await until('those beyond the share are closed', () => busy.filter(({ closed }) => !closed).length === 5)
   const client = await connect(server.url, { localAddress: '127.0.0.2' })
   await client.vanish()
   destroyAll(busy)
 })
 
-test('bodies that never come whole take the room of nobody, not even all together: the longest gives way', async () => {
+test('bodies that never arrive completely shut out nobody: the socket that was waited for longest is closed', async () => {
   const reading: RequestListener = (request, response) => {
     request.resume().once('end', () => response.end('read'))
   }
   await using server = await start({ http: reading, maxHandshakes: 10, trustProxy: ['127.0.0.1'] })
   const dripping = await severally(10, async () => {
     const socket = await tcp(server.url)
-    const goesOn = once(socket, 'data')
-    // The server says so as soon as it has read the head.
+    const continued = once(socket, 'data')
+    // The server answers 100 Continue as soon as it has read the head.
     socket.write(head('POST /', { Host: 'x', 'Content-Length': '100', Expect: '100-continue' }, 'x'))
-    assert.match(String(await goesOn), /100 Continue/)
+    assert.match(String(await continued), /100 Continue/)
     return socket
   })
   const upload = head('POST /', { Host: 'x', 'Content-Length': '4', Connection: 'close' }, 'body')
   for (let n = 0; n < 3; n++) assert.match(await exchange(server.url, upload), /read/)
-  await until('one has gone', () => dripping[0]!.closed)
+  await until('one is closed', () => dripping[0]!.closed)
   assert.equal(dripping.filter(({ closed }) => closed).length, 1)
   destroyAll(dripping)
 })
 
-test('the sockets that a trusted proxy keeps alive are bounded only together with all others', async () => {
+test('the sockets that a trusted proxy keeps alive count only towards the total', async () => {
   await using server = await start({ maxHandshakes: 20, maxConnectionsPerIp: 2, trustProxy: ['127.0.0.1'] })
   const pool = await severally(20, () => keptAlive(server.url))
   for (const socket of pool) assert.match(await ask(socket), /^HTTP\/1.1 200/)
   assert.equal(server.server.stats().turnedAwayCount, 0)
   const more = await keptAlive(server.url, '127.0.0.2')
-  await until('the one that was idle longest gives way', () => pool[0]!.closed)
+  await until('the one that was idle longest is closed', () => pool[0]!.closed)
   assert.equal(pool.filter(({ closed }) => closed).length, 1)
   assert.equal(server.server.stats().turnedAwayCount, 1)
   destroyAll([...pool, more])
 })
 
-test('the sockets of a Unix socket, which have no address, are bounded all together', async (t) => {
+test('connections over a Unix socket, which have no address, count only towards the total', async (t) => {
   const unix = join(await temporaryFolder(t), 'socket')
   const server = createServer({ modules: [quiet], http, maxHandshakes: 10 })
   t.after(() => server.close())
@@ -155,17 +156,17 @@ test('the sockets of a Unix socket, which have no address, are bounded all toget
     await ask(socket)
     return socket
   })
-  await until('the first ones give way', () => sockets.slice(0, 5).every(({ closed }) => closed))
+  await until('the first ones are closed', () => sockets.slice(0, 5).every(({ closed }) => closed))
   for (const socket of sockets.slice(5)) assert.match(await ask(socket), /^HTTP\/1.1 200/)
   assert.equal(server.stats().turnedAwayCount, 5)
   destroyAll(sockets)
 })
 
-test('with TLS as without: sockets that are kept alive, or never finish their TLS, shut out nobody else', async (t) => {
+test('with TLS, too, sockets that are kept alive or never finish their TLS handshake shut out nobody else', async (t) => {
   const folder = await temporaryFolder(t)
   const [certFile, keyFile] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const made = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
-  execFileSync('openssl', [...made.split(' '), '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' })
+  const request = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
+  execFileSync('openssl', [...request.split(' '), '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' })
   const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
   await using server = await start({ tls, maxHandshakes: 20, handshakeTimeout: 60_000 })
   const port = Number(new URL(server.url).port)
@@ -183,7 +184,7 @@ test('with TLS as without: sockets that are kept alive, or never finish their TL
   destroyAll([...alive, ...silent])
 })
 
-test('a full node says so to everyone who asks, and resets nobody', async () => {
+test('a full node answers every client with 503, and resets none', async () => {
   await using server = await start({ maxConnections: 1, maxHandshakes: 1 })
   await server.connect('/ws')
   for (let n = 0; n < 5; n++) assert.match(await exchange(server.url, upgrade('/ws')), /^HTTP\/1.1 503/)
@@ -191,7 +192,7 @@ test('a full node says so to everyone who asks, and resets nobody', async () => 
 
 // ---- refused handshakes
 
-/** Keeps its end of the connection open after it was refused, as long as the server lets it. */
+/** A refused client that keeps its end of the connection open as long as the server lets it. */
 async function lingering(url: string, path: string, status: number): Promise<Socket> {
   const socket = dial({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true })
   socket.on('error', () => {})
@@ -201,7 +202,7 @@ async function lingering(url: string, path: string, status: number): Promise<Soc
   return socket
 }
 
-/** A driver whose store is away when it is told so. */
+/** A driver whose store can be made unavailable. */
 class Fickle implements Driver {
   isAway = false
   readonly #memory = memory()
@@ -220,12 +221,12 @@ class Fickle implements Driver {
 }
 
 const refusals: readonly [what: string, path: string, status: number][] = [
-  ['a path where nothing is', '/nowhere', 404],
+  ['a path without a module', '/nowhere', 404],
   ['a bad token', '/token', 401],
   ['a Response of a hook', '/response', 403],
   ['a hook that throws', '/throws', 500],
   ['a hook that takes too long', '/hangs', 503],
-  ['a subprotocol that was not offered', '/misfit', 500],
+  ['a subprotocol that was not offered', '/wrong-protocol', 500],
   ['a user with too many connections', '/user', 429],
   ['a store that is away', '/away', 503],
 ]
@@ -237,13 +238,13 @@ const refusing = [
   defineModule('/response', { handshake: () => new Response('no', { status: 403 }) }),
   defineModule('/throws', { handshake: () => Promise.reject(new Error('broken')) }),
   defineModule('/hangs', { handshake: () => new Promise<void>(() => {}) }),
-  defineModule('/misfit', { handshake: (ctx) => void (ctx.protocol = 'other') }),
+  defineModule('/wrong-protocol', { handshake: (ctx) => void (ctx.protocol = 'other') }),
   defineModule('/user', { handshake: (ctx) => void (ctx.uid = 'popular') }),
   defineModule('/away', { handshake: (ctx) => void (ctx.uid = 'ann') }),
 ]
 
 for (const [what, path, status] of refusals)
-  test(`a handshake that was refused for ${what} gives its place back with the answer`, async () => {
+  test(`a handshake that is refused because of ${what} no longer counts once it is answered`, async () => {
     const limits = { maxConnections: 2, maxConnectionsPerIp: 2, maxConnectionsPerUid: 1 }
     const patience = path === '/hangs' ? { handshakeTimeout: 3_000 } : {}
     const driver = new Fickle()
@@ -257,7 +258,7 @@ for (const [what, path, status] of refusals)
     destroyAll(strangers)
   })
 
-test('five refused handshakes a second leave a node of five to those who are let in', async () => {
+test('refused handshakes leave all places of a node to the clients that are admitted', async () => {
   const no = defineModule('/no', { handshake: () => new Response('no', { status: 401 }) })
   await using server = await start({ modules: [quiet, no], maxConnections: 5 })
   const strangers = await severally(20, () => lingering(server.url, '/no', 401))
@@ -266,7 +267,7 @@ test('five refused handshakes a second leave a node of five to those who are let
   destroyAll(strangers)
 })
 
-test('handshakes that take long hold no place, and of those that end together only so many are let in', async () => {
+test("slow handshakes take no connection's place, and if several end together, only as many are admitted as fit", async () => {
   const waiting: (() => void)[] = []
   const slow = defineModule('/slow', { handshake: () => new Promise<void>((resolve) => waiting.push(resolve)) })
   await using server = await start({ modules: [quiet, slow], maxConnections: 3, maxConnectionsPerIp: 3 })
@@ -282,7 +283,7 @@ test('handshakes that take long hold no place, and of those that end together on
   assert.equal(server.server.stats().turnedAwayCount, 4)
 })
 
-test('a refusal whose body never ends, or fails, is told as a failure and holds no place', async () => {
+test('a refusal whose body never ends, or fails, is answered as an error and no longer counts', async () => {
   const refusal = (body: ReadableStream) => new Response(body, { status: 401 })
   const endless = defineModule('/endless', { handshake: () => refusal(new ReadableStream()) })
   const fail = (body: ReadableStreamDefaultController): void => body.error(new Error('gone'))
@@ -296,7 +297,7 @@ test('a refusal whose body never ends, or fails, is told as a failure and holds 
   await severally(2, () => server.connect('/ws'))
 })
 
-test('handshakes of one address that never end leave room for those of others', async () => {
+test('handshakes of one address that never end leave room for other addresses', async () => {
   const hanging = defineModule('/hangs', { handshake: () => new Promise<void>(() => {}) })
   await using server = await start({ modules: [quiet, hanging], maxHandshakes: 8, trustProxy: ['127.0.0.1'] })
   const eve = Array.from({ length: 8 }, () => tcp(server.url))
@@ -307,7 +308,7 @@ test('handshakes of one address that never end leave room for those of others', 
   destroyAll(await Promise.all(eve))
 })
 
-test('a client that goes before its 101 gives its place back', async () => {
+test('a client that disconnects before its 101 no longer counts', async () => {
   const waiting: (() => void)[] = []
   const slow = defineModule('/slow', { handshake: () => new Promise<void>((resolve) => waiting.push(resolve)) })
   await using server = await start({ modules: [quiet, slow], maxConnections: 1, maxHandshakes: 2 })

@@ -17,7 +17,7 @@ const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
   startTestServer({ modules: [quiet], ...options })
 const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
 
-test('maxConnections: one more is refused with 503 and counted, and let in once another has gone', async () => {
+test('maxConnections: one client more is refused with 503 and counted, and admitted once another has gone', async () => {
   await using server = await start({ maxConnections: 2 })
   const first = await server.connect('/ws')
   await server.connect('/ws')
@@ -33,7 +33,7 @@ test('maxConnections: one more is refused with 503 and counted, and let in once 
   )
 })
 
-test('maxConnectionsPerIp: an address that has as many gets 429, and others are let in', async () => {
+test('maxConnectionsPerIp: an address at its limit gets 429, and other addresses are admitted', async () => {
   await using server = await start({ maxConnectionsPerIp: 2, trustProxy: ['127.0.0.1'] })
   const first = await server.connect('/ws', from('9.9.9.9'))
   await server.connect('/ws', from('9.9.9.9'))
@@ -49,7 +49,7 @@ test('maxConnectionsPerIp: an address that has as many gets 429, and others are 
   )
 })
 
-test('maxConnectionsPerIp: who is refused by the handshake, or never finishes it, does not count for ever', async () => {
+test('maxConnectionsPerIp: a client that is refused, or never finishes its handshake, does not count for ever', async () => {
   const no = defineModule('/no', { handshake: () => new Response('no', { status: 403 }) })
   await using server = await start({ maxConnectionsPerIp: 1, modules: [quiet, no] })
   for (let n = 0; n < 20; n++) assert.match(await exchange(server.url, upgrade('/no')), /^HTTP\/1.1 403/)
@@ -64,7 +64,7 @@ test('maxConnectionsPerIp: who is refused by the handshake, or never finishes it
   )
 })
 
-test('maxConnectionsPerIp: a header that nobody is trusted to send makes no other address', async () => {
+test('maxConnectionsPerIp: a forwarded header does not change an address unless a trusted proxy sent it', async () => {
   await using server = await start({ maxConnectionsPerIp: 1 })
   await server.connect('/ws', from('9.9.9.9'))
   await assert.rejects(server.connect('/ws', from('8.8.8.8')), /429/)
@@ -80,7 +80,7 @@ test('maxConnectionsPerIp: a /64 network of IPv6 counts as one address', async (
   assert.equal(networkOf('2001:DB8:0:1:2:3:4:5'), '2001:db8:0:1::/64')
 })
 
-test('maxHandshakes: of those who only connect the oldest goes, and an honest client gets in', async () => {
+test('maxHandshakes: if many clients only connect, the oldest is closed, and an honest client is admitted', async () => {
   await using server = await start({ maxHandshakes: 50, handshakeTimeout: 60_000 })
   const idlers = await Promise.all(Array.from({ length: 150 }, () => tcp(server.url)))
   await server.connect('/ws')
@@ -88,7 +88,7 @@ test('maxHandshakes: of those who only connect the oldest goes, and an honest cl
   for (const idler of idlers) idler.destroy()
 })
 
-test('maxHandshakes: while so many wait for a slow handshake the next one is refused with 503', async () => {
+test('maxHandshakes: while that many handshakes are in progress, the next one is refused with 503', async () => {
   const waiting: (() => void)[] = []
   const slow = defineModule('/slow', { handshake: () => new Promise<void>((resolve) => waiting.push(resolve)) })
   await using server = await start({ maxHandshakes: 2, modules: [slow], trustProxy: ['127.0.0.1'] })
@@ -102,8 +102,8 @@ test('maxHandshakes: while so many wait for a slow handshake the next one is ref
 test('maxHandshakes: TLS handshakes that nobody finishes count as well', async (t) => {
   const folder = await temporaryFolder(t)
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const made = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
-  execFileSync('openssl', [...made.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' })
+  const request = 'req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1'
+  execFileSync('openssl', [...request.split(' '), '-keyout', key, '-out', cert], { stdio: 'ignore' })
   const tls = { cert: readFileSync(cert), key: readFileSync(key) }
   await using server = await start({ maxHandshakes: 20, handshakeTimeout: 60_000, tls })
   const idlers = await Promise.all(Array.from({ length: 60 }, () => tcp(server.url)))
@@ -114,7 +114,7 @@ test('maxHandshakes: TLS handshakes that nobody finishes count as well', async (
   for (const idler of idlers) idler.destroy()
 })
 
-/** ms. Without the deadline those who drip would never be cut off, and the test would not end. */
+/** ms. Without this deadline such a client would never be cut off, and the test would not end. */
 const TIMEOUT = 300
 
 const drips: [what: string, first: string][] = [
@@ -124,7 +124,7 @@ const drips: [what: string, first: string][] = [
   ['headers without end', 'GET /ws HTTP/1.1\r\nHost: x\r\n'],
 ]
 for (const [what, first] of drips)
-  test(`handshakeTimeout: who sends ${what} and then a byte now and then is cut off`, async () => {
+  test(`handshakeTimeout: a client that sends ${what} and then a byte now and then is cut off`, async () => {
     await using server = await start({ handshakeTimeout: TIMEOUT })
     const socket = await tcp(server.url)
     socket.write(first)
@@ -133,8 +133,8 @@ for (const [what, first] of drips)
     clearInterval(drip)
   })
 
-test('requestTimeout: a second request that drips on a connection that is kept alive is cut off', async () => {
-  // The first request has to be whole in time.
+test('requestTimeout: a second request that arrives byte by byte on a kept-alive connection is cut off', async () => {
+  // The first request has to arrive completely in time.
   await using server = await start({ handshakeTimeout: 10 * TIMEOUT, requestTimeout: 10 * TIMEOUT })
   const socket = await tcp(server.url)
   const answered = once(socket, 'data')
@@ -146,7 +146,7 @@ test('requestTimeout: a second request that drips on a connection that is kept a
   clearInterval(drip)
 })
 
-test('requestTimeout: a body that drips is cut off', async () => {
+test('requestTimeout: a body that arrives byte by byte is cut off', async () => {
   await using server = await start({
     requestTimeout: TIMEOUT,
     handshakeTimeout: TIMEOUT,
@@ -159,7 +159,7 @@ test('requestTimeout: a body that drips is cut off', async () => {
   clearInterval(drip)
 })
 
-test('a refusal that its client does not read holds its socket for a while only', async (t) => {
+test('a refused client that does not read its answer is soon cut off', async (t) => {
   const large = 'x'.repeat(30_000_000)
   const no = defineModule('/no', { handshake: () => new Response(large, { status: 403 }) })
   await using server = await start({ modules: [quiet, no], maxConnections: 1 })
@@ -170,7 +170,7 @@ test('a refusal that its client does not read holds its socket for a while only'
     await once(socket, 'readable')
     t.mock.timers.tick(10_000)
   } finally {
-    // Otherwise the server could not close.
+    // Otherwise the server could not close after the test.
     t.mock.timers.reset()
   }
   const client = await server.connect('/ws')
@@ -180,7 +180,7 @@ test('a refusal that its client does not read holds its socket for a while only'
   client.close()
 })
 
-test('limits that are no numbers of theirs are refused at once', () => {
+test('limits with impossible values are refused at once', () => {
   for (const name of [
     'maxConnections',
     'maxConnectionsPerIp',

@@ -17,15 +17,18 @@ import { parseBatch } from '../../src/standalone/http/api-body.ts'
 import { checkPath } from '../../src/standalone/http/api-read.ts'
 import { costOf } from '../support/cost.ts'
 
-/** What is dear to read for its size costs at most so many times a plain JSON.parse; mostly it is less than once. */
+/**
+ * Even input that is expensive to read for its size takes at most this many times as long as a plain JSON.parse. Most
+ * input takes less than once as long.
+ */
 const MOST = 8
-/** A quarter of what a message may have, so that the tests are done sooner: the ratio is the same. */
+/** A quarter of the largest message, so that the tests end sooner. The ratio is the same. */
 const SIZE = 262_144
 const HEADER = 16_000
 
 type Inputs = Readonly<Record<string, string>>
 
-/** One piece again and again, up to a size. */
+/** Repeats one piece up to a size. */
 function many(piece: string, before = '', after = '', size = SIZE): string {
   return before + piece.repeat(Math.floor((size - before.length - after.length) / piece.length)) + after
 }
@@ -33,7 +36,7 @@ function many(piece: string, before = '', after = '', size = SIZE): string {
 const numbersOf = (size: number): string => many('0,', '[', '0]', size)
 const objectsOf = (size: number): string => many('{},', '[', '0]', size)
 
-/** Whether it refuses its input or takes it, what counts is how long that takes. */
+/** Whether the call refuses its input or takes it, only its duration counts. */
 function attempt(call: () => unknown): void {
   try {
     call()
@@ -54,7 +57,7 @@ function repeat(times: number, call: () => unknown): void {
 
 const names = Array.from({ length: 15_000 }, (_, index) => `"k${index}":0`).join(',')
 
-/** Each with what the parser of commands looks for, `__proto__`, so that it has to look closer. */
+/** Each contains `__proto__`, which makes the parser of commands look closer. */
 const messages: Inputs = {
   numbers: many('0,', '{"data":[', '0],"cmd":"__proto__"}'),
   'empty strings': many('"",', '{"data":[', '0],"cmd":"__proto__"}'),
@@ -71,21 +74,22 @@ const messages: Inputs = {
 }
 
 for (const [name, text] of Object.entries(messages))
-  test(`a large command costs at most a few times its JSON: ${name}`, () => assertCheap(() => json.decode(text), text))
+  test(`reading a large command takes at most a few times as long as JSON.parse: ${name}`, () =>
+    assertCheap(() => json.decode(text), text))
 
 for (const [name, text] of Object.entries({ colons: many(':'), 'wide letters': many('ж', '', '', SIZE / 2) })) {
-  test(`a large command costs at most a few times its JSON: ${name}, in whatever way it is read`, () => {
+  test(`reading a large command takes at most a few times as long as JSON.parse: ${name}, in every parser`, () => {
     const bytes = Buffer.from(text)
     for (const parser of [json, token, raw]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
   })
 }
 
-test('a large command costs at most a few times its JSON: that ends too soon', () => {
+test('reading a large command takes at most a few times as long as JSON.parse: cut short', () => {
   const text = many('0,', '{"cmd":"__proto__","data":[')
   assertCheap(() => json.decode(text), numbersOf(text.length))
 })
 
-test('a large command costs at most a few times its JSON: that is no UTF-8 at its very end', () => {
+test('reading a large command takes at most a few times as long as JSON.parse: invalid UTF-8 at the very end', () => {
   const bytes = Buffer.concat([Buffer.from(many('ж', '', '', SIZE / 2)), Buffer.of(0xff)])
   for (const parser of [json, token]) assertCheap(() => parser.decode(bytes), numbersOf(SIZE))
 })
@@ -100,7 +104,7 @@ const bodies: Inputs = {
   'many messages with an escape': many('"m\\u0065ssage":0,', '{', '"uid":"u"}'),
   'many uids': many('"u",', '{"message":0,"uid":[', '"u"]}'),
   'a long uid': many('u', '{"message":0,"uid":"', '"}'),
-  'many who are excepted': many('"u",', '{"message":0,"all":true,"except":{"uid":[', '"u"]}}'),
+  'many exceptions': many('"u",', '{"message":0,"all":true,"except":{"uid":[', '"u"]}}'),
   bytes: many('A', '{"uid":"u","binary":"', '"}'),
   'bytes that end badly': many('A', '{"uid":"u","binary":"', '!"}'),
   'padding of bytes': many('=', '{"uid":"u","binary":"', '"}'),
@@ -114,11 +118,11 @@ function readPush(body: JsonSource): void {
 }
 
 for (const [name, text] of Object.entries(bodies)) {
-  test(`a large push costs at most a few times its JSON: ${name}`, () =>
+  test(`reading a large push takes at most a few times as long as JSON.parse: ${name}`, () =>
     assertCheap(() => readPush(JsonSource.parse(text)), numbersOf(text.length)))
 }
 
-test('a large push costs at most a few times its JSON: fields that do not exist, and names a few of them', () => {
+test('reading a large push takes at most a few times as long as JSON.parse: unknown fields, and the error names a few of them', () => {
   const text = `{${names}}`
   assertCheap(() => readPush(JsonSource.parse(text)), text)
   const isShort = ({ message }: Error): boolean => message.startsWith('k0, k1, k2: ') && message.length < 200
@@ -131,7 +135,7 @@ for (const [name, text] of Object.entries({
   spaces: many(' ', '{"pushes":[', '0]}'),
   'one large push': `{"pushes":[${many('0,', '{"uid":"u","message":[', '0]}')}]}`,
 })) {
-  test(`a large push costs at most a few times its JSON: as a batch of ${name}`, () =>
+  test(`reading a large push takes at most a few times as long as JSON.parse: as a batch of ${name}`, () =>
     assertCheap(() => parseBatch(JsonSource.parse(text)).forEach(readPush), numbersOf(text.length)))
 }
 
@@ -145,11 +149,11 @@ for (const [name, text] of Object.entries({
   spaces: many(' 0,', '[', '0]'),
   nesting: '['.repeat(SIZE / 2) + ']'.repeat(SIZE / 2),
 })) {
-  test(`a large push costs at most a few times its JSON: with an id, of ${name}`, () =>
+  test(`reading a large push takes at most a few times as long as JSON.parse: with an id, of ${name}`, () =>
     assertCheap(() => Buffer.from(canonicalJson(text)), numbersOf(text.length)))
 }
 
-/** A batch with one push to everyone, and more of its fields. */
+/** A batch with one push to everyone, and further fields. */
 function batchWith(write: (writer: TlvWriter) => void): Uint8Array {
   const writer = new TlvWriter()
   writer.raw(Uint8Array.of(0xf1, 0x07, 1))
@@ -211,7 +215,7 @@ const entries: Readonly<Record<string, Uint8Array>> = {
 }
 
 for (const [name, bytes] of Object.entries(entries)) {
-  test(`a large entry costs at most a few times JSON of that size: ${name}, in each codec, to read and to write`, () => {
+  test(`a large entry takes at most a few times as long as JSON of that size: ${name}, in each codec, to read and to write`, () => {
     const batch = binaryCodec.decode(bytes)
     for (const codec of [binaryCodec, jsonCodec]) {
       const encoded = codec.encode(batch)
@@ -222,7 +226,7 @@ for (const [name, bytes] of Object.entries(entries)) {
   })
 }
 
-test('a large entry costs at most a few times JSON of that size: bytes in base64', () => {
+test('a large entry takes at most a few times as long as JSON of that size: bytes in base64', () => {
   const text = toBase64(new Uint8Array(SIZE))
   assertCheap(() => bytesOfBase64(text), numbersOf(SIZE))
   assertCheap(() => toBase64(new Uint8Array(SIZE)), numbersOf(SIZE))
@@ -254,13 +258,13 @@ const times = 16
 const control = objectsOf(HEADER)
 
 for (const [name, offer] of Object.entries(offers)) {
-  test(`a handshake with 16 KiB of headers costs at most a few times JSON of that size: with extensions: ${name}`, () => {
+  test(`a handshake with 16 KiB of headers takes at most a few times as long as JSON of that size: with extensions: ${name}`, () => {
     assertCheap(() => parseExtensions(offer), control, times)
     assertCheap(() => acceptableDeflate(offer), control, times)
   })
 }
 
-test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with subprotocols, a host or a key', () => {
+test('a handshake with 16 KiB of headers takes at most a few times as long as JSON of that size: with subprotocols, a host or a key', () => {
   const protocols = Array.from({ length: 4_000 }, (_, index) => index.toString(36)).join(',')
   const inputs: Record<string, string>[] = [
     { 'sec-websocket-protocol': protocols },
@@ -271,7 +275,7 @@ test('a handshake with 16 KiB of headers costs at most a few times JSON of that 
   for (const headers of inputs) assertCheap(() => flawOf(handshake(headers)), control, times)
 })
 
-test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with a token, or what looks like one', () => {
+test('a handshake with 16 KiB of headers takes at most a few times as long as JSON of that size: with a token, or what looks like one', () => {
   const request = new Request(`http://h/?${many('a&', '', 'b', HEADER)}`, {
     headers: {
       authorization: many(' ', 'bearer', 'x', HEADER),
@@ -281,7 +285,7 @@ test('a handshake with 16 KiB of headers costs at most a few times JSON of that 
   assertCheap(() => readOffer(request), control, times)
 })
 
-test('a handshake with 16 KiB of headers costs at most a few times JSON of that size: with a path', () => {
+test('a handshake with 16 KiB of headers takes at most a few times as long as JSON of that size: with a path', () => {
   const router = new Router<number>()
   router.add('/a/:b/:c', 1)
   for (const path of [many('%61', '/', '', HEADER), many('%6', '/', '', HEADER), many('/', '', '', HEADER)]) {

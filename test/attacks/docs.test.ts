@@ -18,21 +18,21 @@ test('every test that docs/security.md names exists', () => {
   }
 })
 
-test('every row of its tables of attacks names one', () => {
+test('every attack in its tables names a test', () => {
   const rows = docs.split('\n').filter((line) => line.startsWith('| ') && line.split('|').length === 6)
   const attacks = rows.filter((row) => !/^\| (attack|-+) /.test(row))
   assert.ok(attacks.length > 35)
   for (const row of attacks) assert.match(row, /\.test\.ts › /)
 })
 
-test('every flag and every function that it names exists', () => {
+test('every flag and every function that docs/security.md names exists', () => {
   const names = new Set(flags.map(({ name }) => name))
   for (const [, name = ''] of docs.matchAll(/`--([a-z-]+)`/g)) assert.ok(names.has(name), `--${name}`)
   for (const [, name = ''] of docs.matchAll(/`(\w+)\(/g))
     assert.ok(Object.hasOwn(flotilla, name) || name === 'server', name)
 })
 
-/** The names of tests in a source; what is put into a name stands for anything. */
+/** The names of the tests in a source, as patterns: an interpolation in a name matches anything. */
 function titlesIn(source: string): RegExp[] {
   return [...source.matchAll(/\btest\(\s*(['"`])(.*?)\1,/gs)].map(([, , title = '']) => {
     const literal = title.split(/\$\{[^}]*\}/).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))

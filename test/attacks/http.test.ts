@@ -17,7 +17,7 @@ const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
 
 const smuggled = head('GET /smuggled', { Host: 'x' })
 
-test('request smuggling: what could be read as two requests is read as none', async (t) => {
+test('request smuggling: bytes that could be read as two requests are refused', async (t) => {
   await using server = await start()
   const post = (headers: Record<string, string | string[]>, body: string): string =>
     head('POST /', { Host: 'x', ...headers }, body)
@@ -28,11 +28,11 @@ test('request smuggling: what could be read as two requests is read as none', as
     'two lengths': post({ 'Content-Length': ['6', '0'] }, 'x'.repeat(6)),
     'a length of two numbers': post({ 'Content-Length': '6, 6' }, 'x'.repeat(6)),
     'a length with a sign': post({ 'Content-Length': '+6' }, 'x'.repeat(6)),
-    'a transfer coding that is none': post({ 'Transfer-Encoding': 'xchunked' }, chunked),
-    'chunked and something after it': post({ 'Transfer-Encoding': 'chunked, identity' }, chunked),
+    'an unknown transfer coding': post({ 'Transfer-Encoding': 'xchunked' }, chunked),
+    'chunked, and another coding after it': post({ 'Transfer-Encoding': 'chunked, identity' }, chunked),
     'a space before the colon': `POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n${chunked}`,
     'a folded header': `POST / HTTP/1.1\r\nHost: x\r\nA: b\r\n Transfer-Encoding: chunked\r\n\r\n${chunked}`,
-    'a chunk size that is none': post({ 'Transfer-Encoding': 'chunked' }, `0x5\r\nhello\r\n${chunked}`),
+    'an invalid chunk size': post({ 'Transfer-Encoding': 'chunked' }, `0x5\r\nhello\r\n${chunked}`),
     'a bare line feed': `POST / HTTP/1.1\nHost: x\nContent-Length: 6\n\nx`,
     'a null in a header': `POST / HTTP/1.1\r\nHost: x\r\nA: \0\r\n\r\n`,
   }
@@ -40,7 +40,7 @@ test('request smuggling: what could be read as two requests is read as none', as
     await t.test(name, async () => {
       const answer = await exchange(server.url, bytes)
       assert.equal(answer.match(/HTTP\/1\.1/g)?.length, 1, answer)
-      // Where the flaw comes after the head, the head is answered; then the connection ends.
+      // If the flaw comes after the head, the head is answered, and then the connection ends.
       assert.match(answer, /^HTTP\/1\.1 40[04] /)
     })
 })
@@ -57,7 +57,7 @@ test('request smuggling: a handshake with a body is refused', async () => {
   )
 })
 
-test('a handshake behind a request that is not answered yet ends the connection: no answer gets among its frames', async () => {
+test('a handshake after a request that is not answered yet ends the connection, so no answer mixes with frames', async () => {
   const waiting: ServerResponse[] = []
   const http: RequestListener = (request, response) => {
     if (request.url === '/slow') waiting.push(response)
@@ -77,7 +77,7 @@ test('a handshake behind a request that is not answered yet ends the connection:
   socket.destroy()
 })
 
-test('headers of more than 16 KiB in all get 431, in one piece or in many', async () => {
+test('headers of more than 16 KiB in total get 431, at once or one after another', async () => {
   await using server = await start()
   assert.match(await exchange(server.url, upgrade('/ws', { A: 'x'.repeat(20_000) })), /^HTTP\/1\.1 431 /)
   const socket = await tcp(server.url)
@@ -90,7 +90,7 @@ test('headers of more than 16 KiB in all get 431, in one piece or in many', asyn
   assert.match(await answer, /^(HTTP\/1\.1 431 |$)/)
 })
 
-test('a handshake of more than 100 headers gets 431: behind them the Origin could hide', async () => {
+test('a handshake with more than 100 headers gets 431, because an Origin could hide behind them', async () => {
   await using server = await start()
   const many = (count: number): Record<string, string> =>
     Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, '']))
@@ -120,7 +120,7 @@ test('header injection: a line break never gets into an answer', async () => {
   assert.equal(reports.length, 3)
 })
 
-test('a subprotocol that the client did not offer is never answered', async () => {
+test('the answer never names a subprotocol that the client did not offer', async () => {
   const pick = defineModule('/pick', { handshake: (ctx) => void (ctx.protocol = 'b') })
   await using server = await start({ modules: [pick] })
   const client = await server.connect('/pick', { protocols: ['a', 'b'] })
@@ -128,7 +128,7 @@ test('a subprotocol that the client did not offer is never answered', async () =
   assert.match(await exchange(server.url, upgrade('/pick', { 'Sec-WebSocket-Protocol': 'a, bb' })), /^HTTP\/1\.1 500 /)
 })
 
-test('what a hook says of a body’s length or coding does not go out beside ours', async () => {
+test('headers of a hook about the length or coding of its body are not sent', async () => {
   const headers = { 'transfer-encoding': 'chunked', 'content-length': '999', 'x-mine': 'yes' }
   const no = defineModule('/no', { handshake: () => new Response('no', { status: 403, headers }) })
   await using server = await start({ modules: [no] })
@@ -138,7 +138,7 @@ test('what a hook says of a body’s length or coding does not go out beside our
   assert.doesNotMatch(answer, /transfer-encoding|999/)
 })
 
-test('plain HTTP where a module lives gets 426, elsewhere 404', async () => {
+test('plain HTTP gets 426 at the path of a module, and 404 elsewhere', async () => {
   await using server = await start()
   const ask = (path: string): Promise<string> =>
     exchange(server.url, head(`GET ${path}`, { Host: 'x', Connection: 'close' }))
@@ -146,10 +146,10 @@ test('plain HTTP where a module lives gets 426, elsewhere 404', async () => {
   assert.match(await ask('/'), /^HTTP\/1\.1 404 [\s\S]*FLT_NOT_FOUND/)
 })
 
-test('the standalone server: Expect, 426, what it says of itself, and what is open to whom', async (t) => {
+test('the standalone server: Expect, 426, what its answers reveal, and who may call what', async (t) => {
   const { url } = await startFlotilla(t, [...flags, '--log-level=silent'])
   const call = caller(url)
-  await t.test('an Expect that is not 100-continue gets 417, and 100-continue no more than its answer', async () => {
+  await t.test('an Expect other than 100-continue gets 417, and 100-continue is answered', async () => {
     const close = { Host: 'x', Connection: 'close' }
     assert.match(await exchange(url, head('GET /healthz', { ...close, Expect: 'a-miracle' })), /^HTTP\/1\.1 417 /)
     const continued = head('POST /api/push', { ...close, Expect: '100-continue', 'Content-Length': '2' }, '{}')
@@ -160,13 +160,13 @@ test('the standalone server: Expect, 426, what it says of itself, and what is op
     assert.deepEqual([answer.status, errorOf(answer).code], [426, 'FLT_UPGRADE_REQUIRED'])
     assert.equal(answer.headers.upgrade, 'websocket')
   })
-  await t.test('no answer names its software', async () => {
+  await t.test("no answer names the server's software", async () => {
     for (const path of ['/', '/healthz', '/api/stats', '/ws', '/metrics', '/nothing']) {
       const { headers } = await fetch(url + path, { headers: { authorization: `Bearer ${API_KEY}` } })
       assert.deepEqual([headers.get('server'), headers.get('x-powered-by')], [null, null], path)
     }
   })
-  await t.test('every call of the API asks for the key, whatever the path looks like', async () => {
+  await t.test('every call of the API needs the key, however its path is spelled', async () => {
     const paths = [
       '/api/push',
       '/api/stats',
@@ -188,7 +188,7 @@ test('the standalone server: Expect, 426, what it says of itself, and what is op
         path,
       )
   })
-  await t.test('pushes to 10001 users at once are refused with a sentence', async () => {
+  await t.test('a push to 10001 users at once is refused with an explanation', async () => {
     const uid = Array.from({ length: 10_001 }, (_, n) => `u${n}`)
     const answer = await call('POST', '/api/push', { uid, message: 'x' })
     assert.deepEqual([answer.status, errorOf(answer).code], [400, 'FLT_BAD_TARGET'])
@@ -196,7 +196,7 @@ test('the standalone server: Expect, 426, what it says of itself, and what is op
   })
 })
 
-test('wrong API keys are counted and slowed down by network, and an address that has the right one is not shut out', async (t) => {
+test('wrong API keys are counted and limited by network, and an address that has sent the right key is not shut out', async (t) => {
   const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=127.0.0.1'])
   const ask = (key: string, ip: string) =>
     fetch(`${url}/api/stats`, { headers: { authorization: `Bearer ${key}`, 'x-forwarded-for': ip } })
@@ -212,13 +212,13 @@ test('wrong API keys are counted and slowed down by network, and an address that
   const fromOffice = await guess('10.0.0.1', 100)
   assert.deepEqual(new Set(fromOffice), new Set([401]))
   const right = await ask(API_KEY, '10.0.0.1')
-  assert.equal(right.status, 200, 'whoever guesses behind the same address')
+  assert.equal(right.status, 200, 'even if somebody guesses from the same address')
   assert.equal(((await right.json()) as { local: { wrongKeyCount: number } }).local.wrongKeyCount, 200)
   const metrics = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${API_KEY}` } })
   assert.match(await metrics.text(), /^flotilla_wrong_keys_total 200$/m)
 })
 
-test('who is told to wait for guessing is told how long, and somebody hears of it', async (t) => {
+test('a client that guesses API keys is told how long to wait, which is logged once', async (t) => {
   const server = await startFlotilla(t, [...flags, '--log-level=warn'])
   const headers = { authorization: 'Bearer guess' }
   const answers = await Promise.all(Array.from({ length: 100 }, () => fetch(`${server.url}/api/stats`, { headers })))
@@ -230,7 +230,7 @@ test('who is told to wait for guessing is told how long, and somebody hears of i
   assert.equal(stderr.match(/too many wrong API keys/g)?.length, 1, stderr)
 })
 
-test('an API key that can be guessed is warned of, loudly and once', async (t) => {
+test('an API key that can be guessed causes one warning', async (t) => {
   const quiet = ['--port=0', `--token-secret=${'s'.repeat(32)}`, '--log-level=silent']
   for (const [key, times] of [
     ['k'.repeat(31), 1],
@@ -245,7 +245,7 @@ test('an API key that can be guessed is warned of, loudly and once', async (t) =
   }
 })
 
-test('forwarded headers count only from a trusted proxy, and Host for nothing but the same origin', async (t) => {
+test('forwarded headers count only from a trusted proxy, and Host counts only for sameOrigin', async (t) => {
   const { url } = await startFlotilla(t, [...flags, '--log-level=silent', '--trust-proxy=10.9.9.9'])
   const token = await tokenFor('ann')
   const forged = { 'x-forwarded-for': '1.2.3.4', forwarded: 'for=1.2.3.4', 'x-real-ip': '1.2.3.4', host: 'elsewhere' }
@@ -255,7 +255,7 @@ test('forwarded headers count only from a trusted proxy, and Host for nothing bu
   assert.equal((body as { connections: { ip: string }[] }).connections[0]!.ip, '127.0.0.1')
 })
 
-test('no header is lost behind a thousand others: an address that a proxy adds counts', async (t) => {
+test('no header is lost behind a thousand others, so the address that a proxy adds counts', async (t) => {
   const many = Array.from({ length: 1_100 }, () => '')
   const behind = { A: many, 'X-Forwarded-For': '203.0.113.9', Connection: 'close' }
   const dev = await startFlotilla(t, ['--port=0', '--dev', '--log-level=silent'])
@@ -269,7 +269,7 @@ test('no header is lost behind a thousand others: an address that a proxy adds c
   assert.ok(answers.some((answer) => answer.startsWith('HTTP/1.1 429 ')))
 })
 
-test('errors tell a client nothing of the inside: no stack, no cause, no path', async () => {
+test('errors reveal no internals to a client: no stack, no cause, no path', async () => {
   const secret = 'postgres://admin:hunter2@10.0.0.7'
   const fails = (): never => {
     throw new Error(secret, { cause: new Error(secret) })
@@ -285,7 +285,7 @@ test('errors tell a client nothing of the inside: no stack, no cause, no path', 
   for (const said of [answer, reply]) assert.doesNotMatch(said, /hunter2|node_modules|\.ts|at /)
 })
 
-test('logs never hold a token, an API key or a cookie, also not at the level debug', async (t) => {
+test('logs never contain a token, an API key or a cookie, even at the level debug', async (t) => {
   const { url, child, ended } = await startFlotilla(t, [...flags, '--log-level=debug', '--echo'])
   const token = await tokenFor('ann')
   const good = await connect(url, { token, path: '/echo', headers: { cookie: 'session=cookie-value' } })

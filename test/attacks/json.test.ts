@@ -18,7 +18,7 @@ const POLLUTION = [
   '{"\\u005f_proto__":{"polluted":1}}',
 ]
 
-test('commands: prototypes stay clean, and what a handler copies is clean too', async () => {
+test('commands: prototypes stay clean, and so do objects that a handler copies', async () => {
   const merged: object[] = []
   const merge = defineModule('/merge', {
     commands: {
@@ -39,7 +39,7 @@ test('commands: prototypes stay clean, and what a handler copies is clean too', 
   for (const target of merged) assert.ok(!('polluted' in target) && Object.getPrototypeOf(target) === Object.prototype)
 })
 
-test('commands: names of what every object has are no commands', async () => {
+test('commands: names of properties that every object has are not commands', async () => {
   await using server = await startTestServer({ modules: [defineModule('/none', { commands: {} })] })
   const client = await server.connect('/none')
   for (const cmd of ['__proto__', 'constructor', 'toString', 'hasOwnProperty', '']) {
@@ -49,7 +49,7 @@ test('commands: names of what every object has are no commands', async () => {
   }
 })
 
-test('commands: deep nesting, huge numbers, lone surrogates and doubled keys harm nobody', async () => {
+test('commands: deep nesting, huge numbers, lone surrogates and repeated keys harm nobody', async () => {
   const seen: unknown[] = []
   const echo = defineModule('/echo', { commands: { echo: { run: ({ data }) => (seen.push(data), data) } } })
   await using server = await startTestServer({ modules: [echo] })
@@ -77,7 +77,7 @@ test('commands: deep nesting, huge numbers, lone surrogates and doubled keys har
   assert.deepEqual(await client.nextJson(), { id: 1, cmd: 'echo', data: 'still here' })
 })
 
-test('the HTTP API: the same, and it answers in JSON to each', async (t) => {
+test('the HTTP API: the same input harms nobody, and is answered in JSON', async (t) => {
   const { url } = await startFlotilla(t, ['--port=0', '--log-level=silent', '--dev', `--api-key=${API_KEY}`])
   const call = caller(url)
   const client = await connect(url, { uid: 'ann' })
@@ -102,14 +102,18 @@ test('the HTTP API: the same, and it answers in JSON to each', async (t) => {
   }
   assert.equal(await client.next(), 'once')
   assert.equal(await client.next(), 'the last key counts')
-  assert.equal(await client.next(), '{"__proto__":{"polluted":1},"n":1e999}', 'unread, it goes out as it came')
+  assert.equal(
+    await client.next(),
+    '{"__proto__":{"polluted":1},"n":1e999}',
+    'the message is not parsed, and goes out as it came',
+  )
   assert.equal(await client.next(), '\ufffd', 'a text frame is UTF-8, which has no half a pair')
   assert.equal(await client.next(), deep)
   assert.equal((await call('POST', '/api/push/batch', `{"pushes":[${deep}],"__proto__":1}`)).status, 400)
   assert.equal((await call('GET', '/healthz')).status, 200)
 })
 
-test('the JSON codec: an entry that somebody else wrote is an envelope or nothing', () => {
+test('the JSON codec: an entry that somebody else wrote is a valid envelope or is refused', () => {
   const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
   const strange = [
     ...POLLUTION,

@@ -30,7 +30,7 @@ const module = defineModule('/chat/:room', {
 
 type Headers = Readonly<Record<string, string>>
 
-/** Connects a client over a bare socket, and drops what the server says. */
+/** Connects a client over a bare socket, and drops everything that the server sends. */
 async function connect(server: TestServer, target: string, headers: Headers): Promise<Socket> {
   const socket = await tcp(server.url)
   socket.write(upgrade(target, headers))
@@ -39,7 +39,7 @@ async function connect(server: TestServer, target: string, headers: Headers): Pr
   return socket.resume()
 }
 
-/** Bytes of heap that each of a crowd takes, with its client's socket. */
+/** Measures the bytes of heap that each client takes, including the client's own socket. */
 async function costOf(target: (n: number) => string, headers: Headers): Promise<number> {
   await using server = await startTestServer({ modules: [module], trustProxy: ['127.0.0.1'] })
   const sockets: Socket[] = []
@@ -51,19 +51,19 @@ async function costOf(target: (n: number) => string, headers: Headers): Promise<
     }
     return process.memoryUsage().heapUsed
   }
-  // The first ones pay for what everybody shares.
+  // The first clients pay for everything that is shared.
   const before = await crowd()
   const after = await crowd()
   for (const socket of sockets) socket.destroy()
   return (after - before) / CROWD
 }
 
-/** Forty characters, for no two the same. */
+/** Forty characters, different for each client. */
 const uidOf = (n: number): string => `a user with a name that is long, ${n}`.padEnd(40, '_').replaceAll(' ', '-')
 const plain = (n: number): string => `/chat/lobby?${uidOf(n)}`
 const junk = 'x'.repeat(14_000)
 
-test('whatever a client sends in its handshake, its connection keeps 4 KiB of it, and its path once more', async (t) => {
+test('a connection keeps 4 KiB of its handshake, whatever its client sends, and its path once more', async (t) => {
   await costOf(plain, {})
   const usual = await costOf(plain, {})
   const crowds: Record<string, [(n: number) => string, Headers]> = {
@@ -81,12 +81,12 @@ test('whatever a client sends in its handshake, its connection keeps 4 KiB of it
   for (const [name, [target, headers]] of Object.entries(crowds))
     await t.test(name, async () => {
       const more = (await costOf(target, headers)) - usual
-      // The address space of a moving heap is not exact to the byte.
-      assert.ok(more < 7 * KIB, `${Math.round(more)} bytes more than a plain one`)
+      // The size of a moving heap is not exact to the byte.
+      assert.ok(more < 7 * KIB, `${Math.round(more)} bytes more than with a plain handshake`)
     })
 })
 
-test('a connection keeps its request: of more than 4 KiB the longest headers and parameters go after the handshake', async () => {
+test('a connection keeps its request, but beyond 4 KiB drops the longest headers and parameters after the handshake', async () => {
   const seen: [string, number][] = []
   const look = ({ request }: Pick<OpenContext, 'request'>): void => {
     const { searchParams } = new URL(request.url)
@@ -143,7 +143,7 @@ test('the store keeps the path of a client once, however many groups it joins', 
   )
 })
 
-/** Every value of every hash, in one text. */
+/** All values of all hashes, as one text. */
 async function allIn(url: string): Promise<string> {
   const raw = new Redis(url)
   try {

@@ -19,14 +19,14 @@ const echo = defineModule('/echo', {
 const start = (options: Partial<ServerOptions> = {}): Promise<TestServer> =>
   startTestServer({ modules: [echo], ...options })
 const from = (ip: string) => ({ headers: { 'x-forwarded-for': ip } })
-/** Says so much, as often as it takes, that it is more than what time refills. */
+/** Sends messages until the connection is closed, faster than time refills the bucket. */
 const flood = (client: TestClient): Promise<void> =>
   until('it is closed', () => {
     for (let n = 0; n < 60; n++) client.send('x')
     return client.socket.readyState !== client.socket.OPEN
   })
 
-test('maxMessagesPerSecond: five seconds of messages may come at once, more close with 1008 and are counted', async () => {
+test('maxMessagesPerSecond: five seconds of messages may come at once, and a client that sends more is closed with 1008 and counted', async () => {
   await using server = await start({ maxMessagesPerSecond: 10 })
   const honest = await server.connect('/echo')
   for (let n = 0; n < 50; n++) honest.send(String(n))
@@ -38,7 +38,7 @@ test('maxMessagesPerSecond: five seconds of messages may come at once, more clos
   assert.equal(honest.socket.readyState, honest.socket.OPEN)
 })
 
-test('maxMessagesPerSecond: a flooder that does not mind being closed is not read, and cut off', async () => {
+test('maxMessagesPerSecond: a flooder that ignores being closed is no longer read, and is cut off', async () => {
   await using server = await start({ maxMessagesPerSecond: 10 })
   handledCount = 0
   const began = performance.now()
@@ -51,7 +51,7 @@ test('maxMessagesPerSecond: a flooder that does not mind being closed is not rea
   assert.ok(handledCount <= 50 + refilled, `${handledCount} were handled`)
 })
 
-test('maxMessagesPerSecondPerIp: the clients of one address share it, and a new connection does not refill it', async () => {
+test('maxMessagesPerSecondPerIp: the clients of one address share the limit, and a new connection does not reset it', async () => {
   await using server = await start({ maxMessagesPerSecondPerIp: 4, trustProxy: ['127.0.0.1'] })
   handledCount = 0
   const began = performance.now()
@@ -84,7 +84,7 @@ for (const [what, opcode] of [
     assert.equal(server.server.stats().floodedCount, 1)
   })
 
-test('pings that nobody reads the answers of do not pile up', async () => {
+test('answers to pings do not pile up for a client that does not read', async () => {
   await using server = await start()
   handledCount = 0
   using flooder = await RawClient.connect(server.url, '/echo')
@@ -92,11 +92,11 @@ test('pings that nobody reads the answers of do not pile up', async () => {
   for (let n = 0; n < 400; n++) flooder.send('x'.repeat(125), { opcode: PING })
   const [connection] = server.server.local
   flooder.send('done')
-  await until('they are read', () => handledCount > 0)
+  await until('the pings are read', () => handledCount > 0)
   assert.ok(connection!.bufferedAmount < 100_000)
 })
 
-test('a message in more than 4096 pieces is cut off with 1008', async () => {
+test('a message in more than 4096 fragments is closed with 1008', async () => {
   await using server = await start()
   using flooder = await RawClient.connect(server.url, '/echo')
   flooder.send('', { opcode: TEXT, fin: false })
@@ -104,7 +104,7 @@ test('a message in more than 4096 pieces is cut off with 1008', async () => {
   assert.equal(await flooder.closeCode(), 1008)
 })
 
-test('maxPayload holds for the sum of the pieces, and for what is inflated', async () => {
+test('maxPayload limits the sum of the fragments, and the inflated message', async () => {
   await using server = await start({ maxPayload: 10_000, compression: true })
   using pieces = await RawClient.connect(server.url, '/echo')
   pieces.send('x'.repeat(9_000), { fin: false })
@@ -116,7 +116,7 @@ test('maxPayload holds for the sum of the pieces, and for what is inflated', asy
   assert.equal((await bomb.closed).code, 1009)
 })
 
-test('a client that was kicked and sends on is cut off', async () => {
+test('a client that was kicked and goes on sending is cut off', async () => {
   await using server = await start()
   using kicked = await RawClient.connect(server.url, '/echo')
   const [connection] = server.server.local
@@ -146,7 +146,7 @@ test('large messages that wait for a slow handler are bounded in bytes, not only
   await until('all are handled', () => count === 100)
 })
 
-test('maxGroupsPerConnection: joining more fails with FLT_TOO_MANY, in the handshake with 429', async () => {
+test('maxGroupsPerConnection: joining more groups fails with FLT_TOO_MANY, and in the handshake with 429', async () => {
   const greedy = defineModule('/greedy', {
     handshake: (ctx) => {
       for (let n = 0; n < Number(ctx.url.searchParams.get('groups')); n++) ctx.groups.add(`h${n}`)
@@ -168,10 +168,10 @@ test('maxGroupsPerConnection: joining more fails with FLT_TOO_MANY, in the hands
   assert.equal(await ask('join', ['b']), 'FLT_TOO_MANY')
   assert.equal(await ask('leave', ['a']), undefined)
   assert.equal(await ask('join', ['b']), undefined)
-  assert.equal(await server.server.cluster.join({ all: true }, 'c'), 0, 'who is full is not counted')
+  assert.equal(await server.server.cluster.join({ all: true }, 'c'), 0, 'a connection that is full is not counted')
 })
 
-/** Nothing comes back while a test runs, however slowly it does. */
+/** A rate so low that no message is refilled while a test runs, however slow it is. */
 const NEVER_AGAIN = 1e-9
 
 function limited(limit = rateLimit({ perSecond: NEVER_AGAIN, burst: 5 })) {
@@ -187,7 +187,7 @@ async function ask(client: TestClient, cmd: string): Promise<unknown> {
   return data ?? error?.code
 }
 
-test('rateLimit refuses a command that is sent too often, and the connection stays', async () => {
+test('rateLimit refuses a command that is sent too often, and the connection stays open', async () => {
   await using server = await start({ modules: [limited()] })
   const client = await server.connect('/limited')
   for (let n = 0; n < 5; n++) assert.equal(await ask(client, 'say'), 'said')
@@ -195,10 +195,10 @@ test('rateLimit refuses a command that is sent too often, and the connection sta
   assert.equal(await ask(client, 'other'), 'done')
 })
 
-test('rateLimit counts a user, on all connections and those that follow, or else an address', async () => {
+test('rateLimit counts all connections of a user, also later ones, and without a user it counts the address', async () => {
   const modules = [limited()]
   await using server = await start({ modules, trustProxy: ['127.0.0.1'] })
-  /** How often somebody gets through who connects again for each message, ten times at once. */
+  /** Connects ten clients at once, each of which sends one message, and returns how many get through. */
   const countOf = async (uid: string, ip: (n: number) => string): Promise<number> => {
     const answers = await Promise.all(
       Array.from({ length: 10 }, async (_, n) => {
@@ -214,15 +214,15 @@ test('rateLimit counts a user, on all connections and those that follow, or else
   assert.equal(await countOf('?uid=ann', (n) => `9.9.9.${n}`), 5)
   assert.equal(await countOf('?uid=ann', () => '8.8.8.8'), 0, 'ann again')
   assert.equal(await countOf('?uid=bob', () => '8.8.8.8'), 5, 'somebody else at the same address')
-  assert.equal(await countOf('', () => '8.8.8.8'), 5, 'nobody, at the same address')
+  assert.equal(await countOf('', () => '8.8.8.8'), 5, 'a client without a uid, at the same address')
   assert.equal(await countOf('', () => '8.8.8.8'), 0)
   assert.equal(await countOf('', (n) => `2001:db8::${n}`), 5, 'one household')
-  assert.equal(await countOf('', (n) => `2001:db8:0:${n + 1}::1`), 10, 'ten of them')
+  assert.equal(await countOf('', (n) => `2001:db8:0:${n + 1}::1`), 10, 'ten households')
   assert.equal(await countOf('?uid=9.9.9.9', () => '7.7.7.7'), 5, 'a user with the name of an address')
   assert.equal(await countOf('', () => '9.9.9.9'), 5)
 })
 
-test('rateLimit counts for the user that a connection has at the moment of its message', async () => {
+test('rateLimit counts a message for the user that its connection has at that moment', async () => {
   const login = defineModule('/login', {
     middleware: { message: [rateLimit({ perSecond: NEVER_AGAIN, burst: 2 })] },
     commands: { as: { run: ({ cluster, connection, data }) => cluster.register(connection, String(data)) } },
@@ -238,7 +238,7 @@ test('rateLimit counts for the user that a connection has at the moment of its m
   assert.deepEqual([await as('bob'), await as('ann'), await as('cyd')], ['bob', 'ann', 'FLT_TOO_MANY'])
 })
 
-test('rateLimit counts each connection for itself over a Unix socket, which tells no address', async (t) => {
+test('rateLimit counts each connection by itself over a Unix socket, which has no address', async (t) => {
   const path = join(await temporaryFolder(t), 's')
   const server = createServer({ modules: [limited()] })
   t.after(() => server.close())
@@ -251,7 +251,7 @@ test('rateLimit counts each connection for itself over a Unix socket, which tell
   }
 })
 
-test('rateLimit says what it takes', () => {
+test('rateLimit refuses bad options, and says what is wrong with them', () => {
   for (const options of [{}, { perSecond: 0 }, { perSecond: Number.NaN }, { perSecond: 1, burst: 0 }])
     assert.throws(() => rateLimit(options as never), { code: 'FLT_BAD_OPTION', message: /perSecond|burst/ })
   assert.throws(() => rateLimit({ perSecond: 1, brust: 2 } as never), { message: /'brust' \(did you mean 'burst'\?\)/ })

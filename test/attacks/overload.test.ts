@@ -5,7 +5,7 @@ import { attacks } from '../../lab/attacks/attacks.ts'
 import { attempt, delayOf, flawsOf } from '../../lab/attacks/trial.ts'
 import { Child } from '../support/child.ts'
 
-// How long the messages of ordinary clients take meanwhile is what `npm run attacks` measures.
+// `npm run attacks` measures how long the messages of ordinary clients take meanwhile.
 for (const attack of attacks)
   test(`${attack.name}: the node refuses it as documented, keeps its memory bounded, and serves everyone else`, async (t) => {
     const findings = await attempt(attack, 0.5)
@@ -22,7 +22,7 @@ test('npm run attacks measures what an attack costs everyone else', async () => 
   assert.match(child.stdout, /^\| bad tokens \| +401: \d+ \| +-?\d+ \| +\d+ \| +\d+ \|$/m)
 })
 
-test('it counts as a flaw when they have to wait for too long, are disconnected, or do not hear something', () => {
+test('an attack fails if ordinary clients have to wait too long, are disconnected, or miss a message', () => {
   const [attack] = attacks
   assert.ok(attack !== undefined)
   const fine = { outcomes: { 'cut off': 3 }, mibMore: 20, goneCount: 0, unheardCount: 0, calm: 10, latency: 250 }
@@ -40,7 +40,7 @@ test('it counts as a flaw when they have to wait for too long, are disconnected,
   )
 })
 
-test('npm run attacks says what it takes when it is asked for something else', async () => {
+test('npm run attacks lists the attacks if it is asked for an unknown one', async () => {
   const child = run('--only', 'kindness')
   assert.equal((await child.exited).code, 1)
   assert.match(child.stderr, /there is no attack 'kindness': choose from half-open, /)

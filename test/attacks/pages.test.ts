@@ -8,7 +8,7 @@ import { refusal } from '../standalone/refusal.ts'
 import { connect } from '../support/connect.ts'
 import { exchange, head, upgrade } from './wire.ts'
 
-/** A module that knows its users by a cookie, which a browser sends along whatever page connects. */
+/** A module that identifies its users by a cookie, which a browser sends along whichever page connects. */
 const byCookie = defineModule('/ws', {
   handshake: (ctx) => void (ctx.uid = /user=(\w+)/.exec(ctx.request.headers.get('cookie') ?? '')?.[1] ?? 'nobody'),
 })
@@ -32,7 +32,7 @@ for (const [name, guard] of [
     assert.equal(own.socket.readyState, own.socket.OPEN)
   })
 
-test('two Origins are no way around it', async () => {
+test('two Origin headers do not get around the check', async () => {
   const guard = allowOrigins(['https://app.example'])
   await using server = await startTestServer({ modules: [byCookie], middleware: { handshake: [guard] } })
   const Origin = ['https://app.example', 'https://evil.example']
@@ -40,7 +40,7 @@ test('two Origins are no way around it', async () => {
     assert.match(await exchange(server.url, upgrade('/ws', { Origin: list, Cookie: cookie })), /^HTTP\/1\.1 403 /)
 })
 
-test('the standalone server lets in pages of its own host alone, where nothing else is said', async (t) => {
+test('by default, the standalone server admits only pages of its own host', async (t) => {
   const { url } = await startFlotilla(t, ['--port=0', '--log-level=silent', `--token-secret=${SECRET}`])
   const token = await tokenFor('ann')
   for (const origin of ['https://evil.example', 'null', url.replace(/\d+$/, '1')])
@@ -49,7 +49,7 @@ test('the standalone server lets in pages of its own host alone, where nothing e
   await own.vanish()
 })
 
-test('no page may use the HTTP API: there are no CORS headers, and no key travels by itself', async (t) => {
+test('no page may use the HTTP API: there are no CORS headers, and browsers do not send a key by themselves', async (t) => {
   const { url } = await startFlotilla(t, ['--port=0', '--log-level=silent', `--token-secret=${SECRET}`, '--api-key=k'])
   const headers = { Host: new URL(url).host, Origin: 'https://evil.example', Connection: 'close' }
   const preflight = { ...headers, 'Access-Control-Request-Method': 'POST' }

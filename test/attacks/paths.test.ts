@@ -17,7 +17,7 @@ interface Seen {
   readonly params: Readonly<Record<string, string>>
 }
 
-/** A server whose middleware keeps what it sees of each handshake. */
+/** A server whose middleware records what it sees of each handshake. */
 async function start(...paths: string[]): Promise<TestServer & { readonly seen: Seen[] }> {
   const seen: Seen[] = []
   const look = (ctx: HandshakeContext, next: () => Promise<unknown>): Promise<unknown> => {
@@ -29,7 +29,7 @@ async function start(...paths: string[]): Promise<TestServer & { readonly seen: 
   return { ...(await startTestServer({ modules, middleware: { handshake: [look] } })), seen }
 }
 
-/** The status of a handshake: one that is let in hangs up at once. */
+/** Returns the status of a handshake. A client that is admitted hangs up at once. */
 async function statusOf(url: string, target: string, headers: Record<string, string> = {}): Promise<string> {
   const socket = await tcp(url)
   socket.write(upgrade(target, headers), 'latin1')
@@ -54,15 +54,15 @@ const AMBIGUOUS = {
   'an encoded slash in a parameter': '/admin/a%2Fb',
   'an encoded backslash': '/admin%5Ca',
   'a backslash': '/admin\\a',
-  'a doubled slash at the start, which a URL takes for a host': '//admin/a',
-  'a doubled slash': '/admin//a',
-  'a doubled slash at the end': '/admin//',
+  'a repeated slash at the start, after which a URL expects a host': '//admin/a',
+  'a repeated slash': '/admin//a',
+  'a repeated slash at the end': '/admin//',
   'an encoded NUL': '/admin/%00',
   'an encoded line break': '/admin/%0D%0A',
   'an encoded delete': '/admin/%7F',
-  'small hexadecimal digits': '/caf%c3%a9',
-  'bytes that are no ASCII': '/caf\u00c3\u00a9',
-  'an escape that is none': '/admin/%zz',
+  'lower-case hexadecimal digits': '/caf%c3%a9',
+  'bytes that are not ASCII': '/caf\u00c3\u00a9',
+  'an invalid escape': '/admin/%zz',
   'half an escape': '/admin/%4',
   'a percent sign': '/admin/100%',
   'half a character': '/admin/%E0%A4',
@@ -74,13 +74,13 @@ const AMBIGUOUS = {
   'a backquote': '/admin/`a',
   'a fragment': '/admin/a#b',
   'a fragment after the query': '/admin/a?b#c',
-  'another host than Host names': 'http://y/admin/a',
+  'a host other than that of the Host header': 'http://y/admin/a',
   credentials: 'http://u:p@x/admin/a',
   'another scheme': 'ftp://x/admin/a',
   'no slash': 'admin/a',
 }
 
-test('one reading of the path: what could be read as two is refused with 400 before any middleware', async (t) => {
+test('a path that could be read as two different paths is refused with 400 before any middleware', async (t) => {
   await using server = await start(...MODULES)
   for (const [name, target] of Object.entries(AMBIGUOUS))
     await t.test(name, async () => {
@@ -89,15 +89,15 @@ test('one reading of the path: what could be read as two is refused with 400 bef
     })
 })
 
-test('a Host that makes no URL is refused: ctx.url would have lost the path with it', async () => {
+test('a Host that does not make a URL is refused, because ctx.url would lose the path', async () => {
   await using server = await start('/admin/:page')
   for (const host of ['x:99999', 'a%zz', '1.2.3.4.5'])
     assert.equal(await statusOf(server.url, '/admin/a', { Host: host }), '400', host)
   assert.deepEqual(server.seen, [])
 })
 
-test('what browsers and programs make of a parameter arrives as it was meant', async (t) => {
-  const asked: Record<string, string> = {
+test('a parameter arrives as it was meant, however browsers and programs encode it', async (t) => {
+  const targets: Record<string, string> = {
     '/chat/lobby': 'lobby',
     '/chat/caf%C3%A9': 'café',
     '/chat/a%20b': 'a b',
@@ -118,7 +118,7 @@ test('what browsers and programs make of a parameter arrives as it was meant', a
     'WS://X/chat/lobby?a': 'lobby',
   }
   await using server = await start('/chat/:room')
-  for (const [target, room] of Object.entries(asked))
+  for (const [target, room] of Object.entries(targets))
     await t.test(target, async () => {
       assert.equal(await statusOf(server.url, target), '101')
       const { pathname, requested, path, params } = server.seen.at(-1)!
@@ -127,7 +127,7 @@ test('what browsers and programs make of a parameter arrives as it was meant', a
     })
 })
 
-test('whatever a browser makes of a name in a URL is let in, and is the name again', async () => {
+test('a name that a browser encodes in a URL is accepted, and decoded to the same name', async () => {
   await using server = await start('/chat/:room')
   const anyName = fc
     .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
@@ -140,7 +140,7 @@ test('whatever a browser makes of a name in a URL is let in, and is the name aga
   await fc.assert(property, runs(150))
 })
 
-test('whatever is asked for, ctx.url shows the path that the router matched, byte for byte', async () => {
+test('ctx.url always shows the path that the router matched, byte for byte', async () => {
   await using server = await start(...MODULES)
   const anyPart = fc.oneof(
     fc.constantFrom(
@@ -190,7 +190,7 @@ test('whatever is asked for, ctx.url shows the path that the router matched, byt
   await fc.assert(property, runs(400))
 })
 
-test('a guard by ctx.url or ctx.path in front of all modules has no way around it', async () => {
+test('no request gets around a guard by ctx.url or ctx.path in front of all modules', async () => {
   for (const isAdmin of [
     ({ url }: HandshakeContext) => url.pathname.startsWith('/admin'),
     ({ path }: HandshakeContext) => path.startsWith('/admin'),
@@ -206,7 +206,7 @@ test('a guard by ctx.url or ctx.path in front of all modules has no way around i
   }
 })
 
-test('a path of more than 2 KiB gets 414; a long token in the query is let in', async () => {
+test('a path of more than 2 KiB gets 414, and a long token in the query is accepted', async () => {
   await using server = await start('/:any')
   assert.equal(await statusOf(server.url, `/${'x'.repeat(2_047)}`), '101')
   assert.equal(await statusOf(server.url, `/${'x'.repeat(2_048)}`), '414')
@@ -236,7 +236,7 @@ test("ctx.path is the module's pattern in every hook and middleware, whatever th
   assert.deepEqual(new Set(paths), new Set(['/chat/:room']))
 })
 
-test('on a server that it is attached to, no spelling of a path gets around the same check', async () => {
+test('on an attached server, no spelling of a path gets around the same check', async () => {
   const seen: string[] = []
   const http = createHttp()
   http.listen(0, '127.0.0.1')

@@ -16,7 +16,7 @@ import { startSentinels } from '../support/redis-sentinel.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 
-/** In every secret that is planted, and in nothing else. */
+/** A mark that is in every planted secret, and in nothing else. */
 const MARK = 'xyzzy'
 const PASSWORD = `${MARK}/p@ss?word#${MARK}`
 const ENCODED = encodeURIComponent(PASSWORD)
@@ -32,14 +32,14 @@ async function startLockedRedis(t: TestContext): Promise<RedisServer> {
   return redis
 }
 
-/** What a server hands out about its insides while it lives. */
+/** Records everything that a server logs and reports. */
 function listen(): { heard: unknown[]; logger: Logger; onError: (report: object) => void } {
   const heard: unknown[] = []
   const hear = (...said: unknown[]): void => void heard.push(...said)
   return { heard, logger: { debug: hear, info: hear, warn: hear, error: hear }, onError: hear }
 }
 
-/** All that could be shown of it, by a logger, the console or a crash. */
+/** Everything about the values that a logger, the console or a crash could show. */
 function everything(values: readonly unknown[]): string {
   const seen = new Set<unknown>()
   const inside = (value: unknown): string => {
@@ -54,7 +54,7 @@ function everything(values: readonly unknown[]): string {
 
 const times = { heartbeat: 100, deadAfter: 400, storeWait: 300, connectTimeout: 2_000 }
 
-test('what goes wrong with the store says nothing of its password, nor of messages, however it is looked at', async (t) => {
+test('errors of the store reveal neither its password nor messages, however they are printed', async (t) => {
   const redis = await startLockedRedis(t)
   const raw = new Redis(redis.port, { password: PASSWORD, retryStrategy: () => 50 })
   raw.on('error', () => {})
@@ -69,7 +69,7 @@ test('what goes wrong with the store says nothing of its password, nor of messag
       .push({ all: true }, `a message of ${MARK}`, { id: `${MARK}-${heard.length}` })
       .catch((error: unknown) => heard.push(error))
   await push()
-  // Redis says what it does not know, along with its arguments.
+  // Redis refuses these commands with errors that may show their arguments.
   await raw.call('ACL', 'SETUSER', 'default', '-evalsha', '-xadd')
   await push()
   await raw.call('ACL', 'SETUSER', 'default', '+@all')
@@ -95,7 +95,7 @@ test('what goes wrong with the store says nothing of its password, nor of messag
   assertSilent(everything(heard), 'the password of the store')
 })
 
-test('a command that Redis has another name for is refused without its arguments', async (t) => {
+test('the error for a command that Redis does not know does not show the arguments', async (t) => {
   for (const renamed of ['AUTH', 'EVALSHA', 'SELECT']) {
     const redis = await startRedis(['--save', '', '--rename-command', renamed, ''])
     t.after(() => redis.stop())
@@ -108,7 +108,7 @@ test('a command that Redis has another name for is refused without its arguments
   }
 })
 
-test('sentinels that refuse their password do not make it known', async (t) => {
+test('the error of sentinels that refuse their password does not show it', async (t) => {
   const trio = await startSentinels()
   t.after(() => trio.stop())
   for (const credentials of [`sentinelPassword=${ENCODED}`, `sentinelUsername=me&sentinelPassword=${ENCODED}`]) {
@@ -121,7 +121,7 @@ test('sentinels that refuse their password do not make it known', async (t) => {
   }
 })
 
-test('an option that is wrong is told without what it holds', () => {
+test('the error for a bad option does not show its value', () => {
   const loose = (make: unknown) => make as (...args: unknown[]) => unknown
   const makes: (() => unknown)[] = [
     () => loose(redisDriver)(`redis://:${MARK}@host`),
@@ -142,7 +142,7 @@ test('an option that is wrong is told without what it holds', () => {
   }
 })
 
-test('no command line makes a secret known, whatever is wrong with it', async (t) => {
+test('no command line reveals a secret, whatever is wrong with it', async (t) => {
   const cwd = await temporaryFolder(t)
   const nowhere = await freePort()
   const config = join(cwd, 'flotilla.json')
@@ -188,7 +188,7 @@ test('no command line makes a secret known, whatever is wrong with it', async (t
     [['restart', `--token-secret=${MARK}`, '--port=x'], environment],
     [['status', `--token-secret=${MARK}`], environment],
   ]
-  // A few at a time: each is a process.
+  // A few at a time, because each is a process.
   for (let at = 0; at < lines.length; at += 3) {
     await Promise.all(
       lines.slice(at, at + 3).map(async ([args, env = {}]) => {
@@ -200,7 +200,7 @@ test('no command line makes a secret known, whatever is wrong with it', async (t
   }
 })
 
-test('a server that runs at the level debug, is misused, loses its store and crashes makes no secret known', async (t) => {
+test('a server that logs at the level debug, is misused, loses its store and crashes reveals no secret', async (t) => {
   const redis = await startLockedRedis(t)
   const cwd = await temporaryFolder(t)
   const module = join(cwd, 'crash.ts')
@@ -226,7 +226,7 @@ export const crash = defineModule('/crash', { message: () => void setImmediate((
   await call('POST', `/api/push?token=${token.trim()}`, `not json ${MARK}`)
   await caller(url, `wrong-${MARK}`)('GET', '/api/stats')
   await redis.restart({ args: ['--save', '', '--requirepass', `another ${MARK}`] })
-  await until('Redis lets it in no more', async () => (await call('GET', '/readyz')).status === 503)
+  await until('Redis refuses the server', async () => (await call('GET', '/readyz')).status === 503)
   await redis.kill9()
   await call('GET', '/readyz')
   client.send('crash')

@@ -21,7 +21,7 @@ async function start(options: AuthenticateOptions): Promise<TestServer> {
   return startTestServer({ modules: [whoami], middleware: { handshake: [authenticate(options)] } })
 }
 
-/** The status of a handshake with this token, and whether it is let in. */
+/** Returns the status of a handshake with this token, and whether it is admitted. */
 async function statusOf({ url }: TestServer, token: string): Promise<number> {
   const answer = await exchange(
     url,
@@ -30,7 +30,7 @@ async function statusOf({ url }: TestServer, token: string): Promise<number> {
   return Number(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1])
 }
 
-/** The client's close frame, so that an exchange has an end. */
+/** The client's close frame, so that the server ends the exchange. */
 const CLOSE = '\x88\x80\0\0\0\0'
 
 function forge(header: object, payload: object, sign?: (signed: string) => string): string {
@@ -67,12 +67,12 @@ async function publish(t: TestContext, { publicKey } = keys): Promise<KeyServer>
   return published
 }
 
-test('a token that nobody signed is refused, however it spells that', async () => {
+test('an unsigned token is refused, however it spells that', async () => {
   await using server = await start({ secret: SECRET })
   for (const alg of ['none', 'None', 'NONE', 'nOnE', '', null, undefined, 0, ['none'], 'HS256'])
     assert.equal(await statusOf(server, forge({ alg, typ: 'JWT' }, { sub: 'ann' })), 401, String(alg))
   const good = forge({ alg: 'HS256' }, { sub: 'ann' }, hmac(SECRET))
-  assert.equal(await statusOf(server, good), 101, 'what is forged differs in nothing else')
+  assert.equal(await statusOf(server, good), 101, 'the forged tokens differ in nothing else')
   assert.equal(await statusOf(server, good.slice(0, good.lastIndexOf('.'))), 401)
   assert.equal(await statusOf(server, forge({ alg: 'HS512' }, { sub: 'ann' }, hmac(SECRET, 'sha512'))), 401)
   assert.equal(await statusOf(server, forge({ alg: 'HS256' }, { sub: 'ann' }, hmac(''))), 401)
@@ -82,7 +82,7 @@ test('a token that nobody signed is refused, however it spells that', async () =
   )
 })
 
-test('key confusion: a public key is no secret', async (t) => {
+test('key confusion: a public key does not work as a secret', async (t) => {
   const { url } = await publish(t)
   await using server = await start({ jwks: url, issuer: 'me', audience: 'you' })
   assert.equal(await statusOf(server, await sign({})), 101)
@@ -94,7 +94,7 @@ test('key confusion: a public key is no secret', async (t) => {
   }
 })
 
-test('a token never says where its key is, nor brings it along', async (t) => {
+test('a token can neither say where its key is nor bring one along', async (t) => {
   const { url } = await publish(t)
   const hostile = await publish(t, others)
   await using server = await start({ jwks: url, issuer: 'me', audience: 'you' })
@@ -113,7 +113,7 @@ test('a token never says where its key is, nor brings it along', async (t) => {
   assert.equal(hostile.requestCount, 0)
 })
 
-test('two issuers may call different keys by the same name', async (t) => {
+test('two issuers may use the same kid for different keys', async (t) => {
   const [one, two] = [await publish(t), await publish(t, others)]
   await using ours = await start({ jwks: one.url, issuer: 'me', audience: 'you' })
   await using theirs = await start({ jwks: two.url, issuer: 'them', audience: 'you' })
@@ -124,7 +124,7 @@ test('two issuers may call different keys by the same name', async (t) => {
   assert.equal(await statusOf(theirs, await sign({ iss: 'them' })), 401)
 })
 
-test('names of keys that are not there do not make the server fetch them again and again', async (t) => {
+test('unknown kids do not make the server fetch keys again and again', async (t) => {
   const published = await publish(t)
   await using server = await start({ jwks: published.url, issuer: 'me', audience: 'you' })
   const forged = await Promise.all(Array.from({ length: 50 }, (_, n) => sign({}, { kid: `k${n + 2}` }, others)))
@@ -132,7 +132,7 @@ test('names of keys that are not there do not make the server fetch them again a
   assert.ok(published.requestCount <= 2, `${published.requestCount} fetches`)
 })
 
-test('claims: issuer, audience, expiry and not-before are held to the second, without a skew', async (t) => {
+test('claims: issuer, audience, expiry and not-before are checked, to the second and without tolerance', async (t) => {
   const { url } = await publish(t)
   await using server = await start({ jwks: url, issuer: 'me', audience: 'you' })
   const refused: JWTPayload[] = [
@@ -153,7 +153,7 @@ test('claims: issuer, audience, expiry and not-before are held to the second, wi
   for (const claims of taken) assert.equal(await statusOf(server, await sign(claims)), 101, JSON.stringify(claims))
 })
 
-test('a token that expires while its client is connected closes with 4401', async () => {
+test('a connection closes with 4401 when its token expires', async () => {
   await using server = await start({ secret: SECRET })
   let token = ''
   const client = await withShortLife(async (seconds) => {
@@ -181,7 +181,7 @@ test('huge and odd tokens are refused', async () => {
   assert.equal(await statusOf(server, 'x'.repeat(20_000)), 431)
 })
 
-test('the token of a subprotocol never comes back in the answer', async () => {
+test('a token that is sent as a subprotocol never appears in the answer', async () => {
   await using server = await start({ secret: SECRET })
   const token = forge({ alg: 'HS256' }, { sub: 'ann' }, hmac(SECRET))
   for (const offer of [`flotilla, token.${token}`, `token.${token}`, `token.${token}x, flotilla`]) {
@@ -190,7 +190,7 @@ test('the token of a subprotocol never comes back in the answer', async () => {
   }
 })
 
-test('a secret that can be guessed is warned of, loudly and once for each authenticate', async () => {
+test('a secret that can be guessed causes one warning for each authenticate', async () => {
   const warnings: string[] = []
   const listen = (warning: Error & { code?: string }): void => void warnings.push(`${warning.code} ${warning.message}`)
   process.on('warning', listen)

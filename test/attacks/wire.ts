@@ -1,33 +1,33 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 
-/** A connection to a server over which anything may be said, if need be from another address of this machine. */
+/** A raw connection to a server, from another address of this machine if `localAddress` is given. */
 export async function tcp(url: string, localAddress?: string): Promise<Socket> {
   const port = Number(new URL(url).port)
   const socket = connect({ port, host: '127.0.0.1', ...(localAddress !== undefined && { localAddress }) })
-  // What is cut off is what the tests are about.
+  // The tests are about connections that are cut off.
   socket.on('error', () => {})
   await once(socket, 'connect')
   return socket
 }
 
-/** Everything that a server says until it hangs up. */
+/** Everything that a server sends until it ends the connection. */
 export async function answerOf(socket: Socket): Promise<string> {
   let answer = ''
   socket.on('data', (data) => (answer += data.toString('latin1')))
-  // Not with once(): a reset is an end as well, and that would reject.
+  // Not `once()`, which would reject on a reset: a reset is an end, too.
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve))
   return answer
 }
 
-/** Says raw bytes, and gives the answer. */
+/** Sends raw bytes, and returns the answer. */
 export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
   const socket = await tcp(url)
   socket.write(bytes)
   return answerOf(socket)
 }
 
-/** A request as bytes. A header whose value is a list is there several times. */
+/** A request as bytes. A header whose value is a list appears once for each entry. */
 export function head(
   line: string,
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
@@ -47,7 +47,7 @@ const UPGRADE = {
   'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
 }
 
-/** A good handshake, but for what is changed. */
+/** A valid handshake, except for the given changes. */
 export function upgrade(
   path: string,
   changed: Readonly<Record<string, string | readonly string[] | undefined>> = {},

@@ -4,11 +4,11 @@ import { RawClient } from '../support/raw-client.ts'
 import { Opcode, rawFrame } from '../support/raw-frame.ts'
 import { close, describeFrame } from './transcript.ts'
 
-/** What a client writes, and every frame that the server says to it until it ends the connection. */
+/** The frames that a client sends, and every frame that the server sends back until it ends the connection. */
 export interface Case {
   readonly name: string
   readonly send: readonly Uint8Array[]
-  /** Where no `close` is last, the client closes with 1000 then, and that is answered. */
+  /** If the last frame is not `close`, the client then closes with 1000, which the server answers. */
   readonly expect: readonly string[]
 }
 
@@ -16,21 +16,21 @@ export interface CaseOptions {
   readonly url: string
   readonly path?: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Every way where not given. */
+  /** Every way if not given. */
   readonly deliveries?: readonly Delivery[]
 }
 
-/** How the frames get to the server: no way of cutting them may matter. */
+/** How the frames are cut on their way to the server, which must not matter. */
 type Delivery = 'in one write' | 'frame by frame' | 'chopped'
 
 const DELIVERIES: readonly Delivery[] = ['in one write', 'frame by frame', 'chopped']
-/** Cases mostly wait for each other's turn: so many at once keep the servers busy. */
+/** Cases that run at once. Most of the time they wait, and this many keep the servers busy. */
 const CONCURRENCY = 16
-/** Bytes; what is longer is not cut octet by octet but into pieces of a prime number of octets. */
+/** Bytes. Longer input is not cut octet by octet but into pieces of a prime number of octets. */
 const OCTET_BY_OCTET = 600
 const CHOP = 997
 
-/** One test for each case, which is delivered in every way. */
+/** Defines one test for each case. The test delivers the case in every way. */
 export function conformance(title: string, cases: readonly Case[], options: CaseOptions): void {
   const { deliveries = DELIVERIES } = options
   describe(title, { concurrency: CONCURRENCY }, () => {
@@ -100,7 +100,7 @@ export function fragments(parts: readonly (string | Uint8Array)[], opcode: numbe
   )
 }
 
-/** So many bytes that look like nothing, the same ones every time. */
+/** Random-looking bytes, which are the same on every run. */
 export function someBytes(length: number): Buffer {
   const bytes = Buffer.alloc(length)
   let state = length + 1

@@ -10,43 +10,47 @@ const closeFrame = (payload: string | Uint8Array): Buffer => rawFrame(payload, {
 const ten = Array.from({ length: 10 }, (_, index) => `message ${index}`)
 
 conformance(
-  '7.1 what comes before and after a close frame',
+  '7.1 frames before and after a close frame',
   [
     {
-      name: '7.1 a message right before it is answered first',
+      name: '7.1 a message right before a close frame is answered first',
       send: [rawFrame('Hello'), CLOSE],
       expect: [text('Hello'), close(1000)],
     },
     {
-      name: '7.1 ten messages right before it are answered first, in order',
+      name: '7.1 ten messages right before a close frame are answered first, in order',
       send: [...ten.map((message) => rawFrame(message)), CLOSE],
       expect: [...ten.map((message) => text(message)), close(1000)],
     },
     {
-      name: '7.1 256 KiB right before it come back first',
+      name: '7.1 256 KiB right before a close frame come back first',
       send: [rawFrame(someBytes(2 ** 18), { opcode: Opcode.binary }), CLOSE],
       expect: [binary(someBytes(2 ** 18)), close(1000)],
     },
     {
-      name: '7.1 a ping right before it is answered first',
+      name: '7.1 a ping right before a close frame is answered first',
       send: [ping('p'), CLOSE],
       expect: [pong('p'), close(1000)],
     },
     { name: '7.1 a second close frame is not answered', send: [CLOSE, closing(1001)], expect: [close(1000)] },
-    { name: '7.1 a message after it is not answered', send: [CLOSE, rawFrame('late')], expect: [close(1000)] },
-    { name: '7.1 a ping after it is not answered', send: [CLOSE, ping('late')], expect: [close(1000)] },
     {
-      name: '7.1 nor is anything that breaks the protocol',
+      name: '7.1 a message after a close frame is not answered',
+      send: [CLOSE, rawFrame('late')],
+      expect: [close(1000)],
+    },
+    { name: '7.1 a ping after a close frame is not answered', send: [CLOSE, ping('late')], expect: [close(1000)] },
+    {
+      name: '7.1 a protocol error after a close frame is not answered',
       send: [CLOSE, rawFrame('late', { rsv2: true }), rawFrame('late', { mask: false })],
       expect: [close(1000)],
     },
     {
-      name: '7.1 a message before it, one after it',
+      name: '7.1 a message before a close frame and one after it',
       send: [rawFrame('in time'), CLOSE, rawFrame('late')],
       expect: [text('in time'), close(1000)],
     },
     {
-      name: '7.1 a mebibyte after it',
+      name: '7.1 a mebibyte after a close frame',
       send: [CLOSE, rawFrame(someBytes(2 ** 20), { opcode: Opcode.binary })],
       expect: [close(1000)],
     },
@@ -92,7 +96,7 @@ const badReasons: readonly [name: string, reason: Buffer][] = [
 ]
 
 conformance(
-  '7.5 reasons that are no UTF-8',
+  '7.5 reasons that are not UTF-8',
   badReasons.map(([name, reason]): Case => ({
     name: `7.5 a reason ${name}`,
     send: [closing(1000, reason)],
@@ -101,9 +105,12 @@ conformance(
   { url },
 )
 
-/** §7.4.1 and the IANA registry, which lists 1012 to 1014 since; and the ranges for libraries and applications. */
+/**
+ * The codes of §7.4.1, those that the IANA registry has added since (1012 to 1014), and the ranges for libraries and
+ * applications.
+ */
 const VALID_CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
-/** 1004 is reserved; 1005, 1006 and 1015 must never be sent. */
+/** 1004 is reserved. 1005, 1006 and 1015 must never be sent. */
 const INVALID_CODES = [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 32_768, 65_535]
 
 conformance(

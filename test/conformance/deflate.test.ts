@@ -24,7 +24,7 @@ const AGREED = `permessage-deflate; ${NO_CONTEXT}`
 /** Parameters may be answered in any order. */
 const normal = (extensions: string | undefined): string | undefined => extensions?.split('; ').toSorted().join('; ')
 
-describe('12.1 what is answered to an offer', { concurrency: true }, () => {
+describe('12.1 the answer to an offer', { concurrency: true }, () => {
   const answers: [offer: string, answer: string | undefined][] = [
     ['permessage-deflate', AGREED],
     ['permessage-deflate; client_max_window_bits', AGREED],
@@ -40,12 +40,12 @@ describe('12.1 what is answered to an offer', { concurrency: true }, () => {
       'permessage-deflate; server_max_window_bits=15; client_max_window_bits=10; client_no_context_takeover',
       `${AGREED}; server_max_window_bits=15; client_max_window_bits=10`,
     ],
-    // A message is compressed once for everyone, with the largest window.
+    // The server compresses a message once for everyone, with the largest window.
     ...[8, 9, 10, 11, 12, 13, 14].map((bits): [string, undefined] => [
       `permessage-deflate; server_max_window_bits=${bits}`,
       undefined,
     ]),
-    // §7.1.3: the first that suits.
+    // §7.1.3: the server accepts the first offer that suits.
     ['permessage-deflate; server_max_window_bits=10, permessage-deflate', AGREED],
     [
       'permessage-deflate; strange, permessage-deflate; client_max_window_bits=12',
@@ -73,7 +73,7 @@ describe('12.1 what is answered to an offer', { concurrency: true }, () => {
   }
 })
 
-describe('12.2 what is declined (RFC 7692 §7.1)', { concurrency: true }, () => {
+describe('12.2 offers that are declined (RFC 7692 §7.1)', { concurrency: true }, () => {
   const declined = [
     'x-webkit-deflate-frame',
     'permessage-bzip2',
@@ -103,7 +103,7 @@ describe('12.2 what is declined (RFC 7692 §7.1)', { concurrency: true }, () => 
     })
   }
 
-  it('12.2 any offer, where the server does not compress', async () => {
+  it('12.2 any offer, if the server does not compress', async () => {
     using client = await RawClient.connect(without.url, '/echo', headers)
     assert.equal(client.extensions, undefined)
     client.send(deflate('x'), { rsv1: true })
@@ -113,7 +113,7 @@ describe('12.2 what is declined (RFC 7692 §7.1)', { concurrency: true }, () => 
 
 // ---- 13: messages
 
-/** What a client sends of a message: its last four bytes are left out (§7.2.1). */
+/** A compressed message as a client sends it, without its last four bytes (§7.2.1). */
 function deflate(data: string | Uint8Array, options: ZlibOptions = {}): Buffer {
   return deflateRawSync(data, { finishFlush: constants.Z_SYNC_FLUSH, ...options }).subarray(0, -4)
 }
@@ -121,13 +121,13 @@ function deflate(data: string | Uint8Array, options: ZlibOptions = {}): Buffer {
 const message = (data: string | Uint8Array, init: RawFrameInit = {}): Buffer =>
   rawFrame(deflate(data), { rsv1: true, ...init })
 
-/** The threshold of the server: what is shorter it sends as it is. */
+/** The threshold of the server, which sends shorter messages uncompressed. */
 const echoOf = (data: string): string => (Buffer.byteLength(data) < 100 ? text(data) : compressed(text(data)))
 
 const json = (size: number): string =>
   JSON.stringify(Array.from({ length: size }, (_, id) => ({ id, name: `名前 ${id}` })))
 
-/** A compressed message in fragments of so many bytes: RSV1 stands on the first alone (§6.1). */
+/** A compressed message in fragments of a given size. Only the first fragment has RSV1 set (§6.1). */
 const deflatedFragments = (data: Buffer, size: number, opcode: number = Opcode.text): Buffer[] =>
   fragments(
     Array.from({ length: Math.ceil(data.length / size) }, (_, index) =>
@@ -206,7 +206,7 @@ conformance(
       expect: [compressed(text(json(50)))],
     },
     {
-      name: '13.4 a ping between two of them, which is not compressed',
+      name: '13.4 a ping, which is not compressed, between two fragments',
       send: deflatedFragments(deflate(json(50)), 100).flatMap((fragment, index) => [
         ...(index === 1 ? [ping('p')] : []),
         fragment,
@@ -236,7 +236,7 @@ conformance(
       expect: [text('Hello')],
     },
     {
-      name: '13.4 a last block that says so (BFINAL), and the padding after it (§7.2.3.4)',
+      name: '13.4 a last block with the bit BFINAL set, and the padding after it (§7.2.3.4)',
       send: [rawFrame(Buffer.concat([deflateRawSync('Hello'), Buffer.alloc(1)]), { rsv1: true })],
       expect: [text('Hello')],
     },
@@ -268,7 +268,7 @@ conformance(
 )
 
 conformance(
-  '13.6 compressed and plain messages in turns',
+  '13.6 compressed and plain messages, alternating',
   [
     { name: '13.6 a plain text alone', send: [rawFrame(json(50))], expect: [compressed(text(json(50)))] },
     {
@@ -301,7 +301,7 @@ conformance(
 const cut = (data: string, length: number): Buffer => rawFrame(deflate(data).subarray(0, length), { rsv1: true })
 
 conformance(
-  '13.7 RSV1 where it must not be (RFC 7692 §6)',
+  '13.7 RSV1 in frames that must not have it (RFC 7692 §6)',
   [
     {
       name: '13.7 on a fragment that continues a compressed message',
@@ -328,7 +328,7 @@ conformance(
 )
 
 conformance(
-  '13.8 deflate data that is broken: 1007, and nothing of it is delivered',
+  '13.8 broken deflate data: 1007, and no part of it is delivered',
   [
     ...Array.from({ length: deflate(json(3)).length - 1 }, (_, index): Case => ({
       name: `13.8 cut off after byte ${index + 1}`,
@@ -351,17 +351,17 @@ conformance(
       expect: [text('the same words again'), close(1007)],
     },
     {
-      name: '13.8 text that is no UTF-8 when it is inflated',
+      name: '13.8 a text that is not UTF-8 when it is inflated',
       send: [message(Buffer.of(0xc3, 0x28))],
       expect: [close(1007)],
     },
     {
-      name: '13.8 bytes that are no UTF-8 are well',
+      name: '13.8 bytes that are not UTF-8 are accepted',
       send: [message(Buffer.of(0xc3, 0x28), { opcode: Opcode.binary })],
       expect: [binary(Buffer.of(0xc3, 0x28))],
     },
     {
-      name: '13.8 a message that is well before it is answered',
+      name: '13.8 a valid message before it is answered',
       send: [message('well'), cut(json(9), 20), message('never seen')],
       expect: [text('well'), close(1007)],
     },
@@ -375,11 +375,11 @@ conformance(
   '13.9 maxPayload counts inflated bytes',
   [
     {
-      name: '13.9 exactly as many',
+      name: '13.9 exactly maxPayload bytes',
       send: [overLimit(10_000)],
       expect: [compressed(binary(Buffer.alloc(10_000)))],
     },
-    { name: '13.9 one more', send: [overLimit(10_001)], expect: [close(1009)] },
+    { name: '13.9 one byte more', send: [overLimit(10_001)], expect: [close(1009)] },
     { name: '13.9 a bomb: 5 MiB in 5 KB', send: [overLimit(5 * MIB)], expect: [close(1009)] },
     {
       name: '13.9 a bomb in fragments',
@@ -392,17 +392,17 @@ conformance(
       expect: [close(1009)],
     },
     {
-      name: '13.9 exactly as many that do not shrink: compressed they are a few more',
+      name: '13.9 exactly maxPayload bytes that do not shrink, so compression makes them longer',
       send: [message(someBytes(10_000), { opcode: Opcode.binary })],
       expect: [binary(someBytes(10_000))],
     },
     {
-      name: '13.9 one more that does not shrink',
+      name: '13.9 one byte more that does not shrink',
       send: [message(someBytes(10_001), { opcode: Opcode.binary })],
       expect: [close(1009)],
     },
     {
-      name: '13.9 a plain message, exactly as many',
+      name: '13.9 a plain message of exactly maxPayload bytes',
       send: [rawFrame(someBytes(10_000), { opcode: Opcode.binary })],
       expect: [binary(someBytes(10_000))],
     },
@@ -415,7 +415,7 @@ conformance(
   { url: small.url, headers },
 )
 
-it('13.9 a plain message, one more, on a connection that may compress', async () => {
+it('13.9 a plain message of one byte more, on a connection that may compress', async () => {
   using client = await RawClient.connect(small.url, '/echo', headers)
   for (let count = 0; count < 2; count++) client.send(someBytes(10_001), { opcode: Opcode.binary })
   assert.equal(await client.closeCode(), 1009)

@@ -2,10 +2,10 @@ import { after } from 'node:test'
 import { defineModule, type ServerOptions } from '../../src/index.ts'
 import { startTestServer, type TestServer } from '../../src/testing.ts'
 
-/** What `flotilla start --echo` serves. */
+/** The module that `flotilla start --echo` serves. */
 const echo = defineModule('/echo', { message: (ctx) => ctx.raw })
 
-/** A server with /echo for all the cases of a file. */
+/** Starts a server with /echo for all cases of a file. */
 export async function startEcho(options: Partial<ServerOptions> = {}): Promise<TestServer> {
   const server = await startTestServer({ modules: [echo], pingInterval: 0, ...options })
   after(() => server.close())

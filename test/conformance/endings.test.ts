@@ -1,4 +1,5 @@
-// RFC 6455 §7: how a connection ends when it does not end by the book, and what the server does of its own accord.
+// RFC 6455 §7: how a connection ends if the closing handshake is not completed, and how the server itself closes and
+// pings.
 import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -10,7 +11,7 @@ import { until } from '../support/until.ts'
 import { CLOSE, closing, fragments, someBytes } from './case.ts'
 import { close, describeFrame, text } from './transcript.ts'
 
-/** What the close hook was told, by the name in the path. */
+/** The code and reason that the close hook got, by the name in the path. */
 const ended = new Map<string, { code: number; reason: string }>()
 const received = new Map<string, unknown[]>()
 
@@ -22,7 +23,7 @@ const observed = defineModule('/observed/:name', {
   close: (ctx) => void ended.set(ctx.params.name, { code: ctx.code, reason: ctx.reason }),
 })
 
-/** Is asked for so many messages, and closes after them. */
+/** A client asks for a number of messages; the server sends them, then closes. */
 const leaving = defineModule('/leaving', {
   message({ connection, raw }) {
     for (let index = 0; index < Number(raw); index++) connection.send(`message ${index}`)
@@ -31,7 +32,7 @@ const leaving = defineModule('/leaving', {
   },
 })
 
-/** Answers only when the client's close frame is here. */
+/** Answers only after the client's close frame has arrived. */
 const late = defineModule('/late', {
   async message({ connection }) {
     await until('the client closes', () => !connection.isOpen)
@@ -58,7 +59,7 @@ async function endOf(name: string): Promise<{ code: number; reason: string }> {
   return ended.get(name)!
 }
 
-describe('7.10 what the close hook is told', { concurrency: true }, () => {
+describe('7.10 the code and reason that the close hook gets', { concurrency: true }, () => {
   const cases: [name: string, act: (client: RawClient) => void, code: number, reason?: string][] = [
     ['code', (client) => client.write(closing(1001)), 1001],
     ['code-and-reason', (client) => client.write(closing(4000, 'enough')), 4000, 'enough'],
@@ -146,7 +147,7 @@ describe('7.11 TCP ends without a close frame', { concurrency: true }, () => {
 })
 
 describe('7.12 the server closes', { concurrency: true }, () => {
-  it('7.12 what was sent before goes first, and nothing follows', async () => {
+  it('7.12 earlier messages go first, and nothing follows the close frame', async () => {
     for (const count of [0, 1, 1_000]) {
       using client = await RawClient.connect(url, '/leaving')
       client.send(String(count))
@@ -157,7 +158,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     }
   })
 
-  it('7.12 nothing follows although everyone is pushed to meanwhile', async () => {
+  it('7.12 nothing follows the close frame, even during a push to everyone', async () => {
     const busy = await start()
     using client = await RawClient.connect(busy.url, '/leaving')
     client.send('10')
@@ -178,7 +179,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     )
   })
 
-  it('7.12 a client that closes while much waits for it gets all of that first', async () => {
+  it('7.12 a client that closes while many messages wait for it gets all of them first', async () => {
     const patient = await start({ maxBuffered: 64 * 2 ** 20 })
     using client = await RawClient.connect(patient.url, '/late')
     const [connection] = patient.server.local
@@ -199,7 +200,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     assert.deepEqual(await transcript(client), [close(1000)])
   })
 
-  it('7.12 messages that come after its close frame are not handled, nor answered', async () => {
+  it('7.12 messages that come after the close frame of a client are neither handled nor answered', async () => {
     using client = await RawClient.connect(url, '/observed/late-messages')
     const [connection] = [...server.server.local].filter(
       ({ params }) => 'name' in params && params.name === 'late-messages',
@@ -214,14 +215,14 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     assert.equal(received.get('late-messages'), undefined)
   })
 
-  it('7.12 both close at once: each sends one close frame', async () => {
+  it('7.12 if both sides close at once, each sends one close frame', async () => {
     using client = await RawClient.connect(url, '/leaving')
     client.send('1')
     client.write(CLOSE)
     assert.deepEqual(await transcript(client), [text('message 0'), close(4001, 'bye')])
   })
 
-  it('7.12 a client that does not answer is cut off when two pings would be unanswered', async () => {
+  it('7.12 a client that does not answer the close frame is cut off after two unanswered pings', async () => {
     const strict = await start({ pingInterval: 100 })
     using client = await RawClient.connect(strict.url, '/leaving')
     client.send('1')
@@ -230,7 +231,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
     await until('it is forgotten', () => strict.server.local.size === 0)
   })
 
-  it('7.12 closing the server says 1001 to everyone, after what was sent', async () => {
+  it('7.12 a server that closes sends 1001 to everyone, after earlier messages', async () => {
     const short = await start()
     using client = await RawClient.connect(short.url, '/observed/goodbye')
     short.server.local.sendToAll('last words')
@@ -243,7 +244,7 @@ describe('7.12 the server closes', { concurrency: true }, () => {
 })
 
 describe('2.15 the server pings', { concurrency: true }, () => {
-  it('2.15 who answers with a pong or with messages stays, who does not is cut off without a close frame', async () => {
+  it('2.15 a client that answers with pongs or with messages stays, and a silent one is cut off without a close frame', async () => {
     const pinging = await start({ pingInterval: 500 })
     const [ponging, talking, silent] = await Promise.all(
       ['ponging', 'talking', 'silent'].map((name) => RawClient.connect(pinging.url, `/observed/${name}`)),
@@ -261,7 +262,7 @@ describe('2.15 the server pings', { concurrency: true }, () => {
     for (const client of [ponging, talking, silent]) client![Symbol.dispose]()
   })
 
-  it('2.15 its pings are empty, final and not masked, and come between messages', async () => {
+  it('2.15 pings of the server are empty, final and not masked, and come between messages', async () => {
     const pinging = await start({ pingInterval: 1_000 })
     using client = await RawClient.connect(pinging.url, '/observed/pinged')
     client.send('before')

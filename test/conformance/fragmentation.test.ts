@@ -113,7 +113,7 @@ const wrong: Case[] = [
   },
   { name: '5.4 two first fragments', send: [first('frag'), first('frag'), last('ment')], expect: [close(1002)] },
   {
-    name: '5.4 two first fragments after a message that is well',
+    name: '5.4 two first fragments after a valid message',
     send: [rawFrame('well'), first('frag'), first('frag')],
     expect: [text('well'), close(1002)],
   },

@@ -6,7 +6,7 @@ import { binary, close, text } from './transcript.ts'
 
 const { url } = await startEcho()
 
-/** On both sides of every border between the three encodings of the length. */
+/** Sizes on both sides of every border between the three encodings of the length. */
 const SIZES = [0, 1, 125, 126, 127, 128, 65_535, 65_536]
 
 conformance(
@@ -33,7 +33,7 @@ conformance(
     ...[1, 2, 3, 4, 5, 7, 8, 9, 1_023].map((size): Case => {
       const message = someBytes(size)
       return {
-        name: `1.3 ${size} bytes, which the mask does not always divide`,
+        name: `1.3 ${size} bytes, which need not be a multiple of the mask`,
         send: [rawFrame(message, { opcode: 2, mask: Buffer.from([0xff, 1, 0x80, 0x7f]) })],
         expect: [binary(message)],
       }
@@ -74,7 +74,7 @@ conformance(
   { url },
 )
 
-/** A header alone: the length that it announces never comes. */
+/** A header alone: the payload that it announces never comes. */
 const announce = (length: bigint): Buffer => {
   const header = Buffer.alloc(14)
   header.set([0x82, 0xff])
@@ -85,29 +85,29 @@ const announce = (length: bigint): Buffer => {
 conformance(
   '1.4 lengths',
   [
-    // §5.2 binds who sends to the fewest bytes, and obliges nobody to refuse more.
+    // §5.2 tells the sender to use the fewest bytes, but does not oblige a receiver to refuse more.
     {
-      name: '1.4 5 bytes, their length in 2 bytes',
+      name: '1.4 5 bytes with their length in 2 bytes',
       send: [rawFrame('12345', { lengthBytes: 2 })],
       expect: [text('12345')],
     },
     {
-      name: '1.4 5 bytes, their length in 8 bytes',
+      name: '1.4 5 bytes with their length in 8 bytes',
       send: [rawFrame('12345', { lengthBytes: 8 })],
       expect: [text('12345')],
     },
     {
-      name: '1.4 300 bytes, their length in 8 bytes',
+      name: '1.4 300 bytes with their length in 8 bytes',
       send: [rawFrame(someBytes(300), { opcode: 2, lengthBytes: 8 })],
       expect: [binary(someBytes(300))],
     },
     {
-      name: '1.4 a ping whose length stands in 2 bytes (§5.5: control frames have at most 125 bytes)',
+      name: '1.4 a ping with its length in 2 bytes (§5.5: control frames have at most 125 bytes)',
       send: [rawFrame('12345', { opcode: 9, lengthBytes: 2 })],
       expect: [close(1002)],
     },
     {
-      name: '1.4 a ping whose length stands in 8 bytes',
+      name: '1.4 a ping with its length in 8 bytes',
       send: [rawFrame('12345', { opcode: 9, lengthBytes: 8 })],
       expect: [close(1002)],
     },

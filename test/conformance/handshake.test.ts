@@ -1,4 +1,4 @@
-// RFC 6455 §4.1, §4.2, §4.4: the opening handshake; RFC 9110 and RFC 9112 for what HTTP itself asks.
+// RFC 6455 §4.1, §4.2, §4.4: the opening handshake. RFC 9110 and RFC 9112: rules of HTTP itself.
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { connect, type Socket } from 'node:net'
@@ -43,9 +43,9 @@ const plus = (...fields: Field[]): Field[] => [...FIELDS, ...fields]
 const changed = (name: string, value: string): Field[] =>
   FIELDS.map(([field, old]): Field => [field, field === name ? value : old])
 
-// ---- what is refused
+// ---- requests that are refused
 
-/** After a plain request, which leaves the connection open: the parser gives up on it. */
+/** Sent after a plain request, which would leave the connection open: the HTTP parser gives up on it. */
 const NO_HTTP = '\0'
 
 interface Answer {
@@ -54,7 +54,7 @@ interface Answer {
   readonly body: string
 }
 
-/** Says it, and gives the answer, which must end the connection. */
+/** Sends a request and returns the answer, which must end the connection. */
 async function ask(request: string, to = url): Promise<Answer> {
   const socket = await dial(to)
   let received = ''
@@ -95,7 +95,7 @@ refusals('the request line', [
   ['HEAD', { line: 'HEAD /echo HTTP/1.1' }, 400],
   ['PUT', { line: 'PUT /echo HTTP/1.1' }, 400],
   ['OPTIONS', { line: 'OPTIONS /echo HTTP/1.1' }, 400],
-  ['a method in small letters', { line: 'get /echo HTTP/1.1' }, 400],
+  ['a method in lower case', { line: 'get /echo HTTP/1.1' }, 400],
   ['HTTP/1.0', { line: 'GET /echo HTTP/1.0' }, 400],
   ['HTTP/0.9', { line: 'GET /echo HTTP/0.9' }, 400],
   ['HTTP/1.2', { line: 'GET /echo HTTP/1.2' }, 400],
@@ -103,22 +103,22 @@ refusals('the request line', [
   ['no version of HTTP', { line: 'GET /echo' }, 400],
   ['another protocol', { line: 'GET /echo WS/13' }, 400],
   ['no path', { line: 'GET  HTTP/1.1' }, 400],
-  ['a path where nothing is', { line: 'GET /nowhere HTTP/1.1' }, 404],
+  ['a path without a module', { line: 'GET /nowhere HTTP/1.1' }, 404],
   ['a path with a fragment', { line: 'GET /echo#part HTTP/1.1' }, 400],
-  ['a path in other letters', { line: 'GET /ECHO HTTP/1.1' }, 404],
+  ['a path in another case', { line: 'GET /ECHO HTTP/1.1' }, 404],
   ['a space in the path', { line: 'GET /ec ho HTTP/1.1' }, 400],
 ])
 
 refusals('Host', [
   ['no Host', { fields: without('Host') }, 400],
-  ['two of it', { fields: plus(['Host', 'server.example.com']) }, 400],
-  ['two that differ', { fields: plus(['host', 'other.example.com']) }, 400],
+  ['two equal Hosts', { fields: plus(['Host', 'server.example.com']) }, 400],
+  ['two different Hosts', { fields: plus(['host', 'other.example.com']) }, 400],
   ['an empty Host', { fields: changed('Host', '') }, 400],
-  ['a list', { fields: changed('Host', 'a.example.com, b.example.com') }, 400],
-  ['a path in it', { fields: changed('Host', 'server.example.com/echo') }, 400],
-  ['a user in it', { fields: changed('Host', 'user@server.example.com') }, 400],
-  ['a port that is no number', { fields: changed('Host', 'server.example.com:ws') }, 400],
-  ['a space in it', { fields: changed('Host', 'server example') }, 400],
+  ['a list of hosts', { fields: changed('Host', 'a.example.com, b.example.com') }, 400],
+  ['a Host with a path', { fields: changed('Host', 'server.example.com/echo') }, 400],
+  ['a Host with a user', { fields: changed('Host', 'user@server.example.com') }, 400],
+  ['a Host with a port that is not a number', { fields: changed('Host', 'server.example.com:ws') }, 400],
+  ['a Host with a space', { fields: changed('Host', 'server example') }, 400],
 ])
 
 refusals('a body', [
@@ -184,7 +184,7 @@ refusals('Sec-WebSocket-Version', [
   ['13 twice', { fields: plus(['Sec-WebSocket-Version', '13']) }, 426],
 ])
 
-it('a 426 names the version that is spoken, and the protocol (§4.4, RFC 9110 §15.5.22)', async () => {
+it('a 426 names the supported version and the protocol (§4.4, RFC 9110 §15.5.22)', async () => {
   const { head } = await ask(requestOf({ fields: changed('Sec-WebSocket-Version', '8') }))
   assert.match(head, /^sec-websocket-version: 13$/im)
   assert.match(head, /^upgrade: websocket$/im)
@@ -261,13 +261,13 @@ refusals('the syntax of headers', [
   ['TLS', '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03', 400],
 ])
 
-describe('what asks for no upgrade is plain HTTP: 426', { concurrency: true }, () => {
+describe('a request without an upgrade is plain HTTP: 426', { concurrency: true }, () => {
   const cases: [name: string, fields: readonly Field[]][] = [
     ['no Upgrade', without('Upgrade')],
     ['an empty Upgrade', changed('Upgrade', '')],
     ['no Connection', without('Connection')],
     ['Connection: keep-alive', changed('Connection', 'keep-alive')],
-    ['a Connection that only looks like it', changed('Connection', 'not-upgrade')],
+    ['a Connection that only contains upgrade', changed('Connection', 'not-upgrade')],
   ]
   for (const [name, fields] of cases) {
     it(name, async () => {
@@ -277,20 +277,20 @@ describe('what asks for no upgrade is plain HTTP: 426', { concurrency: true }, (
   }
 })
 
-// ---- what is accepted
+// ---- requests that are accepted
 
-describe('what is accepted: 101, and nothing but frames after it', { concurrency: 16 }, () => {
+describe('accepted requests get a 101, and nothing but frames after it', { concurrency: 16 }, () => {
   const cases: [name: string, request: RequestInit | string][] = [
-    ['a plain one', {}],
+    ['a plain request', {}],
     ['a query', { line: 'GET /echo?a=1&b=2 HTTP/1.1' }],
     ['an absolute target (RFC 9112 §3.2.2)', { line: 'GET http://server.example.com/echo HTTP/1.1' }],
     ['an absolute target with the scheme ws', { line: 'GET ws://server.example.com/echo HTTP/1.1' }],
     ['headers in the opposite order', { fields: FIELDS.toReversed() }],
-    ['names in capitals', { fields: FIELDS.map(([name, value]): Field => [name.toUpperCase(), value]) }],
-    ['names in small letters', { fields: FIELDS.map(([name, value]): Field => [name.toLowerCase(), value]) }],
-    ['Upgrade in capitals', { fields: changed('Upgrade', 'WEBSOCKET') }],
-    ['Upgrade in both', { fields: changed('Upgrade', 'WebSocket') }],
-    ['Connection in small letters', { fields: changed('Connection', 'upgrade') }],
+    ['header names in upper case', { fields: FIELDS.map(([name, value]): Field => [name.toUpperCase(), value]) }],
+    ['header names in lower case', { fields: FIELDS.map(([name, value]): Field => [name.toLowerCase(), value]) }],
+    ['Upgrade in upper case', { fields: changed('Upgrade', 'WEBSOCKET') }],
+    ['Upgrade in mixed case', { fields: changed('Upgrade', 'WebSocket') }],
+    ['Connection in lower case', { fields: changed('Connection', 'upgrade') }],
     ['Connection: keep-alive, Upgrade', { fields: changed('Connection', 'keep-alive, Upgrade') }],
     ['Connection: Upgrade, close', { fields: changed('Connection', 'Upgrade, close') }],
     ['Connection: keep-alive,Upgrade without a space', { fields: changed('Connection', 'keep-alive,Upgrade') }],
@@ -298,20 +298,20 @@ describe('what is accepted: 101, and nothing but frames after it', { concurrency
     ['spaces around values', { fields: FIELDS.map(([name, value]): Field => [name, `   ${value}   `]) }],
     ['tabs around a value', { fields: changed('Sec-WebSocket-Key', `\t${KEY}\t`) }],
     ['no space after the colon', requestOf().replaceAll(': ', ':')],
-    ['an empty line before it (RFC 9112 §2.2)', `\r\n${requestOf()}`],
+    ['an empty line before the request (RFC 9112 §2.2)', `\r\n${requestOf()}`],
     ['a Host with a port', { fields: changed('Host', 'server.example.com:18308') }],
     ['a Host that is an address', { fields: changed('Host', '127.0.0.1:80') }],
     ['a Host that is an IPv6 address', { fields: changed('Host', '[::1]:80') }],
     ['a Host with an underscore', { fields: changed('Host', 'my_host') }],
     ['Content-Length: 0', { fields: plus(['Content-Length', '0']) }],
-    ['Expect: 100-continue, of which nothing comes', { fields: plus(['Expect', '100-continue']) }],
+    ['Expect: 100-continue, which is ignored', { fields: plus(['Expect', '100-continue']) }],
     ['an Origin', { fields: plus(['Origin', 'https://example.com']) }],
     ['an Origin that is null', { fields: plus(['Origin', 'null']) }],
-    ['headers that nobody knows', { fields: plus(['X-One', '1'], ['x-two', ''], ['X_Three', 'ä']) }],
+    ['unknown headers', { fields: plus(['X-One', '1'], ['x-two', ''], ['X_Three', 'ä']) }],
     ['ninety more headers', { fields: plus(...Array.from({ length: 90 }, (_, n): Field => [`X-${n}`, 'x'])) }],
     ['cookies', { fields: plus(['Cookie', 'a=1; b=2'], ['Cookie', 'c=3']) }],
-    ['a protocol that nobody asked the server for', { fields: plus(['Sec-WebSocket-Protocol', 'chat, superchat']) }],
-    ['an extension that nobody knows', { fields: plus(['Sec-WebSocket-Extensions', 'x-foo; a=1; b="2", x-bar']) }],
+    ['subprotocols that the server does not know', { fields: plus(['Sec-WebSocket-Protocol', 'chat, superchat']) }],
+    ['unknown extensions', { fields: plus(['Sec-WebSocket-Extensions', 'x-foo; a=1; b="2", x-bar']) }],
   ]
   for (const [name, request] of cases) {
     it(name, async () => {
@@ -330,7 +330,7 @@ describe('what is accepted: 101, and nothing but frames after it', { concurrency
   }
 })
 
-/** Says it and then `hi`, and gives the answer's head and the bytes after it. */
+/** Sends the request and then `hi`, and returns the head of the answer and the bytes after it. */
 async function open(request: string): Promise<{ head: string; rest: Buffer }> {
   const socket = await dial()
   let received = Buffer.alloc(0)
@@ -399,7 +399,7 @@ describe('Sec-WebSocket-Protocol of the answer (§4.2.2)', async () => {
   }
 })
 
-describe('what modules add to an answer never spoils it', async () => {
+describe('headers that modules add never break', async () => {
   const spoiling = { connection: 'close', upgrade: 'h2c', 'content-length': '9', 'transfer-encoding': 'chunked' }
   const headers = { ...spoiling, 'sec-websocket-accept': 'x', 'sec-websocket-protocol': 'x', 'x-well': 'yes' }
   const adding = defineModule('/adding', {
@@ -428,7 +428,7 @@ describe('what modules add to an answer never spoils it', async () => {
   })
 })
 
-// ---- what comes with it, and what does not come
+// ---- frames with the request, and requests in parts
 
 describe('frames in one packet with the request', { concurrency: true }, () => {
   it('one message', async () => {
@@ -450,12 +450,12 @@ describe('frames in one packet with the request', { concurrency: true }, () => {
     assert.equal(describeFrame(await client.next()), text('early'))
   })
 
-  it('one that breaks the protocol', async () => {
+  it('a frame that breaks the protocol', async () => {
     using client = await RawClient.connect(url, '/echo', {}, rawFrame('bare', { mask: false }))
     assert.equal(await client.closeCode(), 1002)
   })
 
-  it('200 KB, while the handshake takes its time', async () => {
+  it('200 KB during a slow handshake', async () => {
     const slow = defineModule('/slow', { handshake: () => pause(50), message: (ctx) => ctx.raw })
     const server = await startTestServer({ modules: [slow] })
     after(() => server.close())
@@ -483,7 +483,7 @@ describe('frames in one packet with the request', { concurrency: true }, () => {
   })
 })
 
-it('a request octet by octet is read as well', async () => {
+it('a request that arrives octet by octet is accepted', async () => {
   const socket = await dial()
   let received = ''
   socket.setEncoding('latin1').on('data', (data: string) => (received += data))
@@ -495,7 +495,7 @@ it('a request octet by octet is read as well', async () => {
   socket.destroy()
 })
 
-describe('a handshake that never gets whole is cut off within handshakeTimeout', { concurrency: true }, async () => {
+describe('a handshake that is never completed is cut off after handshakeTimeout', { concurrency: true }, async () => {
   const handshakeTimeout = 300
   const server = await startEcho({ handshakeTimeout })
   const whole = requestOf()
@@ -505,7 +505,10 @@ describe('a handshake that never gets whole is cut off within handshakeTimeout',
     ['the request line', whole.slice(0, whole.indexOf('\r\n') + 2)],
     ['half a header', whole.slice(0, 40)],
     ['all but the last octet', whole.slice(0, -1)],
-    ['one whole plain request, and half of a second', `${requestOf({ fields: [['Host', 'x']] })}${whole.slice(0, 40)}`],
+    [
+      'a complete plain request, and half of a second one',
+      `${requestOf({ fields: [['Host', 'x']] })}${whole.slice(0, 40)}`,
+    ],
   ]
   for (const [name, half] of halves) {
     it(name, async () => {
@@ -513,7 +516,7 @@ describe('a handshake that never gets whole is cut off within handshakeTimeout',
       socket.on('error', () => {}).resume()
       const since = performance.now()
       socket.write(half)
-      await until('it is cut off', () => socket.destroyed)
+      await until('the client is cut off', () => socket.destroyed)
       const duration = performance.now() - since
       assert.ok(duration >= handshakeTimeout - 20, `after ${duration} ms already`)
     })

@@ -1,4 +1,4 @@
-// RFC 6455 §10.4 and the sizes that people send: large messages, many messages, small pieces.
+// RFC 6455 §10.4, and sizes that clients use: large messages, many messages, small pieces.
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RawClient } from '../support/raw-client.ts'
@@ -82,22 +82,22 @@ describe('9.5 a hundred messages, each sent after the answer to the one before',
   }
 })
 
-/** A frame of which only the header comes: what is too long is refused before it is read. */
+/** Only the header of a frame: a message that is too long is refused before its payload is read. */
 const headerOf = (size: number, init = {}): Buffer =>
   rawFrame(Buffer.alloc(size), { opcode: Opcode.binary, ...init }).subarray(0, 14)
 
 conformance(
-  '9.6 beyond maxPayload',
+  '9.6 messages beyond maxPayload',
   [
     { name: '9.6 one byte more', send: [rawFrame(Buffer.alloc(MAX + 1), { opcode: 2 })], expect: [close(1009)] },
     { name: '9.6 the header alone is enough', send: [headerOf(MAX + 1)], expect: [close(1009)] },
     {
-      name: '9.6 a message that is well is answered before',
+      name: '9.6 a valid message is answered before',
       send: [rawFrame('well'), headerOf(MAX + 1)],
       expect: [text('well'), close(1009)],
     },
     {
-      name: '9.6 fragments that are too many bytes together',
+      name: '9.6 fragments that have too many bytes in total',
       send: [rawFrame(Buffer.alloc(MAX), { opcode: 2, fin: false }), rawFrame('x', { opcode: 0 })],
       expect: [close(1009)],
     },
@@ -106,7 +106,7 @@ conformance(
 )
 
 conformance(
-  '9.7 beyond a small maxPayload',
+  '9.7 messages around a small maxPayload',
   [
     { name: '9.7 exactly as many bytes', send: [rawFrame('x'.repeat(1_000))], expect: [text('x'.repeat(1_000))] },
     { name: '9.7 one byte more', send: [rawFrame('x'.repeat(1_001))], expect: [close(1009)] },
@@ -126,7 +126,7 @@ conformance(
       expect: [close(1009)],
     },
     {
-      name: '9.7 control frames between do not count',
+      name: '9.7 control frames between fragments do not count',
       send: fragments(Array.from({ length: 10 }, () => 'x'.repeat(100))).flatMap((fragment) => [
         rawFrame('p'.repeat(125), { opcode: Opcode.pong }),
         fragment,
@@ -155,7 +155,7 @@ conformance(
 )
 
 conformance(
-  '10.1 the sizes that others cut messages into',
+  '10.1 fragment sizes that are common elsewhere',
   [1_300, 1_460, 4_095].map((size): Case => {
     const message = 'Hello! '.repeat(10_000).slice(0, 65_536)
     return {

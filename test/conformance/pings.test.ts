@@ -18,7 +18,7 @@ conformance(
     { name: '2.1 an empty ping', send: [ping()], expect: [pong()] },
     { name: '2.2 a ping with text', send: [ping('Hello')], expect: [pong('Hello')] },
     {
-      name: '2.3 a ping with bytes that are no UTF-8',
+      name: '2.3 a ping with bytes that are not UTF-8',
       send: [ping(Buffer.from([0, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0, 0xff]))],
       expect: [pong(Buffer.from([0, 0xff, 0xfe, 0xfd, 0xfc, 0xfb, 0, 0xff]))],
     },
@@ -27,11 +27,11 @@ conformance(
     { name: '2.5 a ping of 127 bytes', send: [ping(someBytes(127))], expect: [close(1002)] },
     { name: '2.5 a ping of 65536 bytes', send: [ping(someBytes(65_536))], expect: [close(1002)] },
     { name: '2.5 a pong of 126 bytes', send: [unsolicited(someBytes(126))], expect: [close(1002)] },
-    { name: '2.6 an empty pong that nobody asked for', send: [unsolicited()], expect: [] },
-    { name: '2.7 a pong with text that nobody asked for', send: [unsolicited('Hello')], expect: [] },
-    { name: '2.7 a pong of 125 bytes that nobody asked for', send: [unsolicited(someBytes(125))], expect: [] },
+    { name: '2.6 an empty unsolicited pong', send: [unsolicited()], expect: [] },
+    { name: '2.7 an unsolicited pong with text', send: [unsolicited('Hello')], expect: [] },
+    { name: '2.7 an unsolicited pong of 125 bytes', send: [unsolicited(someBytes(125))], expect: [] },
     {
-      name: '2.8 a pong that nobody asked for, then a ping',
+      name: '2.8 an unsolicited pong, then a ping',
       send: [unsolicited('unsolicited'), ping('Hello')],
       expect: [pong('Hello')],
     },
@@ -60,7 +60,7 @@ conformance(
   { url },
 )
 
-test('2.14 of four hundred pings in one packet the newest is answered, and answers come in order', async () => {
+test('2.14 if one packet has four hundred pings, the newest is answered, and answers come in order', async () => {
   using client = await RawClient.connect(url, '/echo')
   const count = 400
   client.write(Buffer.concat(Array.from({ length: count }, (_, index) => ping(String(index)))))

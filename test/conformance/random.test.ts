@@ -1,4 +1,4 @@
-// What no table thinks of: any messages, cut anywhere; and bytes that are no frames at all.
+// Cases that no table covers: any messages, cut anywhere, and bytes that are not frames at all.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { deflateRawSync } from 'node:zlib'
@@ -9,17 +9,17 @@ import { CLOSE, ping } from './case.ts'
 import { startEcho } from './echo.ts'
 import { binary, close, describeFrame, pong, text } from './transcript.ts'
 
-/** So long that nothing is ever sent compressed: what comes back is compared as it is. */
+/** A threshold so high that the server never compresses, so its frames can be compared as they are. */
 const { url } = await startEcho({ compression: { threshold: 2 ** 20 } })
 const headers = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
 
 interface Sent {
   readonly data: string | Uint8Array
   readonly isCompressed: boolean
-  /** Where it is cut into fragments, as shares of its bytes. */
+  /** Where the message is cut into fragments, as shares of its length. */
   readonly cuts: readonly number[]
   readonly mask: Uint8Array
-  /** Goes in front of its last fragment. */
+  /** A ping that goes before the message's last fragment. */
   readonly ping: Uint8Array | undefined
 }
 
@@ -67,7 +67,7 @@ test('any messages, in any fragments, with pings anywhere, read in pieces of any
   await fc.assert(property, { numRuns: 60 })
 })
 
-test('any bytes are read as frames or refused with a code for that, and harm nobody else', async () => {
+test('any bytes are read as frames or refused with a fitting code, and harm nobody else', async () => {
   using other = await RawClient.connect(url, '/echo')
   const codes = new Set([1002, 1007, 1009])
   const property = fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 2_000 }), async (bytes) => {

@@ -9,7 +9,7 @@ const { url } = await startEcho({ compression: true })
 type Bits = Pick<RawFrameInit, 'rsv1' | 'rsv2' | 'rsv3'>
 const [rsv1, rsv2, rsv3] = [{ rsv1: true }, { rsv2: true }, { rsv3: true }]
 
-/** What must fail with 1002, alone and between messages that are well. */
+/** Frames that must fail with 1002, alone and between valid messages. */
 function refusals(number: string, name: string, frame: Buffer): Case[] {
   return [
     { name: `${number} ${name}`, send: [frame], expect: [close(1002)] },
@@ -36,7 +36,7 @@ function reservedBits(number: string, combinations: readonly Bits[]): Case[] {
       ...refusals(number, `${names} on a pong`, rawFrame('Hello', { ...bits, opcode: Opcode.pong })),
       ...refusals(number, `${names} on a close frame`, rawFrame('', { ...bits, opcode: Opcode.close })),
       {
-        name: `${number} ${names} on a fragment that continues`,
+        name: `${number} ${names} on a continuation frame`,
         send: [rawFrame('frag', { fin: false }), rawFrame('ment', { ...bits, opcode: Opcode.continuation })],
         expect: [close(1002)],
       },
@@ -47,9 +47,9 @@ function reservedBits(number: string, combinations: readonly Bits[]): Case[] {
 const withoutRsv1 = [rsv2, rsv3, { ...rsv2, ...rsv3 }]
 const combinations = [rsv1, ...withoutRsv1, { ...rsv1, ...rsv2 }, { ...rsv1, ...rsv3 }, { ...rsv1, ...rsv2, ...rsv3 }]
 
-conformance('3.1 reserved bits, where no extension was agreed on', reservedBits('3.1', combinations), { url })
+conformance('3.1 reserved bits without an agreed extension', reservedBits('3.1', combinations), { url })
 
-conformance('3.2 reserved bits, where compression was agreed on', reservedBits('3.2', withoutRsv1), {
+conformance('3.2 reserved bits with agreed compression', reservedBits('3.2', withoutRsv1), {
   url,
   headers: { 'Sec-WebSocket-Extensions': 'permessage-deflate' },
 })

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { constants, inflateRawSync } from 'node:zlib'
 import { Opcode, type RawFrame } from '../support/raw-frame.ts'
 
-// What a server said, frame by frame, in words that read well when two of them differ.
+// Describes the frames of a server in words, so that a difference between two transcripts is easy to read.
 
 export function text(data: string | Uint8Array): string {
   return `text ${shown(Buffer.from(data))}`
@@ -16,7 +16,7 @@ export function pong(data: string | Uint8Array = ''): string {
   return `pong ${shown(Buffer.from(data))}`
 }
 
-/** Without a code, the frame is empty. */
+/** Without a code, the close frame is empty. */
 export function close(code?: number, reason = ''): string {
   return ['close', ...(code === undefined ? [] : [code]), ...(reason === '' ? [] : [JSON.stringify(reason)])].join(' ')
 }

@@ -1,4 +1,4 @@
-// RFC 6455 §8.1: a text is UTF-8 (RFC 3629), or the connection fails with 1007.
+// RFC 6455 §8.1: a text must be UTF-8 (RFC 3629), or the connection fails with 1007.
 import { rawFrame } from '../support/raw-frame.ts'
 import { type Case, conformance, fragments } from './case.ts'
 import { startEcho } from './echo.ts'
@@ -11,7 +11,7 @@ type Sample = readonly [name: string, bytes: Buffer]
 const hex = (digits: string): Buffer => Buffer.from(digits.replaceAll(' ', ''), 'hex')
 const octets = (bytes: Buffer): Buffer[] => Array.from(bytes, (byte) => Buffer.of(byte))
 
-/** Whole, in fragments of one octet, and with the border of two fragments at every place. */
+/** The same text whole, in fragments of one octet, and in two fragments that are cut at every place. */
 function waysToSend(bytes: Buffer): [name: string, send: Buffer[]][] {
   const cuts = Array.from({ length: Math.max(bytes.length - 1, 0) }, (_, index) => index + 1)
   return [
@@ -42,7 +42,7 @@ const characters = (...codePoints: number[]): Sample[] =>
     Buffer.from(String.fromCodePoint(codePoint)),
   ])
 
-/** As UTF-8 would write it, had it no rules. */
+/** A surrogate as UTF-8 would encode it if that were allowed. */
 const surrogate = (codePoint: number): Sample => [
   `U+${codePoint.toString(16).toUpperCase()}`,
   Buffer.of(0xed, 0x80 | ((codePoint >> 6) & 0x3f), 0x80 | (codePoint & 0x3f)),
@@ -77,7 +77,7 @@ conformance(
 )
 
 conformance(
-  '6.3 around the surrogates, and non-characters, which are characters enough',
+  '6.3 characters around the surrogates, and non-characters, which are valid',
   valid(
     '6.3',
     characters(0xd7ff, 0xe000, 0xfffd, 0xfffe, 0xfdd0, 0xfdef, 0x1fffe, 0x1ffff, 0x2fffe, 0x8ffff, 0xffffe, 0x10fffe),
@@ -85,7 +85,7 @@ conformance(
   options,
 )
 
-// `ws` checks a message when it is whole. §8.1 sets no time, so 1007 may wait for the end of the message.
+// `ws` checks a message once it is complete. §8.1 sets no time, so 1007 may wait for the end of the message.
 conformance(
   '6.4 fail fast on invalid UTF-8: 1007 at the latest when the message ends',
   [
@@ -93,13 +93,13 @@ conformance(
     ['in the first of two fragments', fragments([hex('ceba f4908080'), 'edited'])],
     ['in the second of three fragments', fragments(['a', hex('f4908080'), 'b'])],
     ['in an unfinished character at the end of the last fragment', fragments(['a', hex('f0 9f 9a')])],
-    ['before a fragment that would have been well', fragments([hex('ff'), 'well'])],
+    ['before a fragment that would have been valid', fragments([hex('ff'), 'well'])],
   ].map(([name, send]): Case => ({ name: `6.4 ${name as string}`, send: send as Buffer[], expect: [close(1007)] })),
   { url },
 )
 
 conformance(
-  '6.5 octets that stand nowhere in UTF-8',
+  '6.5 octets that never occur in UTF-8',
   invalid(
     '6.5',
     alsoBetweenLetters([
@@ -190,11 +190,11 @@ conformance(
 )
 
 conformance(
-  '6.11 what is no text need not be UTF-8',
+  '6.11 only texts need to be UTF-8',
   [
     { name: '6.11 bytes', send: [rawFrame(hex('c0af ff'), { opcode: 2 })], expect: ['binary 0xc0afff'] },
     {
-      name: '6.11 a text that is well, then one that is not',
+      name: '6.11 a valid text, then an invalid one',
       send: [rawFrame('well'), rawFrame(hex('ff')), rawFrame('never seen')],
       expect: [text('well'), close(1007)],
     },

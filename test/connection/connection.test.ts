@@ -19,7 +19,7 @@ async function start(options: Partial<ServerOptions> = {}): Promise<TestServer> 
   return startTestServer({ modules: [quiet], ...options })
 }
 
-/** Says raw bytes to the server, and gives what it answers until it ends. */
+/** Sends raw bytes to the server, and returns everything that it answers. */
 async function raw(url: string, bytes: string): Promise<string> {
   const socket = await tcp(url)
   socket.write(bytes)
@@ -37,7 +37,7 @@ async function answerOf(socket: Socket): Promise<string> {
   let answer = ''
   socket.on('data', (data) => (answer += data.toString()))
   socket.on('error', () => {})
-  // Not with once(): a reset is an end as well, and that would reject.
+  // Not `once()`, which would reject on a reset: a reset is an end, too.
   await new Promise((resolve) => socket.once('close', resolve))
   return answer
 }
@@ -55,7 +55,7 @@ function upgrade(path: string, changed: Record<string, string | undefined> = {},
   return `GET ${path} ${version}\r\n${all.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
 }
 
-test('a bad upgrade is refused with a status and a sentence', async (t) => {
+test('a bad upgrade request is refused with a status and an explanation', async (t) => {
   await using server = await start()
   const cases: [string, string, RegExp][] = [
     ['an unknown path', upgrade('/nowhere'), /^HTTP\/1.1 404 [\s\S]*FLT_NOT_FOUND/],
@@ -76,7 +76,7 @@ test('a bad upgrade is refused with a status and a sentence', async (t) => {
   }
 })
 
-test('a client that drips its handshake is dropped in time', async () => {
+test('a client that sends its handshake byte by byte is cut off in time', async () => {
   await using server = await start({ handshakeTimeout: 400 })
   const socket = await tcp(server.url)
   const drip = setInterval(() => socket.write('G'), 50)
@@ -84,12 +84,12 @@ test('a client that drips its handshake is dropped in time', async () => {
   clearInterval(drip)
 })
 
-test('a client that says nothing is dropped too', async () => {
+test('a client that sends nothing is cut off too', async () => {
   await using server = await start({ handshakeTimeout: 300 })
   await answerOf(await tcp(server.url))
 })
 
-test('a message over maxPayload closes with 1009, invalid UTF-8 with 1007; others are unharmed', async () => {
+test('a message over maxPayload closes its connection with 1009, invalid UTF-8 with 1007, and no other connection', async () => {
   await using server = await start({ maxPayload: 1_000 })
   const [large, broken, other] = await Promise.all([0, 1, 2].map(() => server.connect('/ws?uid=u')))
   large!.send('x'.repeat(1_001))
@@ -121,7 +121,7 @@ test('messages are handled one after another, after open, and close comes last',
   assert.deepEqual(seen, ['open', '15', '5', '1', 'close'])
 })
 
-test('concurrency lets so many messages run at once', async () => {
+test('concurrency is how many messages are handled at once', async () => {
   let running = 0
   let most = 0
   let release!: () => void
@@ -139,7 +139,7 @@ test('concurrency lets so many messages run at once', async () => {
   const client = await server.connect('/c')
   for (let n = 0; n < 9; n++) client.send('x')
   await until('three run', () => running === 3)
-  // A fourth would have its chance now.
+  // A fourth handler would have begun by now.
   await pause(50)
   release()
   for (let n = 0; n < 9; n++) await client.next()
@@ -166,7 +166,7 @@ test('reading pauses when too many messages wait, and all are handled in the end
   await until('all are handled', () => handled === 400)
 })
 
-test('an open hook that throws closes with 1011 and is told to onError', async () => {
+test('an open hook that throws closes the connection with 1011 and is reported to onError', async () => {
   const reports: ErrorReport[] = []
   const bad = defineModule('/bad', {
     open() {
@@ -182,25 +182,25 @@ test('an open hook that throws closes with 1011 and is told to onError', async (
   )
 })
 
-test('a client that answers no pings is closed; one that does, stays', async () => {
+test('a client that answers no pings is closed, and a client that answers them stays', async () => {
   await using server = await start({ pingInterval: 500 })
   const alive = await server.connect('/ws')
   const dead = await server.connect('/ws')
-  // ws answers pings by itself unless it is told not to read.
+  // `ws` answers pings by itself unless it is told not to read.
   dead.socket.pause()
   await until('the silent one is gone', () => server.server.local.size === 1)
   assert.equal(alive.socket.readyState, alive.socket.OPEN)
   dead.socket.terminate()
 })
 
-test('a token that expires closes with 4401', async () => {
+test('a connection whose token expires is closed with 4401', async () => {
   const expiring = defineModule('/e', { handshake: (ctx) => void (ctx.expiresAt = Date.now() + 300) })
   await using server = await start({ modules: [expiring] })
   const client = await server.connect('/e')
   assert.deepEqual(await client.closed, { code: 4401, reason: 'token expired' })
 })
 
-test('what a push finds bound before the 101 arrives right after it', async () => {
+test('a push to a client that is bound but has no 101 yet arrives right after the 101', async () => {
   await using server = await start()
   const opened = server.connect('/ws?uid=early')
   await until('it is bound', () => server.server.cluster.isOnline('early'), { every: 1 })
@@ -208,7 +208,7 @@ test('what a push finds bound before the 101 arrives right after it', async () =
   assert.equal(await (await opened).next(), 'first')
 })
 
-test('one user too many is refused with 429', async () => {
+test('a user with too many connections is refused with 429', async () => {
   await using server = await start({ maxConnectionsPerUid: 2 })
   await server.connect('/ws?uid=u')
   await server.connect('/ws?uid=u')
@@ -216,7 +216,7 @@ test('one user too many is refused with 429', async () => {
   await server.connect('/ws?uid=v')
 })
 
-test('logout unbinds, register binds again, with events, and nobody else is touched', async () => {
+test('logout unbinds a connection, register binds it again, both with events, and no other connection is affected', async () => {
   const events: string[] = []
   await using server = await start()
   const { cluster, local } = server.server
@@ -268,7 +268,7 @@ test('server.local reaches the connections of this node, and refuses undefined a
   assert.equal(ids.length, 2)
 })
 
-test('send is false once a connection closes, and never throws', async () => {
+test('send returns false once a connection closes, and never throws', async () => {
   await using server = await start()
   const client = await server.connect('/ws')
   const [connection] = server.server.local
@@ -290,13 +290,13 @@ test('connection metadata: address, port, path without the query, time', async (
   assert.equal(new URL(connection!.request.url).searchParams.get('secret'), '1')
 })
 
-test('forwarded headers of strangers count for nothing', async () => {
+test('forwarded headers are ignored unless a trusted proxy sent them', async () => {
   await using server = await start()
   await server.connect('/ws', { headers: { 'x-forwarded-for': '9.9.9.9' } })
   assert.equal([...server.server.local][0]!.meta.ip, '127.0.0.1')
 })
 
-test('closing says 1001 to everyone, and refuses who still comes', async () => {
+test('a server that closes sends 1001 to everyone and refuses new clients', async () => {
   const server = await start()
   const client = await server.connect('/ws')
   const closed = server.server.close()
@@ -306,7 +306,7 @@ test('closing says 1001 to everyone, and refuses who still comes', async () => {
   await assert.rejects(server.connect('/ws'))
 })
 
-test('bad options are refused with the name of the option and what it takes', () => {
+test('bad options are refused with the name of the option and what it accepts', () => {
   const cases: [Partial<Record<string, unknown>>, RegExp][] = [
     [{ heartbeat: 0 }, /heartbeat is 0: give a whole number/],
     [{ heartbeat: 5_000 }, /deadAfter must be at least three heartbeats/],
@@ -340,7 +340,7 @@ test('a handshake may refuse everyone with the same Response', async () => {
   assert.match(await raw(other.url, upgrade('/broken')), /^HTTP\/1.1 500/)
 })
 
-test('joining no groups is no work, and no error', async () => {
+test('joining no groups does nothing, and is not an error', async () => {
   const joiner = defineModule('/j', { open: (ctx) => ctx.join() })
   await using server = await start({ modules: [joiner] })
   const client = await server.connect('/j')
@@ -348,7 +348,7 @@ test('joining no groups is no work, and no error', async () => {
   assert.equal(client.socket.readyState, client.socket.OPEN)
 })
 
-test('close ends although a handler never does', async () => {
+test('close resolves although a handler never ends', async () => {
   const stuck = defineModule('/stuck', { message: () => new Promise<never>(() => {}) })
   const server = await start({ modules: [stuck] })
   const client = await server.connect('/stuck')
@@ -356,14 +356,14 @@ test('close ends although a handler never does', async () => {
   await server.server.close({ timeout: 100 })
 })
 
-test('close while it begins to listen leaves no port behind', async () => {
+test('a server that is closed while it begins to listen leaves no port open', async () => {
   const server = createServer({ modules: [quiet] })
   const listening = server.listen(0)
   await server.close()
   await assert.rejects(listening, { code: 'FLT_CLOSED' })
 })
 
-test('a client that reads too slowly is closed with 4408, and costs no more than maxBuffered', async () => {
+test('a client that reads too slowly is closed with 4408, and takes no more memory than maxBuffered', async () => {
   await using server = await start({ maxBuffered: 100_000, pingInterval: 0 })
   const slow = await server.connect('/ws?uid=slow')
   const other = await server.connect('/ws?uid=other')
@@ -376,15 +376,15 @@ test('a client that reads too slowly is closed with 4408, and costs no more than
   })
   assert.ok(connection!.bufferedAmount < 500_000)
   assert.equal(connection!.send('x'), false)
-  // Its client does not even know yet; but whoever pushes is told.
-  await until('nobody counts on it', async () => !(await server.server.cluster.isOnline('slow')))
+  // The client does not know yet, but the server already counts its user as offline.
+  await until('its user is offline', async () => !(await server.server.cluster.isOnline('slow')))
   assert.deepEqual((await server.server.cluster.push({ uid: 'slow' }, 'x')).offline, ['slow'])
   assert.equal(await other.next(), chunk)
   slow.socket.resume()
   assert.deepEqual(await slow.closed, { code: 4408, reason: 'too slow' })
 })
 
-test('a burst within one turn of the event loop does not make a client slow', async () => {
+test('a burst within one turn of the event loop does not make a client too slow', async () => {
   const count = 4_000
   const burst = defineModule('/burst', {
     open(ctx) {
@@ -396,7 +396,7 @@ test('a burst within one turn of the event loop does not make a client slow', as
   for (let n = 0; n < count; n++) assert.equal(Number(await client.next()), n)
 })
 
-test('who awaits one push after another leaves everyone else their turn of the event loop', async () => {
+test('awaiting one push after another does not starve the event loop', async () => {
   await using server = await start()
   const client = await server.connect('/ws?uid=u')
   let turnCount = 0

@@ -15,7 +15,7 @@ import { until } from '../support/until.ts'
 const SENT = 30
 const PATIENCE = { timeout: 60_000 }
 
-/** A server whose handlers wait until they are let go, and what has become of the messages that a client sent it. */
+/** A server whose handlers wait until they are let go. Records what becomes of the messages that a client sends. */
 class Stage implements AsyncDisposable {
   readonly test: TestServer
   readonly begun: string[]
@@ -55,7 +55,7 @@ class Stage implements AsyncDisposable {
     return new Stage(await startTestServer({ modules: [module], ...options }), seen)
   }
 
-  /** Connects a client that sends thirty messages, and waits until all of them are here. */
+  /** Connects a client that sends thirty messages, and waits until the server has received all of them. */
   async crowd(path = '/ws'): Promise<TestClient> {
     const client = await this.test.connect(path)
     for (let n = 0; n < SENT; n++) client.send(`message ${n}`)
@@ -63,7 +63,7 @@ class Stage implements AsyncDisposable {
     return client
   }
 
-  /** Lets every handler go, and waits until the connection has come to its end. */
+  /** Lets every handler go, and waits until the connection has ended. */
   async settle(): Promise<void> {
     this.#letGo()
     await until('the close hook has run', () => this.closes.length === 1, PATIENCE)
@@ -88,24 +88,24 @@ interface StageOptions extends Partial<ServerOptions> {
 }
 
 for (const concurrency of [1, 3])
-  test(`of the messages of a client that is kicked none begins any more, ${concurrency} at a time`, async () => {
+  test(`no handler begins for messages of a client that was kicked, ${concurrency} at a time`, async () => {
     await using stage = await Stage.start({ concurrency })
     const client = await stage.crowd()
     assert.equal(stage.begun.length, concurrency)
     assert.equal(await stage.test.server.cluster.disconnect({ uid: 'ann' }), 1)
     assert.ok(
       stage.signals.every(({ aborted }) => aborted),
-      'the signals of those at work abort with the kick, before the socket has gone',
+      'the signals of running handlers abort with the kick, before the socket closes',
     )
     await stage.settle()
     assert.equal((await client.closed).code, 4403)
     assert.equal(stage.begun.length, concurrency)
   })
 
-test('of the messages of a client whose token has expired none begins any more', async () => {
+test('no handler begins for messages of a client whose token has expired', async () => {
   await using stage = await Stage.start()
   const client = await stage.test.connect('/ws?expiresIn=2000')
-  // However few of them have come by then.
+  // The token may expire before all of them have arrived.
   for (let n = 0; n < SENT; n++) client.send(`message ${n}`)
   assert.equal((await client.closed).code, 4401)
   assert.ok(stage.signals.every(({ aborted }) => aborted))
@@ -113,7 +113,7 @@ test('of the messages of a client whose token has expired none begins any more',
   assert.ok(stage.begun.length <= 1)
 })
 
-test('of the messages of a client that floods none begins any more', async () => {
+test('no handler begins for messages of a client that was closed for flooding', async () => {
   await using stage = await Stage.start({ maxMessagesPerSecond: SENT / 5 })
   const client = await stage.crowd()
   for (let n = 0; n < 4 * SENT; n++) client.send('one too many')
@@ -123,7 +123,7 @@ test('of the messages of a client that floods none begins any more', async () =>
   assert.deepEqual(stage.begun, ['message 0'])
 })
 
-test('of the messages of a client that reads too slowly none begins any more', async () => {
+test('no handler begins for messages of a client that was closed for reading too slowly', async () => {
   await using stage = await Stage.start({ maxBuffered: 1 })
   const client = await stage.crowd()
   client.socket.pause()
@@ -139,7 +139,7 @@ test('of the messages of a client that reads too slowly none begins any more', a
   assert.deepEqual(stage.begun, ['message 0'])
 })
 
-test('what a client sends while it is let in does not run if it is put out meanwhile', async () => {
+test('no handler begins for messages that a client sent during its open hook, if it was disconnected meanwhile', async () => {
   await using stage = await Stage.start({ open: (_ctx, held) => held })
   const client = await stage.crowd()
   await stage.test.server.cluster.disconnect({ uid: 'ann' }, 4000, 'not now')
@@ -148,7 +148,7 @@ test('what a client sends while it is let in does not run if it is put out meanw
   assert.deepEqual(stage.begun, [])
 })
 
-test('a handler that puts its own client out is the last one, also of messages that came in one packet', async () => {
+test('a handler that disconnects its own client is the last one, even if more messages came in the same packet', async () => {
   const begun: string[] = []
   const module = defineModule('/ws', {
     message({ raw, connection, signal }) {
@@ -166,7 +166,7 @@ test('a handler that puts its own client out is the last one, also of messages t
   assert.deepEqual(begun, ['hi', 'quit'])
 })
 
-test('a queue that had filled up does not keep its client from being told that it was put out', async () => {
+test('a client whose queue is full still learns that it was disconnected', async () => {
   await using stage = await Stage.start({ maxPending: 5 })
   const client = await stage.test.connect('/ws')
   for (let n = 0; n < SENT; n++) client.send(Buffer.alloc(64 * 1024))
@@ -177,7 +177,7 @@ test('a queue that had filled up does not keep its client from being told that i
   assert.equal(stage.begun.length, 1)
 })
 
-test('a signal that is first asked for once its client was put out is aborted already', async () => {
+test('a signal that is first read after its client was disconnected is already aborted', async () => {
   const aborted: boolean[] = []
   const module = defineModule('/ws', { close: ({ signal }) => void aborted.push(signal.aborted) })
   await using server = await startTestServer({ modules: [module] })
@@ -190,7 +190,7 @@ test('a signal that is first asked for once its client was put out is aborted al
   assert.deepEqual(aborted, [true, true])
 })
 
-test('a client that sends and closes by itself has had its say: all of it runs', async () => {
+test('all messages of a client that closes by itself are handled', async () => {
   await using stage = await Stage.start()
   const client = await stage.crowd()
   client.close()
@@ -199,7 +199,7 @@ test('a client that sends and closes by itself has had its say: all of it runs',
   assert.equal(stage.begun.length, SENT)
 })
 
-test('a server that closes still handles what it has received', async () => {
+test('a server that closes still handles the messages that it has received', async () => {
   await using stage = await Stage.start()
   const client = await stage.crowd()
   const closed = stage.test.server.close({ timeout: 60_000 })
@@ -209,7 +209,7 @@ test('a server that closes still handles what it has received', async () => {
   assert.equal(stage.begun.length, SENT)
 })
 
-test('no handler begins for a client that was put out while a middleware or a schema was awaited', async () => {
+test('no handler begins for a client that was disconnected while a middleware or a schema was awaited', async () => {
   let letGo = (): void => {}
   const held = new Promise<void>((resolve) => (letGo = resolve))
   const [waiting, begun, refused]: [string[], string[], string[]] = [[], [], []]

@@ -6,7 +6,7 @@ import { startTestServer } from '../../src/testing.ts'
 
 const LARGE = 65_536
 
-test('large messages begin one after another, in their order, and small ones at once', async () => {
+test('large messages begin one at a time, in order, and small ones at once', async () => {
   const messages = new LargeMessages()
   const begun: number[] = []
   await new Promise<void>((resolve) => {
@@ -22,7 +22,7 @@ test('large messages begin one after another, in their order, and small ones at 
   assert.deepEqual(begun, [0, 1, 2, 3, 4])
 })
 
-test('after a large message all others have as long as it took', async () => {
+test('after a large message everything else has as much time as it took', async () => {
   const messages = new LargeMessages()
   const spins = 30
   assert(messages.begin(LARGE, assert.fail))
@@ -32,14 +32,14 @@ test('after a large message all others have as long as it took', async () => {
   assert(performance.now() - start > 2 * spins - 2)
 })
 
-test('who has waited and does not want its turn any more gives it to the next', async () => {
+test('a connection that no longer wants its turn passes it on to the next', async () => {
   const messages = new LargeMessages()
   assert(messages.begin(LARGE, assert.fail))
   assert(!messages.begin(LARGE, () => {}))
   await new Promise<void>((resolve) => assert(!messages.begin(LARGE, resolve)))
 })
 
-test('messages of a connection are handled in their order, large or small', async () => {
+test('messages of a connection are handled in order, large or small', async () => {
   const talk = defineModule('/talk', { commands: { say: { run: ({ data }) => String(data).length } } })
   await using node = await startTestServer({ modules: [talk] })
   const clients = await Promise.all(Array.from({ length: 3 }, () => node.connect('/talk')))

@@ -53,7 +53,7 @@ test('refuses with a JSON body', async () => {
   assert.equal(error.code, 'FLT_FORBIDDEN')
 })
 
-test('a request without an origin passes: it comes from no browser', async () => {
+test('a request without an Origin passes, because it does not come from a browser', async () => {
   assert.equal(await statusOf(guard, {}), 101)
   assert.equal(await statusOf(allowOrigins([]), {}), 101)
   assert.equal(await statusOf(allowOrigins([]), { origin: 'https://example.com' }), 403)
@@ -66,7 +66,7 @@ test('* lets in everyone, opaque origins included', async () => {
   }
 })
 
-test('an opaque origin passes only where it is listed', async () => {
+test('an opaque origin passes only if it is listed', async () => {
   assert.equal(await statusOf(allowOrigins(['null']), { origin: 'null' }), 101)
 })
 
@@ -75,7 +75,7 @@ for (const origin of ['example.com', 'https://example.com/app', 'https://*.examp
     assert.throws(() => allowOrigins([origin]), { code: 'FLT_BAD_OPTION' })
   })
 
-test('refuses at once what is no list', () => {
+test('refuses at once anything that is not a list', () => {
   assert.throws(() => allowOrigins('https://example.com' as '*'), { code: 'FLT_BAD_OPTION', message: /give a list/ })
 })
 
@@ -95,6 +95,6 @@ for (const [origin, host, status] of [
     assert.equal(await statusOf(sameOrigin(), { origin, host }), status)
   })
 
-test('sameOrigin lets pass what comes from no browser', async () => {
+test('sameOrigin passes requests that do not come from a browser', async () => {
   assert.equal(await statusOf(sameOrigin(), { host: 'example.com' }), 101)
 })

@@ -21,7 +21,7 @@ function sign(payload: JWTPayload, alg = 'HS256'): Promise<string> {
 
 type Answer = { readonly status: number; readonly code: string; readonly message: string; readonly headers: Headers }
 
-/** What a middleware answers, or undefined where it lets the context pass. */
+/** Returns what a middleware answers, or undefined if it lets the handshake pass. */
 async function answerOf(middleware: typeof bySecret, ctx: ReturnType<typeof handshake>): Promise<Answer | undefined> {
   const response = await middleware(ctx, async () => undefined)
   if (!(response instanceof Response)) return undefined
@@ -62,7 +62,7 @@ test('reads the token from the header, then from the query, then from the subpro
   assert.deepEqual([all.uid, two.uid, one.uid], ['header', 'query', 'protocol'])
 })
 
-test('answers the subprotocol flotilla where it is offered, and never the token', async () => {
+test('answers the subprotocol flotilla if it is offered, and never the token', async () => {
   const token = await sign({ sub: 'u1' })
   const offered = handshake({ 'sec-websocket-protocol': `token.${token},flotilla` })
   assert.equal(await answerOf(bySecret, offered), undefined)
@@ -72,7 +72,7 @@ test('answers the subprotocol flotilla where it is offered, and never the token'
   assert.equal(bare.protocol, undefined)
 })
 
-test('a bad token is not made up for by a good one further down', async () => {
+test('a bad token is refused even if a good one follows', async () => {
   const good = await sign({ sub: 'u1' })
   const ctx = handshake({ authorization: 'Bearer bad' }, `/?token=${good}`)
   assert.equal((await answerOf(bySecret, ctx))?.status, 401)
@@ -80,21 +80,21 @@ test('a bad token is not made up for by a good one further down', async () => {
 
 const refusals: [what: string, token: () => Promise<string> | undefined, message: RegExp][] = [
   ['no token', () => undefined, /there is no token/],
-  ['an empty one', async () => '', /malformed/],
-  ['one that is no JWT', async () => 'a.b.c', /malformed/],
+  ['an empty token', async () => '', /malformed/],
+  ['a token that is not a JWT', async () => 'a.b.c', /malformed/],
   [
-    'one with another signature',
+    'a token with another signature',
     async () => `${(await sign({ sub: 'u1' })).slice(0, -8)}AAAAAAAA`,
     /signature is wrong/,
   ],
-  ['one that has expired', () => sign({ sub: 'u1', exp: now() - 1 }), /has expired/],
-  ['one that is not valid yet', () => sign({ sub: 'u1', nbf: now() + 60 }), /claim nbf/],
-  ['one without sub', () => sign({}), /no sub/],
-  ['one with an empty sub', () => sign({ sub: '' }), /claim sub .*empty/],
-  ['one with a sub that is too long', () => sign({ sub: 'x'.repeat(256) }), /claim sub .*255 bytes/],
-  ['one with a sub that is no string', () => sign({ sub: 7 as never }), /claim sub .*number/],
-  ['one signed by another algorithm', () => sign({ sub: 'u1' }, 'HS512'), /algorithm/],
-  ['one that is not signed', async () => new UnsecuredJWT({ sub: 'u1' }).encode(), /algorithm|malformed/],
+  ['a token that has expired', () => sign({ sub: 'u1', exp: now() - 1 }), /has expired/],
+  ['a token that is not valid yet', () => sign({ sub: 'u1', nbf: now() + 60 }), /claim nbf/],
+  ['a token without sub', () => sign({}), /no sub/],
+  ['a token with an empty sub', () => sign({ sub: '' }), /claim sub .*empty/],
+  ['a token with a sub that is too long', () => sign({ sub: 'x'.repeat(256) }), /claim sub .*255 bytes/],
+  ['a token with a sub that is not a string', () => sign({ sub: 7 as never }), /claim sub .*number/],
+  ['a token signed with another algorithm', () => sign({ sub: 'u1' }, 'HS512'), /algorithm/],
+  ['an unsigned token', async () => new UnsecuredJWT({ sub: 'u1' }).encode(), /algorithm|malformed/],
 ]
 for (const [what, make, message] of refusals)
   test(`refuses ${what} with 401`, async () => {
@@ -123,28 +123,28 @@ test('joins the groups that a claim lists', async () => {
 const flaws: [what: string, options: unknown, message: RegExp][] = [
   ['an empty secret', { secret: '' }, /not empty/],
   ['no secret', { secret: undefined }, /not empty/],
-  ['nothing', {}, /neither/],
-  ['both', { secret, jwks: 'https://x' }, /but got secret and jwks/],
+  ['no options', {}, /neither/],
+  ['both a secret and keys', { secret, jwks: 'https://x' }, /but got secret and jwks/],
   ['a secret that is an object', { secret: createSecretKey(key) }, /as a string or bytes/],
-  ['a URL that is none', { jwks: 'keys', issuer: 'i', audience: 'a' }, /https URL/],
-  ['a set of keys itself', { jwks: { keys: [] }, issuer: 'i', audience: 'a' }, /https URL/],
+  ['an invalid URL', { jwks: 'keys', issuer: 'i', audience: 'a' }, /https URL/],
+  ['a set of keys instead of its URL', { jwks: { keys: [] }, issuer: 'i', audience: 'a' }, /https URL/],
   ['no audience', { jwks: 'https://x', issuer: 'i' }, /issuer and audience/],
   ['an empty issuer', { secret, issuer: '' }, /issuer/],
   ['an issuer that is not set', { secret, issuer: undefined }, /issuer/],
   ['an audience that is not set', { secret, audience: undefined }, /audience/],
   ['a list of audiences', { secret, audience: [] }, /audience/],
-  ['an issuer that is no text', { jwks: 'https://x', issuer: 7, audience: 'a' }, /issuer/],
+  ['an issuer that is not a string', { jwks: 'https://x', issuer: 7, audience: 'a' }, /issuer/],
   ['a claim without a name', { secret, groupsClaim: '' }, /groupsClaim/],
-  ['an option that is not known', { secret, issuers: 'i' }, /'issuers' \(did you mean 'issuer'\?\)/],
+  ['an unknown option', { secret, issuers: 'i' }, /'issuers' \(did you mean 'issuer'\?\)/],
   ['an option of another library', { secret, algorithms: ['HS512'] }, /'algorithms'/],
-  ['no object', secret, /takes an object with secret, jwks, issuer, audience, groupsClaim/],
+  ['a string instead of options', secret, /takes an object with secret, jwks, issuer, audience, groupsClaim/],
 ]
 for (const [what, options, message] of flaws)
   test(`${what} is refused at once`, () => {
     assert.throws(() => authenticate(options as AuthenticateOptions), { code: 'FLT_BAD_OPTION', message })
   })
 
-test('with a secret the issuer and the audience are checked as well, each where it is given', async () => {
+test('with a secret, too, the issuer and the audience are checked if they are given', async () => {
   const withBoth = authenticate({ secret, issuer: 'me', audience: 'you' })
   const fits: JWTPayload[] = [{ aud: 'you' }, { aud: ['you'] }, { aud: ['other', 'you'] }, { aud: ['you', 7 as never] }]
   for (const claims of fits) {
@@ -164,7 +164,7 @@ test('with a secret the issuer and the audience are checked as well, each where 
   assert.equal((await answerOf(authenticate({ secret, audience: 'you' }), me))?.status, 401)
 })
 
-test('a secret given as bytes is kept as it was, whatever is written into them later', async () => {
+test('a secret given as bytes does not change if the bytes are overwritten later', async () => {
   const bytes = new TextEncoder().encode(secret)
   const middleware = authenticate({ secret: bytes })
   bytes.fill(0)
@@ -186,7 +186,7 @@ const goodUrls = [
   'http://[::1]/k',
 ]
 
-test('keys come over https, or from this machine, for the library and the command alike', async () => {
+test('keys are fetched over https, or from this machine, by the library and the command alike', async () => {
   const rest = { issuer: 'i', audience: 'a' }
   const start = (jwks: string) => loadConfig({ jwks, tokenIssuer: 'i', tokenAudience: 'a' }, {})
   for (const jwks of plainUrls) {

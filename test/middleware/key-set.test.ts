@@ -22,7 +22,7 @@ function sign(kid: string, pair: Kid = kid as Kid, payload: JWTPayload = {}): Pr
   return new SignJWT(claims).setProtectedHeader({ alg: 'ES256', kid }).sign(pairs[pair].privateKey)
 }
 
-/** An endpoint of keys that answers as it is told to, and counts who asks. */
+/** A key endpoint that answers as it is told to, and counts its requests. */
 class Endpoint {
   requestCount = 0
   answer: (response: ServerResponse) => void = publishing(one)
@@ -59,7 +59,7 @@ function logging(): { lines: string[]; log: Logger } {
   return { lines, log: { ...silent, error: (_fields, message) => void lines.push(String(message)) } }
 }
 
-/** How a token fares with these keys: its user, `away`, or the code of what is wrong with it. */
+/** Checks tokens with these keys: returns the user, `away`, or the code of what is wrong with the token. */
 function asking(keys: KeySet, log: Logger = silent): (token: string | Promise<string>) => Promise<string> {
   return async (token) => {
     try {
@@ -71,7 +71,7 @@ function asking(keys: KeySet, log: Logger = silent): (token: string | Promise<st
   }
 }
 
-/** Nothing but what a test sets happens while it runs. */
+/** Times so long that during a test only those count that the test sets. */
 const NEVER: Partial<KeySetTimes> = {
   freshFor: HOUR,
   pause: HOUR,
@@ -80,7 +80,7 @@ const NEVER: Partial<KeySetTimes> = {
   timeout: 60_000,
 }
 
-test('120 handshakes while the endpoint fails are one request for each pause, and one line in the log', async (t) => {
+test('120 handshakes while the endpoint fails cause one request per pause, and one log line per request', async (t) => {
   const endpoint = await Endpoint.open(t)
   endpoint.answer = failing
   const { lines, log } = logging()
@@ -97,7 +97,7 @@ test('120 handshakes while the endpoint fails are one request for each pause, an
   assert.ok(lines.length >= 1 && lines.length <= endpoint.requestCount, lines.join('\n'))
 })
 
-test('handshakes at once share one request, and those in the pause after it make none', async (t) => {
+test('simultaneous handshakes share one request, and those in the pause after it make none', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), NEVER))
   const held: ServerResponse[] = []
@@ -112,7 +112,7 @@ test('handshakes at once share one request, and those in the pause after it make
   assert.equal(endpoint.requestCount, 1)
 })
 
-test('known keys count while the endpoint fails, and it is asked once a pause and reported once', async (t) => {
+test('known keys are used while the endpoint fails, which is asked once per pause and reported once', async (t) => {
   const endpoint = await Endpoint.open(t)
   const { lines, log } = logging()
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, freshFor: 0, pause: 0 }), log)
@@ -120,14 +120,14 @@ test('known keys count while the endpoint fails, and it is asked once a pause an
   endpoint.answer = failing
   const { requestCount } = endpoint
   for (let n = 0; n < 120; n++) assert.equal(await ask(sign('k1')), 'ann')
-  assert.equal(await ask(sign('k2')), 'away', 'it may be a new key, or forged: nobody can tell')
+  assert.equal(await ask(sign('k2')), 'away', 'the key may be new or forged, which cannot be known now')
   assert.equal(await ask(sign('k1', 'k2')), 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED')
   assert.equal(endpoint.requestCount, requestCount + 1)
   assert.equal(lines.length, 1)
   assert.match(lines[0]!, /known keys are used meanwhile/)
 })
 
-test('nobody who has a known key waits for an endpoint that has failed and now hangs', async (t) => {
+test('a token with a known key does not wait for an endpoint that has failed and now hangs', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, freshFor: 0, pause: 0, firstPause: 0 }))
   assert.equal(await ask(sign('k1')), 'ann')
@@ -139,7 +139,7 @@ test('nobody who has a known key waits for an endpoint that has failed and now h
   assert.equal(await ask(sign('k1')), 'ann')
 })
 
-test('an endpoint that has recovered is asked again by itself, and its keys are taken', async (t) => {
+test('an endpoint that has recovered is asked again, and its keys are used', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, firstPause: 5, longestPause: 20 }))
   endpoint.answer = failing
@@ -149,7 +149,7 @@ test('an endpoint that has recovered is asked again by itself, and its keys are 
   assert.equal(await ask(sign('k2')), 'ann')
 })
 
-test('a key that is no longer published does not count once the keys were fetched again', async (t) => {
+test('a key that is no longer published is not used once the keys were fetched again', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, freshFor: 0, pause: 0 }))
   assert.equal(await ask(sign('k1')), 'ann')
@@ -158,7 +158,7 @@ test('a key that is no longer published does not count once the keys were fetche
   assert.equal(await ask(sign('k2')), 'ann')
 })
 
-test('keys that are too old count no more, whatever the endpoint does', async (t) => {
+test('keys that are too old are no longer used, whatever the endpoint does', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, freshFor: 0, staleFor: 0, pause: 0 }))
   endpoint.answer = failing
@@ -174,11 +174,11 @@ const big = 'x'.repeat(300 * 1024)
 const badAnswers: [what: string, answer: Endpoint['answer']][] = [
   ['404', saying('{}', 404)],
   ['204', saying('', 204)],
-  ['what is no JSON', saying('<html>')],
+  ['something that is not JSON', saying('<html>')],
   ['null', saying('null')],
   ['another object', saying('{"error":"x"}')],
-  ['keys that are no list', saying('{"keys":"x"}')],
-  ['keys that are no objects', saying('{"keys":[1]}')],
+  ['keys that are not a list', saying('{"keys":"x"}')],
+  ['keys that are not objects', saying('{"keys":[1]}')],
   ['no keys', publishing()],
   ['101 keys', publishing(...Array.from({ length: 101 }, () => one))],
   ['more than 256 KiB', publishing({ ...one, x5c: [big] })],
@@ -190,7 +190,7 @@ const badAnswers: [what: string, answer: Endpoint['answer']][] = [
   ],
 ]
 for (const [what, answer] of badAnswers)
-  test(`an endpoint that answers with ${what} counts as away, and does not take the place of known keys`, async (t) => {
+  test(`an endpoint that answers with ${what} counts as away, and its answer does not replace known keys`, async (t) => {
     const endpoint = await Endpoint.open(t)
     endpoint.answer = answer
     assert.equal(await asking(new KeySet(new URL(endpoint.url), NEVER))(sign('k1')), 'away')
@@ -201,7 +201,7 @@ for (const [what, answer] of badAnswers)
     assert.equal(await ask(sign('k1')), 'ann')
   })
 
-test('an endpoint that says nothing, or never comes to an end, is given up, and its connection closed', async (t) => {
+test('a request is given up, and its connection closed, if the endpoint sends nothing or never ends', async (t) => {
   const endpoint = await Endpoint.open(t)
   for (const timeout of [1, 60_000]) {
     const closed = new Promise((resolve) => {
@@ -220,7 +220,7 @@ function pour(response: ServerResponse): void {
   if (!response.destroyed) response.once('drain', () => pour(response))
 }
 
-test('redirects are not followed, not even to the right keys', async (t) => {
+test('redirects are not followed, even to the right keys', async (t) => {
   const [endpoint, other] = [await Endpoint.open(t), await Endpoint.open(t)]
   const { log } = logging()
   const errors: unknown[] = []

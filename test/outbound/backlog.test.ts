@@ -11,7 +11,7 @@ import { OutboundMessage } from '../../src/outbound/outbound-message.ts'
 const frame = (digit: number, key?: string): EncodedMessage =>
   new OutboundMessage(encodePayload(String(digit).repeat(8)), key).frame
 const rulesOf = (overflow: Overflow): OverflowRules => ({ maxBuffered: 30, overflow, counters: newCounters() })
-/** One whose client has had a turn of the event loop to read. */
+/** A backlog whose client has had a turn of the event loop to read in. */
 async function lagging(rules: OverflowRules): Promise<Backlog> {
   const backlog = new Backlog(rules)
   await nextTurn()
@@ -24,7 +24,7 @@ const rest = (backlog: Backlog): string =>
     .map((waiting) => textOf(waiting))
     .join('')
 
-test('close: what has no room is refused, and what waits stays', async () => {
+test('close: a message that has no room is refused, and those that wait stay', async () => {
   const backlog = await lagging(rulesOf('close'))
   const taken = [1, 2, 3, 4].map((digit) => backlog.add(frame(digit), 0))
   assert.deepEqual(taken, ['kept', 'kept', 'kept', 'full'])
@@ -32,12 +32,12 @@ test('close: what has no room is refused, and what waits stays', async () => {
   assert.equal(rest(backlog), '123')
 })
 
-test('what the socket holds counts as well', async () => {
+test('bytes that the socket holds count as well', async () => {
   const backlog = await lagging(rulesOf('close'))
   assert.deepEqual([backlog.add(frame(1), 15), backlog.add(frame(2), 15)], ['kept', 'full'])
 })
 
-test('dropNewest: what comes too late is dropped, and counted', async () => {
+test('dropNewest: a message that has no room is dropped and counted', async () => {
   const rules = rulesOf('dropNewest')
   const backlog = await lagging(rules)
   for (const digit of [1, 2, 3, 4, 5]) backlog.add(frame(digit), 0)
@@ -45,7 +45,7 @@ test('dropNewest: what comes too late is dropped, and counted', async () => {
   assert.equal(rest(backlog), '123')
 })
 
-test('dropOldest: the oldest makes room, and is counted', async () => {
+test('dropOldest: the oldest messages are dropped to make room, and counted', async () => {
   const rules = rulesOf('dropOldest')
   const backlog = await lagging(rules)
   for (const digit of [1, 2, 3, 4, 5]) assert.equal(backlog.add(frame(digit), 0), 'kept')
@@ -54,7 +54,7 @@ test('dropOldest: the oldest makes room, and is counted', async () => {
   assert.equal(rest(backlog), '345')
 })
 
-test('collapse: the newest takes the place of older ones with its key, at the end', async () => {
+test('collapse: a message replaces an older one with the same key, and goes to the end', async () => {
   const rules = rulesOf('collapse')
   const backlog = await lagging(rules)
   backlog.add(frame(1, 'price'), 0)
@@ -64,7 +64,7 @@ test('collapse: the newest takes the place of older ones with its key, at the en
   assert.equal(rest(backlog), '25')
 })
 
-test('collapse: messages without a key are not dropped in silence', async () => {
+test('collapse: messages without a key are not silently dropped', async () => {
   const rules = rulesOf('collapse')
   const backlog = await lagging(rules)
   const taken = [1, 2, 3, 4].map((digit) => backlog.add(frame(digit), 0))
@@ -72,20 +72,20 @@ test('collapse: messages without a key are not dropped in silence', async () => 
   assert.equal(rules.counters.droppedCount, 0)
 })
 
-test('keys mean nothing to the other policies', async () => {
+test('the other policies ignore keys', async () => {
   const backlog = await lagging(rulesOf('dropNewest'))
   for (const digit of [1, 2]) backlog.add(frame(digit, 'price'), 0)
   assert.equal(rest(backlog), '12')
 })
 
-test('a message that is larger than the bound goes where nothing else waits', async () => {
+test('a message that is larger than the bound is kept if nothing else waits', async () => {
   for (const overflow of ['close', 'dropNewest', 'dropOldest', 'collapse'] as const) {
     const backlog = await lagging(rulesOf(overflow))
     assert.equal(backlog.add(new OutboundMessage(encodePayload('x'.repeat(100))).frame, 0), 'kept')
   }
 })
 
-test('it is taken out in runs, oldest first, one at least', async () => {
+test('messages are taken out in runs, oldest first, at least one at a time', async () => {
   const backlog = await lagging(rulesOf('close'))
   for (const digit of [1, 2, 3]) backlog.add(frame(digit), 0)
   assert.deepEqual(backlog.take(25).map(textOf), ['1', '2'])
@@ -95,7 +95,7 @@ test('it is taken out in runs, oldest first, one at least', async () => {
   assert.equal(backlog.byteCount, 0)
 })
 
-test('what comes within one turn of the event loop is no lag: nobody could have read it', async () => {
+test('messages of one turn of the event loop are all kept, because the client could not read any yet', async () => {
   for (const overflow of ['close', 'dropNewest', 'dropOldest', 'collapse'] as const) {
     const backlog = new Backlog(rulesOf(overflow))
     for (const digit of [1, 2, 3, 4, 5]) assert.equal(backlog.add(frame(digit), 0), 'kept')

@@ -35,7 +35,7 @@ function inflate({ payload }: RawFrame): Buffer {
   return inflateRawSync(Buffer.concat([payload, TAIL]), { finishFlush: constants.Z_SYNC_FLUSH })
 }
 
-test('a client that does not offer compression, or a server without it, talks as ever', async () => {
+test('messages stay plain if the client does not offer compression, or the server does not compress', async () => {
   for (const [compression, perMessageDeflate] of [
     [false, true],
     [true, false],
@@ -48,12 +48,12 @@ test('a client that does not offer compression, or a server without it, talks as
   }
 })
 
-test('texts and bytes go both ways compressed, and come out as they were', async (t) => {
+test('texts and bytes are compressed in both directions, and arrive as they were sent', async (t) => {
   await using server = await start({ compression: { threshold: 0 } })
   const clients: Record<string, ConnectOptions['perMessageDeflate']> = {
-    'as ws offers it': true,
-    'with a window of its own for what it sends': { clientMaxWindowBits: 10 },
-    'without a choice of window': { clientMaxWindowBits: false as unknown as number },
+    'with the offer of ws': true,
+    'with a smaller window for its own messages': { clientMaxWindowBits: 10 },
+    'without a choice of windows': { clientMaxWindowBits: false as unknown as number },
     'without context': { clientNoContextTakeover: true, serverNoContextTakeover: true },
   }
   for (const [name, perMessageDeflate] of Object.entries(clients)) {
@@ -76,7 +76,7 @@ test('texts and bytes go both ways compressed, and come out as they were', async
   }
 })
 
-test('what is agreed on', async (t) => {
+test('the answer to an offer of compression', async (t) => {
   await using server = await start()
   const agreed = 'permessage-deflate; server_no_context_takeover; client_no_context_takeover'
   const offers: [offer: string, answer: RegExp | undefined][] = [
@@ -105,7 +105,7 @@ test('what is agreed on', async (t) => {
   }
 })
 
-test('a declined offer keeps the headers and the protocol of the answer', async () => {
+test('the answer to a declined offer keeps its headers and its subprotocol', async () => {
   const module = defineModule('/ws', {
     handshake(ctx) {
       ctx.protocol = 'chat'
@@ -120,7 +120,7 @@ test('a declined offer keeps the headers and the protocol of the answer', async 
   }
 })
 
-test('what is below the threshold, or would not shrink, goes as it is', async () => {
+test('a message below the threshold, or one that would not shrink, is sent uncompressed', async () => {
   await using server = await start({ compression: { threshold: 100 } })
   using client = await RawClient.connect(server.url, '/echo', offering())
   const incompressible = Buffer.from(Array.from({ length: 200 }, (_, index) => (index * index * 7919) % 251))
@@ -135,7 +135,7 @@ test('what is below the threshold, or would not shrink, goes as it is', async ()
   }
 })
 
-test('a broadcast is compressed once, and everyone is written the same bytes', () => {
+test('a broadcast is compressed once, and everyone gets the same bytes', () => {
   const hub = new Hub()
   const flusher = new Flusher()
   const written: Record<'deflated' | 'plain', Set<Buffer>> = { deflated: new Set(), plain: new Set() }
@@ -161,10 +161,14 @@ test('a broadcast is compressed once, and everyone is written the same bytes', (
   written.plain.clear()
   for (const each of [text, 'short', text]) hub.writeToAll(new OutboundMessage(encodePayload(each)), () => false)
   flusher.flush()
-  assert.deepEqual([written.deflated.size, written.plain.size], [1, 1], 'a run of them is joined once for each kind')
+  assert.deepEqual(
+    [written.deflated.size, written.plain.size],
+    [1, 1],
+    'a run of messages is joined once for each encoding',
+  )
 })
 
-test('bufferedAmount counts what is really waiting', () => {
+test('bufferedAmount counts the compressed bytes', () => {
   const connection = newConnection(new Flusher(), 1)
   connection.opened(new StreamTransport(new Sink(() => {}), 1024))
   connection.send(text)
@@ -193,14 +197,14 @@ test('many small compressed messages in one chunk are all read, in order, with p
   for (const number of numbers) assert.equal((await client.next()).payload.toString(), number)
 })
 
-test('a message whose last block says so (BFINAL) is read as well', async () => {
+test('a message whose last block has the bit BFINAL set is read as well', async () => {
   await using server = await start()
   using client = await RawClient.connect(server.url, '/echo', offering())
   client.send(Buffer.concat([deflateRawSync('final'), Buffer.alloc(1)]), { rsv1: true })
   assert.equal((await client.next()).payload.toString(), 'final')
 })
 
-test('maxPayload bounds a message after it was inflated', async () => {
+test('maxPayload limits the inflated message', async () => {
   await using server = await start({ compression: true, maxPayload: 10_000 })
   const bomb = deflate(Buffer.alloc(10 * 2 ** 20))
   assert(bomb.length > 10_000, 'ten MiB, refused by their compressed size')
@@ -218,7 +222,7 @@ test('maxPayload bounds a message after it was inflated', async () => {
   assert.equal(inflate(await client.next()).length, 10_000)
 })
 
-test('broken messages close the connection, and nothing of them is delivered', async (t) => {
+test('broken messages close the connection, and no part of them is delivered', async (t) => {
   const seen: unknown[] = []
   const module = defineModule('/ws', { message: (ctx) => void seen.push(ctx.raw) })
   await using server = await start({ modules: [module], compression: true })
@@ -229,7 +233,7 @@ test('broken messages close the connection, and nothing of them is delivered', a
     ['cut off in the middle', deflated.subarray(0, deflated.length / 2), 1007],
     ['cut off near the start', deflated.subarray(0, 3), 1007],
     ['no deflate data', Buffer.from('hello hello hello'), 1007],
-    ['no UTF-8 in a text', deflate(Buffer.from([0xc3, 0x28])), 1007],
+    ['invalid UTF-8 in a text', deflate(Buffer.from([0xc3, 0x28])), 1007],
   ]
   for (const [name, bytes, code] of cases) {
     await t.test(name, async () => {
@@ -243,13 +247,13 @@ test('broken messages close the connection, and nothing of them is delivered', a
     client.send(deflated.subarray(0, length), { rsv1: true, opcode: 2 })
     assert.equal(await client.closeCode(), 1007, `the first ${length} bytes`)
   }
-  await t.test('RSV1 in a fragment that continues', async () => {
+  await t.test('RSV1 in a continuation frame', async () => {
     using client = await RawClient.connect(server.url, '/ws', offering())
     client.send(deflated.subarray(0, 9), { fin: false, rsv1: true })
     client.send(deflated.subarray(9), { rsv1: true, opcode: 0 })
     assert.equal(await client.closeCode(), 1002)
   })
-  await t.test('RSV1 without having agreed on it', async () => {
+  await t.test('RSV1 without an agreement on compression', async () => {
     for (const headers of [{}, offering('permessage-deflate; server_max_window_bits=9')]) {
       using client = await RawClient.connect(server.url, '/ws', headers)
       client.send(deflated, { rsv1: true })
@@ -259,7 +263,7 @@ test('broken messages close the connection, and nothing of them is delivered', a
   assert.deepEqual(seen, [])
 })
 
-test('a client that goes in the middle of a message does no harm', async () => {
+test('a client that disconnects in the middle of a message does no harm', async () => {
   await using server = await start()
   for (let count = 0; count < 20; count++) {
     using client = await RawClient.connect(server.url, '/echo', offering())
@@ -298,7 +302,7 @@ function newConnection(flusher: Flusher, sequence: number): ClientConnection {
   return new ClientConnection(connectionId(process, 0, sequence), init, flusher, rules)
 }
 
-/** A socket that shows the very buffers that it is given. */
+/** A socket that passes on the same buffer objects that are written to it. */
 class Sink extends Duplex {
   readonly #take: (bytes: Buffer) => void
 

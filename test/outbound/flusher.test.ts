@@ -11,7 +11,7 @@ import { Outbox } from '../../src/outbound/outbox.ts'
 import { StreamTransport } from '../support/stream-transport.ts'
 import { until } from '../support/until.ts'
 
-/** A stream whose other end takes what it is told to take. */
+/** A stream whose other end takes only as much as it is told to take. */
 class Line extends Duplex {
   readonly written: string[] = []
   #take: (() => void) | undefined
@@ -53,7 +53,7 @@ const message = (handover?: Handover): OutboundMessage =>
   new OutboundMessage(encodePayload('hi'), undefined, { handover })
 const HI = '\x81\x02hi'
 
-test('what goes wrong with one connection is reported, ends it, and holds no other back', async () => {
+test('an error of one connection is reported and ends that connection, and the others still get their messages', async () => {
   const errors: unknown[] = []
   const flusher = new Flusher((error) => errors.push(error))
   const lines = [new Line(), new Broken(), new Line()]
@@ -70,7 +70,7 @@ test('what goes wrong with one connection is reported, ends it, and holds no oth
   )
 })
 
-test('nor does a message that is so large that it is written at once', async () => {
+test('the same holds for a message that is written at once because it is large', async () => {
   const errors: unknown[] = []
   const flusher = new Flusher((error) => errors.push(error))
   const [broken, other] = [new Broken(), new Line()]
@@ -79,7 +79,7 @@ test('nor does a message that is so large that it is written at once', async () 
   assert.deepEqual([errors.length, broken.destroyed, other.written.length], [1, true, 1])
 })
 
-test('what was handed over is done when the last connection took it', async () => {
+test('a handover is done once the last connection has taken it', async () => {
   const flusher = new Flusher()
   const lines = [new Line(), new Line({ isStalled: true })]
   const outboxes = lines.map((line) => outboxOn(flusher, line))
@@ -87,7 +87,7 @@ test('what was handed over is done when the last connection took it', async () =
   for (const outbox of outboxes) outbox.push(message(handover))
   let isDone = false
   flusher.whenTaken(handover, () => (isDone = true))
-  // In this turn of the event loop: a later one may come so late that it counts as lag.
+  // In the same turn of the event loop: a later one might come so late that it counts as lag.
   flusher.flush()
   assert.equal(isDone, false)
   lines[1]!.drain()
@@ -95,7 +95,7 @@ test('what was handed over is done when the last connection took it', async () =
   assert.equal(rules.counters.laggedCount, 0)
 })
 
-test('a connection that lags too long is counted once, and holds back nothing until it has caught up', async () => {
+test('a connection that lags too long is counted once, and nothing waits for it until it has caught up', async () => {
   const flusher = new Flusher()
   const line = new Line({ isStalled: true })
   const outbox = outboxOn(flusher, line)
@@ -108,24 +108,24 @@ test('a connection that lags too long is counted once, and holds back nothing un
   }
   const began = performance.now()
   handOver()
-  assert.equal(doneAt.length, 0, 'the first is waited for')
+  assert.equal(doneAt.length, 0, 'the first handover waits for the connection')
   await until('the first is given up', () => doneAt.length === 1)
   assert.ok(doneAt[0]! - began >= 250)
   handOver()
-  assert.equal(doneAt.length, 2, 'the second is not waited for')
+  assert.equal(doneAt.length, 2, 'the second handover does not wait')
   line.drain()
   await until('the second is written', () => line.written.length === 2)
   line.drain()
   await nextTurn()
   handOver()
-  assert.equal(doneAt.length, 2, 'the third is waited for again')
+  assert.equal(doneAt.length, 2, 'the third handover waits again')
   line.drain()
   await until('the third is taken', () => doneAt.length === 3)
   assert.equal(rules.counters.laggedCount, 1)
   rules.counters.laggedCount = 0
 })
 
-test('an outbox that closes gives back what its socket did not take, in order, and holds nothing any more', async () => {
+test('an outbox that closes returns the messages that its socket did not take, in order, and then holds nothing', async () => {
   const flusher = new Flusher()
   const line = new Line({ isStalled: true })
   const outbox = outboxOn(flusher, line)
@@ -135,7 +135,7 @@ test('an outbox that closes gives back what its socket did not take, in order, a
   await nextTurn()
   line.drain()
   await nextTurn()
-  // Written; waiting behind a full socket; and not flushed yet.
+  // Next come one message that is written, one that waits behind a full socket, and one that is not flushed yet.
   outbox.push(messages[1]!)
   await nextTurn()
   outbox.push(messages[2]!)

@@ -15,14 +15,14 @@ const same = (found: Payload, payload: Payload): void => {
 }
 
 for (const payload of payloads) {
-  test(`an encoding is made once, whoever asks: ${payload.kind}`, () => {
+  test(`an encoding is made once for all receivers: ${payload.kind}`, () => {
     const message = new OutboundMessage(payload)
     assert.equal(message.frame, message.frame)
     assert.equal(message.deflatedFrame(1), message.deflatedFrame(1))
     assert.ok(message.deflatedFrame(1).bytes.length < message.frame.bytes.length)
   })
 
-  test(`a message that was released can be sent again, from either encoding: ${payload.kind}`, async () => {
+  test(`a released message can be sent again, from either encoding: ${payload.kind}`, async () => {
     for (const encode of [
       (message: OutboundMessage) => message.frame,
       (message: OutboundMessage) => message.deflatedFrame(1),
@@ -38,7 +38,7 @@ for (const payload of payloads) {
   })
 }
 
-test('a message that was released keeps nothing of what it was read from', async () => {
+test('a released message keeps nothing of the memory that it was read from', async () => {
   const to = { type: 'all' as const }
   const payload = encodePayload(Buffer.from(LONG))
   const push: PushEnvelope = { type: 'push', id: 'p' as PushId, to, payload, hops: 0, resent: false }
@@ -59,7 +59,7 @@ test('a message that was released keeps nothing of what it was read from', async
   assert.equal((message.payload.data as Buffer).buffer, bytes.buffer)
 })
 
-test('a text that is no UTF-8 becomes bytes', () => {
+test('a text that is not UTF-8 is sent as bytes', () => {
   const data = Uint8Array.of(0xff)
   for (const kind of ['text', 'json'] as const) assert.equal(new OutboundMessage({ kind, data }).payload.kind, 'bytes')
 })
