@@ -2,8 +2,7 @@ import type { ClientConnection } from '../connection/client-connection.ts'
 import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
 import { isFlotillaError } from '../errors.ts'
-import type { EncodedMessage } from '../outbound/encoded-message.ts'
-import type { PushHead } from '../outbound/outbound-message.ts'
+import type { EncodedMessage, PushHead } from '../outbound/outbound-message.ts'
 
 /** Messages that are sent on at a time: a flood of them must not hold back what is pushed meanwhile. */
 const AT_ONCE = 1_000

@@ -1,5 +1,5 @@
 import type { Overflow } from '../api.ts'
-import type { EncodedMessage } from './encoded-message.ts'
+import type { EncodedMessage } from './outbound-message.ts'
 
 /**
  * Whether a message was kept. `full` means that there is no room for it and that the policy does not drop anything to

@@ -1,6 +1,6 @@
-import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
 import { Laggards } from './laggards.ts'
+import type { EncodedMessage } from './outbound-message.ts'
 
 /** The messages of one connection that will be written together. */
 interface Flushable {

@@ -1,5 +1,5 @@
-import type { EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
+import type { EncodedMessage } from './outbound-message.ts'
 
 /** ms for which a handover waits for one connection. */
 export const LAG_LIMIT = 250

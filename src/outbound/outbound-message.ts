@@ -2,12 +2,19 @@ import { isUtf8 } from 'node:buffer'
 import type { PushEnvelope } from '../envelope/envelope.ts'
 import type { Payload, PayloadKind } from '../envelope/payload.ts'
 import { deflate, inflate } from './deflate.ts'
-import { contentOf, type EncodedMessage } from './encoded-message.ts'
 import type { Handover } from './handover.ts'
-import { encodeFrame } from './web-socket-frame.ts'
+import { buildFrame } from './web-socket-frame.ts'
 
 /** Everything in a push except its payload. */
 export type PushHead = Omit<PushEnvelope, 'payload'>
+
+/** A message in the form that a kind of transport writes. It is encoded once and shared by everyone who gets this form. */
+export interface EncodedMessage {
+  readonly message: OutboundMessage
+  readonly bytes: Buffer
+  /** Bytes before the content. */
+  readonly headerLength: number
+}
 
 interface Origin {
   /** The push that the message belongs to. A message to a single connection of this node belongs to none. */
@@ -53,7 +60,7 @@ export class OutboundMessage {
 
   /** The message as a WebSocket data frame. */
   get frame(): EncodedMessage {
-    this.#frame ??= encodeFrame(this, this.#content, false)
+    this.#frame ??= this.#encode(this.#content, false)
     return this.#frame
   }
 
@@ -88,11 +95,16 @@ export class OutboundMessage {
     return inflate(contentOf(this.#deflatedFrame!))
   }
 
+  #encode(data: string | Uint8Array, isDeflated: boolean): EncodedMessage {
+    const { bytes, headerLength } = buildFrame(this.kind, data, isDeflated)
+    return { message: this, bytes, headerLength }
+  }
+
   #deflate(threshold: number): EncodedMessage {
     const { frame } = this
     const content = contentOf(frame)
     if (content.length < threshold) return frame
-    const deflated = encodeFrame(this, deflate(content), true)
+    const deflated = this.#encode(deflate(content), true)
     return deflated.bytes.length < frame.bytes.length ? deflated : frame
   }
 }
@@ -109,4 +121,9 @@ function headOf({ type, id, to, except, key, hops, resent, named, broadcast }: P
   const head = { type, id, to, except, key, hops, resent }
   if (named === undefined && broadcast === undefined) return head
   return { ...head, ...(named && { named }), ...(broadcast !== undefined && { broadcast }) }
+}
+
+/** The content of an encoded message, as a view of the same memory. */
+function contentOf({ bytes, headerLength }: EncodedMessage): Buffer {
+  return bytes.subarray(headerLength)
 }

@@ -1,8 +1,7 @@
 import { Backlog, type OverflowRules, type Taken } from './backlog.ts'
-import type { EncodedMessage } from './encoded-message.ts'
 import type { Flusher } from './flusher.ts'
 import { Lag } from './lag.ts'
-import type { OutboundMessage } from './outbound-message.ts'
+import type { EncodedMessage, OutboundMessage } from './outbound-message.ts'
 import type { Transport } from './transport.ts'
 
 /** Bytes that one write carries, roughly. Larger buffers would only be held longer by slow clients. */

@@ -1,5 +1,4 @@
-import type { EncodedMessage } from './encoded-message.ts'
-import type { OutboundMessage } from './outbound-message.ts'
+import type { EncodedMessage, OutboundMessage } from './outbound-message.ts'
 
 /**
  * Carries messages to one client, in order. A WebSocket is one kind of transport. The outbox and the connection know

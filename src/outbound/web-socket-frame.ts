@@ -1,5 +1,10 @@
-import type { EncodedMessage } from './encoded-message.ts'
-import type { OutboundMessage } from './outbound-message.ts'
+import type { PayloadKind } from '../envelope/payload.ts'
+
+interface Frame {
+  readonly bytes: Buffer
+  /** Bytes before the content. */
+  readonly headerLength: number
+}
 
 const FIN = 0x80
 /** The message is compressed (RFC 7692 §6). */
@@ -8,11 +13,11 @@ const TEXT = 0x1
 const BINARY = 0x2
 
 /** A complete data frame: unfragmented and unmasked, as a server sends it (RFC 6455 §5.2). */
-export function encodeFrame(message: OutboundMessage, data: string | Uint8Array, isDeflated: boolean): EncodedMessage {
+export function buildFrame(kind: PayloadKind, data: string | Uint8Array, isDeflated: boolean): Frame {
   const length = typeof data === 'string' ? Buffer.byteLength(data) : data.length
   const headerLength = headerLengthFor(length)
   const frame = Buffer.allocUnsafe(headerLength + length)
-  frame[0] = FIN | (isDeflated ? RSV1 : 0) | (message.kind === 'bytes' ? BINARY : TEXT)
+  frame[0] = FIN | (isDeflated ? RSV1 : 0) | (kind === 'bytes' ? BINARY : TEXT)
   if (headerLength === 2) {
     frame[1] = length
   } else if (headerLength === 4) {
@@ -24,7 +29,7 @@ export function encodeFrame(message: OutboundMessage, data: string | Uint8Array,
   }
   if (typeof data === 'string') frame.write(data, headerLength)
   else frame.set(data, headerLength)
-  return { message, bytes: frame, headerLength }
+  return { bytes: frame, headerLength }
 }
 
 function headerLengthFor(length: number): number {

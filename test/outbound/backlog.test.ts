@@ -4,8 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Overflow } from '../../src/api.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { Backlog, newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
-import type { EncodedMessage } from '../../src/outbound/encoded-message.ts'
-import { OutboundMessage } from '../../src/outbound/outbound-message.ts'
+import { type EncodedMessage, OutboundMessage } from '../../src/outbound/outbound-message.ts'
 
 /** A frame of ten bytes. */
 const frame = (digit: number, key?: string): EncodedMessage =>

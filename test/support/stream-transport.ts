@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream'
-import type { EncodedMessage } from '../../src/outbound/encoded-message.ts'
-import type { OutboundMessage } from '../../src/outbound/outbound-message.ts'
+import type { EncodedMessage, OutboundMessage } from '../../src/outbound/outbound-message.ts'
 import type { Transport } from '../../src/outbound/transport.ts'
 
 /** Frames on a plain stream, without the WebSocket around them. */

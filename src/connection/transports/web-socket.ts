@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket } from 'ws'
-import type { EncodedMessage } from '../../outbound/encoded-message.ts'
-import type { OutboundMessage } from '../../outbound/outbound-message.ts'
+import type { EncodedMessage, OutboundMessage } from '../../outbound/outbound-message.ts'
 import type { Transport } from '../../outbound/transport.ts'
 
 /**
