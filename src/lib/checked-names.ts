@@ -1,34 +1,34 @@
 import { FlotillaError } from '../errors.ts'
 
 /**
- * Sees to it that every option which was given is one that is used: a misspelt or misplaced one would be ignored in
- * silence. Callers check the values.
+ * Refuses options that Flotilla does not know. Otherwise a misspelt or misplaced option would be ignored, and nobody
+ * would be told. Only the names are checked: callers check the values.
  *
- * @throws FlotillaError `FLT_BAD_OPTION`, naming the option
+ * @throws FlotillaError `FLT_BAD_OPTION`; its message names the option
  */
 export function checkNames(owner: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw badOption(`${owner} takes an object with ${known.join(', ')}, not ${kindOf(options)}`)
   }
-  const strange = strangeNames(options, known)
-  if (strange !== undefined) throw badOption(`${strange}: ${owner} has no such option`)
+  const unknown = unknownNames(options, known)
+  if (unknown !== undefined) throw badOption(`${unknown}: ${owner} has no such option`)
 }
 
-/** For what takes no options at all: what somebody gives all the same would be ignored. */
+/** Refuses arguments that a function does not take. Otherwise they would be ignored, and nobody would be told. */
 export function checkNone(owner: string, args: readonly unknown[]): void {
   if (args.length > 0) throw badOption(`${owner} takes nothing more than that: ${kindOf(args[0])} would be ignored`)
 }
 
-/** The names that are not known, with what was probably meant; undefined if there are none. */
-export function strangeNames(options: object, known: readonly string[]): string | undefined {
+/** A list of the unknown names, each with the name that was probably meant; `undefined` if all names are known. */
+export function unknownNames(options: object, known: readonly string[]): string | undefined {
   const names = Object.keys(options)
-  // A push goes through here as well.
+  // Every push with options calls this, so the usual case comes first and allocates nothing more.
   if (names.every((name) => known.includes(name))) return undefined
-  const strange = names.filter((name) => !known.includes(name))
-  return strange.map((name) => `'${name}'${hintOf(name, known)}`).join(', ')
+  const unknown = names.filter((name) => !known.includes(name))
+  return unknown.map((name) => `'${name}'${hintOf(name, known)}`).join(', ')
 }
 
-/** More letters than these apart, two names have nothing to do with each other. */
+/** If two names differ by more letters than this, one is not a misspelling of the other. */
 const TYPOS = 2
 
 function hintOf(name: string, known: readonly string[]): string {
@@ -36,7 +36,7 @@ function hintOf(name: string, known: readonly string[]): string {
   return near === undefined ? '' : ` (did you mean '${near}'?)`
 }
 
-/** Levenshtein's: how many letters must be put in, left out or replaced. */
+/** The Levenshtein distance: how many letters must be inserted, deleted or replaced to turn one name into the other. */
 function distanceOf(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > TYPOS) return Number.POSITIVE_INFINITY
   let row = Array.from({ length: other.length + 1 }, (_, column) => column)
@@ -51,7 +51,7 @@ function distanceOf(one: string, other: string): number {
   return row.at(-1)!
 }
 
-/** Never the value itself: where options belong, somebody may give a URL with its password, or a secret. */
+/** Never shows the value itself: instead of options, a caller may have passed a URL with a password, or a secret. */
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'a list'

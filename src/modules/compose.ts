@@ -1,13 +1,14 @@
 import { FlotillaError } from '../errors.ts'
 
 /**
- * One layer of an onion. What it returns replaces what the layers inside it returned; `undefined` keeps that. Without
- * `next()` nothing inside it runs.
+ * One layer around a handler. `next()` runs the layers inside this one, then the handler, and resolves to their result.
+ * If the middleware returns a value, that replaces the result; if it returns `undefined`, the result is kept. If it
+ * never calls `next()`, nothing inside it runs.
  */
 export type Middleware<C> = (ctx: C, next: () => Promise<unknown>) => unknown
 export type Handler<C> = (ctx: C) => unknown
 
-/** The first middleware is the outermost. Without any, the handler itself comes back: nothing is paid for nothing. */
+/** Wraps a handler in middleware, the first outermost. Without middleware it returns the handler itself. */
 export function compose<C>(middleware: readonly Middleware<C>[], handler: Handler<C>): Handler<C> {
   return middleware.reduceRight<Handler<C>>((inner, layer) => wrap(layer, inner), handler)
 }
@@ -16,12 +17,12 @@ function wrap<C>(layer: Middleware<C>, inner: Handler<C>): Handler<C> {
   return async (ctx) => {
     const core = new Core(inner, ctx)
     const own = await layer(ctx, core.next)
-    const kept = await core.settled()
-    return own === undefined ? kept : own
+    const result = await core.settled()
+    return own === undefined ? result : own
   }
 }
 
-/** What is inside one layer, for one call. */
+/** One call of everything inside a layer. */
 class Core<C> {
   readonly #inner: Handler<C>
   readonly #ctx: C
@@ -35,14 +36,14 @@ class Core<C> {
   }
 
   readonly next = (): Promise<unknown> => {
-    // Thrown, not rejected: who forgets to await next() would leave a rejection that nobody handles.
+    // This throws rather than rejects: a layer that does not await next() would leave a rejection that nobody handles.
     if (this.#running !== undefined) throw new FlotillaError('FLT_BAD_MODULE', 'a middleware called next() twice')
     this.#running = this.#run()
     this.#running.catch(() => {})
     return this.#running
   }
 
-  /** A layer that did not await next() still ends after what is inside it, and fails with it. */
+  /** Makes a layer that did not await next() still end after everything inside it, and fail if that fails. */
   async settled(): Promise<unknown> {
     if (this.#running !== undefined && !this.#done) await this.#running
     return this.#result

@@ -1,11 +1,11 @@
-// What hooks and handlers are given. Fields are getters on the prototype, so that a message costs one small object;
-// `send`, `join` and `leave` are bound when they are read, so that they survive destructuring.
+// The contexts that hooks and handlers get. Fields are getters on the prototype, so that a message costs only one small
+// object. `send`, `join` and `leave` are bound when they are read, so that they still work after destructuring.
 import type { Cluster, Connection, Message, Params, Session } from '../api.ts'
 import type { Logger } from '../logger.ts'
 import type { ParsedMessage } from '../wire/parsers.ts'
 import { toRequest, toUrl, type UpgradeRequest } from './upgrade-request.ts'
 
-/** What every context leads to. */
+/** The parts of the server that every context gives access to. */
 export interface Services {
   readonly cluster: Cluster
   readonly log: Logger
@@ -14,24 +14,25 @@ export interface Services {
 /** @internal */
 export interface HandshakeInit<P extends string = string> extends Services {
   readonly request: UpgradeRequest
-  /** The module's. */
+  /** The module's path, such as `/chat/:room`. */
   readonly path: string
   readonly params: Params<P>
   readonly ip: string
-  /** Makes one that aborts when the client goes away: hardly anybody asks for it. */
+  /** Creates a signal that aborts when the client goes away. It is created on demand, because few handshakes use it. */
   readonly signal: () => AbortSignal
 }
 
-/** Before the 101: who it is, and whether it may come in. */
+/** A handshake before the 101. Hooks and middleware decide here who the client is, and whether it may connect. */
 export class HandshakeContext<P extends string = string> {
-  /** The user that the connection is bound to before the 101; anonymous where not set. */
+  /** The user to bind the connection to before the 101. If it is not set, the connection is anonymous. */
   uid?: string
-  /** When the connection closes with 4401, in ms since 1970. */
+  /** When to close the connection with 4401, in ms since 1970. */
   expiresAt?: number
-  /** The subprotocol to answer with: one of those that the client offered. */
+  /** The subprotocol to answer with. It must be one that the client offered. */
   protocol?: string
-  /** Groups that the connection is in before the 101. */
+  /** Groups to put the connection into before the 101. */
   readonly groups: Set<string> = new Set()
+  /** Attributes that the connection keeps for as long as it lives. */
   readonly session: Session = {}
   readonly #init: HandshakeInit<P>
   #request: Request | undefined
@@ -44,18 +45,18 @@ export class HandshakeContext<P extends string = string> {
     this.#init = init
   }
 
-  /** They go out with the 101 or with the refusal. Append `Set-Cookie` as often as you like. */
+  /** Headers to send with the 101 or with the refusal. `Set-Cookie` may be appended any number of times. */
   get headers(): Headers {
     this.#headers ??= new Headers()
     return this.#headers
   }
 
-  /** @internal The same, where somebody has asked for them. */
+  /** @internal The headers, or `undefined` if no hook has used them. */
   get ownHeaders(): Headers | undefined {
     return this.#headers
   }
 
-  /** The path of the module, such as `/chat/:room`: what to guard by, for it is the same whatever the client asked for. */
+  /** The path of the module, such as `/chat/:room`. Use it in access rules: all requests to the module share it. */
   get path(): string {
     return this.#init.path
   }
@@ -64,19 +65,19 @@ export class HandshakeContext<P extends string = string> {
     return this.#init.params
   }
 
-  /** The whole request: method, URL and headers. Whoever needs no more than its URL asks for `url`, which costs less. */
+  /** The whole request: method, URL and headers. If you only need the URL, `url` costs less. */
   get request(): Request {
     this.#request ??= toRequest(this.#init.request)
     return this.#request
   }
 
-  /** The request's URL. Its host is what the client said and proves nothing. */
+  /** The request's URL. Its host is whatever the client sent, so it proves nothing. */
   get url(): URL {
     this.#url ??= toUrl(this.#init.request)
     return this.#url
   }
 
-  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
+  /** The client's address. Forwarded headers count only if `trustProxy` allows it. */
   get ip(): string {
     return this.#init.ip
   }
@@ -119,12 +120,12 @@ abstract class ConnectionContext<P extends string> {
     return this.connection.session
   }
 
-  /** The handshake's request, 4 KiB of it: see `connection.request`. */
+  /** The handshake's request, of which at most 4 KiB are kept: see `connection.request`. */
   get request(): Request {
     return this.connection.request
   }
 
-  /** The handshake's URL. */
+  /** The handshake's URL, bounded as `request` is. */
   get url(): URL {
     return this.connection.url
   }
@@ -141,34 +142,35 @@ abstract class ConnectionContext<P extends string> {
     return this.#services.log
   }
 
-  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
+  /** Aborts when the server disconnects the client (`disconnect`, expired token, limit) or the connection closes. */
   get signal(): AbortSignal {
     return this.connection.signal
   }
 }
 
-/** The 101 has gone out, the user is bound. */
+/** A connection that has just opened: the 101 was sent, and the user is bound. */
 export class OpenContext<P extends string = string> extends ConnectionContext<P> {
-  /** Sends to this client alone. False when it is closing; never throws for that. */
+  /** Sends to this client alone. Returns false if the connection is closing; it never throws for that reason. */
   get send(): (message: Message) => boolean {
     return this.connection.send.bind(this.connection)
   }
 
-  /** Puts this connection into groups; resolves when that is stored. */
+  /** Puts this connection into groups. Resolves once that is stored. */
   get join(): (...groups: string[]) => Promise<void> {
     const { cluster, connection } = this
     return async (...groups) => void (await cluster.join({ connection: connection.id }, ...groups))
   }
 
+  /** Takes this connection out of groups. Resolves once that is stored. */
   get leave(): (...groups: string[]) => Promise<void> {
     const { cluster, connection } = this
     return async (...groups) => void (await cluster.leave({ connection: connection.id }, ...groups))
   }
 }
 
-/** One message of a client. `D` is what the command's schema makes of its data. */
+/** One message from a client. `D` is the type of its data after the command's schema has validated it. */
 export class MessageContext<D = unknown, P extends string = string> extends OpenContext<P> {
-  /** The message as it came. */
+  /** The message exactly as it arrived. */
   readonly raw: string | Uint8Array
   readonly #message: ParsedMessage
   #data: unknown
@@ -181,33 +183,35 @@ export class MessageContext<D = unknown, P extends string = string> extends Open
     this.#data = message.data
   }
 
-  /** With its controller's prefix; empty where the parser knows no commands. */
+  /** The command's name, with its controller's prefix. Empty if the parser has no commands. */
   get command(): string {
     return this.#message.command
   }
 
-  /** As the schema left it; to middleware, before `next()`, as it came. */
+  /** The data as the schema returned it. In middleware, before `next()`, it is the data as it arrived. */
   get data(): D {
     return this.#data as D
   }
 
+  /** The message's `ext` field, unchecked. */
   get ext(): unknown {
     return this.#message.ext
   }
 
-  /** The client waits for the one reply with this id. */
+  /** The request's id. If it is set, the client waits for exactly one reply, which carries the same id. */
   get id(): string | number | undefined {
     return this.#message.id
   }
 
-  /** @internal What the schema made of it. */
+  /** @internal Replaces the data by what the schema returned. */
   setData(data: unknown): void {
     this.#data = data
   }
 }
 
+/** A connection that has closed. */
 export class CloseContext<P extends string = string> extends ConnectionContext<P> {
-  /** RFC 6455 §7.4.1; 1006 where the client vanished without a word. */
+  /** The close code (RFC 6455 §7.4.1). 1006 if the client vanished without a close frame. */
   readonly code: number
   readonly reason: string
 

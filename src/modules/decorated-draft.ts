@@ -7,18 +7,18 @@ import { type CommandMark, type HookMark, type HookName, type Mark, marksOf } fr
 
 const MODULE_OPTIONS = ['controllers', 'parser', 'middleware', 'concurrency'] as const satisfies (keyof ModuleOptions)[]
 
-/** Makes an instance of a class of the user's. */
+/** Creates an instance of one of the user's classes. */
 export type Resolve = (type: new (...args: never[]) => object) => object
 
-/** The path of a class with `@WsModule`, or of an instance of one. */
+/** The path of a class with `@WsModule`, or of an instance of such a class. */
 export function decoratedPathOf(entry: object): unknown {
   return moduleOf(typeOf(entry))?.path
 }
 
-/** A class with `@WsModule`, or an instance of one. */
+/** The draft of a class with `@WsModule`, or of an instance of such a class. */
 export function draftOfDecorated(entry: object, resolve: Resolve): Draft {
   const found = moduleOf(typeOf(entry))
-  if (found === undefined) throw stranger(entry)
+  if (found === undefined) throw notAModule(entry)
   const { path, options } = found
   checkFields(path, '@WsModule', options, MODULE_OPTIONS)
   const instance = toInstance(entry, resolve)
@@ -35,19 +35,19 @@ function controllerCommands(path: unknown, entry: object, resolve: Resolve): Com
   const found = controllerOf(typeOf(entry))
   if (found === undefined) throw badModule(path, `has the controller ${name} without @WsController('prefix')`)
   const { prefix, options } = found
-  if (typeof prefix !== 'string') throw badModule(path, `has the controller ${name}, whose prefix is no string`)
+  if (typeof prefix !== 'string') throw badModule(path, `has the controller ${name}, whose prefix is not a string`)
   checkFields(path, `@WsController at ${name}`, options, ['middleware'])
   const instance = toInstance(entry, resolve)
   const marks = marksOf(instance)
   const hook = marks.find(isHook)
   if (hook !== undefined)
-    throw badModule(path, `has the controller ${name} with the hook '${String(hook.method)}': it belongs to a module`)
+    throw badModule(path, `has the controller ${name} with the hook '${String(hook.method)}': move it to the module`)
   const shared = checkList(`controller ${name}: middleware`, options.middleware)
   const commands = toCommands(path, instance, prefix, marks.filter(isCommand))
   return commands.map((command) => ({ ...command, middleware: [...shared, ...command.middleware] }))
 }
 
-/** A subclass may say a command again for the method that it overrides: then what it says holds. */
+/** A subclass may decorate its override with the same command again. Its options then replace the base class's. */
 function toCommands(path: unknown, instance: object, prefix: string, marks: readonly CommandMark[]): Command[] {
   const latest = marks.filter((mark, index) => !marks.slice(index + 1).some((later) => isSameCommand(mark, later)))
   return latest.map(({ command, options, method }) => {
@@ -81,7 +81,7 @@ function toInstance(entry: object, resolve: Resolve): object {
   if (typeof entry !== 'function') return entry
   const instance: unknown = resolve(entry as new () => object)
   if (typeof instance === 'object' && instance !== null && !('then' in instance)) return instance
-  const message = `resolve(${nameOf(entry)}) gave no instance: return one, not a promise of it`
+  const message = `resolve(${nameOf(entry)}) returned no instance: return an object, not a promise of one`
   throw new FlotillaError('FLT_BAD_MODULE', message)
 }
 
@@ -93,10 +93,10 @@ function nameOf(entry: object): string {
   return (typeOf(entry) as { name?: string } | undefined)?.name || 'without a name'
 }
 
-function stranger(entry: object): FlotillaError {
-  const what =
-    typeof entry === 'function' ? `the class ${nameOf(entry)} has no @WsModule('/path')` : 'an object is none'
-  const message = `modules: ${what}: decorate its class, or write defineModule('/path', { … })`
+function notAModule(entry: object): FlotillaError {
+  const flaw =
+    typeof entry === 'function' ? `the class ${nameOf(entry)} has no @WsModule('/path')` : 'an object is not a module'
+  const message = `modules: ${flaw}: decorate its class, or write defineModule('/path', { … })`
   return new FlotillaError('FLT_BAD_MODULE', message)
 }
 

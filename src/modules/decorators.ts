@@ -7,24 +7,24 @@ import { type HookName, type Mark, markMethod } from './marks.ts'
 import type { Middlewares } from './middlewares.ts'
 import type { Schema } from './schema.ts'
 
-/** Decorates a method, as a standard (TC39) decorator or under `experimentalDecorators`. */
+/** A method decorator. It works as a standard (TC39) decorator and under `experimentalDecorators`. */
 export interface MethodDecorator<F extends (...args: never[]) => unknown> {
   (value: F, context: ClassMethodDecoratorContext): void
   (prototype: object, name: string | symbol, descriptor: { readonly value?: F }): void
 }
 
-/** Decorates a class, likewise. */
+/** A class decorator. It works as a standard (TC39) decorator and under `experimentalDecorators`. */
 export interface ClassDecorator {
   (value: abstract new (...args: never[]) => object, context?: ClassDecoratorContext): void
 }
 
 export interface ModuleOptions {
-  /** Classes with `@WsController`, or instances of them. */
+  /** Classes with `@WsController`, or instances of such classes. */
   controllers?: readonly (object | (new (...args: never[]) => object))[]
-  /** `json` where not given, `raw` with `@OnMessage`. */
+  /** Default: `raw` if the module has `@OnMessage`, otherwise `json`. */
   parser?: Parser
   middleware?: Middlewares
-  /** Messages of one connection that are handled at once. Default 1: one after another. */
+  /** How many messages of one connection may be handled at the same time. Default 1: one after another. */
   concurrency?: number
 }
 
@@ -33,7 +33,7 @@ export interface ControllerOptions {
 }
 
 export interface CommandOptions<T> {
-  /** Any Standard Schema; what it makes of the data is `ctx.data`. */
+  /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
   data?: Schema<T>
   middleware?: readonly Middleware<MessageContext>[]
 }
@@ -41,39 +41,39 @@ export interface CommandOptions<T> {
 const modules = new WeakMap<object, { readonly path: unknown; readonly options: ModuleOptions }>()
 const controllers = new WeakMap<object, { readonly prefix: unknown; readonly options: ControllerOptions }>()
 
-/** What lives at a path such as `/chat/:room`. A class that extends a module is a module at the same path. */
+/** Makes a class the module at a path such as `/chat/:room`. Its subclasses are modules at the same path. */
 export function WsModule(path: string, options: ModuleOptions = {}): ClassDecorator {
   return (value) => void modules.set(value, { path, options })
 }
 
-/** Handlers of commands `prefix.command`, or of bare commands where the prefix is empty. */
+/** Makes a class a controller. Its commands are named `prefix.command`, or `command` if the prefix is empty. */
 export function WsController(prefix: string, options: ControllerOptions = {}): ClassDecorator {
   return (value) => void controllers.set(value, { prefix, options })
 }
 
-/** Before the 101: refuses by returning a `Response`. */
+/** Runs the method before the 101. To refuse the connection, it returns a `Response`. */
 export function OnHandshake(
   ...none: []
 ): MethodDecorator<(ctx: HandshakeContext<never>) => void | Response | Promise<void | Response>> {
   return hook('OnHandshake', 'handshake', none)
 }
 
-/** After the 101, before the first message. What it throws closes the connection with 1011. */
+/** Runs the method after the 101 and before the first message. If it throws, the connection closes with 1011. */
 export function OnOpen(...none: []): MethodDecorator<(ctx: OpenContext<never>) => unknown> {
   return hook('OnOpen', 'open', none)
 }
 
-/** Takes every message; a module has either this or commands. What it returns is the reply. */
+/** Runs the method for every message; it returns the reply. A module has either this or commands, not both. */
 export function OnMessage(...none: []): MethodDecorator<(ctx: MessageContext<never, never>) => Reply | Promise<Reply>> {
   return hook('OnMessage', 'message', none)
 }
 
-/** When the connection has closed, for whatever reason; only for connections that were open. */
+/** Runs the method when a connection that had opened has closed, for whatever reason. */
 export function OnClose(...none: []): MethodDecorator<(ctx: CloseContext<never>) => unknown> {
   return hook('OnClose', 'close', none)
 }
 
-/** Handles one command of a controller. What it returns is the reply. */
+/** Makes the method the handler of one command. It returns the reply. */
 export function MessageMapping<T = never>(
   command: string,
   options: CommandOptions<T> = {},
@@ -81,12 +81,12 @@ export function MessageMapping<T = never>(
   return markMethod('MessageMapping', (method): Mark => ({ type: 'command', command, options, method }))
 }
 
-/** @internal Looked up along the chain of classes. */
+/** @internal Also finds the decorator of a base class. */
 export function moduleOf(type: unknown): { readonly path: unknown; readonly options: ModuleOptions } | undefined {
   return lookUp(modules, type)
 }
 
-/** @internal */
+/** @internal Also finds the decorator of a base class. */
 export function controllerOf(
   type: unknown,
 ): { readonly prefix: unknown; readonly options: ControllerOptions } | undefined {

@@ -5,42 +5,46 @@ import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from
 import type { Middlewares } from './middlewares.ts'
 import type { Schema } from './schema.ts'
 
-/** What a handler returns: the reply, or nothing. */
+/** The value that a handler returns: the reply, or nothing. */
 export type Reply = Message | void
 
-/** What `defineModule` returns, for `createServer({ modules })`. */
+/** The module that `defineModule` returns. Pass it to `createServer({ modules })`. */
 export interface ModuleDefinition {
   readonly path: string
 }
 
 export interface CommandDefinition<T, P extends string> {
-  /** Any Standard Schema; what it makes of the data is `ctx.data`. */
+  /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
   data?: Schema<T>
   middleware?: readonly Middleware<MessageContext>[]
+  /** Handles the command. It returns the reply. */
   run(ctx: MessageContext<T, P>): Reply | Promise<Reply>
 }
 
 export interface ModuleHooks<P extends string, C> {
-  /** Messages of one connection that are handled at once. Default 1: one after another. */
+  /** How many messages of one connection may be handled at the same time. Default 1: one after another. */
   concurrency?: number
-  /** `json` where not given, `raw` with a `message` hook. */
+  /** Default: `raw` if there is a `message` hook, otherwise `json`. */
   parser?: Parser
   middleware?: Middlewares
-  /** Refuses by returning a `Response`. */
+  /** Runs before the 101. To refuse the connection, it returns a `Response`. */
   handshake?(ctx: HandshakeContext<P>): void | Response | Promise<void | Response>
+  /** Runs after the 101 and before the first message. If it throws, the connection closes with 1011. */
   open?(ctx: OpenContext<P>): unknown
-  /** Takes every message; a module has either this or `commands`. */
+  /** Runs for every message. It returns the reply. A module has either this hook or `commands`, not both. */
   message?(ctx: MessageContext<unknown, P>): Reply | Promise<Reply>
+  /** Runs when a connection that had opened has closed, for whatever reason. */
   close?(ctx: CloseContext<P>): unknown
+  /** The commands by name. */
   commands?: { [K in keyof C]: CommandDefinition<C[K], P> }
 }
 
-/** A module without decorators: `defineModule('/chat/:room', { open: (ctx) => ctx.join(ctx.params.room) })`. */
+/** Defines a module without decorators: `defineModule('/chat/:room', { open: (ctx) => ctx.join(ctx.params.room) })`. */
 export function defineModule<const P extends string, C>(path: P, hooks: ModuleHooks<P, C>): ModuleDefinition {
   return new PlainModule(path, hooks)
 }
 
-/** @internal The hooks are checked when a server is made of them. */
+/** @internal The hooks are checked later, when a server is created with the module. */
 export class PlainModule implements ModuleDefinition {
   readonly path: string
   readonly #hooks: unknown

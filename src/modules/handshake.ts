@@ -4,8 +4,8 @@ import type { HandshakeContext } from './contexts.ts'
 import { refuse } from './refuse.ts'
 
 /**
- * The handshake's onion, which fails closed: only a context that got through to the hook, and was not refused by it, is
- * let in, whatever the middleware does with what it catches or gets back.
+ * Wraps the handshake hook in its middleware. The result fails closed: a connection is accepted only if its context
+ * reached the hook and the hook did not refuse it, whatever the middleware catches or returns.
  */
 export function composeHandshake(
   middleware: readonly Middleware<HandshakeContext>[],
@@ -26,7 +26,7 @@ export function composeHandshake(
     })
 }
 
-/** At once for what is no promise: most hooks have nothing to wait for, and need no deadline then. */
+/** Calls `next` at once if the value is not a promise: most hooks are synchronous, and then need no deadline. */
 function whenSettled<T>(value: unknown, next: (value: unknown) => T): T | Promise<T> {
   return isThenable(value) ? Promise.resolve(value).then(next) : next(value)
 }
@@ -35,13 +35,13 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as Partial<PromiseLike<unknown>> | undefined)?.then === 'function'
 }
 
-/** Not `instanceof`: packages such as @hono/node-server put a `Response` of their own in the global's place. */
+/** Does not use `instanceof`, because packages such as @hono/node-server replace the global `Response` by their own. */
 function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]'
 }
 
 function notAdmitted(): FlotillaError {
-  return new FlotillaError('FLT_FORBIDDEN', 'the handshake was not let in')
+  return new FlotillaError('FLT_FORBIDDEN', 'the handshake was refused')
 }
 
 function badOutcome(outcome: unknown): FlotillaError {

@@ -1,6 +1,7 @@
-// What decorators leave behind for the server to find. Standard decorators never see the class, so their marks are on
-// the instance, made by an initializer; those of `experimentalDecorators` see the prototype. Marks name methods instead
-// of holding functions, so that an override in a subclass, or another decorator's wrapper, is what is called.
+// Marks are notes that method decorators leave for the server to find. A standard decorator never sees the class, so an
+// initializer puts its mark on each instance; under `experimentalDecorators` a decorator sees the prototype and marks
+// that. A mark holds the method's name rather than the function, so that the server calls an override in a subclass, or
+// the wrapper of another decorator.
 import { FlotillaError } from '../errors.ts'
 import type { Middleware } from './compose.ts'
 import type { MessageContext } from './contexts.ts'
@@ -29,7 +30,7 @@ export type Mark = HookMark | CommandMark
 const onInstances = new WeakMap<object, Mark[]>()
 const onPrototypes = new WeakMap<object, Mark[]>()
 
-/** The work of a method decorator, called either way. `name` is for the errors. */
+/** Creates a method decorator that works in both ways. `name` is the decorator's name in error messages. */
 export function markMethod(
   name: string,
   toMark: (method: PropertyKey) => Mark,
@@ -40,7 +41,7 @@ export function markMethod(
   }
 }
 
-/** A base class's marks come before those of the classes that extend it. */
+/** The marks of a base class come before the marks of the classes that extend it. */
 export function marksOf(instance: object): Mark[] {
   const marks = [...(onInstances.get(instance) ?? [])]
   let prototype: unknown = Object.getPrototypeOf(instance)
@@ -86,6 +87,6 @@ function add(marks: WeakMap<object, Mark[]>, key: object, mark: Mark): void {
 }
 
 function misplaced(decorator: string, method: string, why: string): FlotillaError {
-  const message = `@${decorator} cannot decorate '${method}', for ${why}: it takes public methods of instances`
+  const message = `@${decorator} cannot decorate '${method}', because ${why}: put it on a public instance method`
   return new FlotillaError('FLT_BAD_MODULE', message)
 }

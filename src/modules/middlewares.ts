@@ -1,11 +1,11 @@
 import type { Middleware } from './compose.ts'
 import type { HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
 
-/** Onions around the hooks, the first of each list outermost. The server's lie around a module's. */
+/** Middleware for each kind of hook, the first of a list outermost. The server's runs around a module's. */
 export interface Middlewares {
-  /** Refuses by returning a `Response`; who neither calls `next()` nor returns one refuses with 403. */
+  /** Refuses by returning a `Response`. If it neither returns one nor calls `next()`, the answer is 403. */
   handshake?: readonly Middleware<HandshakeContext>[]
   open?: readonly Middleware<OpenContext>[]
-  /** What it returns is the reply. */
+  /** It may return a value, which then replaces the reply. */
   message?: readonly Middleware<MessageContext>[]
 }

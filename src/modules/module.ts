@@ -20,18 +20,21 @@ export type { ModuleDefinition } from './define-module.ts'
 /** A class with `@WsModule`. */
 export type ModuleClass = new (...args: never[]) => object
 
-/** What lives at a path, with every onion wound: ready to be called. */
+/** A module that is ready to be called: every hook and handler is wrapped in its middleware. */
 export interface Module {
   readonly path: string
-  /** Messages of one connection that may be handled at once. */
+  /** How many messages of one connection may be handled at the same time. */
   readonly concurrency: number
-  /** A `Response` refuses; the caller adds `ctx.headers` to that, or to the 101. Throws or rejects with what a hook threw. */
+  /**
+   * A `Response` refuses the connection. The caller adds `ctx.headers` to it, or to the 101. If a hook throws, this
+   * throws or rejects with the same error.
+   */
   handshake(ctx: HandshakeContext): Response | undefined | Promise<Response | undefined>
-  /** Rejects with what a hook threw. */
+  /** Rejects with the error that a hook or a middleware threw. */
   open(ctx: OpenContext): Promise<void>
-  /** Never rejects: failures are told to the client and to `onError`. */
+  /** Never rejects: a failure is sent to the client and reported to `onError`. */
   message(connection: Connection, raw: string | Uint8Array): Promise<void>
-  /** Rejects with what the hook threw. */
+  /** Rejects with the error that the hook threw. */
   close(ctx: CloseContext): Promise<void>
 }
 
@@ -45,7 +48,7 @@ export interface CompileOptions {
   onError(report: { readonly phase: 'message'; readonly error: unknown; readonly connection: Connection }): void
 }
 
-/** @throws FlotillaError `FLT_BAD_MODULE`, for whatever is wrong with a module, saying what to do. */
+/** @throws FlotillaError `FLT_BAD_MODULE` if anything is wrong with a module; its message says what to do */
 export function compileModules(options: CompileOptions): Module[] {
   const { modules, resolve = construct } = options
   if (!Array.isArray(modules)) throw new FlotillaError('FLT_BAD_MODULE', 'modules must be a list')
@@ -56,7 +59,10 @@ export function compileModules(options: CompileOptions): Module[] {
   return compiled
 }
 
-/** The path of what `defineModule` returned, of a class with `@WsModule` or of an instance; `undefined` of anything else. */
+/**
+ * The path of a module: of what `defineModule` returned, of a class with `@WsModule`, or of an instance of such a
+ * class. `undefined` if the value is none of these.
+ */
 export function modulePathOf(value: unknown): string | undefined {
   if (value instanceof PlainModule) return value.path
   if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
@@ -70,7 +76,7 @@ function toDraft(entry: unknown, resolve: Resolve): Draft {
     return draftOfDecorated(entry, resolve)
   throw new FlotillaError(
     'FLT_BAD_MODULE',
-    `modules: ${String(entry)} is no module: write defineModule('/path', { … })`,
+    `modules: ${String(entry)} is not a module: write defineModule('/path', { … })`,
   )
 }
 
@@ -96,11 +102,11 @@ function compile(blueprint: Blueprint, options: CompileOptions & { readonly midd
 function responderOf(blueprint: Blueprint, options: CompileOptions): Responder {
   const { path, parser, message, commands, middleware } = blueprint
   const { cluster, log, onError } = options
-  const onion = [...(options.middleware?.message ?? []), ...(middleware.message ?? [])]
-  const hook: Handler<MessageContext> | undefined = message && compose(onion, unlessExpelled(message))
+  const layers = [...(options.middleware?.message ?? []), ...(middleware.message ?? [])]
+  const hook: Handler<MessageContext> | undefined = message && compose(layers, unlessExpelled(message))
   return new Responder({
     parser,
-    find: hook === undefined ? new CommandTable(path, commands ?? [], onion).find : () => hook,
+    find: hook === undefined ? new CommandTable(path, commands ?? [], layers).find : () => hook,
     quiet: hook === undefined && commands === undefined,
     services: { cluster, log },
     onError: (error, connection) => onError({ phase: 'message', error, connection }),

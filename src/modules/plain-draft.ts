@@ -8,7 +8,7 @@ const HOOKS = ['handshake', 'open', 'message', 'close'] as const
 const COMMAND_FIELDS = ['data', 'middleware', 'run']
 const FIELDS: readonly string[] = [...HOOKS, 'concurrency', 'parser', 'middleware', 'commands']
 
-/** What was given to `defineModule`. */
+/** The draft of a module that `defineModule` returned. */
 export function draftOfPlain(path: string, hooks: unknown): Draft {
   if (typeof hooks !== 'object' || hooks === null) throw badModule(path, 'has no hooks: give defineModule an object')
   checkFields(path, 'hooks', hooks, FIELDS)
@@ -25,7 +25,7 @@ export function draftOfPlain(path: string, hooks: unknown): Draft {
   }
 }
 
-/** `this` in a hook is the object that it was written in. */
+/** Inside a hook, `this` is the object that the hook was written in. */
 function bind(hooks: object, { handshake, open, message, close }: Fields): Pick<Draft, (typeof HOOKS)[number]> {
   return {
     handshake: handshake?.bind(hooks),
@@ -37,7 +37,7 @@ function bind(hooks: object, { handshake, open, message, close }: Fields): Pick<
 
 function toCommands(path: string, commands: unknown): Command[] {
   if (typeof commands !== 'object' || commands === null)
-    throw badModule(path, 'has commands that are no object: write { name: { run: (ctx) => … } }')
+    throw badModule(path, 'has commands that are not an object: write { name: { run: (ctx) => … } }')
   return Object.entries(commands).map(([name, command]) => toCommand(path, name, command))
 }
 

@@ -8,14 +8,14 @@ import { MessageContext, type Services } from './contexts.ts'
 export interface ResponderInit {
   readonly parser: Parser
   readonly find: (command: string) => Handler<MessageContext>
-  /** The module expects no messages: what it cannot read it ignores. */
+  /** The module expects no messages, so it sends no error for a message that fails. */
   readonly quiet: boolean
   readonly services: Services
   /** MUST NOT throw. */
   onError(error: unknown, connection: Connection): void
 }
 
-/** A message's way through one module: read it, run its handler, answer. */
+/** Handles the messages of one module: decodes each message, runs its handler and sends the answer. */
 export class Responder {
   readonly #init: ResponderInit
 
@@ -23,7 +23,7 @@ export class Responder {
     this.#init = init
   }
 
-  /** Never rejects: a failure is told to the client, and to `onError` where it is not the client's own. */
+  /** Never rejects. A failure is sent to the client; if it is not the client's fault, `onError` gets it, too. */
   async respond(connection: Connection, raw: string | Uint8Array): Promise<void> {
     const message = this.#decode(connection, raw)
     if (message === undefined) return
@@ -34,7 +34,7 @@ export class Responder {
       if (data !== undefined || id !== undefined) this.#send(connection, { id, cmd, data: data ?? null })
     } catch (error) {
       if (!(error instanceof RequestError)) this.#init.onError(error, connection)
-      this.#refuse(connection, { id, cmd, error: toldOf(error, FAILED) })
+      this.#refuse(connection, { id, cmd, error: forClient(error, FAILED) })
     }
   }
 
@@ -43,7 +43,7 @@ export class Responder {
       return this.#init.parser.decode(raw)
     } catch (error) {
       const id = error instanceof RequestError ? error.id : undefined
-      this.#refuse(connection, { id, cmd: '', error: toldOf(error, UNREADABLE) })
+      this.#refuse(connection, { id, cmd: '', error: forClient(error, UNREADABLE) })
       return undefined
     }
   }
@@ -66,7 +66,7 @@ export class Responder {
 const FAILED = new FlotillaError('FLT_HANDLER_FAILED', 'the handler of this message failed')
 const UNREADABLE = new FlotillaError('FLT_BAD_REQUEST', 'the message cannot be read')
 
-function toldOf(error: unknown, otherwise: FlotillaError): { code: string; message: string } {
+function forClient(error: unknown, otherwise: FlotillaError): { code: string; message: string } {
   const { code, message } = tellable(error, otherwise)
   return { code, message }
 }

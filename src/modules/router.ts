@@ -19,16 +19,17 @@ export interface Match<T> {
 }
 
 /**
- * Paths like `/chat/:room`. A static segment wins over a parameter, and matches byte for byte what a `URL` shows, so that
- * both read the same; a parameter is one segment that is not empty, percent-decoded. Case and a trailing slash count, as in
- * Fastify and Hono: `/chat/` is not `/chat`.
+ * Finds the module of a path such as `/chat/:room`. A static segment takes precedence over a parameter. It is compared
+ * byte for byte with the segment as a `URL` shows it, so that the router and code that uses a `URL` see the same path.
+ * A parameter matches one segment that is not empty, and its value is percent-decoded. Case and a trailing slash
+ * matter, as in Fastify and Hono: `/chat/` is not `/chat`.
  */
 export class Router<T> {
   readonly #root: Branch<T> = newBranch()
-  /** Paths without parameters, which win over any other: most requests are for one of them. */
+  /** Paths without parameters. They take precedence over all others, and most requests are for one of them. */
   readonly #fixed = new Map<string, Match<T>>()
 
-  /** @throws FlotillaError `FLT_BAD_MODULE` for a path that is no path, or matches just what another one does. */
+  /** @throws FlotillaError `FLT_BAD_MODULE` if the path is malformed, or matches exactly what another path matches */
   add(path: string, value: T): this {
     const segments = parsePath(path)
     let branch = this.#root
@@ -45,7 +46,7 @@ export class Router<T> {
     return this
   }
 
-  /** The path of a request target, without its query. */
+  /** @param path of a request target, without the query */
   match(path: string): Match<T> | undefined {
     const fixed = this.#fixed.get(path)
     if (fixed !== undefined) return fixed
@@ -55,7 +56,7 @@ export class Router<T> {
     if (leaf === undefined) return undefined
     const values = spelled.map(decode)
     if (values.includes(undefined)) return undefined
-    // Defined, not assigned: a parameter named __proto__ is a field like any other.
+    // fromEntries defines fields instead of assigning them, so a parameter named __proto__ is a field like any other.
     return { value: leaf.value, params: Object.fromEntries(leaf.names.map((name, index) => [name, values[index]!])) }
   }
 }

@@ -1,6 +1,6 @@
 import { RequestError } from '../wire/request-error.ts'
 
-/** Standard Schema v1 (standardschema.dev), as far as it is needed: zod, valibot, arktype and others are it. */
+/** The part of Standard Schema v1 (standardschema.dev) that is used here. zod, valibot and arktype implement it. */
 export interface Schema<T> {
   readonly '~standard': {
     readonly version: 1
@@ -19,12 +19,12 @@ interface Issue {
 
 const MAX_ISSUES = 10
 
-/** @throws RequestError `FLT_INVALID_DATA` that names the path of each issue. */
+/** @throws RequestError `FLT_INVALID_DATA` with the path of each issue, for at most ten issues */
 export async function validate<T>(schema: Schema<T>, data: unknown): Promise<T> {
   const result = await schema['~standard'].validate(data)
   if (result.issues === undefined) return result.value
-  const told = result.issues.slice(0, MAX_ISSUES).map(describe)
-  throw new RequestError('FLT_INVALID_DATA', told.join('; ') || 'data is not valid')
+  const issues = result.issues.slice(0, MAX_ISSUES).map(describe)
+  throw new RequestError('FLT_INVALID_DATA', issues.join('; ') || 'data is not valid')
 }
 
 export function isSchema(value: unknown): value is Schema<unknown> {

@@ -1,20 +1,20 @@
-/** An upgrade request: what a `Request` is made of once somebody asks for it. */
+/** An upgrade request, from which a `Request` is built once a hook asks for one. */
 export interface UpgradeRequest {
-  /** In origin form: path and query (RFC 9112 §3.2.1). */
+  /** The request target in origin form: path and query (RFC 9112 §3.2.1). */
   readonly url: string
   readonly rawHeaders: readonly string[]
 }
 
-/** Bytes of its request that a connection keeps, path included: what a browser sends fits several times. */
+/** Bytes of the upgrade request that a connection keeps, with its path. A browser's request is far smaller. */
 const MAX_KEPT = 4_096
 
-/** What a connection keeps of its upgrade request, for as long as it lives. */
+/** The part of its upgrade request that a connection keeps for as long as it lives. */
 export class KeptRequest implements UpgradeRequest {
   readonly #path: string
-  /** The query, then names and values in turns: one string takes a fraction of what a list of them does. */
+  /** The query, then header names and values in turn, one a line: less memory than a list of strings. */
   readonly #rest: string
 
-  /** @param path of the URL, which the connection has anyway */
+  /** @param path of the URL. The connection holds that string anyway, so it costs no further memory. */
   constructor(path: string, { url, rawHeaders }: UpgradeRequest) {
     const query = url.slice(path.length)
     const rest = join(query, rawHeaders)
@@ -32,7 +32,7 @@ export class KeptRequest implements UpgradeRequest {
   }
 }
 
-/** A `Request` (WHATWG Fetch) of an upgrade. Its host is what the client said and proves nothing. */
+/** Builds a `Request` (WHATWG Fetch). Its host is whatever the client sent, so it proves nothing. */
 export function toRequest(request: UpgradeRequest): Request {
   const { rawHeaders } = request
   const headers: [string, string][] = []
@@ -41,7 +41,7 @@ export function toRequest(request: UpgradeRequest): Request {
   return new Request(toUrl(request), { headers })
 }
 
-/** Its path is the URL's, byte for byte, whatever the host is: who guards by it sees what the router saw. */
+/** Its path is the request's, byte for byte, whatever the host is: access rules see the path that the router saw. */
 export function toUrl({ url, rawHeaders }: UpgradeRequest): URL {
   try {
     return new URL(`http://${hostIn(rawHeaders)}${url}`)
@@ -54,7 +54,7 @@ function join(query: string, rawHeaders: readonly string[]): string {
   return [query, ...rawHeaders].join('\n')
 }
 
-/** Leaves out the longest headers and parameters, until it is shorter by the excess. */
+/** Drops the longest headers and query parameters until the text is shorter by at least `excess`. */
 function shorten(query: string, rawHeaders: readonly string[], excess: number): string {
   const parameters = query.slice(1).split('&')
   const headers = pairsOf(rawHeaders)
@@ -71,7 +71,7 @@ function shorten(query: string, rawHeaders: readonly string[], excess: number): 
 
 type Header = readonly [name: string, value: string]
 
-/** With what separates it from the next. */
+/** The length of a header or parameter, with its separators. */
 function lengthOf(piece: string | Header): number {
   return typeof piece === 'string' ? piece.length + 1 : piece[0].length + piece[1].length + 2
 }

@@ -1,4 +1,5 @@
-// What test/fixtures/decorated.ts must do, however it was compiled. Also a program: it checks the file that it is given.
+// Checks that test/fixtures/decorated.ts works, however it was compiled. This file is also a program, which checks the
+// compiled file that it is given.
 import assert from 'node:assert/strict'
 import { silent } from '../../src/logger.ts'
 import { CloseContext, OpenContext } from '../../src/modules/contexts.ts'

@@ -26,47 +26,47 @@ test('runs the layers in order on the way in and in reverse on the way out', asy
   assert.deepEqual(trace, ['a in', 'b in', 'handler', 'b out', 'a out'])
 })
 
-test('is the handler itself where there is no middleware', () => {
+test('is the handler itself if there is no middleware', () => {
   assert.equal(compose([], handler), handler)
 })
 
-test('keeps what the handler returned where a layer returns nothing', async () => {
+test("keeps the handler's result if the layers return nothing", async () => {
   assert.equal(await compose([layer('a'), layer('b')], handler)([]), 'reply')
 })
 
-test('takes what a layer returns in place of what the handler returned, null included', async () => {
+test("a layer's return value replaces the handler's result, even if it is null", async () => {
   const replaced = compose<Trace>([layer('a'), (_, next) => next().then(() => null)], handler)
   assert.equal(await replaced([]), null)
 })
 
-test('gives a layer what the layers inside it returned', async () => {
+test('gives a layer the result of the layers inside it', async () => {
   const seen: unknown[] = []
   const look: Middleware<Trace> = async (_, next) => void seen.push(await next())
   await compose([look, () => 'inner'], handler)([])
   assert.deepEqual(seen, ['inner'])
 })
 
-test('does not run what is inside a layer that does not call next', async () => {
+test('if a layer does not call next, nothing inside it runs', async () => {
   const trace: Trace = []
   assert.equal(await compose([() => 'stop', layer('b')], handler)(trace), 'stop')
   assert.deepEqual(trace, [])
 })
 
-test('fails where a layer calls next twice, even one that awaits neither', async () => {
+test('fails if a layer calls next twice, even if it awaits neither call', async () => {
   const calls: Trace = []
   const twice = compose<Trace>([(_, next) => void [next(), next()]], handler)
   await assert.rejects(async () => twice(calls), { code: 'FLT_BAD_MODULE', message: /next\(\) twice/ })
   assert.deepEqual(calls, ['handler'])
 })
 
-test('a layer may catch what fails inside it', async () => {
+test('a layer may catch an error from inside it', async () => {
   const rescued = compose<Trace>([(_, next) => next().catch(() => 'rescued'), layer('b')], async () => {
     throw new Error('inside')
   })
   assert.equal(await rescued([]), 'rescued')
 })
 
-test('a layer that does not await next still ends after what is inside it, and fails with it', async () => {
+test('a layer that does not await next still ends after everything inside it, and fails if that fails', async () => {
   const slow = compose([forget], async (trace: Trace) => {
     await turn()
     return handler(trace)

@@ -55,7 +55,7 @@ class Room extends Log {
   }
 }
 
-test('hooks and commands of decorated classes are found', async () => {
+test('the server finds the hooks and commands of decorated classes', async () => {
   const room = new Room()
   const { module, failures } = compile(room)
   const client = new Client({ room: 'red' })
@@ -72,7 +72,7 @@ test('hooks and commands of decorated classes are found', async () => {
   assert.deepEqual(failures, [])
 })
 
-test('classes are made by resolve, once each', () => {
+test('resolve creates the instance of each class, once', () => {
   const made: unknown[] = []
   const resolve = (type: new (...args: never[]) => object): object => {
     made.push(type)
@@ -82,7 +82,7 @@ test('classes are made by resolve, once each', () => {
   assert.deepEqual(made, [Room, RoomController])
 })
 
-test('a promise from resolve is refused', () => {
+test('a promise that resolve returns is refused', () => {
   assert.throws(() => compile(Room, { resolve: async () => ({}) }), {
     code: 'FLT_BAD_MODULE',
     message: /not a promise/,
@@ -99,7 +99,7 @@ class Base extends Log {
   }
 }
 
-test('a class that extends a module inherits its path and hooks, and calls what it overrides', async () => {
+test('a class that extends a module inherits its path and hooks, and its overrides are called', async () => {
   class Derived extends Base {
     override opened() {
       this.lines.push('derived')
@@ -115,7 +115,7 @@ test('a class that extends a module inherits its path and hooks, and calls what 
   assert.deepEqual(client.received(), ['base'])
 })
 
-test('a subclass may decorate its override again, and take a path of its own', async () => {
+test('a subclass may decorate its override again, and have its own path', async () => {
   @WsModule('/again')
   class Again extends Base {
     @OnOpen() override opened() {
@@ -134,7 +134,7 @@ const shout = (method: () => string) =>
     return method.call(this).toUpperCase()
   }
 
-test('a hook that another decorator wraps is called wrapped', async () => {
+test('if another decorator wraps a hook, the wrapper is called', async () => {
   @WsModule('/wrapped')
   class Wrapped {
     @shout @OnMessage() outside() {
@@ -165,7 +165,7 @@ test('instances of one class do not share their state', async () => {
   assert.deepEqual([one.lines, two.lines], [['open'], []])
 })
 
-// ---- what is wrong
+// ---- decorated classes that are refused
 
 const bad = (message: RegExp): { code: string; message: RegExp } => ({ code: 'FLT_BAD_MODULE', message })
 
@@ -192,7 +192,7 @@ test('refuses two handlers of one command', () => {
   }
   @WsModule('/x', { controllers: [RoomController, Other] })
   class Twice extends Log {}
-  assert.throws(() => compile(Twice), bad(/two handlers of the command 'room.say'/))
+  assert.throws(() => compile(Twice), bad(/two handlers for the command 'room.say'/))
 })
 
 test('refuses a controller without @WsController, and hooks in one', () => {
@@ -217,7 +217,7 @@ test('refuses static and private methods as hooks', () => {
       }
       return Static
     },
-    bad(/@OnOpen cannot decorate 'opened', for it is static/),
+    bad(/@OnOpen cannot decorate 'opened', because it is static/),
   )
   assert.throws(
     () => {
@@ -227,11 +227,11 @@ test('refuses static and private methods as hooks', () => {
       }
       return Private
     },
-    bad(/@OnClose cannot decorate '#closed', for it is private/),
+    bad(/@OnClose cannot decorate '#closed', because it is private/),
   )
 })
 
-test('refuses forgotten parentheses and forgotten names', () => {
+test('refuses a decorator without parentheses and a command without a name', () => {
   const decorate = OnOpen as unknown as (value: unknown, context: unknown) => unknown
   assert.throws(() => decorate(() => {}, { kind: 'method' }), bad(/@OnOpen needs its parentheses/))
   @WsController('x')

@@ -32,7 +32,7 @@ async function start(module: ModuleDefinition, options: Partial<ServerOptions> =
   return { server, url: (await server.listen(0)).replace(/^http/, 'ws'), errors }
 }
 
-/** A plain client that keeps what it gets. */
+/** A plain client that keeps the messages it receives. */
 class Peer {
   readonly socket: WebSocket
   readonly #messages: string[] = []
@@ -56,7 +56,7 @@ class Peer {
     return { code, reason: reason.toString() }
   }
 
-  /** Waits until so many messages are there, and takes them. */
+  /** Waits until `count` messages have arrived, and takes them. */
   async take(count: number): Promise<string[]> {
     while (this.#messages.length < count) await new Promise<void>((resolve) => (this.#wake = resolve))
     return this.#messages.splice(0, count)
@@ -83,7 +83,7 @@ async function refusalOf(url: string, protocols: string[] = [], options: ClientO
   return { status: response.statusCode!, headers: response.headers, body }
 }
 
-test('handshake, open, messages in order, close: one after another on one connection', async () => {
+test('on one connection handshake, open, each message and close run one after another, in order', async () => {
   const trace: string[] = []
   const closed = withResolvers<void>()
   const { url } = await start(
@@ -111,7 +111,7 @@ test('handshake, open, messages in order, close: one after another on one connec
   assert.deepEqual(trace, ['handshake', 'open', 'slow', 'a', 'slow', 'b', 'close 4000'])
 })
 
-test('concurrency lets a quick message pass a slow one', async () => {
+test('with concurrency 2 a quick message overtakes a slow one', async () => {
   const gate = withResolvers<void>()
   const { url } = await start(
     defineModule('/two', {
@@ -129,7 +129,7 @@ test('concurrency lets a quick message pass a slow one', async () => {
   assert.deepEqual(await peer.take(1), ['slow'])
 })
 
-test('commands get path parameters and what the handshake left in the session', async () => {
+test('commands get the path parameters and the session that the handshake filled', async () => {
   const { url, errors } = await start(
     defineModule('/chat/:room', {
       handshake({ session, request }) {
@@ -156,7 +156,7 @@ test('commands get path parameters and what the handshake left in the session', 
   )
 })
 
-test('headers and cookies of middleware go out with the 101', async () => {
+test('headers and cookies that middleware sets go out with the 101', async () => {
   const { url } = await start(
     defineModule('/x', {
       middleware: {
@@ -177,7 +177,7 @@ test('headers and cookies of middleware go out with the 101', async () => {
   assert.deepEqual(response.headers['set-cookie'], ['a=1; Path=/', 'b=2'])
 })
 
-test('they go out with a refusal too, together with its own', async () => {
+test('headers and cookies of the context go out with a refusal, too, beside those of its Response', async () => {
   const { url } = await start(
     defineModule('/x', {
       handshake({ headers }) {
@@ -191,7 +191,7 @@ test('they go out with a refusal too, together with its own', async () => {
   assert.deepEqual(headers['set-cookie'], ['a=1', 'b=2'])
 })
 
-test('the URL of the handshake is there before and after the 101, with its query and the host that the client said', async () => {
+test('hooks see the URL of the handshake before and after the 101, with its query and Host', async () => {
   const seen: string[] = []
   const { url } = await start(
     defineModule('/x/:id', {
@@ -205,7 +205,7 @@ test('the URL of the handshake is there before and after the 101, with its query
   assert.deepEqual(seen, [href, href, '1, 2', href, href, '1, 2'])
 })
 
-test('a host that makes no URL is refused before a hook could see another path', async () => {
+test('a Host header that makes no valid URL is refused before any hook runs', async () => {
   const seen: string[] = []
   const { url } = await start(defineModule('/x', { handshake: (ctx) => void seen.push(ctx.url.href) }))
   const { socket } = new Peer(`${url}/x`, [], { headers: { host: 'x:99999' } })
@@ -214,7 +214,7 @@ test('a host that makes no URL is refused before a hook could see another path',
   assert.deepEqual(seen, [])
 })
 
-test("a handshake's signal aborts when the client goes before its 101", async () => {
+test("a handshake's signal aborts if the client goes away before the 101", async () => {
   let signal: AbortSignal | undefined
   const { url } = await start(
     defineModule('/x', {
@@ -232,12 +232,12 @@ test("a handshake's signal aborts when the client goes before its 101", async ()
   await until('it aborts', () => signal!.aborted)
 })
 
-test('a path where no module lives answers 404', async () => {
+test('a path without a module answers 404', async () => {
   const { url } = await start(defineModule('/x', {}))
   for (const path of ['/y', '/x/', '/X']) assert.equal((await refusalOf(url + path)).status, 404)
 })
 
-test('a handshake hook that throws answers 500 and says nothing of why', async () => {
+test('a handshake hook that throws answers 500 and does not say why', async () => {
   const { url, errors } = await start(defineModule('/x', { handshake: () => Promise.reject(new Error('secret')) }))
   const { status, body } = await refusalOf(`${url}/x`)
   assert.equal(status, 500)
@@ -267,7 +267,7 @@ test('text that is not UTF-8 closes with 1007, a message that is too large with 
   assert.equal((await large.closed()).code, 1009)
 })
 
-test('groups that the handshake names are pushed to from the first moment', async () => {
+test('a push to a group that the handshake named arrives as soon as the connection is open', async () => {
   const { url, server } = await start(defineModule('/x', { handshake: ({ groups }) => void groups.add('red') }))
   const peer = await new Peer(`${url}/x`).opened()
   await server.cluster.push({ group: 'red' }, 'hello')
@@ -279,7 +279,7 @@ const sign = (exp: number): Promise<string> =>
   new SignJWT({ sub: 'u1', exp }).setProtectedHeader({ alg: 'HS256' }).sign(new TextEncoder().encode(secret))
 const middleware = { handshake: [authenticate({ secret })] }
 
-test('authenticate binds the user before the 101 and answers only the subprotocol flotilla', async () => {
+test('authenticate binds the user before the 101 and answers with the subprotocol flotilla alone', async () => {
   const { url, server } = await start(defineModule('/x', {}), { middleware })
   const token = await sign(Math.floor(Date.now() / 1000) + 3_600)
   const peer = await new Peer(`${url}/x`, ['flotilla', `token.${token}`]).opened()

@@ -14,7 +14,7 @@ export type Failure = Parameters<CompileOptions['onError']>[0]
 
 const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 
-/** A real connection whose frames can be looked at. */
+/** A real connection whose outgoing frames the test can read. */
 export class Client {
   readonly connection: ClientConnection
   readonly #flusher = new Flusher()
@@ -28,7 +28,7 @@ export class Client {
     this.connection.opened(new StreamTransport(this.#wire))
   }
 
-  /** What has been sent since the last time. */
+  /** The messages that were sent since the last call. */
   received(): (string | Uint8Array)[] {
     this.#flusher.flush()
     const bytes: Buffer = this.#wire.read() ?? Buffer.alloc(0)
@@ -42,19 +42,19 @@ export class Client {
     return messages
   }
 
-  /** The same, read as JSON. */
+  /** The messages that were sent since the last call, parsed as JSON. */
   replies(): unknown[] {
     return this.received().map((message) => JSON.parse(String(message)))
   }
 
-  /** Hands one message to a module and returns what came back. */
+  /** Hands one message to a module and returns its replies. */
   async ask(module: Module, message: unknown): Promise<unknown[]> {
     await module.message(this.connection, JSON.stringify(message))
     return this.replies()
   }
 }
 
-/** Only `join` and `leave`, which tell what they were asked for. */
+/** A cluster that has only `join` and `leave`, and records their arguments. */
 export class FakeCluster {
   readonly calls: unknown[] = []
 

@@ -73,24 +73,24 @@ test('answers a request whose handler returns nothing with data null', async () 
   assert.deepEqual(await ask({ cmd: 'quiet', id: 0 }), [{ id: 0, cmd: 'quiet', data: null }])
 })
 
-test('without an id, only what is returned is sent', async () => {
+test('without an id, a reply is sent only if the handler returns one', async () => {
   assert.deepEqual(await ask({ cmd: 'quiet' }), [])
   assert.deepEqual(await ask({ cmd: 'nothing' }), [{ cmd: 'nothing', data: null }])
 })
 
-test('bytes go out as one bare binary frame, and are an error where the request has an id', async () => {
+test('bytes go out as one bare binary frame, and are an error if the request has an id', async () => {
   await chat.message(client.connection, '{"cmd":"bytes"}')
   assert.deepEqual(client.received(), [Uint8Array.of(1, 2)])
   assert.deepEqual(await ask({ cmd: 'bytes', id: 1 }), [{ id: 1, cmd: 'bytes', error: failed }])
   assert.match(String(failures[0]?.error), /bytes cannot answer a request with an id/)
 })
 
-test('answers ping by itself', async () => {
+test('answers ping without a handler for it', async () => {
   assert.deepEqual(await ask({ cmd: 'ping' }), [{ cmd: 'ping', data: 'pong' }])
   assert.deepEqual(await ask({ cmd: 'ping', id: 1 }), [{ id: 1, cmd: 'ping', data: 'pong' }])
 })
 
-test('a module with a ping of its own keeps it', async () => {
+test("a module's own ping command takes precedence", async () => {
   const { module } = compile(defineModule('/x', { commands: { ping: { run: () => 'mine' } } }))
   assert.deepEqual(await client.ask(module, { cmd: 'ping' }), [{ cmd: 'ping', data: 'mine' }])
 })
@@ -109,7 +109,7 @@ for (const name of ['room.shout', 'constructor', '__proto__', 'toString'])
     assert.deepEqual(failures, [])
   })
 
-test('answers what is no JSON, or no request, with an error', async () => {
+test('answers a message that is not JSON, or not a request, with an error', async () => {
   await chat.message(client.connection, 'hello')
   const [reply] = client.replies() as [{ cmd: string; error: { code: string } }]
   assert.deepEqual([reply.cmd, reply.error.code], ['', 'FLT_BAD_JSON'])
@@ -118,14 +118,14 @@ test('answers what is no JSON, or no request, with an error', async () => {
   assert.deepEqual(failures, [])
 })
 
-test('answers data that does not fit with the path of what is wrong', async () => {
+test('answers data that does not fit the schema with the path of the issue', async () => {
   const [reply] = (await ask({ cmd: 'room.say', data: { text: 1 }, id: 1 })) as [{ error: Record<string, string> }]
   assert.equal(reply.error['code'], 'FLT_INVALID_DATA')
   assert.match(reply.error['message']!, /data\.text/)
   assert.deepEqual(failures, [])
 })
 
-test('a handler that throws is reported, and the client learns nothing of it', async () => {
+test('a handler that throws is reported, and the client learns nothing about the error', async () => {
   assert.deepEqual(await ask({ cmd: 'crash', id: 1 }), [{ id: 1, cmd: 'crash', error: failed }])
   assert.equal(failures.length, 1)
   assert.deepEqual([failures[0]!.phase, failures[0]!.connection], ['message', client.connection])
@@ -138,14 +138,14 @@ test('a reply that JSON cannot hold is reported like a handler that throws', asy
   assert.equal(failures.length, 1)
 })
 
-test('a FlotillaError that a handler throws is shown, but not what it says of our insides', async () => {
+test('a client is shown a FlotillaError that a handler throws, but no internal details', async () => {
   const denied = { code: 'FLT_FORBIDDEN', message: 'members only' }
   assert.deepEqual(await ask({ cmd: 'deny', id: 1 }), [{ id: 1, cmd: 'deny', error: denied }])
   const away = { code: 'FLT_STORE_AWAY', message: 'not possible right now: try again later' }
   assert.deepEqual(await ask({ cmd: 'away', id: 1 }), [{ id: 1, cmd: 'away', error: away }])
 })
 
-test('a message hook gets the message as it came and sends what it returns as it is', async () => {
+test('a message hook gets the message as it arrived, and its return value is sent unchanged', async () => {
   const { module } = compile(defineModule('/echo', { message: ({ data }) => data as string | Uint8Array }))
   await module.message(client.connection, 'hi')
   await module.message(client.connection, Uint8Array.of(9))
@@ -173,7 +173,7 @@ test('the token parser serves commands', async () => {
   assert.deepEqual(client.received(), ['say:you said a:b', 'ping:pong', unknown])
 })
 
-test('a parser of your own may do as it likes', async () => {
+test('a custom parser decides how messages and replies are written, and its errors stay private', async () => {
   const parser = {
     decode(message: string | Uint8Array) {
       if (message === 'bad') throw new TypeError('inner detail')
@@ -201,7 +201,7 @@ test('a module without handlers answers ping and ignores the rest', async () => 
 
 // ---- message middleware
 
-test('message middleware runs from the server inwards to the command, and may replace the reply', async () => {
+test("message middleware runs from the server's to the command's, and may replace the reply", async () => {
   const trace: string[] = []
   const layer = (name: string) => async (_: unknown, next: () => Promise<unknown>) => {
     trace.push(name)
@@ -220,7 +220,7 @@ test('message middleware runs from the server inwards to the command, and may re
   assert.deepEqual(trace, ['server', 'module', 'command'])
 })
 
-test('message middleware sees unknown commands and data before it is checked, and data as checked afterwards', async () => {
+test('message middleware sees unknown commands, and data unchecked before next() and checked after it', async () => {
   const seen: unknown[] = []
   const { module } = compile(
     defineModule('/x', {
@@ -241,7 +241,7 @@ test('message middleware sees unknown commands and data before it is checked, an
   assert.deepEqual(seen, ['n', '41', 41, 'nope', undefined])
 })
 
-test('middleware that stops a request still leaves it exactly one reply', async () => {
+test('a request that middleware stops still gets exactly one reply', async () => {
   const { module } = compile(
     defineModule('/x', { middleware: { message: [() => undefined] }, commands: { a: { run: () => 1 } } }),
   )
@@ -250,11 +250,11 @@ test('middleware that stops a request still leaves it exactly one reply', async 
 
 // ---- handshake
 
-test('a handshake without hooks and middleware is let in', async () => {
+test('a handshake without hooks and middleware is accepted', async () => {
   assert.equal(await chat.handshake(handshake()), undefined)
 })
 
-test('handshake middleware goes in in order, out in reverse, and shares the session', async () => {
+test('handshake middleware runs inwards in order and outwards in reverse, and shares the session', async () => {
   const trace: unknown[] = []
   const { module } = compile(
     defineModule('/x', {
@@ -289,7 +289,7 @@ test('handshake middleware goes in in order, out in reverse, and shares the sess
   assert.deepEqual(ctx.headers.getSetCookie(), ['a=1', 'b=2'])
 })
 
-test('a hook refuses with a Response, which middleware sees and may replace', async () => {
+test('a hook refuses by returning a Response, which middleware sees and may replace', async () => {
   const { module } = compile(
     defineModule('/x', {
       middleware: {
@@ -305,22 +305,22 @@ test('a hook refuses with a Response, which middleware sees and may replace', as
 
 for (const [what, layer] of Object.entries<(ctx: unknown, next: () => Promise<unknown>) => unknown>({
   'neither calls next nor refuses': () => undefined,
-  'swallows what failed inside it': async (_, next) => void (await next().catch(() => {})),
+  'swallows the error of the hook': async (_, next) => void (await next().catch(() => {})),
 }))
-  test(`middleware that ${what} lets nobody in`, async () => {
+  test(`middleware that ${what} accepts nobody`, async () => {
     const { module } = compile(defineModule('/x', { middleware: { handshake: [layer] }, handshake: fail }))
     const response = await module.handshake(handshake())
     assert.equal(response?.status, 403)
     assert.match(await response.text(), /FLT_FORBIDDEN/)
   })
 
-test('middleware that forgets to await next does not let in whom the hook refuses', async () => {
+test('middleware that does not await next() does not accept a client that the hook refuses', async () => {
   const middleware = { handshake: [(_: unknown, next: () => Promise<unknown>) => void next()] }
   const { module } = compile(defineModule('/x', { middleware, handshake: refuseLate }))
   assert.equal((await module.handshake(handshake()))?.status, 401)
 })
 
-test('a hook that returns something else than a Response is an error, not a yes', async () => {
+test('a handshake hook that returns anything but a Response fails, and accepts nobody', async () => {
   const { module } = compile(defineModule('/x', { handshake: (() => false) as never }))
   await assert.rejects(async () => module.handshake(handshake()), {
     code: 'FLT_BAD_MODULE',
@@ -328,7 +328,7 @@ test('a hook that returns something else than a Response is an error, not a yes'
   })
 })
 
-test("a Response of another realm's class refuses all the same", async () => {
+test('a Response of a class other than the global one refuses, too', async () => {
   class OtherResponse {
     readonly status = 403
     get [Symbol.toStringTag](): string {
@@ -341,7 +341,7 @@ test("a Response of another realm's class refuses all the same", async () => {
 
 // ---- open and close
 
-test('open runs its onion; join, leave and send survive destructuring', async () => {
+test('the open hook runs inside its middleware; join, leave and send still work after destructuring', async () => {
   const cluster = new FakeCluster()
   const { module } = compile(
     defineModule('/chat/:room', {
@@ -363,20 +363,20 @@ test('open runs its onion; join, leave and send survive destructuring', async ()
   assert.deepEqual(client.replies(), [{ seen: true }])
 })
 
-test('open and close reject with what their hooks throw', async () => {
+test('open and close reject with the error that their hooks throw', async () => {
   const { module } = compile(defineModule('/x', { open: fail, close: fail }))
   await assert.rejects(module.open(new OpenContext(client.connection, services)), /mine/)
   await assert.rejects(module.close(new CloseContext(client.connection, services, 1000, '')), /mine/)
 })
 
-test('close is told code and reason', async () => {
+test('the close hook gets the code and the reason', async () => {
   const closed: unknown[] = []
   const { module } = compile(defineModule('/x', { close: ({ code, reason }) => closed.push(code, reason) }))
   await module.close(new CloseContext(client.connection, services, 4000, 'bye'))
   assert.deepEqual(closed, [4000, 'bye'])
 })
 
-test('signal aborts when the connection closes', () => {
+test('the signal of a context aborts when the connection closes', () => {
   const other = new Client()
   const { signal } = new OpenContext(other.connection, services)
   assert.equal(signal.aborted, false)
@@ -384,7 +384,7 @@ test('signal aborts when the connection closes', () => {
   assert.equal(signal.aborted, true)
 })
 
-// ---- what is wrong at the start
+// ---- modules that are refused when the server is created
 
 const run = () => 1
 
@@ -394,19 +394,23 @@ for (const [what, entry, message] of [
   ['two modules on one path', [defineModule('/x', {}), defineModule('/x', {})], /two modules have the path '\/x'/],
   ['message and commands', defineModule('/x', { message: run, commands: { a: { run } } }), /keep one of them/],
   ['a misspelt hook', defineModule('/x', { onOpen: run } as never), /has hooks with 'onOpen' .*: there are handshake/],
-  ['a hook that is no function', defineModule('/x', { open: 1 as never }), /open hook that is not a function/],
+  ['a hook that is not a function', defineModule('/x', { open: 1 as never }), /open hook that is not a function/],
   ['a command without run', defineModule('/x', { commands: { a: run as never } }), /'a' without a function run/],
-  ['commands of the raw parser', defineModule('/x', { parser: raw, commands: { a: { run } } }), /raw parser cannot/],
+  ['commands with the raw parser', defineModule('/x', { parser: raw, commands: { a: { run } } }), /raw parser cannot/],
   ['an empty command', defineModule('/x', { commands: { '': { run } } }), /without a name/],
-  ['data that is no schema', defineModule('/x', { commands: { a: { data: {} as never, run } } }), /no Standard Schema/],
-  ['concurrency 0', defineModule('/x', { concurrency: 0 }), /whole number from 1/],
-  ['a parser that is none', defineModule('/x', { parser: {} as never }), /a parser that is none/],
   [
-    'middleware that is no function',
+    'data that is not a schema',
+    defineModule('/x', { commands: { a: { data: {} as never, run } } }),
+    /not a Standard Schema/,
+  ],
+  ['concurrency 0', defineModule('/x', { concurrency: 0 }), /whole number of 1 or more/],
+  ['a parser without methods', defineModule('/x', { parser: {} as never }), /a parser that lacks decode\(\)/],
+  [
+    'middleware that is not a function',
     defineModule('/x', { middleware: { open: ['a' as never] } }),
     /open\[0\] is string/,
   ],
-  ['middleware of no stage', defineModule('/x', { middleware: { close: [] } as never }), /has no 'close'/],
+  ['middleware of an unknown stage', defineModule('/x', { middleware: { close: [] } as never }), /has no 'close'/],
   ['middleware as a list', defineModule('/x', { middleware: [] as never }), /must be an object/],
   ['a plain object', { path: '/x', open: run }, /defineModule/],
   ['a class without @WsModule', class Plain extends Client {}, /the class Plain has no @WsModule/],
@@ -420,12 +424,12 @@ test('refuses modules that are not even objects', () => {
   assert.throws(() => compile([], { modules: {} as never }), { code: 'FLT_BAD_MODULE', message: /a list/ })
 })
 
-test("refuses the server's middleware where it is wrong", () => {
+test("refuses the server's middleware if it is not a function", () => {
   const middleware = { message: [undefined as never] }
   assert.throws(() => compile([], { middleware }), { message: /the server: middleware.message\[0\] is undefined/ })
 })
 
-test('concurrency is 1 unless said otherwise', () => {
+test('concurrency is 1 by default', () => {
   assert.equal(chat.concurrency, 1)
   assert.equal(compile(defineModule('/x', { concurrency: 3, parser: raw })).module.concurrency, 3)
 })

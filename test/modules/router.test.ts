@@ -9,7 +9,7 @@ function routerOf(...paths: string[]): Router<string> {
   return router
 }
 
-test('finds what was added, with its parameters', () => {
+test('finds each path that was added, with its parameters', () => {
   const router = routerOf('/', '/chat', '/chat/:room', '/chat/:room/users/:user')
   assert.deepEqual(router.match('/'), { value: '/', params: {} })
   assert.deepEqual(router.match('/chat'), { value: '/chat', params: {} })
@@ -17,13 +17,13 @@ test('finds what was added, with its parameters', () => {
   assert.deepEqual(router.match('/chat/red/users/u1')?.params, { room: 'red', user: 'u1' })
 })
 
-test('finds nothing else', () => {
+test('finds no other path', () => {
   const router = routerOf('/chat', '/chat/:room')
   for (const path of ['/', '', 'chat', '/Chat', '/chat/', '/chat//', '/chat/a/', '/chat/a/b', '*', 'http://x/chat'])
     assert.equal(router.match(path), undefined, path)
 })
 
-test('prefers static segments, and comes back to a parameter where they lead nowhere', () => {
+test('prefers static segments, and falls back to a parameter if they lead nowhere', () => {
   const router = routerOf('/a/:x/c', '/a/b/:y', '/a/:x/:y/d', '/a/b')
   assert.equal(router.match('/a/b')?.value, '/a/b')
   assert.equal(router.match('/a/b/c')?.value, '/a/b/:y')
@@ -31,7 +31,7 @@ test('prefers static segments, and comes back to a parameter where they lead now
   assert.deepEqual(router.match('/a/b/c/d'), { value: '/a/:x/:y/d', params: { x: 'b', y: 'c' } })
 })
 
-test('decodes parameters, and matches no path whose percent signs make no sense', () => {
+test('decodes parameters, and matches no path with malformed percent-encoding', () => {
   const router = routerOf('/chat/:room', '/café')
   assert.deepEqual(router.match('/chat/a%2Fb%20c')?.params, { room: 'a/b c' })
   assert.equal(router.match('/caf%C3%A9')?.value, '/café')
@@ -39,7 +39,7 @@ test('decodes parameters, and matches no path whose percent signs make no sense'
   assert.equal(router.match('/chat/%'), undefined)
 })
 
-test('a parameter may have the name of something that every object has', () => {
+test('a parameter may have the name of a property that every object has', () => {
   const router = routerOf('/:__proto__/:constructor')
   const { params } = router.match('/a/b')!
   assert.deepEqual(Object.entries(params), [
@@ -49,7 +49,7 @@ test('a parameter may have the name of something that every object has', () => {
   assert.equal(Object.getPrototypeOf(params), Object.prototype)
 })
 
-test('refuses two paths that match the same, and says which', () => {
+test('refuses two paths that match the same requests, and names both', () => {
   assert.throws(() => routerOf('/a', '/a'), { code: 'FLT_BAD_MODULE', message: /two modules have the path '\/a'/ })
   assert.throws(() => routerOf('/a/:x', '/a/:y'), { code: 'FLT_BAD_MODULE', message: /'\/a\/:y', as '\/a\/:x'/ })
 })
@@ -72,7 +72,7 @@ for (const [path, hint] of [
 const segment = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 }).filter((text) => !/[/]/.test(text))
 const name = fc.stringMatching(/^[a-z_]{1,8}$/)
 
-test('whatever stands in a parameter comes back as it was', () => {
+test('any value of a parameter comes back unchanged', () => {
   const property = fc.property(
     fc.uniqueArray(fc.tuple(name, segment), { selector: ([key]) => key, minLength: 1, maxLength: 5 }),
     (parts) => {
@@ -84,7 +84,7 @@ test('whatever stands in a parameter comes back as it was', () => {
   fc.assert(property)
 })
 
-test('never throws, whatever is asked', () => {
+test('never throws, whatever path it is asked for', () => {
   const router = routerOf('/', '/a/:b', '/:a/b/:c')
   fc.assert(fc.property(fc.webPath(), (path) => void router.match(path)))
   fc.assert(fc.property(fc.string(), (path) => void router.match(`/${path}`)))

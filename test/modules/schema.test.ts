@@ -9,11 +9,11 @@ function failing(...issues: { message: string; path?: (PropertyKey | { key: Prop
   return { '~standard': { version: 1, vendor: 'test', validate: () => ({ issues }) } }
 }
 
-test('gives what the schema made of the data', async () => {
+test('returns the value that the schema returned', async () => {
   assert.deepEqual(await validate(Say, { text: ' hi ' }), { text: 'hi', tags: [] })
 })
 
-test('waits for a schema that takes its time', async () => {
+test('waits for a schema that is asynchronous', async () => {
   const Free = z.string().refine(async (name) => name !== 'taken', 'is taken')
   assert.equal(await validate(Free, 'free'), 'free')
   await assert.rejects(validate(Free, 'taken'), { code: 'FLT_INVALID_DATA', message: 'data: is taken' })
@@ -27,12 +27,12 @@ test('names the path of each issue', async () => {
   })
 })
 
-test('understands paths of keys and of objects with a key', async () => {
+test('understands paths made of keys, and paths made of objects with a key', async () => {
   const schema = failing({ message: 'no', path: ['a', { key: 'b' }, { key: 3 }] }, { message: 'never' })
   await assert.rejects(validate(schema, 1), { message: 'data.a.b[3]: no; data: never' })
 })
 
-test('tells ten issues at most', async () => {
+test('names ten issues at most', async () => {
   const schema = failing(...Array.from({ length: 1000 }, () => ({ message: 'no' })))
   await assert.rejects(validate(schema, 1), (error: Error) => error.message.split(';').length === 10)
 })

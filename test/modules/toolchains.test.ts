@@ -70,7 +70,7 @@ async function bySwc(legacy: boolean): Promise<Decorated> {
   return load(code, `swc-${legacy}`)
 }
 
-/** tsx compiles what a process imports; the tsconfig that it is told says which decorators. */
+/** tsx compiles the files that a process imports. The tsconfig in its environment says which decorators to use. */
 async function byTsx(experimentalDecorators: boolean): Promise<void> {
   const name = `tsx-${experimentalDecorators}`
   const tsconfig = join(folder, `${name}.json`)
@@ -86,7 +86,7 @@ async function byTsx(experimentalDecorators: boolean): Promise<void> {
 }
 
 async function load(code: string, name: string): Promise<Decorated> {
-  // What a compiler left of the decorators is for the engine, and Node has none.
+  // Node does not understand decorators, so the compiler must not leave any.
   assert.doesNotMatch(code, /^\s*@\w/m)
   const file = join(folder, `${name}.mjs`)
   await writeFile(file, code)
