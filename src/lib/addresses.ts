@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
 
 /**
- * Whom an IP address stands for: itself, or, if it is IPv6, its /64 network. Every household has such a network, with more
- * addresses in it than can be counted.
+ * The key that limits count an IP address under: an IPv4 address itself, or the /64 network of an IPv6 address. A
+ * single household has a whole /64, so counting single IPv6 addresses would limit nobody.
  */
 export function networkOf(ip: string): string {
   if (!ip.includes(':')) return ip
@@ -14,7 +14,7 @@ export function networkOf(ip: string): string {
   return `${groups.map((group) => Number.parseInt(group, 16).toString(16)).join(':')}::/64`
 }
 
-/** An address with a zone has none, since a zone means something on one machine only. */
+/** `undefined` if the text is not an address, or has a zone: a zone has a meaning on one machine only. */
 export function familyOf(address: string): 'ipv4' | 'ipv6' | undefined {
   if (address.includes('%')) return undefined
   const version = isIP(address)
@@ -26,7 +26,9 @@ export function withoutZone(address: string): string {
   return address.split('%', 1)[0] ?? ''
 }
 
-/** An IPv4 address as itself: a dual-stack socket shows it as an IPv6 one (RFC 4291 §2.5.5.2). */
+/**
+ * Turns an IPv4-mapped IPv6 address (RFC 4291 §2.5.5.2), as dual-stack sockets report it, back into the IPv4 address.
+ */
 export function withoutMapping(address: string): string {
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
 }

@@ -1,14 +1,15 @@
 import { endOfToken, isSpace, QUOTE } from './json-scan.ts'
 
 /**
- * The same JSON in one spelling: as `JSON.stringify` would write it, but that members keep their order, and a number keeps
- * the digits that a double cannot hold.
+ * Rewrites JSON in one spelling, so that two texts with the same content become equal. The result is what
+ * `JSON.stringify` would write, except that members keep their order, and numbers keep digits that a double cannot
+ * hold.
  *
- * @param text MUST be JSON
+ * @param text MUST be valid JSON
  */
 export function canonicalJson(text: string): string {
   let written = ''
-  /** From here on nothing had to be written otherwise. */
+  /** Where the part of `text` begins that was not copied yet, because nothing in it had to change. */
   let from = 0
   for (let at = 0, end = 0; at < text.length; at = end) {
     end = endOfToken(text, at)
@@ -24,13 +25,13 @@ const ZERO = 0x30
 const NINE = 0x39
 const MINUS = 0x2d
 
-/** Undefined where a token is good as it stands. */
+/** The token's canonical spelling, or `undefined` if it has that spelling already. */
 function respell(text: string, start: number, end: number): string | undefined {
   const unit = text.charCodeAt(start)
   if (isSpace(unit)) return ''
   if (unit === QUOTE) return respellString(text.slice(start, end))
   const isNumber = unit === MINUS || (unit >= ZERO && unit <= NINE)
-  // One digit has one spelling, and most numbers of large messages are that short.
+  // A single digit has only one spelling, and most numbers in large messages are single digits.
   return isNumber && end - start > 1 ? respellNumber(text.slice(start, end)) : undefined
 }
 
@@ -45,11 +46,11 @@ function respellNumber(text: string): string | undefined {
   return isExact(text, value, shortest) ? shortest : decimalOf(text)
 }
 
-/** So many significant digits of a decimal a double always holds, where it is not about to become zero. */
+/** A decimal number of up to this many digits survives the way into a double and back, unless it is close to zero. */
 const SAFE_DIGITS = 15
 const SAFE_MIN = 1e-300
 
-/** Whether the double is what the text says. */
+/** Whether the double has the same value as the text. */
 function isExact(text: string, value: number, shortest: string): boolean {
   if (!Number.isFinite(value)) return false
   if (value === 0) return /^-?[0.]+(?:e|$)/i.test(text)
@@ -57,10 +58,10 @@ function isExact(text: string, value: number, shortest: string): boolean {
   return decimalOf(text) === decimalOf(shortest)
 }
 
-/** Digits of an exponent that can be counted with; what has more keeps its spelling. */
+/** An exponent of this many digits is still an exact integer. A number with a longer exponent keeps its spelling. */
 const MAX_EXPONENT_LENGTH = 15
 
-/** `-1.50e3` is `-15e2`: one text for each value but zero, however long it is. */
+/** Writes `-1.50e3` as `-15e2`: the same text for the same value, however many digits it has. Zero is an exception. */
 function decimalOf(number: string): string {
   const [mantissa = '', exponent = '0'] = number.toLowerCase().split('e')
   if (exponent.length > MAX_EXPONENT_LENGTH) return number

@@ -1,4 +1,6 @@
-/** What a promise comes to, or `failure` if it takes longer than `wait` ms. What it does goes on meanwhile. */
+/**
+ * Settles as the promise does, or rejects with `failure()` after `wait` ms. The work behind the promise is not stopped.
+ */
 export function withDeadline<T>(promise: Promise<T>, wait: number, failure: () => Error): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(failure()), wait)

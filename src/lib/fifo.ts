@@ -1,4 +1,6 @@
-/** A queue whose ends cost the same at every length: an array's `shift` moves all that is left. */
+/**
+ * A queue in which `push` and `shift` cost the same at any length. The `shift` of an array moves all remaining items.
+ */
 export class Fifo<Item> {
   #items: (Item | undefined)[] = []
   #head = 0
@@ -15,7 +17,7 @@ export class Fifo<Item> {
     return this.at(this.size - 1)
   }
 
-  /** @param index from the first, which is 0 */
+  /** @param index 0 is the first item */
   at(index: number): Item | undefined {
     return this.#items[this.#head + index]
   }
@@ -28,7 +30,7 @@ export class Fifo<Item> {
     if (this.size === 0) return undefined
     const first = this.#items[this.#head]
     this.#items[this.#head++] = undefined
-    // Each item is moved at most once for each that left before it.
+    // At least half of the array is empty now, so each shift pays for moving at most one item.
     if (this.#head * 2 >= this.#items.length) {
       this.#items = this.#items.slice(this.#head)
       this.#head = 0

@@ -1,5 +1,6 @@
-// Finds its way in a text that `JSON.parse` has accepted, and so has nothing to check. Nothing here recurses, for JSON may
-// be nested deeper than the stack is, and each step takes time in proportion to what it steps over.
+// Finds the ends of values in a text that `JSON.parse` has accepted, so these functions check nothing. None of them
+// recurses, because JSON may be nested deeper than the stack allows. Each takes time in proportion to the text it
+// passes.
 export const QUOTE = 0x22
 const OPEN_BRACKET = 0x5b
 const OPEN_BRACE = 0x7b
@@ -10,7 +11,7 @@ const CLOSE_BRACKET = 0x5d
 const CLOSE_BRACE = 0x7d
 const SPACE = 0x20
 
-/** All of JSON's whitespace, and nothing else that may stand between two tokens, is this small. */
+/** JSON's whitespace characters are at most 0x20. Nothing else that may stand between two tokens is. */
 export function isSpace(unit: number): boolean {
   return unit <= SPACE
 }
@@ -21,7 +22,7 @@ export function skipSpace(text: string, start: number): number {
   return at
 }
 
-/** Behind the value that begins here. */
+/** The position just after the value that begins at `start`. */
 export function endOfValue(text: string, start: number): number {
   switch (text.charCodeAt(start)) {
     case QUOTE:
@@ -60,7 +61,7 @@ export function endOfString(text: string, start: number): number {
   return at
 }
 
-/** Behind a number, `true`, `false` or `null`. */
+/** The position just after a number, `true`, `false` or `null`. */
 export function endOfWord(text: string, start: number): number {
   let at = start
   while (at < text.length) {
@@ -71,15 +72,15 @@ export function endOfWord(text: string, start: number): number {
   return at
 }
 
-/** Behind the string, the word, the whitespace or the single sign that begins here. */
+/** The position just after the string, word, whitespace or punctuation mark that begins at `start`. */
 export function endOfToken(text: string, start: number): number {
   const unit = text.charCodeAt(start)
   if (isSpace(unit)) return skipSpace(text, start)
   if (unit === QUOTE) return endOfString(text, start)
-  return isSign(unit) ? start + 1 : endOfWord(text, start)
+  return isPunctuation(unit) ? start + 1 : endOfWord(text, start)
 }
 
-function isSign(unit: number): boolean {
+function isPunctuation(unit: number): boolean {
   switch (unit) {
     case COMMA:
     case COLON:

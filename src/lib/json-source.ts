@@ -1,8 +1,8 @@
 import { COMMA, endOfString, endOfValue, QUOTE, skipSpace } from './json-scan.ts'
 
 /**
- * A value that was parsed from a JSON text, and where it begins there: what is only passed on goes out as it came, with
- * every digit of its numbers.
+ * A value parsed from a JSON text, together with its place in that text. A message that the server only passes on can
+ * thus go out exactly as it arrived, with every digit of its numbers.
  */
 export class JsonSource {
   readonly value: unknown
@@ -20,12 +20,12 @@ export class JsonSource {
     return new JsonSource(JSON.parse(text), text, skipSpace(text, 0))
   }
 
-  /** As it came. */
+  /** The value's JSON exactly as it stands in the source text. */
   get text(): string {
     return this.#text.slice(this.#start, endOfValue(this.#text, this.#start))
   }
 
-  /** A member of this object, which MUST have it. Of several with one name it is the last, as for `JSON.parse`. */
+  /** A member of this object, which MUST exist. If its name is repeated, the last one counts, as in `JSON.parse`. */
   member(name: string): JsonSource {
     let found = this.#start
     let at = skipSpace(this.#text, this.#start + 1)
@@ -39,7 +39,7 @@ export class JsonSource {
     return new JsonSource((this.value as Record<string, unknown>)[name], this.#text, found)
   }
 
-  /** The items of this value, which MUST be an array. */
+  /** The items of this value. The value MUST be an array. */
   items(): JsonSource[] {
     let at = skipSpace(this.#text, this.#start + 1)
     return (this.value as unknown[]).map((value) => {
@@ -50,13 +50,13 @@ export class JsonSource {
   }
 }
 
-/** Where the next item or member begins, or the bracket stands that closes them. */
+/** The position of the next item or member, or of the bracket that closes the list. */
 function nextItem(text: string, start: number): number {
   const at = skipSpace(text, endOfValue(text, start))
   return text.charCodeAt(at) === COMMA ? skipSpace(text, at + 1) : at
 }
 
-/** What one letter of a name takes at most: `\u006d`. */
+/** The most characters that one character of a name may take, as the escape `\u006d` does. */
 const MAX_ESCAPE = 6
 
 function isName(text: string, start: number, end: number, name: string): boolean {

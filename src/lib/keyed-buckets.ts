@@ -1,15 +1,15 @@
 import { TokenBucket } from './token-bucket.ts'
 
-/** As many as one limit remembers at most: what a bucket and its key take is about 200 bytes. */
+/** The most keys that one limit remembers. A bucket and its key take about 200 bytes. */
 const MAX_KEYS = 100_000
 
-/** A bucket for each user, network or whatever else is counted. One that is full is as good as none, and is forgotten. */
+/** One bucket for each key, such as a user or a network. A full bucket limits nothing, so it is forgotten. */
 export class KeyedBuckets {
   readonly #perSecond: number
   readonly #burst: number
   readonly #maxKeys: number
   readonly #buckets = new Map<string, TokenBucket>()
-  /** Goes round and round: a map's first entry is dear to find once many before it were deleted. */
+  /** Goes round the map forever. Finding a map's first entry is slow once many entries before it were deleted. */
   #round = this.#buckets.entries()
 
   constructor(perSecond: number, burst: number, maxKeys = MAX_KEYS) {
@@ -22,7 +22,7 @@ export class KeyedBuckets {
     return this.#buckets.size
   }
 
-  /** False if there is none left. */
+  /** Takes one token from the key's bucket. False if the bucket is empty. */
   take(key: string, now: number): boolean {
     this.#tidy(now)
     return this.#bucketOf(key, now).take(now)
@@ -37,7 +37,7 @@ export class KeyedBuckets {
     return bucket
   }
 
-  /** Looks at two for each that may be added, and so gets round to all of them without a timer. */
+  /** Checks two buckets on each call, which adds one at most. So it gets round to all buckets without a timer. */
   #tidy(now: number): void {
     this.#forgetNext((bucket) => bucket.isFull(now))
     this.#forgetNext((bucket) => bucket.isFull(now))

@@ -1,4 +1,4 @@
-/** Some names, each once. Mostly there is one, and mostly nobody asks for it: so it is kept small. */
+/** A set of names. Most sets hold a single name and are never searched, so a `Set` is built only if it is needed. */
 export class NameSet {
   #names: string | readonly string[] | Set<string>
 
@@ -11,7 +11,7 @@ export class NameSet {
     return this.#names instanceof Set ? this.#names.size : this.#names.length
   }
 
-  /** The one, where there is only one. */
+  /** The only name, if the set was created with one name and none was added. */
   get only(): string | undefined {
     return typeof this.#names === 'string' ? this.#names : undefined
   }

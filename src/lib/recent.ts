@@ -1,6 +1,6 @@
 /**
- * Remembers keys for at least so long, and for at most twice as long, with two sets and no timer: the older one is
- * dropped whole.
+ * Remembers each key for at least `keepFor` ms, and for at most twice as long. It needs no timer and no time per key:
+ * it keeps two sets, and drops the older one as a whole.
  */
 export class Recent {
   readonly #keepFor: number
@@ -9,7 +9,10 @@ export class Recent {
   #old = new Set<string>()
   #turnedAt = performance.now()
 
-  /** @param keepFor ms. @param limit of keys that either set holds: beyond it, the oldest are forgotten early. */
+  /**
+   * @param keepFor in ms
+   * @param limit of keys in each set. If a set is full, the oldest keys are forgotten early.
+   */
   constructor(keepFor: number, limit: number) {
     this.#keepFor = keepFor
     this.#limit = limit

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 
-/** A value that somebody gave, for a message: also where JSON has no word for it. */
+/** Writes a caller's value into an error message, even if the value cannot be written as JSON. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value)
   return inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 10, maxStringLength: 100, getters: false })

@@ -1,7 +1,7 @@
-/** Seconds' worth that may come at once: who reconnects, or pastes a page, is no flood. */
+/** Seconds' worth of tokens that may be used at once. A client that reconnects, or pastes a page, is not a flood. */
 export const BURST = 5
 
-/** So many a second for as long as one likes, and five seconds' worth at once unless told otherwise. */
+/** Allows `perSecond` tokens a second without end, and `burst` at once: by default the tokens of five seconds. */
 export class TokenBucket {
   readonly #perSecond: number
   readonly #burst: number
@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#filledAt = now
   }
 
-  /** False where there is none left. */
+  /** Takes one token. False if the bucket is empty. */
   take(now: number): boolean {
     this.#fill(now)
     if (this.#tokens < 1) return false
@@ -23,13 +23,13 @@ export class TokenBucket {
     return true
   }
 
-  /** Whether it is as if it had never been used. */
+  /** Whether the bucket is full, as if it had never been used. */
   isFull(now: number): boolean {
     this.#fill(now)
     return this.#tokens >= this.#burst
   }
 
-  /** ms until it is as if it had never been used. */
+  /** ms until the bucket is full. */
   get missing(): number {
     this.#fill(performance.now())
     return ((this.#burst - this.#tokens) / this.#perSecond) * 1_000

@@ -13,7 +13,7 @@ const anyName = fc.oneof(
   fc.constantFrom('message', 'pushes', 'messag', 'messages', '__proto__', 'constructor', '0', '7', '', '"', '\\'),
   fc.string({ unit: 'binary', maxLength: 8 }),
 )
-/** A string in JSON, with any of its letters as escapes. */
+/** A JSON string in which any characters may be written as escapes. */
 const anyString = fc.tuple(anyName, fc.infiniteStream(fc.boolean())).map(([text, escapes]) => {
   const units = Array.from({ length: text.length }, (_, index) => text[index]!)
   return `"${units.map((unit) => (escapes.next().value === true ? escaped(unit) : plain(unit))).join('')}"`
@@ -56,12 +56,12 @@ function assertSame(source: JsonSource): void {
 }
 
 describe('a part of a JSON text', () => {
-  it('is the text of the value that JSON.parse finds there, whatever the spaces, escapes and doubled names', () => {
+  it('is the text of the value that JSON.parse finds there, whatever the spaces, escapes and repeated names', () => {
     const property = fc.property(anyDocument, (text) => assertAllParts(JsonSource.parse(text)))
     fc.assert(property, runs(3_000))
   })
 
-  it('is found behind its name, however that is spelled, and the last of several counts', () => {
+  it('is found by its name, however that is spelled, and the last one counts if there are several', () => {
     const found = (text: string): string => JsonSource.parse(text).member('message').text
     assert.equal(found('{"message":1,"message": 2.0 }'), '2.0')
     assert.equal(found('\n{ "m\\u0065ssage" :\t{"message":3} , "x":{"message":4} }'), '{"message":3}')
@@ -91,7 +91,7 @@ function assertAllParts(source: JsonSource): void {
 }
 
 describe('JSON in one spelling', () => {
-  it('is what JSON.stringify writes, but for what that would alter', () => {
+  it('is what JSON.stringify writes, if that writes the value unchanged', () => {
     const property = fc.property(fc.jsonValue(), (value) => {
       const text = JSON.stringify(value)
       assert.equal(canonicalJson(text), text)
@@ -100,7 +100,7 @@ describe('JSON in one spelling', () => {
     fc.assert(property, runs(1_000))
   })
 
-  it('says the same as before, and stays as it is when it is made again', () => {
+  it('has the same value as before, and does not change if it is made canonical again', () => {
     const property = fc.property(anyDocument, (text) => {
       const canonical = canonicalJson(text)
       assert.equal(JSON.stringify(JSON.parse(canonical)), JSON.stringify(JSON.parse(text)))
@@ -109,7 +109,7 @@ describe('JSON in one spelling', () => {
     fc.assert(property, runs(3_000))
   })
 
-  it('has one text for each value of a number, and loses no digit', () => {
+  it('writes equal numbers as the same text, and loses no digit', () => {
     const same = ['10', '10.0', '1e1', '1E+1', '100e-1', '0.10e2']
     for (const number of same) assert.equal(canonicalJson(number), '10', number)
     for (const zero of ['0', '-0', '0.0', '-0e9', '0E-999']) assert.equal(canonicalJson(zero), '0', zero)
