@@ -1,6 +1,6 @@
 import { FlotillaError } from '../errors.ts'
 
-/** Close codes that Flotilla sends: the standard's own (RFC 6455 §7.4.1) and ours from the private range. */
+/** The close codes that Flotilla sends: codes of RFC 6455 §7.4.1, and its own from the private range. */
 export const CloseCode = {
   goingAway: 1001,
   protocolError: 1002,
@@ -17,7 +17,7 @@ export const CloseCode = {
 const MAX_REASON_BYTES = 123
 const encoder = new TextEncoder()
 
-/** @throws FlotillaError `FLT_BAD_REQUEST` for a code or a reason that no close frame can hold (RFC 6455 §5.5.1, §7.4). */
+/** @throws FlotillaError `FLT_BAD_REQUEST` if no close frame can hold the code or the reason (RFC 6455 §5.5.1, §7.4) */
 export function checkClose(code: unknown, reason: unknown): void {
   if (!isSendable(code)) {
     throw new FlotillaError('FLT_BAD_REQUEST', `code ${String(code)} cannot be sent: give 1000, or 3000 to 4999`)
@@ -27,7 +27,7 @@ export function checkClose(code: unknown, reason: unknown): void {
   }
 }
 
-/** The standard's own codes, but for those that only say what was not sent: 1004, 1005, 1006. */
+/** Private codes, and the standard's codes except 1004, 1005 and 1006, which no close frame may hold. */
 function isSendable(code: unknown): boolean {
   if (typeof code !== 'number' || !Number.isInteger(code)) return false
   if (code >= 3000 && code <= 4999) return true

@@ -2,28 +2,38 @@ import { FlotillaError } from '../errors.ts'
 import { RequestError } from './request-error.ts'
 import { parseUntrustedJson } from './untrusted-json.ts'
 
+/** A client's message after parsing. */
 export interface ParsedMessage {
   readonly command: string
   readonly data: unknown
   readonly ext?: unknown
+  /** If it is set, the client expects exactly one reply with this id. */
   readonly id?: string | number | undefined
 }
 
-/** What goes back: what the handler returned, or why there is nothing. `cmd` is empty where it could not be read. */
+/**
+ * An answer to a message: the handler's return value, or an error. `cmd` is empty if the message could not be parsed.
+ */
 export type Answer = { readonly id?: string | number | undefined; readonly cmd: string } & (
   | { readonly data: unknown; readonly error?: undefined }
   | { readonly error: { readonly code: string; readonly message: string } }
 )
 
-/** How a module's messages are written. */
+/** The format of a module's messages. */
 export interface Parser {
-  /** What it throws is the client's mistake: a `FlotillaError` is told as it is, anything else as `FLT_BAD_REQUEST`. */
+  /**
+   * Parses a client's message. If this throws, the message was wrong: the client is sent a `FlotillaError` with its
+   * code and message, and any other error as `FLT_BAD_REQUEST`.
+   */
   decode(raw: string | Uint8Array): ParsedMessage
-  /** Nothing is sent where it returns `undefined`. */
+  /** Writes an answer. If this returns `undefined`, nothing is sent. */
   encode(answer: Answer): string | Uint8Array | undefined
 }
 
-/** `{cmd, data, ext?, id?}`, answered by `{id?, cmd, data}` or `{id?, cmd, error}`; bytes go back bare. */
+/**
+ * Messages are JSON objects `{cmd, data, ext?, id?}`. Answers are `{id?, cmd, data}` or `{id?, cmd, error}`. If a
+ * handler returns bytes, they are sent as they are, in a binary frame.
+ */
 export const json: Parser = {
   decode(raw) {
     const { cmd: command, data, ext, id } = parseObject(toText(raw))
@@ -41,8 +51,9 @@ export const json: Parser = {
 }
 
 /**
- * `cmd:data`, cut at the first colon: data may hold more of them, and is empty where there is none. Answered by
- * `cmd:text`, with JSON for what is not a string, or by `error:CODE:sentence`; bytes go back bare.
+ * Messages are texts `cmd:data`, split at the first colon: the data may hold more colons, and is empty if there is
+ * none. Answers are `cmd:text`, in which anything but a string is written as JSON, or `error:CODE:message`. If a
+ * handler returns bytes, they are sent as they are, in a binary frame.
  */
 export const token: Parser = {
   decode(raw) {
@@ -57,7 +68,10 @@ export const token: Parser = {
   },
 }
 
-/** The whole message is the data, as it came; the return value goes back as it is. It has no word for errors. */
+/**
+ * The whole message is the data, unchanged. A string or bytes that a handler returns are sent as they are, anything
+ * else as JSON. Errors are not sent, because this format cannot tell them from replies.
+ */
 export const raw: Parser = {
   decode: (data) => ({ command: '', data }),
   encode(answer) {
@@ -91,14 +105,17 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Not 1e999 either: JSON cannot write what it reads that as. */
+/** Refuses 1e999, too: `JSON.parse` reads it as Infinity, which JSON cannot write. */
 function isId(id: unknown): id is string | number | undefined {
   return id === undefined || typeof id === 'string' || Number.isFinite(id)
 }
 
 function toBareBytes(bytes: Uint8Array, id: string | number | undefined): Uint8Array {
   if (id === undefined) return bytes
-  throw new FlotillaError('FLT_HANDLER_FAILED', 'bytes cannot answer a request with an id: they have no room for it')
+  throw new FlotillaError(
+    'FLT_HANDLER_FAILED',
+    'bytes cannot answer a request with an id, because they cannot carry it: return what JSON can hold',
+  )
 }
 
 function toPlain(data: unknown): string {

@@ -1,8 +1,8 @@
 import { type ErrorCode, FlotillaError } from '../errors.ts'
 
-/** The client's mistake, not ours: it is told, and nobody is woken. */
+/** An error that the client caused. The client is told, and `onError` is not called. */
 export class RequestError extends FlotillaError {
-  /** Of the request, where it could be read: its sender waits for a reply. */
+  /** The id of the request, if it could be read: the client waits for a reply with this id. */
   readonly id: string | number | undefined
 
   constructor(code: ErrorCode, message: string, options: ErrorOptions & { id?: string | number | undefined } = {}) {

@@ -6,7 +6,7 @@ import { json, raw, token, type Parser } from '../../src/wire/parsers.ts'
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-test('json reads cmd, data, ext and id, also from a binary frame', () => {
+test('json reads cmd, data, ext and id, from a text frame and from a binary frame', () => {
   const text = '{"cmd":"room.say","data":{"text":"hi"},"ext":[1],"id":7}'
   const message = { command: 'room.say', data: { text: 'hi' }, ext: [1], id: 7 }
   assert.deepEqual(json.decode(text), message)
@@ -30,11 +30,11 @@ for (const [text, code] of [
     assert.throws(() => json.decode(text), { code })
   })
 
-test('json tells the id of a request whose cmd is wrong', () => {
+test('the error for a request with a wrong cmd carries the id of the request', () => {
   assert.throws(() => json.decode('{"id":"r1","cmd":null}'), { code: 'FLT_BAD_REQUEST', id: 'r1' })
 })
 
-test('json refuses binary frames that are no text', () => {
+test('json refuses binary frames that are not UTF-8', () => {
   assert.throws(() => json.decode(Uint8Array.of(0xff, 0xfe)), { code: 'FLT_BAD_REQUEST' })
 })
 
@@ -46,7 +46,7 @@ for (const key of ['__proto__', '\\u005f_proto__', '_\\u005Fproto\\u005f_'])
     assert.deepEqual(data, { a: [{}], __b: 2 })
   })
 
-test('json answers with id, cmd and data or error, without an id where there was none', () => {
+test('json answers with id, cmd and data or error, without an id if the request had none', () => {
   assert.equal(json.encode({ id: 7, cmd: 'a', data: { ok: true } }), '{"id":7,"cmd":"a","data":{"ok":true}}')
   assert.equal(json.encode({ id: undefined, cmd: 'a', data: null }), '{"cmd":"a","data":null}')
   const error = { code: 'FLT_X', message: 'm' }
@@ -54,30 +54,30 @@ test('json answers with id, cmd and data or error, without an id where there was
 })
 
 for (const [name, parser] of Object.entries({ json, token }))
-  test(`${name} answers bytes bare, but not to a request with an id`, () => {
+  test(`${name} sends bytes as they are, but not in answer to a request with an id`, () => {
     assert.deepEqual(parser.encode({ cmd: 'a', data: Uint8Array.of(1) }), Uint8Array.of(1))
     assert.throws(() => parser.encode({ id: 1, cmd: 'a', data: Uint8Array.of(1) }), { code: 'FLT_HANDLER_FAILED' })
   })
 
 for (const [name, parser] of Object.entries({ json, token, raw }))
-  test(`${name} refuses to answer what JSON has no word for`, () => {
+  test(`${name} refuses an answer that cannot be written as JSON`, () => {
     assert.throws(() => parser.encode({ cmd: 'a', data: () => 1 }), { code: 'FLT_HANDLER_FAILED' })
     assert.throws(() => parser.encode({ cmd: 'a', data: 1n }))
   })
 
-test('token cuts at the first colon', () => {
+test('token splits a message at the first colon', () => {
   assert.deepEqual(token.decode('say:a:b'), { command: 'say', data: 'a:b' })
   assert.deepEqual(token.decode(bytes('say:')), { command: 'say', data: '' })
   assert.deepEqual(token.decode('quit'), { command: 'quit', data: '' })
 })
 
-test('token answers as it is asked', () => {
+test('token answers with cmd:text, or with error:CODE:message', () => {
   assert.equal(token.encode({ cmd: 'say', data: 'a:b' }), 'say:a:b')
   assert.equal(token.encode({ cmd: 'say', data: { ok: 1 } }), 'say:{"ok":1}')
   assert.equal(token.encode({ cmd: 'say', error: { code: 'FLT_X', message: 'm: n' } }), 'error:FLT_X:m: n')
 })
 
-test('raw passes everything on as it is, and is silent about errors', () => {
+test('raw passes everything on unchanged, and sends no errors', () => {
   const message = Uint8Array.of(1, 2)
   assert.equal(raw.decode(message).data, message)
   assert.equal(raw.encode({ cmd: '', data: 'text' }), 'text')
@@ -94,7 +94,7 @@ const garbage = fc.oneof(
 )
 
 for (const [name, parser] of Object.entries<Parser>({ json, token, raw }))
-  test(`${name} throws nothing but a FlotillaError, whatever comes`, () => {
+  test(`${name} throws nothing but a FlotillaError, whatever message arrives`, () => {
     const property = fc.property(garbage, (message) => {
       try {
         assert.equal(typeof parser.decode(message).command, 'string')
@@ -105,7 +105,7 @@ for (const [name, parser] of Object.entries<Parser>({ json, token, raw }))
     fc.assert(property)
   })
 
-test('json reads back what it is given', () => {
+test('json reads a message back as it was written', () => {
   const data = fc.jsonValue().filter((value) => !JSON.stringify(value).includes('__'))
   const id = fc.oneof(fc.string(), fc.integer())
   fc.assert(
@@ -116,7 +116,7 @@ test('json reads back what it is given', () => {
   )
 })
 
-test('token reads back what it writes, colons and all', () => {
+test('token reads back what it writes, even if that holds colons', () => {
   const cmd = fc.string().filter((text) => !text.includes(':'))
   fc.assert(
     fc.property(cmd, fc.string(), (command, data) => {
