@@ -1,6 +1,6 @@
 import { broken } from './tlv.ts'
 
-/** So many arguments at once are safe for any engine's stack. */
+/** The number of arguments per call. Any engine's stack has room for that many. */
 const CHUNK = 0x2000
 
 export function toBase64(bytes: Uint8Array): string {

@@ -3,12 +3,12 @@ import { sizeHintOfBatch, writeBatch } from './binary-writer.ts'
 import type { Batch, Codec } from './envelope.ts'
 import { broken, TlvReader, TlvWriter } from './tlv.ts'
 
-// A batch is `F1 07`, the version, a length, and as many bytes of fields.
+// A batch is the bytes `F1 07`, the version, the length of the fields in bytes, and the fields.
 const MAGIC = Uint8Array.of(0xf1, 0x07)
 const VERSION = 1
-/** Bytes of it all, at most. */
+/** The most bytes that magic, version and length take. */
 const HEADER = 12
-/** A larger batch gets a writer of its own, so that one of them does not hold its memory for ever. */
+/** A larger batch gets a writer of its own. Otherwise the shared writer would keep the memory of the largest one. */
 const SHARED_MAX = 64 * 1024
 
 class BinaryCodec implements Codec {
@@ -24,17 +24,17 @@ class BinaryCodec implements Codec {
 
   decode(bytes: Uint8Array): Batch {
     if (bytes[0] !== MAGIC[0] || bytes[1] !== MAGIC[1]) throw broken('it was not written by the codec `binary`')
-    if (bytes[2] !== VERSION) throw broken(`its version is ${bytes[2]}, known is ${VERSION}`)
+    if (bytes[2] !== VERSION) throw broken(`its version is ${bytes[2]}, this node reads only version ${VERSION}`)
     const reader = new TlvReader(bytes.subarray(3))
     const outerEnd = reader.enter()
     const batch = readBatch(reader)
     reader.leave(outerEnd)
-    if (!reader.done) throw broken('it is followed by more')
+    if (!reader.done) throw broken('further bytes follow it')
     return batch
   }
 }
 
-/** Compact, and quick to write: the default. */
+/** The default codec: compact, and quick to write. */
 export const binaryCodec: Codec = new BinaryCodec()
 
 function write(writer: TlvWriter, batch: Batch, sizeHint: number): Uint8Array {

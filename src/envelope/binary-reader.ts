@@ -47,7 +47,7 @@ export function readBatch(reader: TlvReader): Batch {
   return { publisher: required(publisher, 'publisher'), seq: required(seq, 'seq'), envelopes }
 }
 
-/** Reads a field that is made of fields. */
+/** Reads a field that contains fields. */
 function within<T>(reader: TlvReader, read: (reader: TlvReader) => T): T {
   const outerEnd = reader.enter()
   const value = read(reader)
@@ -55,9 +55,9 @@ function within<T>(reader: TlvReader, read: (reader: TlvReader) => T): T {
   return value
 }
 
-/** The type comes first: it says what the other fields mean. */
+/** Reads the type, which must come first, because it decides what the other fields mean. */
 function readType(reader: TlvReader, typeTag: number): number {
-  if (reader.done || reader.tag() !== typeTag) throw broken('its type is missing')
+  if (reader.done || reader.tag() !== typeTag) throw broken('a type is missing')
   return reader.number()
 }
 
@@ -71,7 +71,7 @@ function readEnvelope(reader: TlvReader): Envelope {
     case EnvelopeType.reply:
       return readReply(reader)
     default:
-      throw broken(`its type is ${type}`)
+      throw broken(`an envelope has the unknown type ${type}`)
   }
 }
 
@@ -211,11 +211,11 @@ function readAddress(reader: TlvReader): Address {
     case AddressType.all:
       return { type: 'all' }
     default:
-      throw broken(`its kind of target is ${type}`)
+      throw broken(`an envelope has the unknown kind of target ${type}`)
   }
 }
 
-/** All fields with one tag. */
+/** Reads all fields with one tag, and skips the others. */
 function readAll<T>(reader: TlvReader, tag: number, read: (reader: TlvReader) => T): T[] {
   const found: T[] = []
   while (!reader.done) {
@@ -286,7 +286,7 @@ function readAction(reader: TlvReader): ControlAction {
     case ActionType.leave:
       return { type: 'leave', groups }
     default:
-      throw broken(`its action is ${type}`)
+      throw broken(`an envelope has the unknown action ${type}`)
   }
 }
 

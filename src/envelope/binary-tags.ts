@@ -1,11 +1,11 @@
-// A tag is never given a second meaning. Readers skip tags that they do not know, so that a new field does not stop a
-// cluster in which old and new versions run.
+// A tag never gets a second meaning, even if its field is dropped. Readers skip tags that they do not know, so that old
+// and new versions can run in one cluster.
 
 export const BatchTag = { publisher: 1, seq: 2, envelope: 3 } as const
 
 /**
- * Kept for what comes later: 32 expiry (ms since 1970), 34 channel, 35 epoch and 36 offset (where the log holds it),
- * 37 traceparent. Pushes that ask for a reply use 10 and 11.
+ * Reserved tags: 32 for an expiry (ms since 1970), 34 for a channel, 35 and 36 for the epoch and offset of a push in
+ * the log, 37 for a traceparent. Pushes that ask for a reply are to use 10 and 11.
  */
 export const EnvelopeTag = {
   type: 1,
@@ -25,7 +25,7 @@ export const EnvelopeTag = {
   key: 33,
 } as const
 export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const
-/** Bits. `json` says of a text what kind it is: who does not know the bit delivers the same text. */
+/** Bits. `json` marks a text as JSON. A node that does not know the bit delivers the same text. */
 export const PushFlag = { resent: 1, named: 2, json: 4 } as const
 
 export const AddressTag = { type: 1, stamped: 2, connection: 3 } as const

@@ -14,10 +14,10 @@ import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
 import type { TlvWriter } from './tlv.ts'
 
-/** Fields around a payload rarely take more; a wrong guess costs a move of some bytes. */
+/** Bytes that the fields around a payload rarely exceed. If they do, some bytes have to be moved. */
 const OVERHEAD = 100
 
-/** What a batch will take, roughly, in bytes. */
+/** A guess at the size of a batch, in bytes. */
 export function sizeHintOfBatch({ envelopes }: Batch): number {
   let size = OVERHEAD
   for (const envelope of envelopes) size += sizeHintOf(envelope)

@@ -2,18 +2,19 @@ import type { ConnectionId, Group, NodeId, PushId, Uid } from './ids.ts'
 import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
 
-/** A user as a lookup found it. The stamp tells connections that were bound before the lookup from younger ones. */
+/** A user and the stamp of the lookup that found it. Connections with a younger stamp were bound after the lookup. */
 export interface UserRef {
   readonly uid: Uid
   readonly stamp: number
 }
 
+/** A group and the stamp of the lookup that found it. */
 export interface GroupRef {
   readonly group: Group
   readonly stamp: number
 }
 
-/** Whom on the receiving node an envelope is for. */
+/** The connections on the receiving node that an envelope is for. */
 export type Address =
   | { readonly type: 'users'; readonly users: readonly UserRef[] }
   | { readonly type: 'groups'; readonly groups: readonly GroupRef[] }
@@ -26,17 +27,19 @@ export interface PushEnvelope {
   readonly to: Address
   readonly payload: Payload
   readonly except?: Except | undefined
-  /** What it is about: where only the newest is wanted, a younger message of the same key takes its place. */
+  /**
+   * The subject of the message. If only the newest is wanted, a younger message with the same key replaces this one.
+   */
   readonly key?: string | undefined
-  /** How often it was forwarded or taken over. */
+  /** How often the envelope was forwarded or taken over. */
   readonly hops: number
-  /** Not a first copy: it may come late or twice, and is only for connections younger than its stamp. */
+  /** This is not the first copy: it may arrive late or twice, and is only for connections younger than its stamp. */
   readonly resent: boolean
-  /** Its id was given by who pushed it: sent again after a failure, it may come twice as a first copy. */
+  /** The caller chose the push's id. After a failure it may push again with that id, so two first copies may arrive. */
   readonly named?: true
   /**
-   * Of a broadcast that is sent after its users: its offset among all of them. It is only for connections that came to a
-   * node after that had handed it out.
+   * The offset of the broadcast, if this is one that is forwarded after its users. It is only for connections that came
+   * to the receiving node after the node had handed out that broadcast.
    */
   readonly broadcast?: number
 }
@@ -46,7 +49,7 @@ export type ControlAction =
   | { readonly type: 'join'; readonly groups: readonly Group[] }
   | { readonly type: 'leave'; readonly groups: readonly Group[] }
 
-/** An order to the node that hosts the connections: only that node writes what State says of them. */
+/** An order to the node that hosts the connections, because only that node writes their entries in State. */
 export interface ControlEnvelope {
   readonly type: 'control'
   readonly to: Address
@@ -55,7 +58,7 @@ export interface ControlEnvelope {
   readonly correlation: number
 }
 
-/** What became of a control envelope: how many connections it touched. */
+/** The answer to a control envelope: how many connections it affected. */
 export interface ReplyEnvelope {
   readonly type: 'reply'
   readonly from: NodeId
@@ -65,17 +68,17 @@ export interface ReplyEnvelope {
 
 export type Envelope = PushEnvelope | ControlEnvelope | ReplyEnvelope
 
-/** What one append carries. Readers drop a publisher's sequence numbers that they have seen. */
+/** The envelopes of one append. Readers drop a batch if they have seen its publisher's sequence number before. */
 export interface Batch {
   readonly publisher: string
   readonly seq: number
   readonly envelopes: readonly Envelope[]
 }
 
-/** How a batch is written into the queue. Every node of a cluster must use the same. */
+/** The format of batches in the queue. All nodes of a cluster must use the same codec. */
 export interface Codec {
   readonly name: string
   encode(batch: Batch): Uint8Array
-  /** MUST throw on what it did not write; MUST skip fields that it does not know. */
+  /** MUST throw if this codec did not write the bytes. MUST skip fields that it does not know. */
   decode(bytes: Uint8Array): Batch
 }

@@ -1,4 +1,5 @@
-// Who is who. Inside, ids are branded so that a uid never stands where a group belongs; users give and get plain strings.
+// The kinds of ids. Inside, each kind has a branded type, so that a uid cannot be passed for a group. Callers give and
+// get plain strings.
 declare const brand: unique symbol
 type Branded<Name> = string & { readonly [brand]: Name }
 
@@ -6,17 +7,19 @@ export type Uid = Branded<'uid'>
 export type Group = Branded<'group'>
 export type ConnectionId = Branded<'connection'>
 /**
- * One incarnation of a node: `name-process` at its start, `name-process.2` after it was evicted and joined again, … Where the
- * store spreads inboxes over several servers, the number also says the seat of its inbox, and not every number is taken.
+ * One incarnation of a node: `name-process` when it starts, `name-process.2` after it was evicted and joined again, and
+ * so on. If the store spreads inboxes over several servers, the number also gives the seat of the node's inbox, and
+ * some numbers are skipped.
  */
 export type NodeId = Branded<'node'>
-/** The process that a node runs in: random, so that no two starts share one. */
+/** The process that a node runs in. It is random, so that no two starts share it. */
 export type ProcessId = Branded<'process'>
 export type PushId = Branded<'push'>
 
 /**
- * Three kinds of push ids, which never meet, so that no caller can take one that is not its own: callers' (`c:…`), those of
- * the ingress stream's entries (`i:…`), and those that publishers count up, whose names hold no colon.
+ * There are three kinds of push ids, and none can equal one of another kind, so a caller cannot use an id that is not
+ * its own: ids that callers choose (`c:…`), ids of entries of the ingress stream (`i:…`), and ids that publishers count
+ * up, which hold no colon.
  */
 export function callersPushId(id: string): PushId {
   return `${CALLERS}${id}` as PushId
@@ -30,19 +33,19 @@ export function countedPushId(publisher: string, count: number): PushId {
   return `${publisher}-${count.toString(36)}` as PushId
 }
 
-/** As the caller knows it. */
+/** The id as the caller knows it. */
 export function shownPushId(id: PushId): string {
   return id.startsWith(CALLERS) ? id.slice(CALLERS.length) : id
 }
 
 const CALLERS = 'c:'
 
-/** State is cut into this many parts, by uid, group or connection; each is one hash slot of the store. */
+/** State has this many partitions, chosen by uid, group or connection. Each is one hash slot of the store. */
 export const PARTITION_COUNT = 256
 
 const ALPHABET = '0123456789abcdefghijklmnopqrstuvwxyz'
 
-/** 50 random bits as ten letters and digits: enough that two nodes started with the same name never meet. */
+/** About 50 random bits as ten letters and digits, so that nodes started with the same name never share an id. */
 export function newProcessId(): ProcessId {
   const bytes = crypto.getRandomValues(new Uint8Array(10))
   return Array.from(bytes, (byte) => ALPHABET[byte % ALPHABET.length]).join('') as ProcessId
@@ -53,17 +56,17 @@ export function nodeId(name: string, process: ProcessId, incarnation: number): N
   return (incarnation === 1 ? first : `${first}.${incarnation}`) as NodeId
 }
 
-/** Inboxes have this many places to lie at; each is one hash slot of the store. */
+/** Inboxes are spread over this many seats. Each is one hash slot of the store. */
 export const SEAT_COUNT = 256
 
-/** Where a node's inbox lies: whoever knows the node knows it. Without a number one is as good as another. */
+/** The seat of a node's inbox. It follows from the node's id alone: from its number, or else from a hash of the id. */
 export function seatOf(node: NodeId): number {
   const dot = node.lastIndexOf('.')
   const number = dot > node.lastIndexOf('-') ? Number(node.slice(dot + 1)) : Number.NaN
   return Number.isSafeInteger(number) ? number % SEAT_COUNT : partitionOf(node)
 }
 
-/** The number of a node's next incarnation: the next of that seat, if it is to have one. The first alone is not written. */
+/** The number of the next incarnation, of `seat` if that is given. Never 1 with a seat: an id does not show it. */
 export function incarnationAfter(before: number, seat: number | undefined): number {
   const next = before + 1
   if (seat === undefined) return next
@@ -71,7 +74,7 @@ export function incarnationAfter(before: number, seat: number | undefined): numb
   return number === 1 ? 1 + SEAT_COUNT : number
 }
 
-/** The process of a node: what stays when a node has to take a new id. */
+/** The process of a node, which stays the same if the node has to take a new id. */
 export function processOfNode(node: NodeId): ProcessId {
   const process = node.slice(node.lastIndexOf('-') + 1)
   const dot = process.indexOf('.')
@@ -79,8 +82,8 @@ export function processOfNode(node: NodeId): ProcessId {
 }
 
 /**
- * A connection's id names its process, not the node's incarnation, so that it outlives an eviction; and the partition
- * that lists it, so that it can be found without knowing its uid.
+ * A connection's id names the process, not the node's incarnation, so that the id stays valid after an eviction. It
+ * also names the partition that lists the connection, so that a lookup does not need the uid.
  */
 export function connectionId(process: ProcessId, partition: number, sequence: number): ConnectionId {
   return `${process}-${partition.toString(16).padStart(2, '0')}${sequence.toString(36)}` as ConnectionId
@@ -96,7 +99,7 @@ export function partitionOfConnection(connection: ConnectionId): number | undefi
   return /^[0-9a-f]{2}$/.test(hex) ? Number.parseInt(hex, 16) : undefined
 }
 
-/** FNV-1a over UTF-16 code units: fast, even, and the same on every node. */
+/** FNV-1a over UTF-16 code units: fast, evenly spread, and the same on every node. */
 export function hashOf(text: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)

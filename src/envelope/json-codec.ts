@@ -11,7 +11,7 @@ const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 const strictDecoder = new TextDecoder('utf-8', { fatal: true })
 
-/** To read along with `redis-cli`. It costs several times what `binary` does. */
+/** A codec whose batches can be read with `redis-cli`. It costs several times as much as `binary`. */
 export const jsonCodec: Codec = {
   name: 'json',
 
@@ -79,7 +79,7 @@ function readEnvelope(value: unknown): Envelope {
         count: numberOf(fields, 'count'),
       }
     default:
-      throw broken('its type is unknown')
+      throw broken('an envelope has an unknown type')
   }
 }
 
@@ -100,7 +100,7 @@ function readAddress(value: unknown): Address {
     case 'all':
       return { type: 'all' }
     default:
-      throw broken('its kind of target is unknown')
+      throw broken('an envelope has an unknown kind of target')
   }
 }
 
@@ -130,13 +130,13 @@ function readAction(value: unknown): ControlAction {
     case 'leave':
       return { type: 'leave', groups: texts<Group>(fields, 'groups') }
     default:
-      throw broken('its action is unknown')
+      throw broken('an envelope has an unknown action')
   }
 }
 
 function texts<T extends string>(fields: JsonFields, name: string): T[] {
   return listOf(fields, name, (value) => {
-    if (typeof value !== 'string') throw broken(`${name} holds something else than text`)
+    if (typeof value !== 'string') throw broken(`${name} holds a value that is not a text`)
     return value as T
   })
 }

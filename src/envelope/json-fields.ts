@@ -2,7 +2,7 @@ import { broken } from './tlv.ts'
 
 export type JsonFields = Readonly<Record<string, unknown>>
 
-/** @throws FlotillaError `FLT_BAD_ENVELOPE`, as all of these do, where the value is of another kind. */
+/** @throws FlotillaError `FLT_BAD_ENVELOPE` if the value is of another kind. The functions below throw it, too. */
 export function jsonFields(value: unknown, what: string): JsonFields {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw broken(`${what} is not an object`)
   return value as JsonFields
@@ -17,7 +17,7 @@ export function textOf(fields: JsonFields, name: string): string {
 export function numberOf(fields: JsonFields, name: string): number {
   const value = fields[name]
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw broken(`${name} is not a number from 0 to 2^53 - 1`)
+    throw broken(`${name} is not a whole number from 0 to 2^53 - 1`)
   }
   return value
 }

@@ -3,8 +3,9 @@ import { FlotillaError } from '../errors.ts'
 const encoder = new TextEncoder()
 
 /**
- * A message as it goes over the wire, shared by everyone who gets it. JSON goes out as text, like any other. A text stays a
- * string until it is written for the first time; if it came as UTF-8, from an envelope or in a body, it is that already.
+ * A message as it goes over the wire. All its receivers share it. JSON goes out as a text frame, as any other text
+ * does. A text stays a string until it is written for the first time. If it arrived as UTF-8, in an envelope or a
+ * request body, it is bytes from the start.
  */
 export type Payload =
   | { readonly kind: 'text' | 'json'; readonly data: string | Uint8Array }
@@ -12,24 +13,25 @@ export type Payload =
 
 export type PayloadKind = Payload['kind']
 
-/** A message that came as JSON: it goes out as the same bytes, and is not written again. */
+/** A message that arrived as JSON. It goes out as the same bytes, and is not serialized again. */
 export class ReadyJson {
   readonly bytes: Uint8Array
 
-  /** @param text MUST be JSON: nobody checks it again */
+  /** @param text MUST be JSON, because nothing checks it again */
   constructor(text: string) {
-    // A slice of a string would keep the whole body in memory for as long as the push waits.
+    // Encoding copies the text. A slice of the body would keep the whole body in memory for as long as the push waits.
     this.bytes = encoder.encode(text)
   }
 }
 
-/** Bytes of one UTF-16 unit in UTF-8, at most. */
+/** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const MAX_UTF8 = 3
 
 /**
- * string → that text, `Uint8Array` → those bytes, JSON that is ready → as it is, anything else → JSON text.
+ * A string becomes that text, a `Uint8Array` those bytes, `ReadyJson` its own bytes, and anything else JSON text.
  *
- * @throws FlotillaError `FLT_BAD_MESSAGE` for what JSON has no word for: `undefined`, a function, a cycle, a `BigInt`.
+ * @throws FlotillaError `FLT_BAD_MESSAGE` if JSON cannot express the message: `undefined`, a function, a cycle, a
+ * `BigInt`
  */
 export function encodePayload(message: unknown): Payload {
   if (typeof message === 'string') return { kind: 'text', data: message }
@@ -38,7 +40,7 @@ export function encodePayload(message: unknown): Payload {
   return { kind: 'json', data: message instanceof ReadyJson ? message.bytes : toJson(message) }
 }
 
-/** The bytes of a message that is made of bytes, however it is dressed. */
+/** The bytes of a message that is a `Uint8Array`, an `ArrayBuffer` or any other view of one; otherwise `undefined`. */
 export function bytesOf(message: unknown): Uint8Array | undefined {
   if (message instanceof Uint8Array) return message
   if (message instanceof ArrayBuffer) return new Uint8Array(message)
@@ -67,12 +69,14 @@ function toJson(message: unknown): string {
   return json
 }
 
-/** Bytes that it takes on the wire, without a frame. */
+/** The bytes that a payload takes on the wire, without its frame. */
 export function sizeOfPayload({ data }: Payload): number {
   return typeof data === 'string' ? encoder.encode(data).length : data.length
 }
 
-/** True without measuring where even the widest characters would fit. */
+/**
+ * Whether a payload fits a limit. It need not be measured if it would fit even if it held only the widest characters.
+ */
 export function isPayloadWithin(payload: Payload, limit: number): boolean {
   return payload.data.length * MAX_UTF8 <= limit || sizeOfPayload(payload) <= limit
 }

@@ -1,17 +1,18 @@
 import type { Address, Envelope } from './envelope.ts'
 
-/** How far the stamps of two partitions may be apart at one moment, in µs: masters' clocks have to agree within it. */
+/** How far the stamps of two partitions may differ at one moment, in µs. The masters' clocks must agree within this. */
 export const STAMP_SKEW = 1_000_000
 
 /**
- * A group's stamp, as it is compared with a user's: with the oldest that the user's partition may have given then. Who is
- * younger than that may have had the message all the same, so it has to be remembered who had.
+ * Makes a group's stamp comparable with a user's, which comes from another partition. The result is the oldest stamp
+ * that the user's partition may have given at that moment. Even a connection with a younger stamp may have had the
+ * message, so the node has to remember who had it.
  */
 export function acrossPartitions(stamp: number): number {
   return Math.max(0, stamp - STAMP_SKEW)
 }
 
-/** Envelopes whose addresses were found at one stamp, which stands beside their batch where it was not known before. */
+/** Puts the stamp of a lookup into the addresses of envelopes that were written before the stamp was known. */
 export function stampedWith(stamp: number | undefined, envelopes: readonly Envelope[]): readonly Envelope[] {
   if (stamp === undefined) return envelopes
   return envelopes.map((envelope) => {

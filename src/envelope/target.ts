@@ -1,7 +1,9 @@
 import { FlotillaError } from '../errors.ts'
 import type { ConnectionId, Group, Uid } from './ids.ts'
 
-/** A target that was checked at the edge: inside, nobody asks again. Lists hold each id once. */
+/**
+ * A target that was checked where the caller gave it, so that no code inside checks it again. Lists hold each id once.
+ */
 export type ParsedTarget =
   | { readonly type: 'users'; readonly uids: readonly Uid[] }
   | { readonly type: 'groups'; readonly groups: readonly Group[] }
@@ -14,12 +16,12 @@ export interface Except {
 }
 
 const MAX_ID_BYTES = 255
-/** One push must not keep everyone else waiting while it is looked up. */
+/** The most ids in one target. Beyond that, the lookup for one push would keep all others waiting. */
 const MAX_IDS = 10_000
 const FIELDS = ['uid', 'group', 'connection', 'all'] as const
 const encoder = new TextEncoder()
 
-/** @throws FlotillaError `FLT_BAD_TARGET`, naming the field, unless exactly one kind of target is given, and well. */
+/** @throws FlotillaError `FLT_BAD_TARGET` unless the target has exactly one valid field; the message names the field */
 export function parseTarget(target: unknown): ParsedTarget {
   if (typeof target !== 'object' || target === null) {
     throw badTarget(
@@ -53,7 +55,7 @@ function onlyFieldOf(target: object): Field {
       throw badTarget(`target has ${found} and ${name}: give exactly one of ${FIELDS.join(', ')}`)
     found = name
   }
-  if (found === undefined) throw badTarget(`target has none: give exactly one of ${FIELDS.join(', ')}`)
+  if (found === undefined) throw badTarget(`target has no field: give exactly one of ${FIELDS.join(', ')}`)
   return found
 }
 
@@ -61,7 +63,7 @@ function isField(name: string): name is Field {
   return (FIELDS as readonly string[]).includes(name)
 }
 
-/** `undefined` stands for nobody; who is excepted is checked like a target. */
+/** `undefined` excepts nobody. The ids are checked like those of a target. */
 export function parseExcept(except: unknown): Except | undefined {
   if (except === undefined) return undefined
   if (typeof except !== 'object' || except === null)
@@ -129,9 +131,9 @@ function flawOfId(value: unknown): string | undefined {
     return `is ${value === null ? 'null' : typeof value}: give a string of 1 to ${MAX_ID_BYTES} bytes`
   }
   if (value === '') return `is empty: give a string of 1 to ${MAX_ID_BYTES} bytes`
-  // UTF-8 has no half a surrogate pair: written, two such ids would become one.
+  // UTF-8 cannot express half a surrogate pair: once written, two different ids of that kind would be the same.
   if (!value.isWellFormed()) return 'is not valid Unicode: it holds half a surrogate pair'
-  // At most three bytes for each UTF-16 unit, so that a short id need not be encoded to be measured.
+  // A UTF-16 code unit takes at most three bytes, so a short id need not be encoded to be measured.
   if (value.length * 3 <= MAX_ID_BYTES) return undefined
   const bytes = encoder.encode(value).length
   return bytes > MAX_ID_BYTES ? `has ${bytes} bytes: at most ${MAX_ID_BYTES} bytes of UTF-8 are allowed` : undefined

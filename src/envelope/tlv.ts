@@ -1,11 +1,12 @@
 import { FlotillaError } from '../errors.ts'
 
 const utf8 = new TextEncoder()
-/** Bytes of one UTF-16 unit in UTF-8, at most. */
+/** The most bytes that one UTF-16 code unit takes in UTF-8. */
 const MAX_UTF8 = 3
-/** Bytes of a number below 2^53. */
+/** The most bytes that a number below 2^53 takes. */
 const MAX_VARINT = 8
-const SHORT = 24
+/** Texts up to this length are copied unit by unit, because calling the encoder or decoder takes longer. */
+const SHORT_WRITE = 24
 const SHORT_READ = 8
 const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
@@ -36,7 +37,7 @@ export class TlvWriter {
     this.varint(value)
   }
 
-  /** A number and a text in one field: what a stamped uid or group is. */
+  /** Writes a number and a text into one field, such as a stamp and its uid or group. */
   numberedText(tag: number, number: number, text: string): void {
     const at = this.begin(tag, varintLength(number) + text.length * MAX_UTF8)
     this.varint(number)
@@ -45,15 +46,15 @@ export class TlvWriter {
   }
 
   /**
-   * Begins a field made of what is written until `end`, whose length is filled in then: so that nothing has to be
-   * measured, or copied, before it is written. The closer `sizeHint` is to its size, the less is moved.
+   * Begins a field. All that is written until `end` is its content, and `end` fills in the length, so that nothing has
+   * to be measured or copied beforehand. If `sizeHint` is too small, `end` may have to move the content.
    */
   begin(tag: number, sizeHint: number): number {
     this.varint(tag)
     return this.beginSized(sizeHint)
   }
 
-  /** The same without a tag. */
+  /** Like `begin`, but writes no tag. */
   beginSized(sizeHint: number): number {
     const width = varintLength(sizeHint)
     this.#reserve(width)
@@ -62,7 +63,7 @@ export class TlvWriter {
     return this.#length - width
   }
 
-  /** @param at what `begin` returned */
+  /** @param at the return value of `begin` */
   end(at: number): void {
     const hinted = this.#bytes[at]!
     const size = this.#length - at - hinted
@@ -87,7 +88,7 @@ export class TlvWriter {
     this.#length += value.length
   }
 
-  /** A view of what was written: copy it before the writer is used again. */
+  /** A view of the bytes written so far. Copy it before the writer is used again. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length)
   }
@@ -102,9 +103,9 @@ export class TlvWriter {
     this.#length += utf8.encodeInto(value, this.#bytes.subarray(this.#length)).written
   }
 
-  /** Most ids are: the call into the encoder takes longer than the loop. */
+  /** Writes a short ASCII text, as most ids are; returns false if the text is not one. */
   #shortAscii(value: string): boolean {
-    if (value.length > SHORT) return false
+    if (value.length > SHORT_WRITE) return false
     const at = this.#length
     for (let index = 0; index < value.length; index++) {
       const unit = value.charCodeAt(index)
@@ -121,7 +122,9 @@ export class TlvWriter {
     this.#length += by
   }
 
-  /** A varint of a given width: zeroes in front are allowed, and spare measuring first. */
+  /**
+   * Writes a varint of a given width. A number may be wider than it needs to be, so its size need not be known first.
+   */
   #patch(at: number, width: number, value: number): void {
     let rest = value
     for (let index = at; index < at + width - 1; index++) {
@@ -141,13 +144,13 @@ export class TlvWriter {
 }
 
 function varintLength(value: number): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw broken(`${value} is not a number from 0 to 2^53 - 1`)
+  if (!Number.isSafeInteger(value) || value < 0) throw broken(`${value} is not a whole number from 0 to 2^53 - 1`)
   let length = 1
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length++
   return length
 }
 
-/** Reads what a `TlvWriter` wrote, and refuses everything else: what it reads may be hostile. */
+/** Reads fields that a `TlvWriter` wrote. The bytes may be hostile, so it checks all it reads. */
 export class TlvReader {
   readonly #bytes: Uint8Array
   #at = 0
@@ -158,7 +161,7 @@ export class TlvReader {
     this.#end = bytes.length
   }
 
-  /** Whether the field that was entered, or all of it, has been read. */
+  /** Whether the field that was entered, or the whole input if none was, has been read to its end. */
   get done(): boolean {
     return this.#at >= this.#end
   }
@@ -183,7 +186,7 @@ export class TlvReader {
     return this.varint()
   }
 
-  /** Goes into a field that is made of fields, until `leave`. */
+  /** Enters a field that contains fields. `leave` ends it. Returns the end of the outer field. */
   enter(): number {
     const length = this.varint()
     const outerEnd = this.#end
@@ -193,7 +196,7 @@ export class TlvReader {
     return outerEnd
   }
 
-  /** @param outerEnd what `enter` returned */
+  /** @param outerEnd the return value of `enter` */
   leave(outerEnd: number): void {
     this.#at = this.#end
     this.#end = outerEnd
@@ -221,12 +224,12 @@ export class TlvReader {
   number(): number {
     const outerEnd = this.enter()
     const number = this.varint()
-    if (!this.done) throw broken('a number is followed by more')
+    if (!this.done) throw broken('further bytes follow a number in its field')
     this.leave(outerEnd)
     return number
   }
 
-  /** What is left of the field that was entered, as text. */
+  /** The rest of the field that was entered, as text. */
   restAsText(): string {
     return shortAscii(this.#bytes, this.#at, this.#end) ?? decodeText(this.#bytes.subarray(this.#at, this.#end))
   }
@@ -236,11 +239,13 @@ function decodeText(bytes: Uint8Array): string {
   try {
     return strictUtf8.decode(bytes)
   } catch (cause) {
-    throw broken('a text is not UTF-8', cause)
+    throw broken('a text is not valid UTF-8', cause)
   }
 }
 
-/** The call into the decoder takes longer than the loop, and most of the time that a list of short ids takes. */
+/**
+ * Reads a short ASCII text, `undefined` if it is not one. Without this, a list of short ids is mostly decoder calls.
+ */
 function shortAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (end - start > SHORT_READ) return undefined
   let text = ''
@@ -252,6 +257,6 @@ function shortAscii(bytes: Uint8Array, start: number, end: number): string | und
   return text
 }
 
-export function broken(what: string, cause?: unknown): FlotillaError {
-  return new FlotillaError('FLT_BAD_ENVELOPE', `not an envelope of ours: ${what}`, { cause })
+export function broken(flaw: string, cause?: unknown): FlotillaError {
+  return new FlotillaError('FLT_BAD_ENVELOPE', `not a valid batch: ${flaw}`, { cause })
 }

@@ -12,11 +12,11 @@ import { anyBatch } from '../support/arbitraries.ts'
 
 for (const codec of [binaryCodec, jsonCodec]) {
   describe(`the codec ${codec.name}`, () => {
-    it('gives back every batch as it was', () => {
+    it('decodes every batch as it was encoded', () => {
       fc.assert(fc.property(anyBatch, (batch) => assertCarried(codec, batch)))
     })
 
-    it('reads what a store hands out: a view into a larger buffer', () => {
+    it('reads a batch from a view into a larger buffer, as a store returns it', () => {
       const batch = batchOf(pushOf(encodePayload('hello')))
       const bytes = codec.encode(batch)
       const larger = Buffer.alloc(bytes.length + 20, 0xff)
@@ -25,7 +25,7 @@ for (const codec of [binaryCodec, jsonCodec]) {
       assert.deepEqual(textsOf(decoded), ['hello'])
     })
 
-    it('carries an empty payload and one of a MiB', () => {
+    it('carries payloads from 0 bytes to a MiB', () => {
       for (const size of [0, 1, 127, 128, 16_383, 16_384, 70_000, 1_048_576]) {
         for (const payload of [encodePayload(noise(size)), encodePayload('x'.repeat(size))]) {
           const batch = batchOf(pushOf(payload))
@@ -43,24 +43,24 @@ for (const codec of [binaryCodec, jsonCodec]) {
       assertCarried(codec, batch)
     })
 
-    it('does not change what it encoded before when it encodes again', () => {
+    it('encoding a batch does not change a batch that was encoded before', () => {
       const first = codec.encode(batchOf(pushOf(encodePayload('first'))))
       const copy = first.slice()
       codec.encode(batchOf(pushOf(encodePayload('second'))))
       assert.deepEqual(first, copy)
     })
 
-    it('refuses to write a number that has no place, rather than loop or lie', () => {
+    it('refuses a number that it cannot write, rather than loop or change it', () => {
       for (const seq of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53]) {
         assertBadEnvelope(() => codec.decode(codec.encode({ publisher: 'p', seq, envelopes: [] })))
       }
     })
 
-    it('refuses random bytes, with no other error than FLT_BAD_ENVELOPE', () => {
+    it('refuses random bytes with FLT_BAD_ENVELOPE and no other error', () => {
       fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => assertRefusedOrRead(codec, bytes)))
     })
 
-    it('refuses a batch that was mutated, or reads another one, but never fails otherwise', () => {
+    it('refuses a mutated batch or reads it as another batch, but never fails in any other way', () => {
       const mutation = fc.record({ at: fc.nat(), value: fc.nat({ max: 255 }) })
       fc.assert(
         fc.property(anyBatch, fc.array(mutation, { minLength: 1, maxLength: 4 }), (batch, mutations) => {
@@ -72,7 +72,7 @@ for (const codec of [binaryCodec, jsonCodec]) {
       )
     })
 
-    it('refuses a batch that was cut off or is followed by more', () => {
+    it('refuses a batch that was cut off, and a batch followed by further bytes', () => {
       const bytes = codec.encode(batchOf(pushOf(encodePayload('one')), pushOf(encodePayload('two'))))
       for (let length = 0; length < bytes.length; length++) {
         assertBadEnvelope(() => codec.decode(bytes.subarray(0, length)))
@@ -82,7 +82,7 @@ for (const codec of [binaryCodec, jsonCodec]) {
       }
     })
 
-    it('refuses what the other codec wrote', () => {
+    it('refuses a batch of the other codec', () => {
       const other = codec === binaryCodec ? jsonCodec : binaryCodec
       assertBadEnvelope(() => codec.decode(other.encode(batchOf())))
     })
@@ -126,7 +126,7 @@ describe('the codec binary, on the wire', () => {
     })
   })
 
-  it('refuses a batch without a publisher or a seq, and an envelope without its parts or of an unknown type', () => {
+  it('refuses a batch without a publisher or a seq, and an envelope that lacks a part or has an unknown type', () => {
     const flawed: ((writer: TlvWriter) => void)[] = [
       (writer) => writer.number(2, 1),
       (writer) => writer.text(1, 'p'),
@@ -142,7 +142,7 @@ describe('the codec binary, on the wire', () => {
     for (const write of flawed) assertBadEnvelope(() => binaryCodec.decode(fieldsOf(write)))
   })
 
-  it('writes the key of a push as the field that was kept for it, and nothing where there is none', () => {
+  it('writes the key of a push into the field reserved for it, and nothing if the push has no key', () => {
     const push = pushOf(encodePayload('x'))
     const withKey = binaryCodec.encode(batchOf({ ...push, key: 'price' }))
     const field = Buffer.from([33, 5, ...Buffer.from('price')])
@@ -150,7 +150,7 @@ describe('the codec binary, on the wire', () => {
     assert.equal(withKey.length - binaryCodec.encode(batchOf(push)).length, field.length)
   })
 
-  it('says of JSON that it is, in a bit that older nodes skip: what else it writes is what they wrote', () => {
+  it('marks JSON by a bit that older nodes skip, and otherwise writes the same bytes as they do', () => {
     const push = pushOf({ kind: 'text', data: '{"a":1}' })
     const text = binaryCodec.encode(batchOf(push))
     const json = binaryCodec.encode(batchOf({ ...push, payload: { kind: 'json', data: '{"a":1}' } }))
@@ -172,13 +172,13 @@ describe('the codec binary, on the wire', () => {
 })
 
 describe('the codec json, on the wire', () => {
-  it('can be read by people: a text is a text', () => {
+  it('can be read by people: a text payload stays a text', () => {
     const json = Buffer.from(jsonCodec.encode(batchOf(pushOf(encodePayload('hello'))))).toString()
     assert.equal(JSON.parse(json).envelopes[0].text, 'hello')
     assert.equal(JSON.parse(json).envelopes[0].json, undefined)
   })
 
-  it('skips fields of later versions and refuses any flaw in those it knows', () => {
+  it('skips fields of later versions, and refuses any flaw in the fields that it knows', () => {
     const good = JSON.parse(Buffer.from(jsonCodec.encode(batchOf(pushOf(encodePayload('hello'))))).toString())
     assert.deepEqual(textsOf(decodeJson({ ...good, later: 1 })), ['hello'])
     const [push] = good.envelopes
@@ -209,7 +209,7 @@ describe('the codec json, on the wire', () => {
 })
 
 describe('TLV', () => {
-  it('moves a field to make room for its length where the guess was too small', () => {
+  it('moves the content of a field to make room for its length if the size hint was too small', () => {
     for (const size of [0, 127, 128, 20_000, 3_000_000]) {
       const writer = new TlvWriter(16)
       nested(writer, 1, () => writer.raw(noise(size)))
@@ -280,7 +280,7 @@ function assertCarried(codec: Codec, batch: Batch): void {
   assert.deepEqual(inUtf8(codec.decode(codec.encode(batch))), inUtf8(batch))
 }
 
-/** A text is a string where it is written and may be UTF-8 where it is read. */
+/** Makes payloads comparable: a text is a string before it is encoded, and may be UTF-8 bytes after it was decoded. */
 function inUtf8(batch: Batch): unknown {
   return batch.envelopes.map((envelope) => {
     if (envelope.type !== 'push') return envelope

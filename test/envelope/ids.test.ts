@@ -19,13 +19,13 @@ const anyName = fc.stringMatching(/^[A-Za-z0-9_.-]{1,20}$/)
 const anyPartition = fc.nat({ max: PARTITION_COUNT - 1 })
 
 describe('ids', () => {
-  it('of processes are new each time', () => {
+  it('of processes differ at every start', () => {
     const ids = Array.from({ length: 10_000 }, newProcessId)
     assert.equal(new Set(ids).size, ids.length)
     for (const id of ids) assert.match(id, /^[0-9a-z]{10}$/)
   })
 
-  it('of connections tell their process and their partition', () => {
+  it('of connections name their process and their partition', () => {
     fc.assert(
       fc.property(anyPartition, fc.maxSafeNat(), (partition, sequence) => {
         const process = newProcessId()
@@ -36,7 +36,7 @@ describe('ids', () => {
     )
   })
 
-  it('of connections differ where process, partition or sequence do', () => {
+  it('of connections differ if process, partition or sequence differ', () => {
     const process = newProcessId()
     const ids = [0, 1, 15, 16, 255].flatMap((partition) =>
       [0, 1, 35, 36, 1295, 1296].map((sequence) => connectionId(process, partition, sequence)),
@@ -44,14 +44,14 @@ describe('ids', () => {
     assert.equal(new Set(ids).size, ids.length)
   })
 
-  it('that are no connection of ours have no process or no partition', () => {
+  it('that are not ids of connections have no process or no partition', () => {
     for (const id of ['', 'x', 'abc-', 'abc-zz1', 'abc-0']) {
       const foreign = id as Parameters<typeof processOfConnection>[0]
       assert.ok(processOfConnection(foreign) === undefined || partitionOfConnection(foreign) === undefined, id)
     }
   })
 
-  it('of nodes tell the seat of their inbox, and none is taken twice', () => {
+  it('of nodes name the seat of their inbox, and no number is used twice', () => {
     fc.assert(
       fc.property(anyName, fc.array(fc.nat({ max: SEAT_COUNT - 1 })), (name, seats) => {
         const process = newProcessId()
@@ -70,7 +70,7 @@ describe('ids', () => {
     )
   })
 
-  it('of nodes tell their process in every incarnation, whatever the name', () => {
+  it('of nodes name their process in every incarnation, whatever the name', () => {
     fc.assert(
       fc.property(anyName, fc.integer({ min: 1, max: 5000 }), (name, incarnation) => {
         const process = newProcessId()
@@ -91,7 +91,7 @@ describe('partitions', () => {
     'other scripts': (index) => `用户${index}`,
   }
   for (const [kind, make] of Object.entries(spreads)) {
-    it(`share ${kind} evenly`, () => {
+    it(`share out ${kind} evenly`, () => {
       const counts = Array.from({ length: PARTITION_COUNT }, () => 0)
       const each = 400
       for (let index = 0; index < each * PARTITION_COUNT; index++) {
@@ -104,7 +104,7 @@ describe('partitions', () => {
     })
   }
 
-  it('of a key are the same every time, and there are 256', () => {
+  it('are the same for the same key, and are numbers below 256', () => {
     fc.assert(
       fc.property(fc.string(), (key) => {
         const partition = partitionOf(key)

@@ -31,13 +31,13 @@ describe('a payload', () => {
     assert.equal(textOf(new Date(0)), '"1970-01-01T00:00:00.000Z"')
   })
 
-  it('of JSON that is ready is those bytes', () => {
+  it('of ready JSON is its bytes', () => {
     const text = '{ "id": 1285704473650888702, "2": 1.0, "1": "ж" }'
     assert.equal(textOf(new ReadyJson(text)), text)
     assert.equal(encodePayload(new ReadyJson(text)).kind, 'json')
   })
 
-  it('of what JSON has no word for is refused with FLT_BAD_MESSAGE', () => {
+  it('of a value that JSON cannot express is refused with FLT_BAD_MESSAGE', () => {
     const cycle: Record<string, unknown> = {}
     cycle['self'] = cycle
     for (const message of [undefined, () => {}, Symbol('x'), 1n, cycle]) {

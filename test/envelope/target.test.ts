@@ -22,7 +22,7 @@ const anyJunk = fc.anything().filter((value) => !Array.isArray(value) && (typeof
 
 describe('parseTarget', () => {
   for (const [field, type, list] of kinds) {
-    it(`takes one ${field}, or a list, each once and in its order`, () => {
+    it(`takes one ${field} or a list, and keeps each once, in order`, () => {
       fc.assert(
         fc.property(anyId, fc.array(anyId), (id, ids) => {
           assert.deepEqual(parseTarget({ [field]: id }), { type, [list]: [id] })
@@ -31,11 +31,11 @@ describe('parseTarget', () => {
       )
     })
 
-    it(`reaches nobody where the list of ${field}s is empty`, () => {
+    it(`reaches nobody if the list of ${field}s is empty`, () => {
       assert.deepEqual(parseTarget({ [field]: [] }), { type, [list]: [] })
     })
 
-    it(`refuses anything else as ${field}, and says where it stands`, () => {
+    it(`refuses anything else as ${field}, and names its place in the list`, () => {
       fc.assert(
         fc.property(anyJunk, (junk) => {
           assert.throws(() => parseTarget({ [field]: junk }), badTarget)
@@ -53,7 +53,7 @@ describe('parseTarget', () => {
     })
   }
 
-  it('takes every id that is hard on a store', () => {
+  it('takes ids that stores might stumble over', () => {
     for (const id of hostileIds) assert.equal(parseUid(id), id)
   })
 
@@ -62,14 +62,14 @@ describe('parseTarget', () => {
     for (const all of [false, undefined, null, 'true', 1, []]) assert.throws(() => parseTarget({ all }), badTarget)
   })
 
-  it('refuses none or several kinds of target at once, even where one of them is undefined', () => {
+  it('refuses a target with no field or with several, even if one of them is undefined', () => {
     assert.throws(() => parseTarget({}), badTarget)
     assert.throws(() => parseTarget({ uid: 'u1', group: 'g1' }), badTarget)
     assert.throws(() => parseTarget({ uid: 'u1', all: true }), badTarget)
     assert.throws(() => parseTarget({ uid: 'u1', group: undefined }), badTarget)
   })
 
-  it('refuses what is no object, and what only inherits a target', () => {
+  it('refuses a target that is not an object, or that only inherits its field', () => {
     for (const target of [null, undefined, 'u1', 1, true, () => {}, []]) {
       assert.throws(() => parseTarget(target), badTarget)
     }
@@ -90,7 +90,7 @@ describe('parseTarget', () => {
 })
 
 describe('parseExcept', () => {
-  it('is nobody where nothing is given', () => {
+  it('excepts nobody if nothing is given', () => {
     assert.equal(parseExcept(undefined), undefined)
     assert.deepEqual(parseExcept({}), { uids: [], connections: [] })
   })
@@ -108,14 +108,14 @@ describe('parseExcept', () => {
 })
 
 describe('parseGroup and parseGroups', () => {
-  it('refuse what is no group', () => {
+  it('refuse names that no group may have', () => {
     for (const group of ['', 'x'.repeat(256), null, undefined, 1]) {
       assert.throws(() => parseGroup(group), badTarget)
       assert.throws(() => parseGroups([group]), badTarget)
     }
   })
 
-  it('give each group once', () => {
+  it('return each group once', () => {
     assert.deepEqual(parseGroups(['a', 'b', 'a']), ['a', 'b'])
   })
 })
