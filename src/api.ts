@@ -1,8 +1,8 @@
-// The shapes that users see, types only: every room may import them, and none of them has behaviour.
+// The public types. They have no behaviour, so every room may import them.
 
 /**
- * What is pushed: a string goes out as that text frame, a `Uint8Array` as that binary frame, anything else as JSON text.
- * Never `undefined`: JSON has no word for it.
+ * A message to push. A string goes out as a text frame, a `Uint8Array` as a binary frame, and anything else as JSON in
+ * a text frame. It cannot be `undefined`, which JSON cannot express.
  */
 export type Message = {} | null
 
@@ -13,127 +13,161 @@ type OneOf<T, K extends keyof T = keyof T> = K extends K
   ? { [P in K]: T[P] } & { [P in Exclude<keyof T, K>]?: never }
   : never
 
-/** Whom a push is for: exactly one of a uid, a group, a connection (one or a list of each), or `all: true`. */
+/**
+ * The target of a push: exactly one of `uid`, `group` or `connection`, with one id or a list of ids, or `all: true`.
+ */
 export type Target = OneOf<{ uid: Many; group: Many; connection: Many; all: true }>
 
 export interface PushOptions {
-  /** Who gets nothing although the target includes them. */
+  /** Users and connections that do not get the message, even if the target includes them. */
   except?: { uid?: Many; connection?: Many }
   /**
-   * Idempotency key, 1 to 255 bytes. A push with the same id within 10 minutes, from any node, is not sent again and
-   * gets the first one's receipt, of a long `offline` its count; one whose push failed is free to be sent again.
+   * An idempotency key of 1 to 255 bytes. If a push with the same id succeeded within the last 10 minutes, on any node,
+   * this push is not sent: it resolves to the first one's receipt (a long `offline` list becomes `offlineCount`). If
+   * that push failed, this one is sent.
    */
   id?: string
   /**
-   * What the message is about, 1 to 255 bytes: `price:42`, `typing`. Where the server's `overflow` is `collapse`, a slow
-   * client is sent only the newest of the messages that wait for it under one key; elsewhere it changes nothing.
+   * The subject of the message, 1 to 255 bytes, such as `price:42` or `typing`. If the server's `overflow` is
+   * `collapse`, a slow client gets only the newest of the waiting messages with the same key. Otherwise the key has no
+   * effect.
    */
   key?: string
 }
 
-/** How a connection whose client reads too slowly is kept within `maxBuffered`. */
+/** How the server keeps a connection within `maxBuffered` if its client reads too slowly. */
 export type Overflow = 'close' | 'dropOldest' | 'dropNewest' | 'collapse'
 
-/** What a push that resolved has achieved: it is stored for every node that hosted a target when it was looked up. */
+/**
+ * The result of a push. The message is stored for every node that hosted a part of the target when it was looked up.
+ */
 export interface Receipt {
+  /** The push's id: the one that the caller gave, otherwise a generated one. */
   readonly id: string
-  /** How many nodes it was stored for. */
+  /** The number of nodes that the message was stored for. */
   readonly nodeCount: number
-  /** The uids, or connections, of the target that were connected nowhere. */
+  /** The uids or connections of the target that were not connected to any node. */
   readonly offline: readonly string[]
   /**
-   * Only in the answer to a push that was sent before under its id, where more than 20 were connected nowhere: how many
-   * they were. `offline` is empty then: their names are in the first receipt alone.
+   * Set only if a push is repeated with its id and more than 20 uids or connections were offline at the first push. It
+   * is their number. `offline` is empty then, because only the first receipt has their names.
    */
   readonly offlineCount?: number
 }
 
 export interface Pusher {
   /**
-   * The one primitive: pushes a message to a target, wherever in the cluster it is connected.
+   * Pushes a message to a target, whichever nodes it is connected to. All other ways to push are short forms of this
+   * one.
    *
-   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_TOO_LARGE` for what is asked wrongly;
-   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND`, `FLT_OVERLOADED` where it could not be stored;
-   * `FLT_PUSH_PENDING`, `FLT_ID_REUSED` for a taken id.
+   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID` or `FLT_TOO_LARGE` if an argument is wrong;
+   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND` or `FLT_OVERLOADED` if the message could not be stored;
+   * `FLT_PUSH_PENDING` or `FLT_ID_REUSED` if the id is taken
    */
   push(target: Target, message: Message, options?: PushOptions): Promise<Receipt>
-  /** `transport(message)` reaches everyone, `transport(message, uid)` that user or those users. */
+  /** `transport(message)` pushes to everyone, `transport(message, uid)` to that user or those users. */
   transport(message: Message, ...uid: [] | [uid: Many]): Promise<Receipt>
+  /** Short for `push({ uid: uids }, message)`. */
   transportToUid(message: Message, ...uids: string[]): Promise<Receipt>
+  /** Short for `push({ group: groups }, message)`. */
   transportToGroup(message: Message, ...groups: string[]): Promise<Receipt>
+  /** Short for `push({ all: true }, message)`. */
   transportToAll(message: Message): Promise<Receipt>
 }
 
+/** One connection, as State lists it. */
 export interface ConnectionInfo {
   readonly connection: string
   readonly uid?: string
   readonly node: string
-  /** The path it connected to, without the query; of a group's members, that of their module, such as `/chat/:room`. */
+  /**
+   * The path that it connected to, without the query. In a list of members, the module's path, such as `/chat/:room`.
+   */
   readonly path: string
   readonly ip: string
-  /** When it opened, in ms since 1970 by its node's clock. */
+  /** When it opened, in ms since 1970, by its node's clock. */
   readonly since: number
 }
 
+/** One node of the cluster, as State lists it. */
 export interface NodeInfo {
+  /** The node's id. */
   readonly node: string
+  /** The `name` that the node was given. Several nodes may have the same name. */
   readonly name: string
   readonly url?: string
-  /** ms since 1970 by the node's own clock. */
+  /** When the node started, in ms since 1970, by its own clock. */
   readonly startedAt: number
-  /** When it last renewed its lease, in ms since 1970 by the store's clock. */
+  /** When the node last renewed its lease, in ms since 1970, by the store's clock. */
   readonly lastSeen: number
   readonly connectionCount: number
 }
 
 export interface MemberPage {
-  /** At most this many members; 100 where not given, 1000 at most. */
+  /** The most members that the page may hold. Default 100, at most 1000. */
   limit?: number
   /**
-   * Where the page before this one ended. Over the pages, whoever stays in the group is listed, some of them perhaps twice
-   * where others come and go.
+   * The `cursor` of the page before this one. All pages together list every member who stays in the group meanwhile. If
+   * others join or leave, some may be listed twice.
    */
   cursor?: string
 }
 
-/** Who is where, answered from State and never by asking the nodes. */
+/** Answers questions about users, groups and nodes. All answers come from State, never from other nodes. */
 export interface Directory {
+  /** Whether the user has a connection on any node. */
   isOnline(uid: string): Promise<boolean>
+  /** The user's connections on all nodes. */
   connections(uid: string): Promise<ConnectionInfo[]>
+  /** One page of a group's members. If there are more, the answer has a `cursor` for the next page. */
   members(
     group: string,
     page?: MemberPage,
   ): Promise<{ members: ConnectionInfo[]; memberCount: number; cursor?: string }>
+  /** The live nodes. */
   nodes(): Promise<NodeInfo[]>
+  /** The number of live nodes, and of all their connections. */
   counts(): Promise<{ nodeCount: number; connectionCount: number }>
 }
 
-/** Why a node went: it said goodbye, was put out by `evict`, or fell silent for longer than `deadAfter`. */
+/** Why a node left: it closed, `evict` removed it, or it was silent for longer than `deadAfter`. */
 export type ShutdownReason = 'closed' | 'evicted' | 'dead'
 
 export interface ClusterEvents {
+  /** A client of this node sent a message. */
   receive: { node: string; connection: string; uid?: string; data: string | Uint8Array }
+  /** A connection of this node was bound to a user. */
   register: { node: string; connection: string; uid: string }
+  /** A connection of this node was unbound from its user, or closed. */
   logout: { node: string; connection: string; uid: string }
+  /** Another node joined the cluster. */
   discover: { node: string; name: string }
+  /** Another node left the cluster. */
   shutdown: { node: string; reason: ShutdownReason }
 }
 
 export interface Cluster extends Pusher, Directory {
-  /** This node's id. It changes when the node had to join again. */
+  /** This node's id. It changes if the node has to join the cluster again. */
   readonly self: string
-  /** Binds a connection to a user, replacing the one it had. Without a uid one is generated. Resolves to the uid, stored. */
+  /**
+   * Binds a connection to a user, in place of the user that it had. If no uid is given, one is generated. Resolves to
+   * the uid once the binding is stored.
+   */
   register(connection: Connection, uid?: string): Promise<string>
-  /** Unbinds a connection from its user. It stays open, and in its groups. */
+  /** Unbinds a connection from its user. It stays open, and stays in its groups. */
   logout(connection: Connection): Promise<void>
-  /** Puts the target's connections of this moment into groups; resolves to how many they were, once that is stored. */
+  /** Puts the target's present connections into groups. Resolves to their number once that is stored. */
   join(target: Target, ...groups: string[]): Promise<number>
+  /** Takes the target's present connections out of groups. Resolves to their number once that is stored. */
   leave(target: Target, ...groups: string[]): Promise<number>
-  /** Closes the target's connections of this moment; 4403 where no code is given. Resolves to how many they were. */
+  /** Closes the target's present connections, with 4403 if no code is given. Resolves to their number. */
   disconnect(target: Target, code?: number, reason?: string): Promise<number>
-  /** Declares a node dead: its users are unbound and its inbox handed on. If it lives, it joins again under a new id. */
+  /**
+   * Declares a node dead: its users are unbound, and another node takes over its inbox. If the node is in fact alive,
+   * it joins again under a new id.
+   */
   evict(node: string): Promise<void>
-  /** Listens to what happens on this node; returns the call that ends it. */
+  /** Listens to events on this node. Returns a function that stops listening. */
   on<E extends keyof ClusterEvents>(event: E, listener: (event: ClusterEvents[E]) => void): () => void
 }
 
@@ -143,60 +177,65 @@ export type Params<P extends string> = P extends `${string}/:${infer R}`
   : {}
 type NameOf<S extends string> = S extends `${infer N}/${string}` ? N : S
 
-/** The one bag of attributes: local, alive from the handshake on. Give it types by augmenting this interface. */
+/**
+ * Attributes of a connection that your hooks and handlers share, from the handshake on. They stay on this node. To give
+ * them types, augment this interface.
+ */
 export interface Session {}
 
 export interface ConnectionMeta {
-  /** The client's address; what a forwarded header says only where `trustProxy` allows it. */
+  /** The client's address. Forwarded headers count only if `trustProxy` allows it. */
   readonly ip: string
   readonly port: number
-  /** Without the query, which may hold a token. */
+  /** The path of the handshake, without the query, which may hold a token. */
   readonly path: string
-  /** The path of its module, such as `/chat/:room`. */
+  /** The path of the module, such as `/chat/:room`. */
   readonly pattern: string
-  /** ms since 1970. */
+  /** When the connection opened, in ms since 1970. */
   readonly openedAt: number
 }
 
-/** One client's connection, from its accepted handshake on. */
+/** The connection of one client, once its handshake was accepted. */
 export interface Connection<P extends string = string> {
   readonly id: string
   readonly params: Params<P>
   readonly session: Session
   readonly meta: ConnectionMeta
-  /** The user it is bound to, as `authenticate`, the handshake or `cluster.register` said. */
+  /** The user that the connection is bound to, as `authenticate`, a handshake hook or `cluster.register` decided. */
   readonly uid: string | undefined
   readonly groups: ReadonlySet<string>
   /**
-   * The handshake's request: method, URL and headers, 4 KiB in all. If the request was larger, its longest headers and query
-   * parameters are missing after the handshake: copy what you need for longer into `session` there.
+   * The handshake's request: method, URL and headers, at most 4 KiB in all. If the request was larger, its longest
+   * headers and query parameters are dropped after the handshake, so copy what you need later into `session` during the
+   * handshake.
    */
   readonly request: Request
-  /** The handshake's URL, bounded as `request` is. Its host is what the client said and proves nothing. */
+  /** The handshake's URL, bounded as `request` is. Its host is whatever the client sent, so it proves nothing. */
   readonly url: URL
-  /** Aborts when the client is put out (`disconnect`, an expired token, a limit), or when the connection has closed. */
+  /** Aborts when the server disconnects the client (`disconnect`, expired token, limit) or the connection closes. */
   readonly signal: AbortSignal
   /** Bytes that wait to be sent. */
   readonly bufferedAmount: number
-  /** Whether it takes messages: neither closing nor closed. */
+  /** Whether messages can be sent: the connection is neither closing nor closed. */
   readonly isOpen: boolean
-  /** @internal The server put the client out: none of its handlers begins any more. */
+  /** @internal Whether the server disconnected the client. If so, no further handler starts. */
   readonly isExpelled: boolean
-  /** Sends to this client alone. False if the connection is closing, closed or too slow; never throws for that. */
+  /** Sends to this client alone. Returns false if the connection is closing, closed or too slow, and does not throw. */
   send(message: Message): boolean
   /**
-   * Closes after what was sent before; the client sees the code (RFC 6455 §7.4), 4403 by default, and the reason, at most
-   * 123 bytes. Messages of the client that wait for a handler are dropped; handlers at work may end, and their `signal`
-   * aborts.
+   * Closes the connection once everything sent before has gone out. The client sees the code (RFC 6455 §7.4), 4403 by
+   * default, and the reason, of at most 123 bytes. The client's messages that wait for a handler are dropped. Handlers
+   * that are running may finish, and their `signal` aborts.
    *
-   * @throws FlotillaError `FLT_BAD_REQUEST` for a code or reason that no close frame can hold
+   * @throws FlotillaError `FLT_BAD_REQUEST` if no close frame can hold the code or the reason
    */
   disconnect(code?: number, reason?: string): void
 }
 
-/** Where an error happened. */
+/** The stage at which an error happened. */
 export type ErrorPhase = 'handshake' | 'open' | 'message' | 'close' | 'push' | 'consume'
 
+/** An error, as `onError` gets it. */
 export interface ErrorReport {
   readonly phase: ErrorPhase
   readonly error: unknown

@@ -25,7 +25,7 @@ import { Pusher } from './push/pusher.ts'
 import { Roster } from './push/roster.ts'
 import { parseOptions } from './settings.ts'
 
-/** The options of `createServer` that mean something to an emitter. */
+/** The options of `createServer` that an emitter takes, too. */
 const SHARED = [
   'prefix',
   'heartbeat',
@@ -40,12 +40,16 @@ const SHARED = [
   'onError',
 ] as const satisfies readonly (keyof ServerOptions)[]
 
-/** What an emitter takes: the same names and defaults as `createServer`. */
+/** The options of an emitter. They have the same names and defaults as those of `createServer`. */
 export interface EmitterOptions extends Pick<ServerOptions, (typeof SHARED)[number]> {
+  /** The driver that the servers use. */
   driver: Driver
 }
 
-/** Pushes and asks without running a server: from a queue worker, a script, a web request. Connects on first use. */
+/**
+ * Pushes messages, and answers who is connected, without running a server: from a queue worker, a script or a web
+ * request. It connects to the store on first use.
+ */
 export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   readonly #state: State
   readonly #queue: Queue
@@ -55,9 +59,9 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
 
   constructor(options: EmitterOptions) {
     checkNames('Emitter', options, ['driver', ...SHARED])
-    // Alone in a memory of its own it would reach nobody.
+    // There is no default driver, because an emitter with a memory of its own would reach nobody.
     if (options.driver === undefined)
-      throw new FlotillaError('FLT_BAD_OPTION', 'Emitter needs a driver: the one that the servers have')
+      throw new FlotillaError('FLT_BAD_OPTION', 'Emitter needs a driver: give it the driver that the servers use')
     const settings = parseOptions({ ...options, modules: [] })
     const { codec, storeWait, onError } = settings
     const state = (this.#state = options.driver.state(settings))
@@ -118,7 +122,7 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
     return this.#directory.counts()
   }
 
-  /** Waits for what is under way. Safe twice. */
+  /** Resolves once the pushes on their way have settled. It may be called twice. */
   async close(): Promise<void> {
     this.#observer.close()
     await this.#pusher.close()
@@ -130,7 +134,9 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
   }
 }
 
-/** Which nodes there are, asked for when a connection's node is needed and not known. */
+/**
+ * The nodes of the cluster. An emitter asks State for them only when it needs the node of a connection and has none.
+ */
 class RemoteNodes implements NodeBook {
   readonly #state: State
   #roster = new Roster()

@@ -1,9 +1,9 @@
-// One table of everything that can go wrong by name. `docs/errors.md` lists the same codes, and a test compares the two.
+// The table of all error codes. `docs/errors.md` lists the same codes, and a test compares the two.
 
 interface ErrorKind {
-  /** The HTTP status that answers it. */
+  /** The HTTP status of an answer with this error. */
   readonly status: number
-  /** Whether the same call may succeed later, unchanged. */
+  /** Whether the same call may succeed if it is repeated later, unchanged. */
   readonly retry: boolean
 }
 
@@ -47,11 +47,13 @@ const kinds = {
 export type ErrorCode = keyof typeof kinds
 export const errorCodes = Object.keys(kinds) as ErrorCode[]
 
-/** Every error that Flotilla throws: a stable code, a sentence that says what to do, and what caused it. */
+/**
+ * The error that Flotilla throws. It has a stable code, a message that says what to do, and the cause, if there is one.
+ */
 export class FlotillaError extends Error {
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
-  /** More to read for a program, such as the nodes that did store a push. Never shown to clients. */
+  /** Details for programs, such as the nodes that did store a push. Clients never see them. */
   readonly details: Readonly<Record<string, unknown>> | undefined
 
   constructor(
@@ -64,27 +66,30 @@ export class FlotillaError extends Error {
     this.details = options?.details
   }
 
+  /** The HTTP status of an answer with this error. */
   get status(): number {
     return kinds[this.code].status
   }
 
+  /** Whether the same call may succeed if it is repeated later, unchanged. */
   get retry(): boolean {
     return kinds[this.code].retry
   }
 
-  /** The body of an HTTP answer. Never the stack, never the cause: those are for the logs. */
+  /** The body of an HTTP answer. It never has the stack or the cause, which belong in the log. */
   toJSON(): { error: { code: ErrorCode; message: string } } {
     return { error: { code: this.code, message: this.message } }
   }
 }
 
+/** Whether a value is a `FlotillaError`. */
 export function isFlotillaError(error: unknown): error is FlotillaError {
   return error instanceof FlotillaError
 }
 
 /**
- * What a client may know of an error. What is not the client's doing may speak of our insides, of hosts, of other
- * people's data: then it is told `otherwise`, or to try again where that may help.
+ * The error as a client may see it. An error that the client did not cause may mention internals, hosts or other
+ * people's data. The client then gets `otherwise` instead, or is told to try again if that may help.
  */
 export function tellable(error: unknown, otherwise: FlotillaError): FlotillaError {
   if (!isFlotillaError(error)) return otherwise

@@ -6,7 +6,7 @@ import type { Logger } from './logger.ts'
 type EventName = keyof ClusterEvents
 const EVENTS: readonly EventName[] = ['receive', 'register', 'logout', 'discover', 'shutdown']
 
-/** Typed events of one node. A listener that throws is logged and harms nobody: events are no control flow. */
+/** The events of one node, with their types. If a listener throws, that is logged and has no other effect. */
 export class Events {
   readonly #emitter = new EventEmitter()
   readonly #logger: Logger
@@ -18,7 +18,7 @@ export class Events {
 
   on<E extends EventName>(event: E, listener: (event: ClusterEvents[E]) => void): () => void {
     if (!EVENTS.includes(event)) {
-      throw new FlotillaError('FLT_BAD_REQUEST', `there is no event ${event}: listen to ${EVENTS.join(', ')}`)
+      throw new FlotillaError('FLT_BAD_REQUEST', `there is no event '${event}': listen to ${EVENTS.join(', ')}`)
     }
     const guarded = (payload: ClusterEvents[E]): void => this.#call(event, listener, payload)
     this.#emitter.on(event, guarded)
@@ -29,7 +29,7 @@ export class Events {
     this.#emitter.emit(event, payload)
   }
 
-  /** Whether anybody listens: what is costly to tell need not be told to nobody. */
+  /** Whether the event has a listener. If it has none, callers can save the work of emitting it. */
   has(event: EventName): boolean {
     return this.#emitter.listenerCount(event) > 0
   }

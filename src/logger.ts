@@ -1,4 +1,4 @@
-/** Shaped like pino's: an object first, then the sentence. */
+/** A logger with the methods of pino's: the fields come first, then the message. */
 export interface Logger {
   debug(fields: object, message?: string): void
   info(fields: object, message?: string): void

@@ -26,54 +26,68 @@ import { parseOptions, type Settings } from './settings.ts'
 const DEFAULT_PORT = 18_308
 const DEFAULT_HOST = '127.0.0.1'
 /**
- * Clients that the kernel keeps until they are accepted, which is one in each turn of the event loop. It drops a client that
- * finds no room, who tries again after 1 s, 3 s, 7 s: with Node's 511, a crowd comes in waves. Linux takes 4,096 by itself.
+ * How many clients the kernel may hold until Node accepts them, which it does one per turn of the event loop. The
+ * kernel drops further clients, and they try again after 1 s, 3 s and 7 s. With Node's default of 511, a crowd would
+ * arrive in waves. 4,096 is Linux's own default.
  */
 const BACKLOG = 4_096
 const CLOSE_TIMEOUT = 5_000
 
 export interface ListenOptions {
-  /** 0 picks a free one. Default 18308. */
+  /** The port to listen on. 0 picks a free one. Default 18308. */
   port?: number
-  /** Default 127.0.0.1. */
+  /** The address to listen on. Default 127.0.0.1. */
   host?: string
-  /** A Unix socket's path, instead of port and host. */
+  /** The path of a Unix socket to listen on, instead of a port and a host. */
   unix?: string
 }
 
+/** Figures of this node, for monitoring. Counters start at 0 when the server is created. */
 export interface ServerStats extends NodeStats {
+  /** This node's id. */
   readonly node: string
+  /** Open connections of this node. */
   readonly connectionCount: number
-  /** Users with a connection here. */
+  /** Users with a connection to this node. */
   readonly userCount: number
-  /** Groups with a member here. */
+  /** Groups with a member on this node. */
   readonly groupCount: number
-  /** Messages that clients here were too slow for (`overflow`). */
+  /** Messages that were dropped because the client was too slow (`overflow`). */
   readonly droppedCount: number
-  /** Messages that a newer one of the same `key` took the place of. */
+  /** Messages that were replaced by a newer one with the same `key`. */
   readonly collapsedCount: number
   /** Connections that were closed with 4408. */
   readonly tooSlowCount: number
-  /** How often a connection lagged for more than 250 ms: what it is sent then is not waited for any more. */
+  /** How often a connection lagged for more than 250 ms. The node then no longer waits for it. */
   readonly laggedCount: number
-  /** Clients refused because there were too many connections or handshakes, and sockets closed to make room for others. */
+  /**
+   * Clients refused because there were too many connections or handshakes, and sockets closed to make room for others.
+   */
   readonly turnedAwayCount: number
-  /** Connections that were closed with 1008, for they sent too much. */
+  /** Connections that were closed with 1008 because the client sent too much. */
   readonly floodedCount: number
-  /** Members who left while so many others did that they were forgotten: a push on its way may not have been sent after them. */
+  /** Departures from groups that were forgotten early, because there were too many. A push may have missed them. */
   readonly forgottenDepartureCount: number
-  /** Deliveries that were forgotten within a minute, as there were too many: the same push may have come twice. */
+  /**
+   * Deliveries that were forgotten within a minute, because there were too many. The same push may have arrived twice.
+   */
   readonly forgottenDeliveryCount: number
 }
 
-/** @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`, saying what to mend */
+/**
+ * Creates a server: one node of the cluster.
+ *
+ * @throws FlotillaError `FLT_BAD_OPTION` or `FLT_BAD_MODULE`; its message says what to change
+ */
 export function createServer(options: ServerOptions): Server {
   return new Server(options)
 }
 
-/** One node: its modules, its connections, its place in the cluster. Nothing is connected before it is needed. */
+/** One node of the cluster, with its modules and connections. It connects to the store when it first needs it. */
 export class Server implements AsyncDisposable {
+  /** The whole cluster: pushes, groups, users and nodes. */
   readonly cluster: Cluster
+  /** The connections of this node alone. */
   readonly local: Local
   readonly #settings: Settings
   readonly #options: ServerOptions
@@ -121,19 +135,20 @@ export class Server implements AsyncDisposable {
     )
   }
 
-  /** Where clients reach it, once it listens on a server of its own. */
+  /** The URL of the HTTP server that `listen` started; `undefined` before that, and for an attached server. */
   get url(): string | undefined {
     return this.#url
   }
 
   /**
-   * Whom a request counts for where limits are kept by address: the client's address by `trustProxy`, or its /64 network
-   * if it is IPv6; empty on a Unix socket. For limits of your own on what `http` serves.
+   * The key under which limits by address count a request: the client's IPv4 address, or the /64 network of its IPv6
+   * address, as `trustProxy` determines it. Empty on a Unix socket. Use it for your own limits in the `http` handler.
    */
   networkOf(request: IncomingMessage): string {
     return networkOf(this.#address.of(request))
   }
 
+  /** The present figures of this node. */
   stats(): ServerStats {
     const { size: connectionCount, userCount, groupCount } = this.#hub
     return {
@@ -151,23 +166,24 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Takes its place in the cluster. `listen` does it by itself; where a server is attached, the first handshake does.
+   * Joins the cluster, and resolves once the node has joined. You need not call it: `listen` waits for it, and so do
+   * the handshakes of an attached server.
    *
-   * @throws FlotillaError `FLT_STORE_AWAY` when the store did not answer within `connectTimeout`
+   * @throws FlotillaError `FLT_STORE_AWAY` if the store did not answer within `connectTimeout`
    */
   ready(): Promise<void> {
     return this.#node.ready()
   }
 
-  /** Rejects unless State and Queue answer within so many ms. */
+  /** Resolves if State and Queue answer within `timeout` ms, and rejects otherwise. */
   health(timeout: number): Promise<void> {
     return this.#node.health(timeout)
   }
 
-  /** Listens on a server of its own, and resolves to its URL once it is in the cluster. */
+  /** Listens on an HTTP server of its own. Resolves to its URL once the node has joined the cluster. */
   async listen(where: number | ListenOptions = {}, host?: string): Promise<string> {
     if (this.#http !== undefined || this.#closing !== undefined) {
-      throw new FlotillaError('FLT_CLOSED', 'this server listens already, or was closed: make another one')
+      throw new FlotillaError('FLT_CLOSED', 'this server listens already or was closed: create another one')
     }
     const options = parseListen(where, host)
     const http = (this.#http = createHttpServer({
@@ -191,9 +207,9 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Serves its modules' paths on somebody else's server, and leaves every other path alone while another listener for
-   * `upgrade` is there to take it; otherwise an upgrade to WebSocket gets 404, and one to anything else is ignored. It never
-   * closes that server.
+   * Serves the modules' paths on an HTTP server of yours, which it never closes. If that has another `upgrade`
+   * listener, all other paths are left to it. If not, an upgrade to WebSocket on another path gets 404, and an upgrade
+   * to any other protocol is ignored.
    */
   attach(server: HttpServer | HttpsServer, ...none: []): this {
     checkNone('attach(server)', none)
@@ -205,12 +221,15 @@ export class Server implements AsyncDisposable {
     }
     server.on('upgrade', upgrade)
     this.#detach.push(() => server.off('upgrade', upgrade))
-    // A failure is told to whoever connects, or calls ready().
+    // A failure is reported to every client that connects, and to callers of ready().
     this.ready().catch(() => {})
     return this
   }
 
-  /** Closes its connections with 1001, hands in what it owes, leaves the cluster. Safe twice. `timeout` in ms, 5000. */
+  /**
+   * Closes all connections with 1001, hands messages still on their way to other nodes, and leaves the cluster. It may
+   * be called twice. `timeout` is the time for the clients to close, in ms; default 5000.
+   */
   async close(options: { timeout?: number } = {}): Promise<void> {
     checkNames('close', options, ['timeout'])
     this.#closing ??= this.#closeAll(options.timeout ?? CLOSE_TIMEOUT)
@@ -263,7 +282,10 @@ function parseListen(where: number | ListenOptions, host: string | undefined): L
   checkNames('listen', where, ['port', 'host', 'unix'])
   const isTwice = host !== undefined || (where.unix !== undefined && (where.port ?? where.host) !== undefined)
   if (!isTwice) return where
-  throw new FlotillaError('FLT_BAD_OPTION', 'listen takes a port and a host, or unix: one of them would be ignored')
+  throw new FlotillaError(
+    'FLT_BAD_OPTION',
+    'give listen a port and a host once, or unix alone: one of them would be ignored',
+  )
 }
 
 async function listenOn(
@@ -286,7 +308,7 @@ async function listenOn(
   return `${isSecure ? 'https' : 'http'}://${name}:${bound}`
 }
 
-/** Takes no new connections; resolves when the last one has gone. */
+/** Stops accepting connections. Resolves when the last one has closed. */
 function closeServer(http: HttpServer | undefined): Promise<void> {
   return new Promise((resolve) => {
     if (http === undefined || !http.listening) resolve()

@@ -1,4 +1,4 @@
-// For tests of what is built on Flotilla: a server on a free port, and clients that collect what they get.
+// Helpers for testing applications built on Flotilla: a server on a free port, and clients that collect their messages.
 import { once } from 'node:events'
 import { type RawData, WebSocket } from 'ws'
 import { memory } from './drivers/memory/memory.ts'
@@ -6,12 +6,14 @@ import { checkNames } from './lib/checked-names.ts'
 import type { ServerOptions } from './options.ts'
 import { createServer, type Server } from './server.ts'
 
+/** A server for tests. */
 export interface TestServer extends AsyncDisposable {
   readonly server: Server
-  /** `http://127.0.0.1:PORT` */
+  /** The server's URL, `http://127.0.0.1:PORT`. */
   readonly url: string
   /** Connects a client to a path of this server. */
   connect(path: string, options?: ConnectOptions): Promise<TestClient>
+  /** Closes the clients and the server. */
   close(): Promise<void>
 }
 
@@ -20,7 +22,7 @@ export interface ConnectOptions {
   protocols?: string[]
 }
 
-/** A server on a free port of 127.0.0.1, on the memory driver unless told otherwise. */
+/** Starts a server on a free port of 127.0.0.1, with a memory driver of its own if no driver is given. */
 export async function startTestServer(options: ServerOptions): Promise<TestServer> {
   const server = createServer({ driver: memory({ isolated: true }), ...options })
   const url = await server.listen(0)
@@ -42,7 +44,7 @@ export async function startTestServer(options: ServerOptions): Promise<TestServe
   }
 }
 
-/** Resolves once the connection is open; rejects with the server's answer where it is refused. */
+/** Connects a client. Resolves once the connection is open; rejects with the server's answer if that refuses it. */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
   checkNames('connect', options, ['headers', 'protocols'])
   const { headers = {}, protocols = [] } = options
@@ -52,7 +54,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   return client
 }
 
-/** A client that keeps what it gets until it is asked for it. */
+/** A client that keeps the messages it receives until the test asks for them. */
 export class TestClient {
   readonly socket: WebSocket
   /** Resolves when the connection has closed. */
@@ -68,24 +70,24 @@ export class TestClient {
     })
   }
 
-  /** The next message that nobody has asked for yet, text or bytes. */
+  /** The next message, as a string or as bytes. Waits for it if none has arrived. */
   next(): Promise<string | Uint8Array> {
     const ready = this.#received.shift()
     if (ready !== undefined) return Promise.resolve(ready)
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
 
-  /** The next message, read as JSON. */
+  /** The next message, parsed as JSON. */
   async nextJson(): Promise<unknown> {
     return JSON.parse(String(await this.next()))
   }
 
-  /** What has come and was not asked for. */
+  /** The messages that have arrived and that `next` has not returned yet. */
   get received(): readonly (string | Uint8Array)[] {
     return this.#received
   }
 
-  /** Strings go as text, bytes as they are, anything else as JSON. */
+  /** Sends a message: a string as text, a `Uint8Array` as bytes, and anything else as JSON. */
   send(message: unknown): void {
     const isRaw = typeof message === 'string' || message instanceof Uint8Array
     this.socket.send(isRaw ? message : JSON.stringify(message))

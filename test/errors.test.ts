@@ -6,7 +6,7 @@ import { errorCodes, FlotillaError, tellable } from '../src/errors.ts'
 const docs = readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8')
 const rows = [...docs.matchAll(/^\| `(FLT_\w+)` +\| (\d+) +\| *(yes)? *\|/gm)]
 
-test('docs/errors.md lists every code with its status and whether to try again, and no other', () => {
+test('docs/errors.md lists every code with its status and its retry flag, and no other code', () => {
   const documented = rows.map(([, code, status, retry]) => ({ code, status: Number(status), retry: retry === 'yes' }))
   const actual = errorCodes.map((code) => {
     const { status, retry } = new FlotillaError(code, '')
@@ -17,7 +17,7 @@ test('docs/errors.md lists every code with its status and whether to try again, 
   assert.deepEqual(documented.sort(byCode), actual.sort(byCode))
 })
 
-test('a client is told what it did wrong, and nothing of what is inside', () => {
+test('a client is told what it did wrong, but no internal details', () => {
   const otherwise = new FlotillaError('FLT_INTERNAL', 'something failed')
   const theirs = new FlotillaError('FLT_BAD_TARGET', 'uid is empty')
   const inside = new FlotillaError('FLT_STORE_AWAY', 'redis://secret@host does not answer')

@@ -6,12 +6,12 @@ import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
-// Which room may import from which, as docs/architecture.md draws it. Here imports are planted, and the linter must find them.
+// docs/architecture.md draws which room may import from which. These tests plant imports that the linter must find.
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const oxlint = join(root, 'node_modules/.bin/oxlint')
 
-/** From the bottom to the top: a room may import from the layers under it. */
+/** The layers from the bottom to the top. A room may import from the layers under its own. */
 const layers = [
   ['lib'],
   ['wire', 'envelope'],
@@ -23,8 +23,8 @@ const layers = [
   ['delivery'],
   ['cluster'],
 ]
-/** Not everything under it is a room's business. */
-const strangers = [
+/** Pairs of a room and a room of a lower layer that it may not import from all the same. */
+const forbidden = [
   ['outbound', 'wire'],
   ['middleware', 'outbound'],
   ['drivers', 'wire'],
@@ -46,11 +46,11 @@ const strangers = [
 
 const levelOf = (room: string): number => layers.findIndex((layer) => layer.includes(room))
 const rooms = layers.flat()
-const against = rooms.flatMap((room) =>
+const upwards = rooms.flatMap((room) =>
   rooms.filter((other) => other !== room && levelOf(other) >= levelOf(room)).map((other) => [room, other] as const),
 )
 const planted = [
-  ...[...against, ...strangers].map(([room, other]) => [room, `../${other}/planted.ts`]),
+  ...[...upwards, ...forbidden].map(([room, other]) => [room, `../${other}/planted.ts`]),
   ...rooms.flatMap((room) => ['server', 'index', 'options'].map((top) => [room, `../${top}.ts`])),
   ...['push', 'delivery', 'cluster'].map((room) => [room, '../drivers/redis/planted.ts']),
   ['drivers/memory', '../redis/planted.ts'],
@@ -85,14 +85,14 @@ before(async () => {
 
 after(() => rm(house, { recursive: true }))
 
-test('an import against the direction of the rooms makes the linter fail, whoever it is that imports', async () => {
+test('the linter refuses an import against the direction of the rooms, in every room', async () => {
   const found = new Set(await restrictedImports())
   for (const [index, [room, path]] of planted.entries()) {
     assert.ok(found.has(`src/${room}/bad${index}.ts`), `src/${room} may not import ${path}`)
   }
 })
 
-test('an import along the direction passes', async () => {
+test('the linter accepts an import in the direction of the rooms', async () => {
   const found = await restrictedImports()
   assert.deepEqual(
     found.filter((file) => file.includes('/good')),
@@ -108,7 +108,7 @@ async function plant(name: string, imports: readonly (readonly string[])[]): Pro
   }
 }
 
-/** Files in which the linter found an import that the rooms forbid. */
+/** The files in which the linter found a forbidden import. */
 function restrictedImports(): Promise<string[]> {
   return new Promise((resolve, reject) => {
     execFile(oxlint, ['--format=json'], { cwd: house, maxBuffer: 2 ** 24 }, (_, stdout, stderr) => {

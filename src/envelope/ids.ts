@@ -66,7 +66,10 @@ export function seatOf(node: NodeId): number {
   return Number.isSafeInteger(number) ? number % SEAT_COUNT : partitionOf(node)
 }
 
-/** The number of the next incarnation, of `seat` if that is given. Never 1 with a seat: an id does not show it. */
+/**
+ * The number of a node's next incarnation: the next number, or the next one that belongs to `seat` if that is given.
+ * With a seat it is never 1, because an id leaves out the number 1.
+ */
 export function incarnationAfter(before: number, seat: number | undefined): number {
   const next = before + 1
   if (seat === undefined) return next

@@ -22,7 +22,7 @@ const options = [
 ]
 const lib = ['--lib', 'es2023,esnext.disposable,esnext.decorators']
 
-/** What the compiler says of the samples, which see the package as its users do: through `exports`, built. */
+/** The compiler's complaints about the samples. They import the built package through `exports`, as its users do. */
 function complaintsOf(compiler: string, ...flags: string[]): Promise<string> {
   const program = join(root, 'node_modules', compiler, 'bin/tsc')
   return new Promise((resolve) => {
@@ -40,12 +40,12 @@ for (const [name, compiler, ...ignore] of [
   ['TypeScript 5.9', 'typescript-5'],
 ] as const)
   for (const experimental of ['false', 'true'])
-    test(`${name} takes what is right and refuses what is wrong, experimentalDecorators ${experimental}`, async () => {
+    test(`${name} accepts correct code and refuses misuse, experimentalDecorators ${experimental}`, async () => {
       assert.ok(existsSync(join(root, 'dist/index.d.ts')), 'dist/ is missing: run npm run build')
       assert.equal(await complaintsOf(compiler, '--experimentalDecorators', experimental, ...ignore), '')
     })
 
-test('the published types hold nothing that is for our own rooms', async () => {
+test('the published types hold nothing that is marked @internal', async () => {
   const dist = join(root, 'dist')
   const files = await readdir(dist, { recursive: true })
   for (const file of files.filter((name) => name.endsWith('.d.ts'))) {

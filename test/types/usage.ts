@@ -1,4 +1,4 @@
-// More of what must compile than example.ts has room for; each @ts-expect-error is a promise of the types.
+// Code that must compile, beyond example.ts. The line after each @ts-expect-error has the error that it describes.
 import {
   authenticate,
   createServer,
@@ -47,7 +47,7 @@ class RoomController {
 
   @MessageMapping('count')
   async count({ data }: MessageContext) {
-    // @ts-expect-error without a schema nothing is known of the data
+    // @ts-expect-error without a schema the type of the data is unknown
     void data.length
     return this.#said.length
   }
@@ -101,7 +101,7 @@ export const modules = [
   defineModule('/async', {
     middleware,
     handshake: async ({ params }) => {
-      // @ts-expect-error no such param
+      // @ts-expect-error the path has no such parameter
       void params.room
     },
     open({ session, connection }) {
@@ -111,30 +111,30 @@ export const modules = [
     commands: {
       say: { data: Say, run: ({ data }) => data.at.getTime() },
       plain: { middleware: [log], run: async ({ data, id }) => (data === undefined ? id : null) },
-      // @ts-expect-error an action without run
+      // @ts-expect-error a command needs run()
       broken: { data: Say },
     },
   }),
-  // @ts-expect-error no such hook
+  // @ts-expect-error there is no hook of this name
   defineModule('/typo', { onOpen() {} }),
 ]
 
 export const server = createServer({ modules, overflow: 'collapse', maxBuffered: 65_536, maxWaitingBytes: 2 ** 20 })
 void server.cluster.push({ uid: 'u' }, { price: 42 }, { key: 'price:42' })
-// @ts-expect-error a key is one text
+// @ts-expect-error a key is a single string
 void server.cluster.push({ uid: 'u' }, 'x', { key: ['price'] })
-// @ts-expect-error no such policy
+// @ts-expect-error there is no policy of this name
 createServer({ modules: [], overflow: 'drop' })
 
 authenticate({ secret: 's', issuer: 'me', audience: 'you', groupsClaim: 'groups' })
 authenticate({ secret: 's', audience: 'you' })
 authenticate({ jwks: new URL('https://id.example/keys'), issuer: 'me', audience: 'you' })
-// @ts-expect-error tokens come from one source
+// @ts-expect-error keys come from one source, secret or jwks
 authenticate({ secret: 's', jwks: 'https://id.example/keys', issuer: 'me', audience: 'you' })
-// @ts-expect-error keys of an issuer sign tokens for other services as well
+// @ts-expect-error jwks needs an audience, because the issuer's keys sign tokens for other services, too
 authenticate({ jwks: 'https://id.example/keys', issuer: 'me' })
-// @ts-expect-error no such option
+// @ts-expect-error there is no option of this name
 authenticate({ secret: 's', algorithms: ['HS512'] })
 rateLimit({ perSecond: 1, burst: 1 })
-// @ts-expect-error it is { perSecond }
+// @ts-expect-error the argument is an object { perSecond }
 rateLimit(1)
