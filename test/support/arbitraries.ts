@@ -4,7 +4,7 @@ import type { ConnectionId, Group, NodeId, PushId, Uid } from '../../src/envelop
 import { encodePayload, type Payload } from '../../src/envelope/payload.ts'
 import type { Except } from '../../src/envelope/target.ts'
 
-/** What ids may look like at their worst: separators of our own keys, patterns of the store's, line ends, other scripts. */
+/** Ids that could break a store: separators of Flotilla's keys, patterns of the store, line ends, other scripts. */
 export const hostileIds: readonly string[] = [
   '#',
   '*',
@@ -25,13 +25,13 @@ export const hostileIds: readonly string[] = [
   '字'.repeat(85),
 ]
 
-// Without null prototypes, which `deepEqual` would tell apart.
+// No null prototypes, because `deepEqual` would see a difference.
 const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
   fc.record(model, { noNullPrototype: true })
 
 const fits = (id: string): boolean => Buffer.byteLength(id) <= 255
 
-/** 1 to 255 bytes of UTF-8: what a uid or a group may be. */
+/** Any valid uid or group: 1 to 255 bytes of UTF-8. */
 export const anyId = fc.oneof(
   fc.stringMatching(/^[a-z0-9]{1,12}$/),
   fc.constantFrom(...hostileIds),

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import { mortal } from './mortal.ts'
 
-/** A real process, with what it said so far. It never outlives the tests. */
+/** A real process, with the output it has printed so far. It never outlives the tests. */
 export class Child {
   readonly #process: ChildProcess
   readonly #listeners = new Set<() => void>()
@@ -36,7 +36,7 @@ export class Child {
     return this.#exit === undefined
   }
 
-  /** The first match in what it prints; rejects when it ends, or says nothing of the kind in time. */
+  /** The first match in the output. Rejects if the process ends without one, or does not print one in time. */
   async said(
     pattern: RegExp,
     { on = 'stdout', timeout = 180_000 }: { on?: 'stdout' | 'stderr'; timeout?: number } = {},
@@ -55,7 +55,7 @@ export class Child {
     if (this.running) this.#process.kill(signal)
   }
 
-  /** SIGSTOP: it stands still, as a paused virtual machine does; its connections stay open. */
+  /** SIGSTOP: the process stands still, as in a paused virtual machine. Its connections stay open. */
   pause(): void {
     this.signal('SIGSTOP')
   }

@@ -4,7 +4,7 @@ import { until } from './until.ts'
 
 export interface ConnectOptions extends ClientOptions {
   readonly path?: string
-  /** In dev mode: who connects, and its groups. */
+  /** For dev mode: the user that connects, and its groups. */
   readonly uid?: string
   readonly groups?: readonly string[]
   readonly token?: string
@@ -12,7 +12,7 @@ export interface ConnectOptions extends ClientOptions {
   readonly protocols?: readonly string[]
 }
 
-/** A WebSocket client that remembers what it got: a text as a string, bytes as a Buffer. */
+/** A WebSocket client that keeps the messages it receives: a text as a string, bytes as a Buffer. */
 export class TestClient {
   readonly socket: WebSocket
   readonly received: (string | Buffer)[] = []
@@ -31,13 +31,13 @@ export class TestClient {
     return this.received.map(String)
   }
 
-  /** The next message that `next` has not given yet. */
+  /** The next message that `next` has not returned yet. */
   async next(): Promise<string | Buffer> {
     await this.waitFor(this.#taken + 1)
     return this.received[this.#taken++]!
   }
 
-  /** Waits until so many messages have come in all. */
+  /** Waits until `count` messages have arrived in all. */
   async waitFor(count: number, timeout?: number): Promise<void> {
     const enough = (): boolean => this.received.length >= count
     await until(`${count} messages come`, enough, { every: 2, ...(timeout === undefined ? {} : { timeout }) })
@@ -47,7 +47,7 @@ export class TestClient {
     this.socket.send(data)
   }
 
-  /** Reads nothing any more, as a stalled client does; the connection stays open. */
+  /** Stops reading, as a stalled client does. The connection stays open. */
   pause(): void {
     this.socket.pause()
   }
@@ -61,14 +61,16 @@ export class TestClient {
     return this.closed
   }
 
-  /** Gone without a word. */
+  /** Vanishes without a close frame. */
   async vanish(): Promise<void> {
     this.socket.terminate()
     await this.closed
   }
 }
 
-/** Resolves once the connection is open; rejects with `Unexpected server response: 401` and the like. */
+/**
+ * Resolves once the connection is open. Rejects, for example with `Unexpected server response: 401`, if it is refused.
+ */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
   const { path = '/ws', uid, groups, token, query = {}, protocols = [], ...rest } = options
   const target = new URL(path, url.replace(/^http/, 'ws'))

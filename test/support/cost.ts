@@ -1,8 +1,8 @@
 const ROUNDS = 7
 
 /**
- * How many times the CPU time of the control a call takes. Both are run in turns and the best round of each counts, so
- * that it depends neither on the machine nor on what else it does.
+ * The CPU time of a call as a multiple of the control's. Both run in turn, and the best round of each counts, so that
+ * the result depends neither on the machine nor on its load.
  */
 export function costOf(call: () => unknown, control: () => unknown): number {
   let [best, bestControl] = [Infinity, Infinity]
@@ -13,7 +13,7 @@ export function costOf(call: () => unknown, control: () => unknown): number {
   return best / bestControl
 }
 
-/** In µs. */
+/** CPU time in µs. */
 function cpuTimeOf(call: () => unknown): number {
   const before = process.cpuUsage()
   call()

@@ -1,8 +1,8 @@
 import type { Parameters } from 'fast-check'
 
 /**
- * So many runs, times `FLOTILLA_FUZZ`. What failed says its seed and path: `FLOTILLA_FUZZ_SEED` and `FLOTILLA_FUZZ_PATH`
- * bring it back, best with `--test-name-pattern`.
+ * Settings for `count` runs, times `FLOTILLA_FUZZ`. A failure names its seed and path. To repeat it, set
+ * `FLOTILLA_FUZZ_SEED` and `FLOTILLA_FUZZ_PATH`, and choose the test by `--test-name-pattern`.
  */
 export function runs<T = unknown>(count: number): Parameters<T> {
   const { FLOTILLA_FUZZ: factor, FLOTILLA_FUZZ_SEED: seed, FLOTILLA_FUZZ_PATH: path } = process.env

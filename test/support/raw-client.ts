@@ -4,18 +4,18 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Opcode, type RawFrame, rawFrame, type RawFrameInit, RawFrameParser } from './raw-frame.ts'
 import { until } from './until.ts'
 
-/** A WebSocket client that says what it is told to, right or wrong, and shows frames as they come. */
+/** A WebSocket client that sends any bytes, valid or not, and shows frames as they arrive. */
 export class RawClient implements Disposable {
   /** The server's answer to the handshake. */
   readonly answer: string
-  /** Every frame that came, the ones that were taken as well. */
+  /** Every frame that has arrived, including the ones that the test has taken. */
   readonly frames: RawFrame[] = []
   readonly #socket: Socket
   readonly #parser = new RawFrameParser()
   #taken = 0
   #hasEnded = false
 
-  /** @param first what goes out in one packet with the handshake */
+  /** @param first bytes that go out in the same packet as the handshake */
   static async connect(
     url: string,
     path: string,
@@ -45,17 +45,17 @@ export class RawClient implements Disposable {
     this.frames.push(...this.#parser.add(rest))
   }
 
-  /** What the server said to the extensions that were offered. */
+  /** The server's answer to the extensions that the client offered. */
   get extensions(): string | undefined {
     return /^sec-websocket-extensions: (.*)$/im.exec(this.answer)?.[1]?.trim()
   }
 
-  /** The server has ended the TCP connection. */
+  /** Whether the server has ended the TCP connection. */
   get hasEnded(): boolean {
     return this.#hasEnded
   }
 
-  /** Bytes of a frame that did not come whole. */
+  /** The bytes of a frame that has not arrived in full. */
   get rest(): number {
     return this.#parser.rest
   }
@@ -68,7 +68,7 @@ export class RawClient implements Disposable {
     if (this.#socket.writable) this.#socket.write(bytes)
   }
 
-  /** Writes so many bytes in each turn of the event loop, so that a server in this process reads them in pieces. */
+  /** Writes `size` bytes in each turn of the event loop, so that a server in this process reads them in pieces. */
   async writeChopped(bytes: Uint8Array, size: number): Promise<void> {
     for (let begin = 0; begin < bytes.length && !this.#hasEnded; begin += size) {
       this.write(bytes.subarray(begin, begin + size))
@@ -76,7 +76,7 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Reads no more, as a stalled client does. */
+  /** Stops reading, as a stalled client does. */
   pause(): void {
     this.#socket.pause()
   }
@@ -85,29 +85,29 @@ export class RawClient implements Disposable {
     this.#socket.resume()
   }
 
-  /** FIN: sends nothing any more, and no close frame before. */
+  /** Sends a FIN, without a close frame before it. */
   end(): void {
     this.#socket.end()
   }
 
-  /** RST */
+  /** Sends an RST. */
   reset(): void {
     this.#socket.resetAndDestroy()
   }
 
-  /** The same frame so many times, in one write. */
+  /** Sends the same frame `count` times, in one write. */
   sendMany(data: string | Uint8Array, count: number, init?: RawFrameInit): void {
     const frame = rawFrame(data, init)
     this.write(Buffer.concat(Array.from({ length: count }, () => frame)))
   }
 
-  /** The next frame that was not taken yet. */
+  /** The next frame that the test has not taken yet. */
   async next(): Promise<RawFrame> {
     await until('a frame comes', () => this.frames.length > this.#taken, { every: 2 })
     return this.frames[this.#taken++]!
   }
 
-  /** The close code that the server sends, after whatever it sends before. */
+  /** Waits for the server's close frame, whatever comes before it, and returns its code. */
   async closeCode(): Promise<number> {
     for (;;) {
       const { opcode, payload } = await this.next()
@@ -115,24 +115,24 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** The code that the server closed with, if it has said so already. */
+  /** The code of the server's close frame, if that has arrived. */
   get closedWith(): number | undefined {
     return this.frames.find(({ opcode }) => opcode === Opcode.close)?.payload.readUInt16BE()
   }
 
-  /** Whether the server has hung up. */
+  /** Whether the connection is over: the server ended it, or the socket is closed. */
   get isClosed(): boolean {
     return this.#hasEnded || this.#socket.closed
   }
 
-  /** Resolves once the kernel has taken what was sent, or the server has hung up. */
+  /** Resolves once the kernel has taken all bytes, or the server has ended the connection. */
   async drained(): Promise<void> {
-    // Else who sends without end would never hear that the server has hung up.
+    // Otherwise a test that sends without end would never notice that the server has ended the connection.
     await nextTurn()
     await until('it drains', () => this.isClosed || this.#socket.writableLength === 0, { every: 1 })
   }
 
-  /** Resolves once so many frames are here, or the server has ended. */
+  /** Resolves once `frameCount` frames have arrived, or the server has ended the connection. */
   async waitFor(frameCount: number): Promise<void> {
     await until(`${frameCount} frames come`, () => this.#hasEnded || this.frames.length >= frameCount, { every: 2 })
   }

@@ -1,11 +1,11 @@
-/** What stands in the first byte of a frame (RFC 6455 §5.2). */
+/** The opcodes in the first byte of a frame (RFC 6455 §5.2). */
 export const Opcode = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const
 
-/** A frame as it came over the wire. */
+/** A frame as it arrived over the wire. */
 export interface RawFrame {
   readonly fin: boolean
   readonly rsv1: boolean
-  /** RSV2 and RSV3, which nobody has a use for, or the mask, which is the client's. */
+  /** Whether RSV2 or RSV3, which have no use, or the mask bit, which only clients may set, is set. */
   readonly isOdd: boolean
   readonly opcode: number
   readonly payload: Buffer
@@ -16,17 +16,17 @@ export interface RawFrameInit {
   readonly rsv1?: boolean
   readonly rsv2?: boolean
   readonly rsv3?: boolean
-  /** Default 1, a text. */
+  /** Default 1, a text frame. */
   readonly opcode?: number
-  /** False leaves it out. */
+  /** False leaves the mask out. */
   readonly mask?: Buffer | false
-  /** Bytes in which the length is written; the fewest where not given. */
+  /** The number of extra bytes for the length. Default: as few as possible. */
   readonly lengthBytes?: 0 | 2 | 8
 }
 
 const MASK = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 
-/** A client's frame, right or wrong. */
+/** A client's frame, valid or not. */
 export function rawFrame(data: string | Uint8Array, init: RawFrameInit = {}): Buffer {
   const { fin = true, rsv1 = false, rsv2 = false, rsv3 = false, opcode = Opcode.text, mask = MASK } = init
   const payload = Buffer.from(data)
@@ -41,13 +41,13 @@ export function rawFrame(data: string | Uint8Array, init: RawFrameInit = {}): Bu
   return Buffer.concat([header, mask, payload])
 }
 
-/** Finds the frames in what comes over the wire. */
+/** Finds the frames in the bytes that come over the wire. */
 export class RawFrameParser {
   #chunks: Buffer[] = []
   #length = 0
   #wanted = 2
 
-  /** Bytes that are no whole frame yet. */
+  /** Bytes that do not make a whole frame yet. */
   get rest(): number {
     return this.#length
   }
@@ -67,7 +67,7 @@ export class RawFrameParser {
     return frames
   }
 
-  /** Where the first frame ends, if it is all here; else notes how many bytes that takes. */
+  /** The end of the first frame, if all of it is here. Otherwise it notes how many bytes the frame takes. */
   #endOf(bytes: Buffer): number | undefined {
     this.#wanted = 2
     if (bytes.length < this.#wanted) return undefined

@@ -8,7 +8,7 @@ export interface RawAnswer {
   readonly body: string
 }
 
-/** Sends bytes as they are, and reads to the end of the connection: no client in between mends what is wrong with them. */
+/** Sends bytes as they are, without an HTTP client that would correct them, and reads until the connection ends. */
 export async function rawRequest(url: string, bytes: Uint8Array): Promise<RawAnswer> {
   const { hostname, port } = new URL(url)
   const chunks: Buffer[] = []
@@ -17,7 +17,7 @@ export async function rawRequest(url: string, bytes: Uint8Array): Promise<RawAns
     socket.setTimeout(PATIENCE, () =>
       socket.destroy(new Error(`no answer to ${Buffer.from(bytes).toString('latin1')}`)),
     )
-    // The server may close while something is still being sent.
+    // The server may close the connection while the request is still being sent.
     socket.on('error', (error: NodeJS.ErrnoException) =>
       error.code === 'ECONNRESET' || error.code === 'EPIPE' ? resolve() : reject(error),
     )
@@ -25,7 +25,7 @@ export async function rawRequest(url: string, bytes: Uint8Array): Promise<RawAns
     socket.on('close', () => resolve())
     socket.end(bytes)
   })
-  // One that is still to be waited for stands before the answer (RFC 9110 §15.2.1).
+  // An interim response may come before the final one (RFC 9110 §15.2.1).
   const answer = Buffer.concat(chunks)
     .toString()
     .replace(/^HTTP\/1\.1 100 Continue\r\n\r\n/, '')
@@ -41,7 +41,7 @@ function unchunked(headers: string, body: string): string {
   if (!headers.includes('transfer-encoding: chunked')) return body
   const size = Number.parseInt(body, 16)
   const start = body.indexOf('\r\n') + 2
-  // Bytes and characters are the same as long as nobody asks for other alphabets here.
+  // `start` counts characters, which are bytes here, because the tests that use this get only ASCII.
   return Buffer.from(body)
     .subarray(start, start + size)
     .toString()

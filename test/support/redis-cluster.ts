@@ -7,18 +7,20 @@ import { until } from './until.ts'
 const MASTERS = 3
 const SLOTS = 16_384
 const MIGRATE_COUNT = 100
-/** ms. Whoever is silent for so long is replaced: a process that only waits for its turn on a busy machine must not be. */
+/**
+ * ms after which a silent server is replaced. A server that merely waits for CPU time on a busy machine must not be.
+ */
 const NODE_TIMEOUT = '5000'
 
 interface Member {
   readonly server: RedisServer
   readonly busPort: number
-  /** What the cluster calls it. */
+  /** The member's id in the cluster. */
   readonly id: string
   readonly admin: Redis
 }
 
-/** A Redis Cluster of three masters, each with a replica that takes over some seconds after its master fell silent. */
+/** A Redis Cluster of three masters, each with or without a replica that takes over some seconds after its death. */
 export class RedisCluster {
   readonly #members: readonly Member[]
 
@@ -34,7 +36,7 @@ export class RedisCluster {
     return cluster
   }
 
-  /** Of every member. */
+  /** A URL that names every member. */
   get url(): string {
     return `redis+cluster://${this.#members.map(({ server }) => `127.0.0.1:${server.port}`).join(',')}`
   }
@@ -43,18 +45,18 @@ export class RedisCluster {
     return this.#members.map(({ server }) => server)
   }
 
-  /** A connection to each server that is a master now. */
+  /** A connection to each server that is a master at the moment. */
   async masters(): Promise<readonly Redis[]> {
     const ports = new Set((await this.#slots()).map(({ port }) => port))
     return this.#members.filter(({ server }) => ports.has(server.port)).map(({ admin }) => admin)
   }
 
-  /** The server that has a slot now, or that of a key. */
+  /** The server that has a slot, or the slot of a key, at the moment. */
   async masterOf(slotOrKey: number | string): Promise<RedisServer> {
     return (await this.#masterOf(slotNumber(slotOrKey))).server
   }
 
-  /** The server that stands ready to take over from a master. */
+  /** The replica of a master. */
   async replicaOf(master: RedisServer): Promise<RedisServer> {
     const { id } = this.#memberOf(master)
     const lines = (await this.#someAdmin().call('CLUSTER', 'NODES')) as string
@@ -62,7 +64,7 @@ export class RedisCluster {
     return this.#members.find((member) => line?.startsWith(member.id))!.server
   }
 
-  /** Resolves once another server is the master of this slot or key, and the cluster as a whole answers. */
+  /** Resolves once a server other than `from` is the master of this slot or key, and the whole cluster works again. */
   async failedOver(slotOrKey: number | string, from: RedisServer): Promise<void> {
     await until(
       'the replica has taken over',
@@ -71,7 +73,7 @@ export class RedisCluster {
     )
   }
 
-  /** Begins to move a slot: new keys are made at its target from now on. */
+  /** Begins to move a slot: new keys are created at its target from now on. */
   async beginToMove(slotOrKey: number | string, to: RedisServer): Promise<void> {
     const slot = slotNumber(slotOrKey)
     const [source, target] = [await this.#masterOf(slot), this.#memberOf(to)]
@@ -79,7 +81,7 @@ export class RedisCluster {
     await source.admin.call('CLUSTER', 'SETSLOT', slot, 'MIGRATING', target.id)
   }
 
-  /** Moves some keys of a slot that is being moved; false where none is left. */
+  /** Moves some keys of a slot that is being moved. False if none is left. */
   async moveKeys(slotOrKey: number | string, to: RedisServer, count = MIGRATE_COUNT): Promise<boolean> {
     const source = await this.#masterOf(slotNumber(slotOrKey))
     const keys = (await source.admin.call('CLUSTER', 'GETKEYSINSLOT', slotNumber(slotOrKey), count)) as string[]
@@ -88,11 +90,11 @@ export class RedisCluster {
     return true
   }
 
-  /** Tells everyone where the slot is from now on. */
+  /** Tells all masters where the slot is from now on. */
   async finishMove(slotOrKey: number | string, to: RedisServer): Promise<void> {
     const slot = slotNumber(slotOrKey)
     const { id, admin } = this.#memberOf(to)
-    // The target first: else, for a moment, nobody has the slot.
+    // The target comes first. Otherwise no server would have the slot for a moment.
     await admin.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
     for (const master of await this.masters()) await master.call('CLUSTER', 'SETSLOT', slot, 'NODE', id)
   }
@@ -153,7 +155,7 @@ export class RedisCluster {
   }
 
   async #slots(): Promise<readonly { from: number; to: number; port: number }[]> {
-    // One that has just woken up does not know of its successor.
+    // A server that has just woken up does not know yet that it was replaced, so the newest epoch counts.
     const answering = this.#answering
     const replies = await this.#ask('SLOTS', answering)
     const epochs = await this.#ask('INFO', answering)
@@ -165,12 +167,12 @@ export class RedisCluster {
     return ranges.map(([from, to, [, port]]) => ({ from, to, port }))
   }
 
-  /** Those that neither have ended nor stand still. */
+  /** The members that have not ended and are not paused. */
   get #answering(): readonly Member[] {
     return this.#members.filter(({ server, admin }) => admin.status === 'ready' && !server.isPaused)
   }
 
-  /** What each of them says; nothing if it ends meanwhile. */
+  /** The answer of each member, `undefined` if the member ends meanwhile. */
   #ask(what: 'INFO' | 'SLOTS', members = this.#answering): Promise<unknown[]> {
     return Promise.all(members.map(({ admin }) => admin.call('CLUSTER', what).catch(() => undefined)))
   }
@@ -184,7 +186,7 @@ export class RedisCluster {
   }
 }
 
-/** Three masters with a replica each, or without. */
+/** Starts three masters, with a replica each unless told otherwise. */
 export function startCluster(
   args: readonly string[] = [],
   { replicas = true, environments = [] }: Partial<ClusterOptions> = {},
@@ -194,7 +196,7 @@ export function startCluster(
 
 interface ClusterOptions {
   readonly replicas: boolean
-  /** Of each server in turn, beside this process's. */
+  /** Environment variables for each server in turn, in addition to this process's. */
   readonly environments: readonly NodeJS.ProcessEnv[]
 }
 

@@ -19,10 +19,10 @@ const NO_DISK = [
   '1',
 ]
 
-/** Of each server in turn, beside this process's. */
+/** Environment variables for each server in turn, in addition to this process's. */
 type Environments = readonly NodeJS.ProcessEnv[]
 
-/** A master and a replica that has all that the master has. Nobody promotes the replica but the test. */
+/** A master and a replica in sync with it. Only the test promotes the replica. */
 export class ReplicaPair {
   readonly master: RedisServer
   readonly replica: RedisServer
@@ -42,7 +42,7 @@ export class ReplicaPair {
     return new ReplicaPair(master, replica)
   }
 
-  /** Makes the replica a master: with what it has got so far. */
+  /** Makes the replica a master, with the data that it has received so far. */
   async promote(): Promise<void> {
     await ask(this.replica.port, (redis) => redis.replicaof('NO', 'ONE'))
   }
@@ -56,7 +56,7 @@ export function startReplicaPair(args: readonly string[] = [], environments: Env
   return ReplicaPair.start(args, environments)
 }
 
-/** A replica pair that three sentinels watch: the replica takes over some seconds after the master fell silent. */
+/** A replica pair that three sentinels watch. The replica takes over some seconds after the master falls silent. */
 export class SentinelTrio {
   readonly pair: ReplicaPair
   readonly #ports: readonly number[]
@@ -89,7 +89,7 @@ export class SentinelTrio {
     return `redis+sentinel://${this.#ports.map((port) => `127.0.0.1:${port}`).join(',')}/${MASTER_NAME}`
   }
 
-  /** The port of the master that the sentinels name. */
+  /** The port of the server that the sentinels name as the master. */
   async masterPort(): Promise<number> {
     const [port] = this.#ports
     const [, named] = (await ask(port!, (redis) =>
@@ -98,13 +98,13 @@ export class SentinelTrio {
     return Number(named)
   }
 
-  /** The server that the sentinels name as the master, and the other. */
+  /** The server that the sentinels name as the master, and the other server. */
   async roles(): Promise<{ master: RedisServer; replica: RedisServer }> {
     const { master, replica } = this.pair
     return (await this.masterPort()) === master.port ? { master, replica } : { master: replica, replica: master }
   }
 
-  /** Resolves once the sentinels name another master than this one. */
+  /** Resolves once the sentinels name a master other than this one. */
   async failedOver(from: RedisServer): Promise<void> {
     await until('the replica has taken over', async () => (await this.masterPort()) !== from.port, { every: 50 })
   }
@@ -136,11 +136,11 @@ async function launch(file: string, port: number, masterPort: number): Promise<C
     `port ${port}`,
     'bind 127.0.0.1',
     `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${masterPort} 2`,
-    // A process that only waits for its turn on a busy machine must not be replaced.
+    // A server that merely waits for CPU time on a busy machine must not be replaced.
     `sentinel down-after-milliseconds ${MASTER_NAME} 5000`,
     `sentinel failover-timeout ${MASTER_NAME} 10000`,
   ]
-  // A sentinel keeps what it learns in its own configuration file.
+  // A sentinel writes its findings into its configuration file, so each needs a file of its own.
   await writeFile(file, lines.join('\n'))
   const child = new Child('redis-server', [file, '--sentinel'])
   await child.said(/monitor master/)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { Child } from './child.ts'
 import { freePort } from './free-port.ts'
 
-/** A redis-server of the test's own, on 127.0.0.1. It keeps nothing on disk unless it is told to. */
+/** A redis-server that belongs to one test, on 127.0.0.1. It writes nothing to disk unless told to. */
 export class RedisServer {
   readonly port: number
   readonly #environment: NodeJS.ProcessEnv
@@ -35,7 +35,7 @@ export class RedisServer {
         const child = await launch(port, args, environment, directory)
         return new RedisServer(port, args, environment, directory, child)
       } catch (error) {
-        // Another process may have taken the port meanwhile.
+        // Another process may have taken the port in the meantime.
         if (attempt === 3) throw error
       }
     }
@@ -49,7 +49,7 @@ export class RedisServer {
     return this.#child.pid
   }
 
-  /** It stands still: whoever asks it something waits. */
+  /** Makes the server stand still. Clients wait for its answers. */
   get isPaused(): boolean {
     return this.#isPaused
   }
@@ -69,7 +69,7 @@ export class RedisServer {
     await this.#child.kill9()
   }
 
-  /** Starts again on the same port: with what it had written to disk, or `empty`; with the settings that it had, or `args`. */
+  /** Restarts on the same port: with the data on its disk or `empty`, and with its former settings or `args`. */
   async restart({ empty = false, args }: { empty?: boolean; args?: readonly string[] } = {}): Promise<void> {
     await this.kill9()
     this.#args = args ?? this.#args
@@ -78,14 +78,14 @@ export class RedisServer {
     this.#child = await launch(this.port, this.#args, this.#environment, this.#directory)
   }
 
-  /** Safe twice. */
+  /** May be called twice. */
   async stop(): Promise<void> {
     await this.kill9()
     await rm(this.#directory, { recursive: true, force: true })
   }
 }
 
-/** @param environment of its process, beside this one's */
+/** @param environment variables of its process, in addition to this process's */
 export function startRedis(
   args: readonly string[] = ['--save', '', '--appendonly', 'no'],
   environment: NodeJS.ProcessEnv = {},

@@ -1,4 +1,4 @@
-/** Connects with a token that expires soon, but lives for as long as this machine takes to connect. */
+/** Connects with a token that expires soon, but not before this machine has managed to connect. */
 export async function withShortLife<Client>(connectFor: (seconds: number) => Promise<Client>): Promise<Client> {
   for (let seconds = 2; ; seconds *= 2) {
     try {

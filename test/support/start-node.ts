@@ -8,7 +8,7 @@ export const READY = /^ready node=(\S+) url=(\S+)$/m
 export interface Answer {
   readonly status: number
   readonly headers: Headers
-  /** Parsed where it is JSON, else the text. */
+  /** The body, parsed if it is JSON, otherwise as text. */
   readonly body: unknown
 }
 
@@ -17,7 +17,7 @@ export interface NodeOptions {
   readonly apiKey?: string
 }
 
-/** A server as users run it: a process of its own, from the built package. */
+/** A server as users run it: a separate process, from the built package. */
 export class TestNode {
   readonly id: string
   readonly url: string
@@ -62,12 +62,12 @@ export class TestNode {
     return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : text }
   }
 
-  /** Waits for what it logs. */
+  /** Waits until the server logs a text. */
   said(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#child.said(pattern, { on: 'stderr' })
   }
 
-  /** SIGTERM, as an orchestrator does it; resolves with how it ended. Safe twice. */
+  /** Sends SIGTERM, as an orchestrator does, and resolves to how the process ended. May be called twice. */
   async stop(): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
     this.#child.resume()
     this.#child.signal('SIGTERM')
@@ -87,7 +87,7 @@ export class TestNode {
   }
 }
 
-/** `startNode(['--dev', '--redis', url])`; on a free port unless one is given. Rejects with its output if it ends. */
+/** Starts a node: `startNode(['--dev', '--redis', url])`. Chooses a free port by default. Rejects if the node ends. */
 export function startNode(args: readonly string[], options: NodeOptions = {}): Promise<TestNode> {
   return TestNode.start(args, options)
 }

@@ -1,12 +1,14 @@
 import { Session } from 'node:inspector/promises'
 import { setFlagsFromString } from 'node:v8'
 
-/** One for the process: what is compiled while none counts is not counted whole by the next. */
+/**
+ * One session for the whole process. Code compiled while no session counts would be counted only in part by the next.
+ */
 const session = new Session()
 
 async function start(): Promise<void> {
   session.connect()
-  // Optimized code does not count its calls.
+  // V8 does not count calls of optimized code.
   setFlagsFromString('--no-opt')
   setFlagsFromString('--no-maglev')
   await session.post('Profiler.enable')
@@ -16,9 +18,9 @@ async function start(): Promise<void> {
 let started: Promise<void> | undefined
 
 /**
- * How many steps a call takes within one file of `src/`: how often its functions are called and their blocks run, as V8
- * counts them for coverage. The same on every machine, however busy it is. Steps inside V8's own methods, such as
- * `includes`, are not among them.
+ * How many steps a call takes within one file of `src/`: how often V8's coverage counts a call of its functions or a
+ * run of their blocks. The number is the same on every machine, however busy it is. Steps inside V8's own methods, such
+ * as `includes`, do not count.
  */
 export async function stepsIn(file: string, call: () => unknown): Promise<number> {
   await (started ??= start())

@@ -4,18 +4,18 @@ import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
 
 interface Call {
-  /** In small letters. */
+  /** The command in lower case. */
   readonly name: string
   readonly args: readonly string[]
-  /** The client that it came from, by its address. */
+  /** The address of the client that sent it. */
   readonly source: string
 }
 
 const MARK = 'the log '
 
 /**
- * What one server is asked while it is watched, by MONITOR: by its clients, and by scripts. The client library's monitor
- * takes what others ask before MONITOR is answered for that answer, so this has a socket of its own.
+ * Records all commands that one server gets from clients and scripts, by MONITOR. It has a socket of its own, because
+ * the client library's monitor would take a command of another client for the answer to MONITOR.
  */
 export class StoreCalls {
   readonly byClients: Call[] = []
@@ -37,13 +37,13 @@ export class StoreCalls {
     const monitor = connect(Number(port), hostname)
     await once(monitor, 'connect')
     const log = new StoreCalls(monitor, new Redis(url))
-    // Answered at once; what comes before it is not noted.
+    // Redis answers at once. Commands count from the first mark on.
     monitor.write('MONITOR\r\n')
     await log.#mark('begins')
     return log
   }
 
-  /** What clients have asked for until now with a word in it, or some words next to each other. */
+  /** The clients' commands so far that contain a word, or some words next to each other. */
   async naming(...words: readonly string[]): Promise<readonly Call[]> {
     await this.#mark(`is read ${++this.#readCount} times`)
     const isNamed = ({ args }: Call): boolean =>
@@ -51,7 +51,7 @@ export class StoreCalls {
     return this.byClients.filter(isNamed)
   }
 
-  /** Ends once all that was asked before is noted. */
+  /** Resolves once all commands sent before it are recorded. */
   async stop(): Promise<void> {
     await this.#mark('ends')
     this.#isWatching = false
@@ -59,7 +59,7 @@ export class StoreCalls {
     this.#marker.disconnect()
   }
 
-  /** Two connections: the mark may come before MONITOR does, so it is made until it is seen. */
+  /** Repeats the mark until it is seen, because it goes over another connection and may arrive before MONITOR does. */
   async #mark(what: string): Promise<void> {
     const text = MARK + what
     while (!this.#seenMarks.has(text)) {
@@ -69,7 +69,7 @@ export class StoreCalls {
     this.#isWatching = true
   }
 
-  /** `+time [database source] "WORD" …` */
+  /** Reads a line of the form `+time [database source] "WORD" …`. */
   #note(line: string): void {
     const [, source, rest] = /^\+\S+ \[\d+ (\S+)\] (.*)$/.exec(line) ?? []
     if (source === undefined || rest === undefined) return
@@ -80,7 +80,7 @@ export class StoreCalls {
   }
 }
 
-/** As Redis writes words down: `\x00`, `\"`, `\n` and the like. */
+/** Undoes the escapes that Redis writes, such as `\x00`, `\"` and `\n`. */
 function unescaped(word: string): string {
   return word.replaceAll(/\\(x[0-9a-f]{2}|.)/gi, (_, code: string) => {
     if (code.length === 3) return String.fromCharCode(Number.parseInt(code.slice(1), 16))

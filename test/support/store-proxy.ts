@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** Stands between a client and its Redis, and can lose replies: what was asked is done, and nobody hears of it. */
+/**
+ * A proxy between a client and its Redis that can lose replies: Redis runs the command, but the client hears nothing.
+ */
 export class StoreProxy implements AsyncDisposable {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -28,7 +30,7 @@ export class StoreProxy implements AsyncDisposable {
     return this.#lostCount
   }
 
-  /** The connection that first asks for something with this text in it gets no more replies, that one included. */
+  /** The connection that first sends a command containing this text gets no more replies, from that command on. */
   loseRepliesFrom(text: string): void {
     this.#trigger = text
   }

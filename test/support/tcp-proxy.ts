@@ -1,20 +1,20 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** What the line does to what passes. Several at once. */
+/** The faults of the line. Several may apply at once. */
 export interface Trouble {
-  /** ms that every chunk waits, give or take half. */
+  /** The delay of every chunk in ms, give or take half. */
   readonly delay?: number
-  /** At most so many bytes arrive at once, so that no reader sees a whole message. */
+  /** The most bytes that arrive at once, so that no reader sees a whole message. */
   readonly slice?: number
-  /** Nothing passes, either way, until it heals; nobody is told. New connections are taken and hang as well. */
+  /** Nothing passes in either direction until the line heals, and neither end is told. New connections hang, too. */
   readonly isHeld?: boolean
-  /** What the server answers is thrown away: it did what it was asked, and nobody knows. */
+  /** The server's answers are thrown away: it did its work, but the client does not know. */
   readonly swallowsReplies?: boolean
   /** New connections are closed at once. */
   readonly refuses?: boolean
 }
 
-/** A line to a TCP server that can be made as bad as a real one. On 127.0.0.1. */
+/** A proxy to a TCP server, on 127.0.0.1, that can behave as badly as a real network. */
 export class TcpProxy {
   readonly #server: Server
   readonly #target: number
@@ -48,13 +48,13 @@ export class TcpProxy {
     for (const line of this.#lines) line.changed()
   }
 
-  /** A line that has swallowed replies is cut: its two ends disagree about what was said. */
+  /** Heals the line, and cuts connections that have lost replies, because their two ends no longer agree. */
   heal(): void {
     for (const line of this.#lines) if (line.hasSwallowed) line.cut()
     this.trouble({})
   }
 
-  /** Breaks every connection that there is. New ones pass. */
+  /** Breaks all present connections. New ones pass. */
   cut(): void {
     for (const line of this.#lines) line.cut()
   }
@@ -116,7 +116,7 @@ class Line {
   }
 
   #join(from: Socket, to: Socket, isReply: boolean): void {
-    // Chunks stay in order, however long each of them is under way.
+    // Chunks stay in order, however long each of them takes.
     let passed: Promise<void> | undefined
     const pass = (work: () => Promise<void>): void => {
       const mine = (passed ?? Promise.resolve()).then(work).finally(() => {
@@ -134,7 +134,7 @@ class Line {
         write(from, to, chunk)
         return
       }
-      // From now, not from when those before it have passed: a long line is not a narrow one.
+      // The delay runs from now, not from when earlier chunks have passed: latency does not limit throughput.
       const due = performance.now() + delay * (0.5 + this.#random())
       pass(() => this.#passLate(to, chunk, due, slice))
     })
