@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
 
-/** ms: it only bounds a failure. */
+/** ms. The timeout only limits how long a failure takes. */
 const PATIENCE = 120_000
 
 const quiet = ['first-run', 'disable-background-networking', 'disable-component-update', 'disable-sync', 'disable-gpu']
@@ -16,7 +16,7 @@ export async function launch(t: TestContext): Promise<Browser> {
   return browser
 }
 
-/** A page of somebody of their own. */
+/** A page in a browser context of its own, as a separate person would have. */
 export async function newPage(browser: Browser): Promise<Page> {
   const context = await browser.newContext()
   context.setDefaultTimeout(PATIENCE)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { startNode } from '../support/start-node.ts'
 import { launch, newPage } from './browser.ts'
 
-/** Runs in the page: sends a text to `/echo`, and some bytes, and shows what came back. */
+/** Runs in the page: sends a text and some bytes to `/echo`, and shows the replies. */
 const talk = `new Promise((resolve, reject) => {
   const socket = new WebSocket(location.origin.replace('http', 'ws') + '/echo')
   const text = 'Größe 🚢 '.repeat(20_000)
@@ -22,7 +22,7 @@ const talk = `new Promise((resolve, reject) => {
   }
 })`
 
-test('a browser sends and gets messages compressed where the server offers it, and plain ones elsewhere', async (t) => {
+test('a browser exchanges compressed messages if the server offers that, and plain ones otherwise', async (t) => {
   const browser = await launch(t)
   for (const flags of [['--compression'], []]) {
     const node = await startNode(['--dev', '--log-level', 'warn', ...flags])

@@ -8,11 +8,11 @@ import { launch, newPage } from './browser.ts'
 interface Window {
   readonly page: Page
   readonly uid: string
-  /** What the page complained about: scripts that failed, what its own policy refused. */
+  /** The page's complaints: scripts that failed, and requests that its policy refused. */
   readonly complaints: string[]
 }
 
-/** A window of its own, as a second person opens it. */
+/** A separate window, as a second person would open it. */
 async function open(browser: Browser, url: string, query = ''): Promise<Window> {
   const page = await newPage(browser)
   const complaints: string[] = []
@@ -34,7 +34,7 @@ async function write(
   to: { kind: 'Everyone' | 'A group' | 'A user'; name?: string },
   text: string,
 ): Promise<void> {
-  // By keyboard, as the label is what a person sees.
+  // By keyboard, because a person sees only the label.
   await page.getByRole('radio', { name: to.kind }).focus()
   await page.keyboard.press('Space')
   if (to.name !== undefined) await page.getByLabel('Which group or user').fill(to.name)
@@ -58,7 +58,7 @@ test('two windows of the dev page write to each other', async (t) => {
   const { url } = await startDev(t, await freePort())
   const browser = await launch(t)
   const [ann, bob] = [await open(browser, url), await open(browser, url)]
-  assert.notEqual(ann.uid, bob.uid, 'each window is a user of its own')
+  assert.notEqual(ann.uid, bob.uid, 'each window is a separate user')
 
   await t.test('to a user', async () => {
     await write(ann.page, { kind: 'A user', name: bob.uid }, 'only for bob')
@@ -66,7 +66,7 @@ test('two windows of the dev page write to each other', async (t) => {
     await ann.page.getByText('stored for 1 node').first().waitFor()
   })
 
-  await t.test('to a user who is not there', async () => {
+  await t.test('to a user who is not connected', async () => {
     await write(ann.page, { kind: 'A user', name: 'nobody' }, 'anybody?')
     await ann.page.getByText('offline: nobody').waitFor()
   })
@@ -79,10 +79,10 @@ test('two windows of the dev page write to each other', async (t) => {
   await t.test('to everyone', async () => {
     await write(ann.page, { kind: 'Everyone' }, 'for <b>everyone</b>')
     await arrives(bob.page, ann.uid, 'to everyone', 'for <b>everyone</b>')
-    assert.equal(await ann.page.getByRole('log').getByText('for <b>everyone</b>').count(), 1, 'seen once by its sender')
+    assert.equal(await ann.page.getByRole('log').getByText('for <b>everyone</b>').count(), 1, 'its sender sees it once')
   })
 
-  await t.test('the command to paste pushes to that window', async () => {
+  await t.test('the command that the page offers pushes to its window', async () => {
     const command = (await bob.page.locator('#curl').textContent()) ?? ''
     const [, body] = /-d '(.*)'$/.exec(command) ?? []
     const headers = { 'content-type': 'application/json' }
@@ -111,12 +111,12 @@ test('two windows of the dev page write to each other', async (t) => {
     assert.equal(await ann.page.getByLabel('User id').inputValue(), 'ännchen', 'also after a reload')
   })
 
-  await t.test('nothing was refused by the policy, and no script failed', () => {
+  await t.test('the policy refused nothing, and no script failed', () => {
     assert.deepEqual([...ann.complaints, ...bob.complaints], [])
   })
 })
 
-test('the page says that the server is away, and comes back with it by itself', async (t) => {
+test('the page says that the server is away, and reconnects without help once it is back', async (t) => {
   const port = await freePort()
   const first = await startDev(t, port)
   const browser = await launch(t)
@@ -134,7 +134,7 @@ test('the page says that the server is away, and comes back with it by itself', 
   await arrives(page, 'welcome back')
 })
 
-test('a kick is shown, and the page stays away until it is asked back', async (t) => {
+test('the page shows that it was kicked, and stays disconnected until it is told to connect', async (t) => {
   const node = await startDev(t, await freePort())
   const browser = await launch(t)
   const { page } = await open(browser, node.url, '?uid=ann')
@@ -144,7 +144,7 @@ test('a kick is shown, and the page stays away until it is asked back', async (t
   await connected(page)
 })
 
-test('on a narrow screen nothing is cut off', async (t) => {
+test('nothing is cut off on a narrow screen', async (t) => {
   const { url } = await startDev(t, await freePort())
   const browser = await launch(t)
   const { page } = await open(browser, url)

@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const NETWORKS = ['1.1.1.1', '2.2.2.2', '3.3.3.3', '2001:db8::1', '2001:db8::2', '']
 const anyIp = fc.constantFrom(...NETWORKS)
 
-/** One client at the limits. */
+/** One client that meets the limits. */
 interface Client {
   readonly ip: string
   readonly visitor: ClientNetwork
@@ -29,7 +29,7 @@ const anyLimits = fc.record({
   maxMessagesPerSecondPerIp: fc.constantFrom(0, 1_000),
 })
 
-test('whatever clients do at the limits, no limit is exceeded, and once all are gone there is all the room again', () => {
+test('whatever clients do, no limit is exceeded, and once all have gone there is as much room as at first', () => {
   const anyStep = fc.tuple(fc.constantFrom('begin', 'enter', 'end', 'leave'), fc.nat(), anyIp)
   const property = fc.property(anyLimits, fc.array(anyStep, { maxLength: 60 }), (settings, steps) => {
     const limits = new AdmissionLimits(settings)
@@ -68,7 +68,7 @@ test('whatever clients do at the limits, no limit is exceeded, and once all are 
   fc.assert(property, runs(2_000))
 })
 
-/** It has room for exactly as many as one that is new. */
+/** Checks that the limits have room for exactly as many clients as new limits have. */
 function assertIsEmpty(limits: AdmissionLimits, settings: ConstructorParameters<typeof AdmissionLimits>[0]): void {
   const seated: ClientNetwork[] = []
   const room = settings.maxConnections || 10
@@ -92,7 +92,7 @@ interface Plain {
   requestCount: number
 }
 
-test('whatever plain sockets do, there are never too many, and none that is being answered goes for another', async () => {
+test('whatever plain sockets do, there are never too many, and no socket with an open request gives way', async () => {
   const anyStep = fc.tuple(
     fc.constantFrom('add', 'add', 'head', 'arrives', 'ends', 'close', 'upgrade'),
     fc.nat(),
@@ -115,7 +115,7 @@ test('whatever plain sockets do, there are never too many, and none that is bein
         assert.ok(gone.length <= 1)
         for (const { requestCount, network: of } of gone) {
           assert.equal(requestCount, 0)
-          // Others lose one only if there is no room at all.
+          // A socket of another network gives way only if there is no room at all.
           if (of !== network) assert.equal(here.length, max + 1)
         }
         here = here.filter((plain) => !gone.includes(plain))
@@ -144,7 +144,7 @@ test('whatever plain sockets do, there are never too many, and none that is bein
       here = []
       const before = goneCount
       for (let n = 0; n < max; n++) add(undefined)
-      assert.equal(goneCount, before, 'there is all the room again')
+      assert.equal(goneCount, before, 'there is as much room as at first')
       sockets.close()
     },
   )
@@ -188,7 +188,7 @@ test('whatever clients do at a node, no limit is exceeded, and once all are gone
   await fc.assert(property, runs(60))
 })
 
-/** Exactly as many are let in as by a node that is new. */
+/** Checks that the node accepts exactly as many clients as a new node does. */
 async function isEmpty(server: TestServer): Promise<void> {
   const { maxConnections, maxConnectionsPerIp } = LIMITS
   const enter = (n: number) => {
@@ -198,8 +198,8 @@ async function isEmpty(server: TestServer): Promise<void> {
   const clients: TestClient[] = []
   for (let n = 0; n < maxConnections; n++) {
     let client = await enter(n)
-    // The server may hear late that the others have gone.
-    await until(`client ${n} is let in`, async () => (client ??= await enter(n)) !== undefined)
+    // The server may learn late that the other clients have gone.
+    await until(`client ${n} is accepted`, async () => (client ??= await enter(n)) !== undefined)
     clients.push(client!)
   }
   assert.equal(await enter(1_000), undefined)

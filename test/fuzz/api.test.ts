@@ -8,9 +8,9 @@ import { connect } from '../support/connect.ts'
 import { runs } from '../support/fuzz.ts'
 import { rawRequest, type RawAnswer } from '../support/raw-request.ts'
 
-/** Of docs/errors.md, what a caller can be to blame for; and 503 for what comes of being too fast. */
+/** The statuses in docs/errors.md that a caller can cause. */
 const DOCUMENTED = [200, 400, 401, 403, 404, 405, 409, 413, 415, 426, 429]
-/** What Node itself answers, without a body, to what is hardly HTTP, or expects something of it. */
+/** The statuses that Node itself answers, without a body, to malformed HTTP or to an `Expect` header. */
 const OF_NODE = [400, 408, 413, 417, 431]
 
 const anyWord = fc.oneof(
@@ -120,7 +120,7 @@ const anyRequest: fc.Arbitrary<Request> = fc.record({
   headers: anyHeaders,
   body: anyBody,
 })
-/** Right but for its body: so that it is the body that is looked at. */
+/** Requests that are valid except for the body, so that the server gets as far as reading the body. */
 const anyPushRequest: fc.Arbitrary<Request> = fc.record({
   method: fc.constant('POST'),
   path: fc.constantFrom('/api/push', '/api/push/batch'),
@@ -136,7 +136,7 @@ function bytesOf({ method, path, headers, body }: Request): Buffer {
   return Buffer.concat([Buffer.from(head), content])
 }
 
-test('the HTTP API answers whatever it is asked with what is documented, and goes on', async (t) => {
+test('the HTTP API answers any request with a documented answer, and keeps working', async (t) => {
   const flags = [
     '--port=0',
     `--token-secret=${SECRET}`,
@@ -149,14 +149,14 @@ test('the HTTP API answers whatever it is asked with what is documented, and goe
   child.stderr?.on('data', (text: Buffer) => (log += text.toString()))
   const bystander = await connect(url, { token: await tokenFor('bystander') })
 
-  await t.test('requests of any method, path, headers and body', async () => {
+  await t.test('requests with any method, path, headers and body', async () => {
     const property = fc.asyncProperty(fc.oneof(anyRequest, anyPushRequest), async (request) => {
       assertDocumented(request, await rawRequest(url, bytesOf(request)))
     })
     await fc.assert(property, runs(600))
   })
 
-  await t.test('bytes that are hardly a request', async () => {
+  await t.test('bytes that are barely a request', async () => {
     const anyBytes = fc.oneof(
       fc.uint8Array({ minLength: 1, maxLength: 200 }),
       fc
@@ -177,7 +177,7 @@ test('the HTTP API answers whatever it is asked with what is documented, and goe
 
   assert.equal((await caller(url)('POST', '/api/push', { uid: 'bystander', message: 'still there' })).status, 200)
   while ((await bystander.next()) !== 'still there');
-  assert.equal(log, '', 'nothing failed unexpectedly')
+  assert.equal(log, '', 'the server logged no unexpected failure')
 })
 
 function assertDocumented(request: Request, { status, headers, body }: RawAnswer): void {

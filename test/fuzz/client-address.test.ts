@@ -19,7 +19,7 @@ const anyAddress = fc.oneof(
   fc.constant('fe80::1%eth0'),
 )
 
-/** One way in which a proxy may write an address, and the address. */
+/** An address, and one of the ways in which a proxy may write it. */
 interface Hop {
   readonly text: string
   readonly address: string | undefined
@@ -76,13 +76,13 @@ const anyHops = fc.array(
 )
 const TRUSTED = ['10.0.0.0/8', 'fd00::/8', '::1']
 
-test('only what trusted proxies saw is believed, however they write it in X-Forwarded-For', () => {
+test('only addresses that trusted proxies saw are believed, however they write them in X-Forwarded-For', () => {
   const property = fc.property(anyAddress, anyHops, fc.boolean(), (peer, hops, trusts) => {
     const header = hops.map(({ text }) => text).join(',')
     const address = new ClientAddress(trusts ? TRUSTED : []).of(requestOf(peer, header))
     let expected = undressed(peer)
     if (trusts && isTrusted(expected)) {
-      // From the right, as far as each is trusted; everything to the left of it anyone could have written.
+      // Hops count from the right, as long as each is trusted. Anyone could have written the hops to the left of those.
       for (const hop of hops.toReversed()) {
         if (hop.text.trim() === '') continue
         if (hop.address === undefined) break
@@ -107,14 +107,14 @@ test('every spelling of an address is the same address, and so counts as the sam
   fc.assert(property, runs(3_000))
 })
 
-test('a zone says something on one machine only: it is left out, and what had one is trusted by nobody', () => {
+test('a zone has a meaning on one machine only, so it is left out, and an address with a zone is never trusted', () => {
   const address = new ClientAddress(['10.0.0.1', 'fe80::/10'])
   for (const hop of ['fe80::1%eth0', '[FE80::1%3]:443', '"[fe80:0::1%eth1]"'])
     assert.equal(address.of(requestOf('10.0.0.1', `9.9.9.9, ${hop}`)), 'fe80::1')
   assert.equal(address.of(requestOf('fe80::1%eth0', '9.9.9.9')), 'fe80::1%eth0')
 })
 
-test('what is no address or range is refused; what is, trusts no more than it says', () => {
+test('a trustProxy entry that is not an address or range is refused; any other trusts only the addresses in it', () => {
   const anyRange = fc.oneof(
     fc.anything(),
     fc.string(),
@@ -140,7 +140,7 @@ test('what is no address or range is refused; what is, trusts no more than it sa
   fc.assert(property, runs(3_000))
 })
 
-test('a range without its bits, which would be everyone, is refused, and so is every other way to write a number', () => {
+test('a range with empty bits, which would mean everyone, is refused, as are bits that are not a plain number', () => {
   for (const range of ['10.0.0.0/', '10.0.0.0/0x8', '10.0.0.0/1e1', '10.0.0.0/ 8', '10.0.0.0/8/8', '10.0.0.0/33']) {
     assert.throws(() => new ClientAddress([range]), { code: 'FLT_BAD_OPTION', message: /trustProxy: '10/ })
   }
@@ -154,7 +154,7 @@ function undressed(address: string): string {
   return /^::ffff:[\d.]+$/.test(address) ? address.slice('::ffff:'.length) : address
 }
 
-/** As the kernel writes it. */
+/** The address as the kernel writes it. */
 function canonical(address: string): string {
   return isIP(address) === 4 ? address : undressed(new SocketAddress({ address, family: 'ipv6' }).address)
 }
@@ -164,7 +164,7 @@ function hexOf(ip: string): string {
   return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`
 }
 
-/** All eight of an IPv6 address. */
+/** All eight groups of an IPv6 address. */
 function groupsOf(ip: string): string[] {
   const dotted = /[\d.]+$/.exec(ip)?.[0] ?? ''
   const plain = dotted.includes('.') ? ip.slice(0, -dotted.length) + hexOf(dotted) : ip

@@ -11,8 +11,8 @@ import { runs } from '../support/fuzz.ts'
 
 const anyBytes = fc.uint8Array({ maxLength: 2_000 })
 
-describe('binary: whatever stands in an inbox', () => {
-  it('random bytes behind its own first bytes are refused, or read as a batch that can be written again', () => {
+describe('binary: whatever an inbox holds', () => {
+  it("random bytes after the codec's first bytes are refused, or read as a batch that can be written again", () => {
     const header = [0xf1, 0x07, 0x01]
     const property = fc.property(anyBytes, (bytes) => {
       assertRefusedOrWhole(binaryCodec, Uint8Array.from([...header, bytes.length, ...bytes]))
@@ -21,14 +21,14 @@ describe('binary: whatever stands in an inbox', () => {
     fc.assert(property, runs(2_000))
   })
 
-  it('a batch with bytes changed, left out, put in or moved is refused, or read as another one', () => {
+  it('a batch with bytes changed, left out, inserted or moved is refused, or read as another batch', () => {
     const property = fc.property(anyBatch, anyEdits, (batch, edits) =>
       assertRefusedOrWhole(binaryCodec, edited(binaryCodec.encode(batch), edits)),
     )
     fc.assert(property, runs(2_000))
   })
 
-  it('two batches spliced anywhere are refused, or read as another one', () => {
+  it('two batches spliced anywhere are refused, or read as another batch', () => {
     const property = fc.property(anyBatch, anyBatch, fc.nat(), fc.nat(), (first, second, cut, from) => {
       const [a, b] = [binaryCodec.encode(first), binaryCodec.encode(second)]
       const spliced = [...a.subarray(0, cut % a.length), ...b.subarray(from % b.length)]
@@ -37,7 +37,7 @@ describe('binary: whatever stands in an inbox', () => {
     fc.assert(property, runs(1_000))
   })
 
-  it('a length that promises up to 2^53 bytes costs nothing', () => {
+  it('a length of up to 2^53 bytes without the bytes costs no memory', () => {
     const property = fc.property(fc.maxSafeNat(), fc.integer({ min: 1, max: 40 }), (length, tag) => {
       const writer = new TlvWriter()
       writer.raw(Uint8Array.of(0xf1, 0x07, 0x01))
@@ -49,7 +49,7 @@ describe('binary: whatever stands in an inbox', () => {
     fc.assert(property, runs(500))
   })
 
-  it('fields of later versions, at every level and in any number, change nothing', () => {
+  it('unknown fields of later versions, at any level and in any number, change nothing', () => {
     const property = fc.property(anyBatch, fc.array(anyLaterField, { minLength: 1, maxLength: 20 }), (batch, later) => {
       const bytes = binaryCodec.encode(batch)
       assert.deepEqual(binaryCodec.decode(withLaterFields(bytes, later)), binaryCodec.decode(bytes))
@@ -58,7 +58,7 @@ describe('binary: whatever stands in an inbox', () => {
   })
 })
 
-describe('json: whatever stands in an inbox', () => {
+describe('json: whatever an inbox holds', () => {
   it('random bytes, and random JSON, are refused, or read as a batch that can be written again', () => {
     const property = fc.property(fc.oneof(anyBytes, fc.json().map(utf8)), (bytes) =>
       assertRefusedOrWhole(jsonCodec, bytes),
@@ -66,7 +66,7 @@ describe('json: whatever stands in an inbox', () => {
     fc.assert(property, runs(1_000))
   })
 
-  it('a batch in which any value was replaced by any other is refused, or read as another one', () => {
+  it('a batch in which any value was replaced by any other is refused, or read as another batch', () => {
     const property = fc.property(anyBatch, fc.nat(), anyJson, (batch, place, value) => {
       const parsed: unknown = JSON.parse(Buffer.from(jsonCodec.encode(batch)).toString())
       assertRefusedOrWhole(jsonCodec, utf8(JSON.stringify(replaced(parsed, place, value))))
@@ -74,7 +74,7 @@ describe('json: whatever stands in an inbox', () => {
     fc.assert(property, runs(2_000))
   })
 
-  it('nesting of any depth is refused without an overflow', () => {
+  it('JSON nested to any depth is refused without a stack overflow', () => {
     for (const depth of [10, 10_000, 200_000]) {
       assertRefusedOrWhole(jsonCodec, utf8('['.repeat(depth)))
       assertRefusedOrWhole(jsonCodec, utf8(`${'['.repeat(depth)}${']'.repeat(depth)}`))
@@ -134,15 +134,15 @@ const ENVELOPE: Level = {
 }
 const BATCH: Level = { fields: { 3: ENVELOPE } }
 
-/** A field that is made of fields. */
+/** A field that contains fields. */
 interface Level {
-  /** Those of its fields that are made of fields themselves. */
+  /** Those of its fields that contain fields themselves. */
   readonly fields: Readonly<Record<number, Level>>
-  /** Nothing may stand before its first field. */
+  /** No other field may come before the first one. */
   readonly startsWithType?: boolean
 }
 
-/** The same batch with fields in between that are not known: one after each that is. */
+/** The same batch with unknown fields: one after each known field. */
 function withLaterFields(bytes: Uint8Array, later: readonly LaterField[]): Uint8Array {
   let next = 0
   const writer = new TlvWriter()
@@ -174,7 +174,7 @@ function withLaterFields(bytes: Uint8Array, later: readonly LaterField[]): Uint8
   return writer.finish().slice()
 }
 
-/** The value at the nth place of a tree, replaced. */
+/** The tree with the value at its nth place replaced. */
 function replaced(root: unknown, place: number, value: unknown): unknown {
   const spots: { readonly parent: Record<string, unknown>; readonly key: string }[] = []
   const visit = (node: unknown): void => {
@@ -194,7 +194,7 @@ function utf8(text: string): Uint8Array {
   return Buffer.from(text)
 }
 
-/** No other error, and nothing larger than what it was made of. */
+/** Any batch that is read must not be larger than its bytes, and no other error may be thrown. */
 function assertRefusedOrWhole(codec: Codec, bytes: Uint8Array): void {
   const batch = decoded(codec, bytes)
   if (batch === undefined) return
@@ -211,7 +211,7 @@ function decoded(codec: Codec, bytes: Uint8Array): Batch | undefined {
   }
 }
 
-/** What it holds, counted like JSON. */
+/** The size of the batch's content, counted as JSON would count it. */
 function sizeOf(value: unknown): number {
   if (typeof value === 'string' || value instanceof Uint8Array) return value.length + 2
   if (typeof value !== 'object' || value === null) return 1

@@ -45,12 +45,12 @@ const flusher = new Flusher()
 const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 const process = newProcessId()
 
-/** A hub, and beside it the plainest account of who has had what. */
+/** A hub, and beside it a simple model of which connection has had which push. */
 class World {
   readonly #hub: Hub
   readonly #isExact: boolean
   readonly #connections: ClientConnection[] = []
-  /** By push and connection: `surely` where a repeated copy must be known. */
+  /** By push and connection. `surely`: the hub must recognize a repeated copy. */
   readonly #had = new Map<string, 'surely' | 'maybe'>()
   #sequence = 0
   #time = 10
@@ -125,8 +125,8 @@ class World {
     for (const [connection, expectation] of expected) {
       const got = connection.bufferedAmount > before.get(connection)!
       if (got) count++
-      if (expectation === 'gets') assert.ok(got, `${connection.id} has not got what is its`)
-      if (expectation === 'not') assert.ok(!got, `${connection.id} got what is not its, or what it had`)
+      if (expectation === 'gets') assert.ok(got, `${connection.id} did not get its message`)
+      if (expectation === 'not') assert.ok(!got, `${connection.id} got a message that is not its own, or got it twice`)
     }
     assert.equal(deliveredCount, count)
   }
@@ -144,7 +144,7 @@ class World {
     }
   }
 
-  /** `may` where a repeated copy need not be known. What it is expected to get, it has had from then on. */
+  /** `may`: the hub need not recognize a repeated copy. The model notes that the connection has had the push. */
   #expect(push: PushEnvelope, connection: ClientConnection): 'gets' | 'not' | 'may' {
     const stamps = stampsOf(push.to, connection)
     if (stamps === undefined || push.except?.uids.includes(connection.uid!) === true) return 'not'
@@ -153,7 +153,7 @@ class World {
     if (push.resent && isOlder) return 'not'
     const key = `${push.id} ${push.named} ${connection.id}`
     const had = this.#had.get(key)
-    // Of pushes without a name, first copies to those who were bound before the lookup come once.
+    // If the caller chose no id, a first copy to a connection that was bound before the lookup comes only once.
     const isSure = push.named === true || isYounger || (push.resent && push.to.type === 'all')
     this.#had.set(key, isSure ? 'surely' : (had ?? 'maybe'))
     if (had === undefined) return 'gets'
@@ -161,7 +161,7 @@ class World {
   }
 }
 
-/** By which stamps a connection is in a target; nothing where it is not, none where that has none. */
+/** The stamps by which a connection is in a target. `undefined` if it is not; empty if the target has no stamps. */
 function stampsOf(to: Address, { id, uid, uidStamp, groupStamps }: ClientConnection): [number, number][] | undefined {
   switch (to.type) {
     case 'users': {
@@ -189,11 +189,11 @@ function live(newDeliveries: () => Deliveries, isExact: boolean): void {
   fc.assert(property, runs<[Step[]]>(3_000))
 }
 
-test('whatever changes between its copies, a push reaches everyone it is for, and nobody twice', () => {
+test('whatever changes between the copies of a push, it reaches every connection it is for, and none twice', () => {
   live(() => new Deliveries(), true)
 })
 
-test('what is forgotten, for there was too much or for it is old, may come twice, and is never lost', () => {
+test('a delivery that was forgotten, because there were too many or it is old, may repeat, but no push is lost', () => {
   for (const limit of [1, 3, 8]) live(() => new Deliveries({ limit }), false)
   live(() => new Deliveries({ keepFor: -1 }), false)
 })

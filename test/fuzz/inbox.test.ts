@@ -14,7 +14,7 @@ import { until } from '../support/until.ts'
 const TIMES = { heartbeat: 3_000, deadAfter: 10_000, storeWait: 60_000 }
 const ws = defineModule('/ws', { handshake: (ctx) => void (ctx.uid = 'somebody of our own') })
 
-test('whatever somebody else puts into an inbox, or before everyone, the rest goes on', async () => {
+test('whatever a stranger puts into an inbox or among the broadcasts, everything else still arrives', async () => {
   const driver = memory()
   const start = () => createServer({ modules: [ws], driver, prefix: 'p', ...TIMES })
   await using receiver = start()
@@ -40,7 +40,7 @@ test('whatever somebody else puts into an inbox, or before everyone, the rest go
     }
     const text = `ours ${++count}`
     await sender.cluster.push({ uid: 'somebody of our own' }, text)
-    // Others' broadcasts are for everyone; what is for somebody else must not come.
+    // A stranger's broadcasts may arrive, but a message for somebody else must not.
     await until(`${text} comes`, () => client.received.includes(text), { every: 1 })
   })
   await fc.assert(property, runs(150))
@@ -48,7 +48,7 @@ test('whatever somebody else puts into an inbox, or before everyone, the rest go
   await queue.close()
 })
 
-/** It would be obeyed, for it is one of ours as far as anyone can tell. */
+/** Whether the node would obey the entry, because it cannot be told from one of its own. */
 function isOrderToEveryone(bytes: Uint8Array): boolean {
   try {
     const { envelopes } = binaryCodec.decode(bytes)

@@ -13,7 +13,7 @@ const anyText = fc.string({ unit: 'binary', maxLength: 200 })
 const anyBytes = fc.uint8Array({ maxLength: 200 })
 const anyRaw: fc.Arbitrary<string | Uint8Array> = fc.oneof(anyText, anyBytes)
 
-/** Keys and values that have confused readers of JSON before. */
+/** Keys and values that have confused JSON parsers before. */
 const anyMessage = fc
   .dictionary(
     fc.constantFrom('cmd', 'data', 'ext', 'id', '__proto__', 'constructor'),
@@ -31,8 +31,8 @@ const anyWritten = anyMessage.chain((text) =>
   ),
 )
 
-describe('what a client says to a module', () => {
-  it('as JSON is a command with its id, or the client is told what is wrong with it; nothing reaches a prototype', () => {
+describe('a message from a client to a module', () => {
+  it('in JSON becomes a command with its id, or an error that says what is wrong; nothing reaches a prototype', () => {
     const property = fc.property(fc.oneof(anyRaw, anyWritten), (raw) => {
       const message = decoded(json, raw)
       if (message === undefined) return
@@ -50,7 +50,7 @@ describe('what a client says to a module', () => {
     fc.assert(property, runs(3_000))
   })
 
-  it('as `cmd:data` is what stood on either side of the first colon', () => {
+  it('as `cmd:data` is split at the first colon', () => {
     const property = fc.property(anyRaw, (raw) => {
       const message = decoded(token, raw)
       if (message === undefined) return assert.equal(typeof raw, 'object', 'every text is a command')
@@ -64,20 +64,20 @@ describe('what a client says to a module', () => {
     fc.assert(property, runs(1_000))
   })
 
-  it('raw is what it was', () => {
+  it('in the raw format arrives unchanged', () => {
     fc.assert(
       fc.property(anyRaw, (data) => assert.equal(raw.decode(data).data, data)),
       runs(200),
     )
   })
 
-  it('is answered with what the handler returned, or not at all where that cannot be written', () => {
+  it('is answered with what the handler returned, unless that cannot be written', () => {
     const property = fc.property(fc.constantFrom(json, token, raw), fc.anything(anythingAtAll), (parser, data) => {
       try {
         const answer = parser.encode({ cmd: 'x', data })
         assert.ok(typeof answer === 'string' || answer instanceof Uint8Array)
       } catch (error) {
-        // What JSON.stringify throws, the responder tells as a failure of the handler.
+        // If JSON.stringify throws, the responder reports that as a failure of the handler.
         assert.ok(isFlotillaError(error) || error instanceof TypeError, String(error))
       }
     })
@@ -99,8 +99,8 @@ const anyFields = fc.dictionary(
 )
 const anyArgument = fc.oneof(anyFields, fc.anything(anythingAtAll))
 
-describe('what a caller says to push', () => {
-  it('as a target becomes ids that can be written, each once, or FLT_BAD_TARGET', () => {
+describe('an argument of push', () => {
+  it('target becomes ids that can be written, each once, or is refused with FLT_BAD_TARGET', () => {
     const property = fc.property(anyArgument, (value) => {
       const target = refusedWith(['FLT_BAD_TARGET'], () => parseTarget(value))
       if (target === undefined || target.type === 'all') return
@@ -112,7 +112,7 @@ describe('what a caller says to push', () => {
     fc.assert(property, runs(3_000))
   })
 
-  it('as except, id or key is checked alike', () => {
+  it('except, id or key is checked in the same way', () => {
     const property = fc.property(fc.oneof(anyArgument, anyId), (value) => {
       const except = refusedWith(['FLT_BAD_TARGET'], () => parseExcept(value))
       for (const id of [...(except?.uids ?? []), ...(except?.connections ?? [])]) assertWritable(id)
@@ -124,7 +124,7 @@ describe('what a caller says to push', () => {
     fc.assert(property, runs(2_000))
   })
 
-  it('as a body has every field in its place, or is FLT_BAD_REQUEST with a sentence', () => {
+  it('body has every field in its place, or is refused with FLT_BAD_REQUEST and a message', () => {
     const property = fc.property(fc.oneof(anyFields, fc.jsonValue()), (body) => {
       const source = JsonSource.parse(writtenAnyhow(body) ?? 'null')
       const call = refusedWith(['FLT_BAD_REQUEST'], () => parsePushBody(source))
@@ -136,7 +136,7 @@ describe('what a caller says to push', () => {
   })
 })
 
-/** Undefined where JSON has no word for it. */
+/** `undefined` if JSON cannot express the value. */
 function writtenAnyhow(value: unknown): string | undefined {
   try {
     return JSON.stringify(value)
@@ -149,7 +149,7 @@ function decoded(parser: Parser, raw: string | Uint8Array): ParsedMessage | unde
   return refusedWith(['FLT_BAD_REQUEST', 'FLT_BAD_JSON'], () => parser.decode(raw))
 }
 
-/** Nothing where it was refused, with one of the codes and a sentence. */
+/** `undefined` if the call was refused with one of the codes and a message. */
 function refusedWith<Value>(codes: readonly string[], parse: () => Value): Value | undefined {
   try {
     return parse()
@@ -161,7 +161,7 @@ function refusedWith<Value>(codes: readonly string[], parse: () => Value): Value
 }
 
 function assertWritable(id: string): void {
-  assert.equal(Buffer.from(id).toString(), id, 'it comes back from UTF-8 as it was')
+  assert.equal(Buffer.from(id).toString(), id, 'it comes back from UTF-8 unchanged')
   const { length } = Buffer.from(id)
   assert.ok(length >= 1 && length <= 255)
 }

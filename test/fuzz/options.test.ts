@@ -24,7 +24,7 @@ const anyValue = fc.oneof(
 const settable = Object.entries(optionTable).flatMap(([name, { type }]) => (type === 'code' ? [] : [name]))
 const checked = [...settable, 'misspelt']
 
-test('createServer takes its options, or FLT_BAD_OPTION names the one that is wrong', () => {
+test('createServer accepts its options, or FLT_BAD_OPTION names the one that is wrong', () => {
   const property = fc.property(fc.dictionary(fc.constantFrom(...checked), anyValue, { maxKeys: 3 }), (options) => {
     try {
       createServer({ ...options, modules: [] })
@@ -39,7 +39,7 @@ test('createServer takes its options, or FLT_BAD_OPTION names the one that is wr
   fc.assert(property, runs(2_000))
 })
 
-test('flotilla start takes its settings, from flags and environment, or says in one line which flag takes what', async () => {
+test('flotilla start accepts settings from flags and environment, or says in one line what a flag takes', async () => {
   const keys = Object.keys(settingsSchema.shape)
   const anyFlags = fc.dictionary(fc.constantFrom(...keys), anyValue, { maxKeys: 4 })
   const anyEnvironment = fc.dictionary(
@@ -58,7 +58,7 @@ test('flotilla start takes its settings, from flags and environment, or says in 
   await fc.assert(property, runs(2_000))
 })
 
-test('no message shows a secret', async () => {
+test('no error message shows a secret', async () => {
   const secrets = flags.filter(({ secret }) => secret === true).map(({ key }) => key)
   const property = fc.asyncProperty(fc.constantFrom(...secrets), fc.string({ maxLength: 20 }), async (key, word) => {
     const secret = `é${word} hush`

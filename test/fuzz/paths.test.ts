@@ -6,7 +6,7 @@ import { parsePath } from '../../src/modules/path.ts'
 import { Router } from '../../src/modules/router.ts'
 import { runs } from '../support/fuzz.ts'
 
-test('a module path is read, or FLT_BAD_MODULE says how it should look', () => {
+test('a module path is accepted, or FLT_BAD_MODULE says what is wrong with it', () => {
   const anyPath = fc.oneof(
     fc.anything({ withNullPrototype: true, withBigInt: true }),
     fc.string({ unit: 'binary' }),
@@ -36,7 +36,7 @@ const anyRequest = fc.oneof(
   fc.string({ unit: 'binary' }),
 )
 
-test('a request finds what a plain search through all paths would find', () => {
+test('a request finds the same path as a plain search through all paths', () => {
   const property = fc.property(
     fc.array(anyPath, { maxLength: 6 }),
     fc.array(anyRequest, { maxLength: 12 }),
@@ -65,8 +65,8 @@ function isAdded(router: Router<string>, path: string): boolean {
 }
 
 /**
- * Of all paths that match, the one that has a static segment where the others first have a parameter. A static segment
- * matches the bytes that a browser sends for it.
+ * The path that has a static segment at the first place where the matching paths differ. A static segment matches the
+ * bytes that a browser sends for it.
  */
 function search(paths: readonly string[], request: string): string | undefined {
   if (!request.startsWith('/')) return undefined

@@ -15,7 +15,7 @@ import { runs } from '../support/fuzz.ts'
 
 const NODE = 'n-0123456789' as NodeId
 
-/** Bytes of others, JSON of another shape, and what is almost ours. */
+/** Random bytes, JSON of another shape, and records that are almost valid. */
 const anyValue = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.json({ maxDepth: 3 }),
@@ -26,7 +26,7 @@ const anyValue = fc.oneof(
   fc.constantFrom('', ' ', '5', '5 a', '5  a', '-1 a', '1e400 a', '0x10 a', 'a b c', '[', 'null', '{"name":5}'),
 )
 
-test('connections of a user are whole, or left out', () => {
+test('a listed connection is complete, or it is left out', () => {
   const property = fc.property(anyValue, (value) => {
     for (const info of readRecords(value, NODE, 'u' as Uid)) assertInfo(info)
     const member = readMember('c', NODE, value)
@@ -35,7 +35,7 @@ test('connections of a user are whole, or left out', () => {
   fc.assert(property, runs(2_000))
 })
 
-test('a route, whatever it was made of, can be written into a batch', () => {
+test('a route can be written into a batch, whatever record it was read from', () => {
   const property = fc.property(anyValue, fc.array(anyValue), fc.nat(), (value, fields, number) => {
     for (const node of [...readNodes(value), ...nodesIn(fields)]) assert.match(node, /-/)
     for (const told of [value, `epoch ${value}`, `${value} ${number}`]) {
@@ -47,7 +47,7 @@ test('a route, whatever it was made of, can be written into a batch', () => {
   fc.assert(property, runs(2_000))
 })
 
-test('nodes are listed although what they say of themselves cannot be read', () => {
+test('a node is listed even if its record cannot be read', () => {
   const pairs = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), anyValue), { maxLength: 4 }).map((all) => all.flat())
   const property = fc.property(pairs, pairs, pairs, pairs, (seen, infos, counts, gone) => {
     const { list } = readNodeList([1_700_000_000_000, 1, seen, infos, counts, gone])

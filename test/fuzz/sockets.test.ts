@@ -13,7 +13,7 @@ import { rawRequest } from '../support/raw-request.ts'
 
 const MAX_PAYLOAD = 10_000
 const OFFER = { 'Sec-WebSocket-Extensions': 'permessage-deflate' }
-/** What a client is closed with that does not keep to RFC 6455, or that closes itself. */
+/** The close codes for a client that violates RFC 6455, or that closes the connection itself. */
 const CLOSE_CODES = [1000, 1002, 1003, 1007, 1009]
 const PATHS = ['/echo', '/json', '/token', '/raw']
 
@@ -31,7 +31,7 @@ const modules = [
 interface Stage extends AsyncDisposable {
   readonly server: TestServer
   readonly reports: ErrorReport[]
-  /** Another client is served as ever, by the module and by pushes, and no handler failed. */
+  /** Checks that another client still gets replies and pushes, and that no handler failed. */
   isWell(): Promise<void>
 }
 
@@ -110,7 +110,7 @@ const anyFrame: fc.Arbitrary<Said> = fc.oneof(
   }),
 )
 
-test('frames of any kind are answered, or end their connection with a code; everyone else is served', async () => {
+test('frames of any kind are answered, or close their connection with a code; other clients are served', async () => {
   await using stage = await start()
   const property = fc.asyncProperty(
     fc.constantFrom(...PATHS),
@@ -132,7 +132,7 @@ test('frames of any kind are answered, or end their connection with a code; ever
   await fc.assert(property, runs(250))
 })
 
-test('bytes that are hardly frames end their connection; everyone else is served', async () => {
+test('bytes that are barely frames end their connection; other clients are served', async () => {
   await using stage = await start()
   const property = fc.asyncProperty(
     fc.constantFrom(...PATHS),
@@ -147,7 +147,7 @@ test('bytes that are hardly frames end their connection; everyone else is served
   assert.ok(stage.server.server.stats().connectionCount >= 1)
 })
 
-test('handshakes of any path and headers are taken, or refused with a sentence; none fails on the server', async () => {
+test('a handshake with any path and headers is accepted or refused with a message; none fails inside', async () => {
   await using stage = await start()
   const anySegment = fc.oneof(
     fc.webPath().map((path) => path.slice(1)),
@@ -215,7 +215,7 @@ test('handshakes of any path and headers are taken, or refused with a sentence; 
   const property = fc.asyncProperty(anyTarget, anyHeaders, async (target, headers) => {
     const lines = Object.entries({ ...usual, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
     const said = `GET ${target} HTTP/1.1\r\n${lines.join('')}\r\n`
-    // A client's close frame, so that a connection that was opened ends.
+    // The client's close frame ends the connection if it was opened.
     const bytes = Buffer.concat([Buffer.from(said, 'latin1'), Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8])])
     const { status, body } = await rawRequest(stage.server.url, bytes)
     assert.ok([101, 400, 403, 404, 426].includes(status), `${said}${status} ${body}`)
@@ -226,7 +226,7 @@ test('handshakes of any path and headers are taken, or refused with a sentence; 
     }
     await stage.isWell()
   })
-  // No Request can be made of a URL with credentials: once, such a handshake failed on the server.
+  // A Request cannot have a URL with credentials. Such a handshake once failed on the server.
   const examples: [string, Record<string, string>][] = [
     ['http://user:word@x/rooms/1', {}],
     ['/rooms/1', { host: 'a@b' }],
@@ -234,7 +234,7 @@ test('handshakes of any path and headers are taken, or refused with a sentence; 
   await fc.assert(property, { ...runs<[string, Record<string, string>]>(500), examples })
 })
 
-/** Every frame until the server's close frame. */
+/** All frames until the server's close frame. */
 async function untilClosed(client: RawClient): Promise<RawFrame[]> {
   const frames: RawFrame[] = []
   for (;;) {

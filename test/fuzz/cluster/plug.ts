@@ -3,7 +3,7 @@ import type { Driver } from '../../../src/drivers/driver.ts'
 import type { Entry } from '../../../src/drivers/entry.ts'
 import { FlotillaError } from '../../../src/errors.ts'
 
-/** What a takeover does at the store, in this order. */
+/** The calls that a takeover makes to the store, in this order. */
 export const TAKEOVER_STEPS = [
   'evict',
   'fence',
@@ -22,9 +22,9 @@ type Gate =
   | { readonly type: 'shut'; readonly opened: Promise<void>; readonly open: () => void }
 
 /**
- * Between a node and its store: holds everything back, as where the process is paused, or refuses it for good, as where it
- * was killed. It can also hold back a takeover behind one of its steps, and lets everyone claim what they like: a claim
- * saves work and guards nothing.
+ * Stands between a node and its store. It can hold back all calls, as if the process were paused, or refuse them for
+ * good, as if it were killed. It can also delay a takeover after one of its steps. Every claim succeeds, because a
+ * claim only saves work: several nodes may take over at once.
  */
 export class Plug {
   readonly driver: Driver
@@ -57,12 +57,12 @@ export class Plug {
     this.#leave({ type: 'cut' })
   }
 
-  /** From now on what comes is handed over so much later. */
+  /** Delays every delivery of entries by `ms` from now on. */
   lag(ms: number): void {
     this.#lag = ms
   }
 
-  /** From now on what comes is handed over only once it is let go. */
+  /** Holds back all entries until `letGo` is called. */
   hold(): void {
     this.#held = new Promise((resolve) => (this.#letGo = resolve))
   }
@@ -71,7 +71,7 @@ export class Plug {
     this.#letGo()
   }
 
-  /** The next takeover stands still for so long once it has done that. */
+  /** Makes the next takeover stand still for `ms` after this step. */
   haltAfter(step: TakeoverStep, ms: number): void {
     this.#halt = { step, ms }
   }
@@ -82,7 +82,7 @@ export class Plug {
     if (before.type === 'shut') before.open()
   }
 
-  /** False where it never will. */
+  /** Resolves to true once calls may pass, or to false if they never will. */
   async #passes(): Promise<boolean> {
     while (this.#gate.type === 'shut') await this.#gate.opened
     return this.#gate.type === 'open'

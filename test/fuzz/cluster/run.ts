@@ -3,12 +3,12 @@ import { runs } from '../../support/fuzz.ts'
 import { anySteps, type Step } from './steps.ts'
 import { type Store, World } from './world.ts'
 
-/** ms, times `FLOTILLA_FUZZ`. */
+/** Time for all histories in ms, times `FLOTILLA_FUZZ`. */
 const BUDGET = 14_000
 
 /**
- * As many random histories as there is time for: most of it is waited for leases that run out. One that has begun is lived
- * to its end, so that even a machine without time has at least one.
+ * Runs as many random histories as there is time for. Most of the time passes while leases expire. A history that has
+ * begun runs to its end, so that even a slow machine runs at least one.
  */
 export async function live(store: Store, count: number): Promise<void> {
   const end = performance.now() + BUDGET * Number(process.env['FLOTILLA_FUZZ'] ?? 1)

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check'
 import { TAKEOVER_STEPS, type TakeoverStep } from './plug.ts'
 
-/** What happens to a cluster. Numbers choose among those that it is possible for; where there are none, nothing happens. */
+/** A step in the history of a cluster. Numbers choose among the candidates. If there are none, nothing happens. */
 export type Step =
   | { readonly type: 'connect' | 'disconnect'; readonly user: number; readonly host: number }
-  /** With so many pushes on their way. */
+  /** The user moves while `count` pushes are on their way. */
   | { readonly type: 'move'; readonly user: number; readonly host: number; readonly count: number }
   | {
       readonly type: 'push'
@@ -17,11 +17,11 @@ export type Step =
   | { readonly type: 'pushAll'; readonly host: number; readonly waits: boolean }
   | { readonly type: 'join' | 'leave'; readonly user: number; readonly group: number; readonly host: number }
   | { readonly type: 'startHost' }
-  /** What is pushed meanwhile waits in its inbox, and its users go elsewhere. */
+  /** Pushes to the node's users wait in its inbox meanwhile, and the users connect elsewhere. */
   | { readonly type: 'pause'; readonly host: number; readonly count: number }
   | { readonly type: 'resume' | 'kill' | 'stop'; readonly host: number }
   | { readonly type: 'halt'; readonly host: number; readonly step: TakeoverStep; readonly ms: number }
-  /** Its reader is that much behind, so that much happens while a push is on its way. */
+  /** The node's reader lags by `ms`, so that much can happen while a push is on its way. */
   | { readonly type: 'lag'; readonly host: number; readonly ms: number }
   | { readonly type: 'wait'; readonly ms: number }
   | { readonly type: 'loseStore' }

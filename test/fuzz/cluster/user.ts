@@ -6,9 +6,9 @@ export class Device {
   readonly host: Host
   readonly client: TestClient
   readonly groups: Set<string>
-  /** The number of the last message before it was told that it had left a group. */
+  /** For each group that it left: the number of the last message before the leave had resolved. */
   readonly left = new Map<string, number>()
-  /** Counts what has happened to its node, and to the store. */
+  /** Counts the mishaps of its node and of the store. */
   upheavals = 0
 
   constructor(host: Host, client: TestClient, groups: Iterable<string>) {
@@ -22,7 +22,7 @@ export class Device {
   }
 }
 
-/** A user with all the connections that it ever had. */
+/** A user with all the connections that it has ever had. */
 export class User {
   readonly uid: string
   readonly devices: Device[] = []

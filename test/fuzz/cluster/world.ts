@@ -11,22 +11,22 @@ import { type Device, User } from './user.ts'
 const HOSTS = { atFirst: 3, most: 5 } as const
 const UIDS = ['ann', 'bob', '{c}', '#']
 const GROUPS = ['g', 'a:b']
-/** ms. That much the nodes are behind, so that pushes are on their way while their users move. */
+/** ms by which the nodes' readers lag, so that pushes are on their way while their users move. */
 const LAGS = [0, 20, 50]
-/** ms. What was delivered before a node stood still has arrived by then. */
+/** ms after which everything has arrived that a node delivered before it stood still. */
 const ARRIVED = 30
-/** ms. Well within what is left of a lease when its node stands still. */
+/** ms, well within the time that a lease has left when its node is paused. */
 const IN_TIME = (DEAD_AFTER - HEARTBEAT) / 2
-/** ms. What must not come has had its time. */
+/** ms to wait for messages that must not come. */
 const LATE = 50
 
-/** What somebody must get, by any of its connections. */
+/** A message that a user must get, on any of their connections. */
 interface Due {
   readonly user: User
   readonly text: string
 }
 
-/** A push to a user with one connection, on a node that nothing happened to: there, first copies come in order. */
+/** A push to a user with one connection, on a node without a mishap. There, first copies arrive in order. */
 interface Ordered {
   readonly device: Device
   readonly publisher: Host
@@ -35,13 +35,14 @@ interface Ordered {
 
 export interface Store {
   readonly driver: Driver
-  /** Makes it come back empty. */
+  /** Makes the store come back empty. */
   readonly lose?: () => Promise<unknown>
 }
 
 /**
- * A real cluster, and beside it the plainest account of who is to get what. A user's message is due while the user stays,
- * or is elsewhere before its node is gone; what was on its way to a socket that is cut off may be lost, and no longer counts.
+ * A real cluster, and beside it a simple model of who must get which message. A message is due while its user stays
+ * connected, or connects elsewhere before the node is gone. A message on its way to a socket that is cut off may be
+ * lost, so it is no longer due.
  */
 export class World {
   readonly #store: Store
@@ -53,10 +54,10 @@ export class World {
   readonly #failures: unknown[] = []
   #due: Due[] = []
   #sequence = 0
-  /** Of nodes that were killed or cut off, and of the store: what a push that was under way may fail of. */
+  /** Counts losses of nodes and of the store. Only these may make a push on its way fail. */
   #losses = 0
   #isCalm = true
-  /** Whether it was lost. */
+  /** Whether the store has come back empty. */
   #isStoreNew = false
 
   constructor(store: Store) {
@@ -120,7 +121,7 @@ export class World {
     }
   }
 
-  // ---- what happens
+  // ---- steps
 
   get #up(): Host[] {
     return this.#hosts.filter(({ state }) => state === 'up')
@@ -141,14 +142,14 @@ export class World {
     if (user.open.length < 3) await user.connect(host, [...user.groups])
   }
 
-  /** First there, then no longer here: as a phone that changes networks does it. */
+  /** The user connects to the new node before it leaves the old one, as a phone that changes networks does. */
   async #move(user: User, host: Host, count: number): Promise<void> {
     const before = user.open
     if (before.length === 0) return
     await this.#pushTo(user, host, { count, waits: false })
     await user.connect(host, [...user.groups])
     this.#dropBroadcasts([user])
-    // The sockets of a paused node stay: it would not hear of their end.
+    // Sockets to a paused node stay open, because it would not notice their end.
     await Promise.all(before.filter(isUp).map(({ client }) => client.close()))
   }
 
@@ -157,7 +158,7 @@ export class World {
     this.#drop((due) => due.user === user)
   }
 
-  /** All at once: they must come in order all the same. */
+  /** Pushes all messages at once. They must arrive in order nevertheless. */
   async #pushTo(user: User, by: Host, { count, waits }: { count: number; waits: boolean }): Promise<void> {
     await Promise.all(Array.from({ length: count }, () => this.#push(user, by, waits)))
   }
@@ -191,7 +192,7 @@ export class World {
     await this.#send(by, { all: true }, text, waits)
   }
 
-  /** A push fails only where its node, or the store, was lost meanwhile. */
+  /** A push may fail only if its node or the store was lost meanwhile. */
   async #send(by: Host, to: Target, text: string, waits: boolean, check?: (receipt: Receipt) => void): Promise<void> {
     const losses = this.#losses
     const sent = by.server.cluster.push(to, text).then(
@@ -207,7 +208,7 @@ export class World {
     if (waits) await told
   }
 
-  /** Not while somebody who has to obey stands still. */
+  /** Does nothing if a node that must take part is paused. */
   async #change(type: 'join' | 'leave', user: User, group: string, by: Host): Promise<void> {
     const devices = user.open
     if (!devices.every(isUp)) return
@@ -216,7 +217,7 @@ export class World {
       if (this.#isCalm) throw error
     })
     for (const device of devices) {
-      // What becomes of an order in the midst of trouble is known only once all is quiet again.
+      // After trouble it is not known whether the order took effect.
       if (this.#isCalm && type === 'join') device.groups.add(group)
       else if (this.#isCalm) {
         device.groups.delete(group)
@@ -225,7 +226,7 @@ export class World {
     }
   }
 
-  /** What is pushed to its users stays in its inbox; they notice, and connect elsewhere. */
+  /** Pauses a node. Pushes to its users stay in its inbox; the users notice and connect elsewhere. */
   async #pause(host: Host, count: number): Promise<void> {
     this.#isCalm = false
     const pausedAt = performance.now()
@@ -240,14 +241,14 @@ export class World {
         const due = { user, text: text() }
         this.#due.push(due)
         await this.#send(pick(this.#up, index), { uid: user.uid }, due.text, true, ({ offline }) => {
-          // A node that stands still since before it could come back after a loss of the store is not waited for.
+          // After a loss of the store, a push does not wait for a paused node that has not come back since.
           if (this.#isStoreNew && offline.length > 0) this.#drop(({ text }) => text === due.text)
         })
       }
     }
     const away = stranded.filter((user) => !user.open.some(isUp))
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [...user.groups])))
-    // On a machine that is too busy they may come only when the takeover has looked for them in vain.
+    // On a busy machine the users may come back only after the takeover has looked for them in vain.
     if (performance.now() - pausedAt > IN_TIME) this.#drop(({ user }) => stranded.includes(user))
   }
 
@@ -260,7 +261,7 @@ export class World {
     this.#losses++
     this.#disturb(host)
     const stranded = this.#users.filter((user) => user.open.some((device) => device.host === host))
-    // What its kernel had taken is lost with it.
+    // Messages that its kernel had taken are lost with it.
     if (wasUp) this.#drop(({ user }) => stranded.includes(user))
     else this.#dropBroadcasts(stranded)
     for (const { host: at, client } of this.#users.flatMap(({ open }) => open)) {
@@ -271,7 +272,7 @@ export class World {
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [])))
   }
 
-  /** Gracefully: it hands in what it owes; its users come back elsewhere once they are told to. */
+  /** Closes a node: it hands over its messages, and its users connect elsewhere once they are told to go. */
   async #stop(host: Host): Promise<void> {
     this.#isCalm = false
     this.#losses++
@@ -284,7 +285,7 @@ export class World {
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [])))
   }
 
-  /** With it, everything that an inbox held is gone. */
+  /** Loses the store, and with it the content of all inboxes. */
   async #lose(): Promise<void> {
     if (this.#store.lose === undefined) return
     this.#isCalm = false
@@ -295,7 +296,7 @@ export class World {
     await this.#store.lose()
   }
 
-  /** Until now first copies came in order there; from now on others may come between. */
+  /** Notes a mishap of nodes. First copies arrived in order until now; from now on other copies may come between. */
   #disturb(...hosts: Host[]): void {
     this.#checkOrder()
     const disturbed = this.#users.flatMap(({ devices }) => devices.filter(({ host }) => hosts.includes(host)))
@@ -303,7 +304,7 @@ export class World {
     this.#ordered = this.#ordered.filter(({ device }) => !disturbed.includes(device))
   }
 
-  /** A broadcast reaches those who are connected: nobody sends it after those who go. */
+  /** A broadcast is not forwarded after users who leave by themselves, so it is no longer due. */
   #dropBroadcasts(users: readonly User[]): void {
     this.#drop(({ user, text }) => users.includes(user) && text.startsWith('all '))
   }
@@ -312,17 +313,17 @@ export class World {
     this.#due = this.#due.filter((due) => !isDropped(due))
   }
 
-  // ---- what must be true
+  // ---- checks
 
-  /** Once everything had its time: everybody is where they are, and has what is theirs, and nothing else. */
+  /** Once all is quiet, every user is listed on the right nodes and has all their messages, and no others. */
   async check(): Promise<void> {
     for (const host of this.#paused) host.resume()
     await Promise.all(this.#pushes)
     if (this.#failures.length > 0) throw this.#failures[0]
-    await this.#eventually('every node lists all that live, and nobody else', () => this.#checkNodes())
-    await this.#eventually('everybody is listed where they are', () => this.#checkUsers())
+    await this.#eventually('every node lists the live nodes, and no others', () => this.#checkNodes())
+    await this.#eventually('every user is listed on the right nodes', () => this.#checkUsers())
     await this.#eventually('groups have their members', () => this.#checkGroups())
-    await this.#eventually('everybody has what is due', async () => {
+    await this.#eventually('every user has all messages that are due', async () => {
       const missing = this.#due.filter(({ user, text }) => !user.has(text))
       assert.deepEqual(
         missing.map(({ user, text }) => `${user.uid} lacks ${text}`),
@@ -370,7 +371,7 @@ export class World {
     }
   }
 
-  /** After an order that met with trouble, nobody can say who is in a group. */
+  /** After trouble it is not known who is in a group, so only the nodes of the members are checked. */
   async #checkGroups(): Promise<void> {
     for (const group of GROUPS) {
       const found = await pick(this.#up, 0).server.cluster.members(group)
@@ -384,7 +385,7 @@ export class World {
     }
   }
 
-  /** When all is quiet, everyone gets a message once on each connection, and nobody else is online. */
+  /** When all is quiet, a push reaches each connection of its user once, and `offline` is right. */
   async #checkLast(): Promise<void> {
     for (const user of this.#users) {
       const text = `uid ${user.uid} ${++this.#sequence}`
@@ -406,7 +407,7 @@ export class World {
       }
     }
     if (this.#isCalm)
-      assert.equal(new Set(client.texts).size, client.texts.length, 'nothing comes twice while nothing fails')
+      assert.equal(new Set(client.texts).size, client.texts.length, 'no message comes twice while nothing fails')
   }
 
   #checkOrder(): void {
