@@ -1,4 +1,4 @@
-// A chat with rooms, without decorators and without a store: npx tsx examples/chat.ts
+// A chat with rooms. It needs neither decorators nor a store: npx tsx examples/chat.ts
 import { createServer, defineModule } from 'flotilla'
 
 const chat = defineModule('/chat/:room', {

@@ -1,4 +1,4 @@
-// Beside a Fastify application, on the same port: npx tsx examples/fastify.ts
+// Flotilla on the same port as a Fastify application: npx tsx examples/fastify.ts
 import fastify from 'fastify'
 import { createServer, defineModule } from 'flotilla'
 

@@ -1,4 +1,4 @@
-// Two nodes in one process, one cluster: npx tsx examples/two-nodes.ts
+// A cluster of two nodes, in one process: npx tsx examples/two-nodes.ts
 import { createServer, defineModule, memory } from 'flotilla'
 import { connect } from 'flotilla/testing'
 

@@ -1,4 +1,4 @@
-// Push from a queue worker or a script, without running a server: npx tsx examples/worker.ts redis://127.0.0.1:6379 u1 hello
+// Pushes from a queue worker or a script that runs no server: npx tsx examples/worker.ts redis://127.0.0.1:6379 u1 hello
 import { Emitter } from 'flotilla/emitter'
 import { redis } from 'flotilla/redis'
 
