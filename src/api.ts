@@ -13,11 +13,10 @@ type OneOf<T, K extends keyof T = keyof T> = K extends K
   ? { [P in K]: T[P] } & { [P in Exclude<keyof T, K>]?: never }
   : never
 
-/**
- * The target of a push: exactly one of `uid`, `group` or `connection`, with one id or a list of ids, or `all: true`.
- */
+/** The target of a push: exactly one of `uid`, `group` or `connection` (one id or a list), or `all: true`. */
 export type Target = OneOf<{ uid: Many; group: Many; connection: Many; all: true }>
 
+/** Options of a push. */
 export interface PushOptions {
   /** Users and connections that do not get the message, even if the target includes them. */
   except?: { uid?: Many; connection?: Many }
@@ -38,9 +37,7 @@ export interface PushOptions {
 /** How the server keeps a connection within `maxBuffered` if its client reads too slowly. */
 export type Overflow = 'close' | 'dropOldest' | 'dropNewest' | 'collapse'
 
-/**
- * The result of a push. The message is stored for every node that hosted a part of the target when it was looked up.
- */
+/** The result of a push: the message is stored for every node that hosted the target when it was looked up. */
 export interface Receipt {
   /** The push's id: the one that the caller gave, otherwise a generated one. */
   readonly id: string
@@ -55,10 +52,10 @@ export interface Receipt {
   readonly offlineCount?: number
 }
 
+/** The ways to push a message. */
 export interface Pusher {
   /**
-   * Pushes a message to a target, whichever nodes it is connected to. All other ways to push are short forms of this
-   * one.
+   * Pushes a message to a target, whichever nodes it is connected to. The other methods are short forms of this one.
    *
    * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID` or `FLT_TOO_LARGE` if an argument is wrong;
    * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND` or `FLT_OVERLOADED` if the message could not be stored;
@@ -80,9 +77,7 @@ export interface ConnectionInfo {
   readonly connection: string
   readonly uid?: string
   readonly node: string
-  /**
-   * The path that it connected to, without the query. In a list of members, the module's path, such as `/chat/:room`.
-   */
+  /** The path that it connected to, without the query; in a list of members, the module's path (`/chat/:room`). */
   readonly path: string
   readonly ip: string
   /** When it opened, in ms since 1970, by its node's clock. */
@@ -103,6 +98,7 @@ export interface NodeInfo {
   readonly connectionCount: number
 }
 
+/** The page of a group's members to return. */
 export interface MemberPage {
   /** The most members that the page may hold. Default 100, at most 1000. */
   limit?: number
@@ -133,6 +129,7 @@ export interface Directory {
 /** Why a node left: it closed, `evict` removed it, or it was silent for longer than `deadAfter`. */
 export type ShutdownReason = 'closed' | 'evicted' | 'dead'
 
+/** The events of one node, for `cluster.on`. */
 export interface ClusterEvents {
   /** A client of this node sent a message. */
   receive: { node: string; connection: string; uid?: string; data: string | Uint8Array }
@@ -146,6 +143,7 @@ export interface ClusterEvents {
   shutdown: { node: string; reason: ShutdownReason }
 }
 
+/** The cluster, as one of its nodes sees it. */
 export interface Cluster extends Pusher, Directory {
   /** This node's id. It changes if the node has to join the cluster again. */
   readonly self: string
@@ -183,6 +181,7 @@ type NameOf<S extends string> = S extends `${infer N}/${string}` ? N : S
  */
 export interface Session {}
 
+/** Facts about a connection, known from its handshake on. */
 export interface ConnectionMeta {
   /** The client's address. Forwarded headers count only if `trustProxy` allows it. */
   readonly ip: string

@@ -33,6 +33,7 @@ const DEFAULT_HOST = '127.0.0.1'
 const BACKLOG = 4_096
 const CLOSE_TIMEOUT = 5_000
 
+/** Where a server listens. */
 export interface ListenOptions {
   /** The port to listen on. 0 picks a free one. Default 18308. */
   port?: number
@@ -60,17 +61,13 @@ export interface ServerStats extends NodeStats {
   readonly tooSlowCount: number
   /** How often a connection lagged for more than 250 ms. The node then no longer waits for it. */
   readonly laggedCount: number
-  /**
-   * Clients refused because there were too many connections or handshakes, and sockets closed to make room for others.
-   */
+  /** Clients refused because of too many connections or handshakes, and sockets closed to make room for others. */
   readonly turnedAwayCount: number
   /** Connections that were closed with 1008 because the client sent too much. */
   readonly floodedCount: number
   /** Departures from groups that were forgotten early, because there were too many. A push may have missed them. */
   readonly forgottenDepartureCount: number
-  /**
-   * Deliveries that were forgotten within a minute, because there were too many. The same push may have arrived twice.
-   */
+  /** Deliveries that were forgotten within a minute, because there were too many. A push may have arrived twice. */
   readonly forgottenDeliveryCount: number
 }
 
@@ -227,8 +224,8 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Closes all connections with 1001, hands messages still on their way to other nodes, and leaves the cluster. It may
-   * be called twice. `timeout` is the time for the clients to close, in ms; default 5000.
+   * Closes all connections with 1001, hands over the messages that are still on their way, and leaves the cluster. It
+   * may be called twice. `timeout` is the time that clients have to close, in ms; default 5000.
    */
   async close(options: { timeout?: number } = {}): Promise<void> {
     checkNames('close', options, ['timeout'])
@@ -280,8 +277,8 @@ function routerOf(modules: readonly Module[]): Router<Module> {
 function parseListen(where: number | ListenOptions, host: string | undefined): ListenOptions {
   if (typeof where === 'number') return host === undefined ? { port: where } : { port: where, host }
   checkNames('listen', where, ['port', 'host', 'unix'])
-  const isTwice = host !== undefined || (where.unix !== undefined && (where.port ?? where.host) !== undefined)
-  if (!isTwice) return where
+  const isAmbiguous = host !== undefined || (where.unix !== undefined && (where.port ?? where.host) !== undefined)
+  if (!isAmbiguous) return where
   throw new FlotillaError(
     'FLT_BAD_OPTION',
     'give listen a port and a host once, or unix alone: one of them would be ignored',

@@ -17,6 +17,7 @@ export interface TestServer extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Headers and subprotocols of the handshake. */
 export interface ConnectOptions {
   headers?: Record<string, string>
   protocols?: string[]

@@ -11,7 +11,7 @@ const CLOSE_BRACKET = 0x5d
 const CLOSE_BRACE = 0x7d
 const SPACE = 0x20
 
-/** JSON's whitespace characters are at most 0x20. Nothing else that may stand between two tokens is. */
+/** JSON's whitespace characters are at most 0x20, and no other character between two tokens is. */
 export function isSpace(unit: number): boolean {
   return unit <= SPACE
 }

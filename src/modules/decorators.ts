@@ -18,6 +18,7 @@ export interface ClassDecorator {
   (value: abstract new (...args: never[]) => object, context?: ClassDecoratorContext): void
 }
 
+/** Options of `@WsModule`. */
 export interface ModuleOptions {
   /** Classes with `@WsController`, or instances of such classes. */
   controllers?: readonly (object | (new (...args: never[]) => object))[]
@@ -28,10 +29,12 @@ export interface ModuleOptions {
   concurrency?: number
 }
 
+/** Options of `@WsController`. */
 export interface ControllerOptions {
   middleware?: readonly Middleware<MessageContext>[]
 }
 
+/** Options of `@MessageMapping`. */
 export interface CommandOptions<T> {
   /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
   data?: Schema<T>

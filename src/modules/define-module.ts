@@ -13,6 +13,7 @@ export interface ModuleDefinition {
   readonly path: string
 }
 
+/** One command of a module. */
 export interface CommandDefinition<T, P extends string> {
   /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
   data?: Schema<T>
@@ -21,6 +22,7 @@ export interface CommandDefinition<T, P extends string> {
   run(ctx: MessageContext<T, P>): Reply | Promise<Reply>
 }
 
+/** The hooks, commands and options of a module. */
 export interface ModuleHooks<P extends string, C> {
   /** How many messages of one connection may be handled at the same time. Default 1: one after another. */
   concurrency?: number
