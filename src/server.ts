@@ -1,12 +1,12 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { AdmissionLimits } from './admission/admission-limits.ts'
 import { ClientAddress } from './admission/client-address.ts'
 import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
 import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
+import { closeServer, listenOn, type ListenOptions, parseListen } from './admission/listening.ts'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
 import type { ClientConnection } from './connection/client-connection.ts'
@@ -23,25 +23,7 @@ import type { ServerOptions } from './options.ts'
 import { Flusher } from './outbound/flusher.ts'
 import { parseOptions, type Settings } from './settings.ts'
 
-const DEFAULT_PORT = 18_308
-const DEFAULT_HOST = '127.0.0.1'
-/**
- * How many clients the kernel may hold until Node accepts them, which it does one per turn of the event loop. The
- * kernel drops further clients, and they try again after 1 s, 3 s and 7 s. With Node's default of 511, a crowd would
- * arrive in waves. 4,096 is Linux's own default.
- */
-const BACKLOG = 4_096
 const CLOSE_TIMEOUT = 5_000
-
-/** Where a server listens. */
-export interface ListenOptions {
-  /** The port to listen on. 0 picks a free one. Default 18308. */
-  port?: number
-  /** The address to listen on. Default 127.0.0.1. */
-  host?: string
-  /** The path of a Unix socket to listen on, instead of a port and a host. */
-  unix?: string
-}
 
 /** Figures of this node, for monitoring. Counters start at 0 when the server is created. */
 export interface ServerStats extends NodeStats {
@@ -272,43 +254,4 @@ function routerOf(modules: readonly Module[]): Router<Module> {
   const router = new Router<Module>()
   for (const module of modules) router.add(module.path, module)
   return router
-}
-
-function parseListen(where: number | ListenOptions, host: string | undefined): ListenOptions {
-  if (typeof where === 'number') return host === undefined ? { port: where } : { port: where, host }
-  checkNames('listen', where, ['port', 'host', 'unix'])
-  const isAmbiguous = host !== undefined || (where.unix !== undefined && (where.port ?? where.host) !== undefined)
-  if (!isAmbiguous) return where
-  throw new FlotillaError(
-    'FLT_BAD_OPTION',
-    'give listen a port and a host once, or unix alone: one of them would be ignored',
-  )
-}
-
-async function listenOn(
-  http: HttpServer,
-  { port = DEFAULT_PORT, host = DEFAULT_HOST, unix }: ListenOptions,
-  isSecure: boolean,
-): Promise<string> {
-  await new Promise<void>((resolve, reject) => {
-    http.once('error', reject)
-    const listening = (): void => {
-      http.off('error', reject)
-      resolve()
-    }
-    if (unix === undefined) http.listen(port, host, BACKLOG, listening)
-    else http.listen(unix, BACKLOG, listening)
-  })
-  if (unix !== undefined) return `unix:${unix}`
-  const { address, family, port: bound } = http.address() as AddressInfo
-  const name = family === 'IPv6' ? `[${address}]` : address
-  return `${isSecure ? 'https' : 'http'}://${name}:${bound}`
-}
-
-/** Stops accepting connections. Resolves when the last one has closed. */
-function closeServer(http: HttpServer | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (http === undefined || !http.listening) resolve()
-    else http.close(() => resolve())
-  })
 }
