@@ -14,7 +14,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-/** Undefined where there is nothing more to do than what commander has printed: help, or the version. */
+/** Returns undefined if commander has already printed all that was asked for: the help, or the version. */
 function choose(args: readonly string[]): Run | undefined {
   let chosen: Run | undefined
   const program = createProgram((run) => {
@@ -37,18 +37,18 @@ function withSubcommands(command: ReturnType<typeof createProgram>): (typeof com
   return [command, ...command.commands.flatMap((inner) => withSubcommands(inner))]
 }
 
-/** commander has shown the whole help where no command was given. */
+/** One sentence for a command line that commander refuses. If no command was given, commander has printed the help. */
 function sentenceOf({ code, message }: CommanderError): string {
-  if (code === 'commander.help') return 'a command is missing'
+  if (code === 'commander.help') return 'no command was given: the help above lists them'
   const flag = flags.find(({ name }) => message.includes(`--${name} `))
   if (code === 'commander.optionMissingArgument' && flag !== undefined) return `--${flag.name} takes ${flag.takes}`
   return withoutValue(message).replace(/^error: /, '')
 }
 
-/** What was meant for a flag may be a secret, also if the flag is misspelt: `--api-kye=…`, `-kSECRET`. */
+/** Drops the value of an unknown flag: the flag may be misspelt and the value a secret, as in `--api-kye=…`, `-kSECRET`. */
 function withoutValue(message: string): string {
   return message.replace(/^(error: unknown option '(?:--[^=\s']*|-[^-'])).*'/s, "$1'")
 }
 
-// What a user's module left running does not keep a stopped server alive.
+// Exit explicitly: a timer that a user's module has left running must not keep a stopped server alive.
 process.exit(await main(process.argv.slice(2)))

@@ -30,7 +30,7 @@ test('a command line that makes no sense ends with one line and exit code 2', as
     [['token', '--uid', 'u'.repeat(256), '--token-secret', 's'], /^--uid takes .* 255 bytes/],
     [['token', '--uid', 'u', '--token-secret', 's', '--expires', 'soon'], /^--expires takes .*, not "soon"/],
     [['token', '--uid', 'u', '--token-secret', 's', '--groups', 'a,,b'], /^--groups takes/],
-    [['token', '--uid', 'u', '--token-secret', 's', '--groups-claim', 'g'], /^--groups-claim goes with --groups/],
+    [['token', '--uid', 'u', '--token-secret', 's', '--groups-claim', 'g'], /^--groups-claim needs --groups/],
     [['push', 'hello'], /exactly one kind of target/],
     [['push', 'hello', '--all', '--uid', 'u'], /exactly one kind of target/],
     [['push', '{', '--all', '--json'], /^--json takes/],
@@ -107,6 +107,6 @@ test('new module writes a file once, and never over another', async (t) => {
   await writeFile(join(cwd, 'team-chat.ts'), 'mine')
   const again = await flotilla(['new', 'module', 'team-chat'], { cwd })
   assert.equal(again.code, 1)
-  assert.match(again.stderr, /team-chat\.ts is there already/)
+  assert.match(again.stderr, /team-chat\.ts exists already/)
   assert.equal(await readFile(join(cwd, 'team-chat.ts'), 'utf8'), 'mine')
 })

@@ -122,7 +122,7 @@ export default defineModule('/ws', { open: () => { process.title = 'later' } })`
   await until('the title is set', () => identityOf(pid)?.command !== command, { timeout: 30_000 })
   const refused = await place.run(['stop'])
   assert.equal(refused.code, 1)
-  assert.match(refused.stderr, new RegExp(`^pid ${pid} has another command line .*kill ${pid}`))
+  assert.match(refused.stderr, new RegExp(`^pid ${pid} has a different command line .*kill ${pid}`))
   assert(identityOf(pid) !== undefined)
 })
 

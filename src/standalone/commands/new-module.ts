@@ -4,12 +4,14 @@ import { CliError, ExitCode, reasonOf, systemCode, usageError } from '../common/
 /** `flotilla new module NAME`: writes a module to start from, and says how to run it. */
 export async function newModule(name: string): Promise<number> {
   if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) {
-    throw usageError(`NAME takes a small letter, then small letters, digits and "-", such as chat, not "${name}"`)
+    throw usageError(
+      `NAME takes a lower-case letter, then lower-case letters, digits and "-", such as chat, not "${name}"`,
+    )
   }
   const file = `${name}.ts`
   await writeFile(file, sourceOf(name), { flag: 'wx' }).catch((error: unknown) => {
     if (systemCode(error) === 'EEXIST')
-      throw new CliError(`${file} is there already: choose another name, or move it away`)
+      throw new CliError(`${file} exists already: choose another name, or move that file away`)
     throw new CliError(`cannot write ${file}: ${reasonOf(error)}`)
   })
   process.stdout.write(`wrote ${file}; run it with:\n  flotilla start --dev --module ${file}\n`)

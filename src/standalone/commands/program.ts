@@ -12,14 +12,14 @@ export type Run = () => Promise<number>
 
 const STOP_TIMEOUT = '20000'
 
-/** The command line; `chosen` is told what the command that was given is to do. Each loads only what it needs. */
+/** Builds the command line. `chosen` receives the work of the given command, which imports only the code that it needs. */
 export function createProgram(chosen: (run: Run) => void): Command {
   const program = new Command('flotilla')
     .description('Clustered WebSocket push: reach any user, group or everyone, on whichever server they are connected.')
     .version(packageVersion(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'show this help')
     .helpCommand(false)
-    .addHelpText('after', '\nTo try it:  flotilla start --dev\nMore of each:  flotilla COMMAND --help')
+    .addHelpText('after', '\nTo try it:  flotilla start --dev\nHelp on a command:  flotilla COMMAND --help')
   addStart(program, chosen)
   addControl(program, chosen)
   addPush(program, chosen)
@@ -33,14 +33,14 @@ function addStart(program: Command, chosen: (run: Run) => void): void {
     .command('start')
     .summary('run a server, or start one in the background')
     .description(
-      'Runs a server, and prints one line when it accepts connections:\n  ready node=<id> url=http://127.0.0.1:18308\nLogs go to stderr. SIGTERM or SIGINT ends it in good order; a second one at once.',
+      'Runs a server and prints one line when it accepts connections:\n  ready node=<id> url=http://127.0.0.1:18308\nLogs go to stderr. SIGTERM or SIGINT closes the server gracefully; a second signal ends it at once.',
     )
     .addHelpText(
       'after',
       `
-Every flag is also an environment variable (--dead-after: ${environmentName('dead-after')}) and a
-key in a config file (deadAfter; --module is modules, a list). A flag beats the
-environment, which beats the file.
+Every flag can also be given as an environment variable (--dead-after as
+${environmentName('dead-after')}) or in a config file (as deadAfter; --module as modules, a list).
+A flag beats the environment, and the environment beats the file.
 
 To try it:
   flotilla start --dev
@@ -58,7 +58,7 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
   program
     .command('stop')
     .summary('stop a server that runs in the background')
-    .description('Stops the server that a pid file names, and waits until it has closed.')
+    .description('Stops the server that the pid file names and waits until it has closed.')
     .addOption(pidFileOption())
     .addOption(timeoutOption())
     .action(({ pidFile, timeout }: { pidFile: string; timeout: string }) => {
@@ -68,7 +68,7 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
     .command('restart')
     .summary('stop a server and start it again')
     .description(
-      'Stops the server that a pid file names, and starts it in the background with the flags that it had; or with those given here, any of "flotilla start".\nSecrets are not kept: they come from the environment, such as FLOTILLA_TOKEN_SECRET.',
+      'Stops the server that the pid file names and starts it again in the background, with the same flags as before. If any flags of "flotilla start" are given here, it starts with those instead.\nSecrets are not kept: set them in the environment, such as FLOTILLA_TOKEN_SECRET.',
     )
     .addOption(timeoutOption())
   addStartFlags(restart, true)
@@ -85,9 +85,9 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
   })
   program
     .command('status')
-    .summary('say whether a server runs')
+    .summary('say whether a server is running')
     .description(
-      'Says whether the server that a pid file names runs.\nExit code 0: it runs; 1: it died; 3: there is none.',
+      'Says whether the server that the pid file names is running.\nExit code 0: it is running; 1: it died; 3: there is no server.',
     )
     .addOption(pidFileOption())
     .action(({ pidFile }: { pidFile: string }) => {
@@ -99,18 +99,18 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
   program
     .command('push')
     .summary('push a message to a user, a group or everyone')
-    .description('Pushes a message over the HTTP API of a running server, and prints the receipt.')
-    .argument('<MESSAGE>', 'a text, which goes out as it is')
-    .optionsGroup('To whom (one of these):')
+    .description('Pushes a message over the HTTP API of a running server and prints the receipt.')
+    .argument('<MESSAGE>', 'the text to send, unchanged')
+    .optionsGroup('To whom (exactly one of these flags):')
     .addOption(new Option('--uid <UID>', 'a user; may be repeated').argParser(collect))
     .addOption(new Option('--group <GROUP>', 'a group; may be repeated').argParser(collect))
     .addOption(new Option('--connection <ID>', 'a connection; may be repeated').argParser(collect))
     .option('--all', 'everyone')
     .optionsGroup('Options:')
     .option('--json', 'MESSAGE is JSON')
-    .option('--id <ID>', 'a push with the same id is sent once within ten minutes')
-    .option('--key <KEY>', 'what the message is about: a client that is behind may get only the newest')
-    .addOption(new Option('--url <URL>', 'the server').env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
+    .option('--id <ID>', 'an id of your choice; within ten minutes, a push is sent only once per id')
+    .option('--key <KEY>', 'what the message is about; a client that reads too slowly may get only the newest of a key')
+    .addOption(new Option('--url <URL>', "the server's URL").env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
     .addOption(new Option('--api-key <KEY>', "the server's --api-key").env('FLOTILLA_API_KEY'))
     .action((message: string, options: PushOptions) => {
       chosen(async () => (await import('./push-command.ts')).push(message, options))
@@ -121,47 +121,46 @@ function addToken(program: Command, chosen: (run: Run) => void): void {
   program
     .command('token')
     .summary('print a token for a user')
-    .description('Prints a token (JWT, HS256) for a user: connect with ?token=… or "Authorization: Bearer …".')
+    .description('Prints a token (JWT, HS256) for a user. A client sends it as ?token=… or "Authorization: Bearer …".')
     .option('--uid <UID>', "the user's id")
-    .option('--groups <LIST>', 'groups to join, with commas; the server needs the same --groups-claim')
+    .option('--groups <LIST>', 'groups to join, separated by commas; the server needs the same --groups-claim')
     .addOption(
-      new Option('--groups-claim <NAME>', 'the claim that lists them (default: groups)').env('FLOTILLA_GROUPS_CLAIM'),
+      new Option('--groups-claim <NAME>', 'the claim that lists the groups (default: groups)').env(
+        'FLOTILLA_GROUPS_CLAIM',
+      ),
     )
-    .option('--expires <TIME>', 'how long it is good for: 90s, 15m, 1h, 7d', '1h')
+    .option('--expires <TIME>', 'how long the token is valid: 90s, 15m, 1h, 7d', '1h')
     .addOption(new Option('--token-secret <SECRET>', "the server's --token-secret").env('FLOTILLA_TOKEN_SECRET'))
     .addOption(new Option('--token-issuer <ISS>', "the server's --token-issuer").env('FLOTILLA_TOKEN_ISSUER'))
     .addOption(new Option('--token-audience <AUD>', "the server's --token-audience").env('FLOTILLA_TOKEN_AUDIENCE'))
     .action((options: TokenOptions, command: Command) => {
-      // In the environment it may stand for the server.
+      // Only if it is a flag: in the environment it may be meant for the server.
       if (command.getOptionValueSource('groupsClaim') === 'cli' && options.groups === undefined)
-        throw usageError('--groups-claim goes with --groups: without groups there is nothing to list')
+        throw usageError('--groups-claim needs --groups: without groups there is nothing to list')
       chosen(async () => (await import('./token.ts')).token(options))
     })
 }
 
 function addNew(program: Command, chosen: (run: Run) => void): void {
-  const command = program
-    .command('new')
-    .summary('write a file to start from')
-    .description('Writes a file to start from.')
+  const command = program.command('new').summary('write a starter file').description('Writes a starter file.')
   command
     .helpCommand(false)
     .command('module')
-    .description('Writes NAME.ts, a module with a chat room in it, and says how to run it.')
-    .argument('<NAME>', 'small letters, digits and "-"; also its path')
+    .description('Writes NAME.ts, a module with chat rooms, and says how to run it.')
+    .argument('<NAME>', 'lower-case letters, digits and "-"; also the path of the module')
     .action((name: string) => {
       chosen(async () => (await import('./new-module.ts')).newModule(name))
     })
 }
 
 function pidFileOption(): Option {
-  return new Option('--pid-file <FILE>', 'where the process id is noted')
+  return new Option('--pid-file <FILE>', 'the file that holds the process id')
     .env('FLOTILLA_PID_FILE')
     .default(DEFAULT_PID_FILE)
 }
 
 function timeoutOption(): Option {
-  return new Option('--timeout <MS>', 'how long it may take to close').default(STOP_TIMEOUT)
+  return new Option('--timeout <MS>', 'how long the server may take to close, in milliseconds').default(STOP_TIMEOUT)
 }
 
 function parseTimeout(text: string): number {

@@ -15,12 +15,12 @@ export interface PushOptions {
 
 const TIMEOUT = 30_000
 
-/** `flotilla push`: one push over HTTP; prints the receipt. */
+/** `flotilla push`: sends one push over HTTP and prints the receipt. */
 export async function push(text: string, options: PushOptions): Promise<number> {
   const { id, key, url, apiKey } = options
   const fields = { ...targetOf(options), ...(id !== undefined && { id }), ...(key !== undefined && { key }) }
   const message = options.json === true ? checkJson(text) : JSON.stringify(text)
-  // Put in as it was typed: read and written again it would lose digits of large numbers.
+  // The message goes in as it was typed: parsing it and writing it again would lose digits of large numbers.
   const body = `${JSON.stringify(fields).slice(0, -1)},"message":${message}}`
   const endpoint = endpointOf(url)
   const answer = await send(endpoint, body, checkKey(apiKey))
@@ -45,7 +45,7 @@ function checkJson(text: string): string {
     JSON.parse(text)
     return text
   } catch {
-    throw usageError(`--json takes a message in JSON; this is none at ${jsonFlaw(text)}`)
+    throw usageError(`--json takes a message in JSON; this one is not JSON at ${jsonFlaw(text)}`)
   }
 }
 
@@ -57,7 +57,7 @@ function endpointOf(url: string): URL {
   )
 }
 
-/** A header that cannot be sent is repeated in the error of fetch. */
+/** Refuses a key that no header can hold, because the error of fetch would quote it. */
 function checkKey(apiKey: string | undefined): string | undefined {
   if (apiKey === undefined || /^[\x21-\x7E]*$/.test(apiKey)) return apiKey
   throw usageError('--api-key takes printable ASCII without spaces')
@@ -70,7 +70,7 @@ async function send(endpoint: URL, body: string, apiKey: string | undefined): Pr
     return await fetch(endpoint, { method: 'POST', headers, body, signal })
   } catch (error) {
     const reason = reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error)
-    throw new CliError(`cannot reach ${endpoint.origin} (${reason}): is the server running, is --url right?`)
+    throw new CliError(`cannot reach ${endpoint.origin} (${reason}): is the server running, and is --url right?`)
   }
 }
 
@@ -79,6 +79,6 @@ function errorOf(json: string, status: number, origin: string): string {
     const { error } = JSON.parse(json) as { error: { code: string; message: string } }
     return `${error.code}: ${error.message}`
   } catch {
-    return `${origin} answered ${status}, and not as a Flotilla server does: is --url right?`
+    return `${origin} answered ${status}, but not as a Flotilla server would: is --url right?`
   }
 }

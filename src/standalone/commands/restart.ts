@@ -7,12 +7,12 @@ import { startInBackground } from '../daemon/daemon.ts'
 import { findRun } from '../daemon/pid-file.ts'
 import { end } from './stop.ts'
 
-/** `flotilla restart`: stops the server and starts it in the background, with these flags or with those it had. */
+/** `flotilla restart`: stops the server and starts it in the background, with `args` or, if there are none, as before. */
 export async function restart(pidFile: string, timeout: number, args: readonly string[]): Promise<number> {
   const run = findRun(pidFile)
   const record = run.type === 'none' ? undefined : run.record
   if (args.length === 0 && record === undefined) {
-    throw new CliError(`nothing is known of a server at ${pidFile}: start one with "flotilla start --daemon"`)
+    throw new CliError(`there is no server at ${pidFile} to restart: start one with "flotilla start --daemon"`)
   }
   const isAsBefore = args.length === 0
   if (isAsBefore) checkSecrets(record?.secrets ?? [])
@@ -23,16 +23,16 @@ export async function restart(pidFile: string, timeout: number, args: readonly s
   return await startInBackground(again, pidFile, folder)
 }
 
-/** They are not kept on disk. Without them the server might start all the same, but with its API off, or on another store. */
+/** Secrets are not kept on disk. Without one the server might still start, but with its API off, or on another store. */
 function checkSecrets(names: readonly string[]): void {
   const missing = names.find((name) => !process.env[environmentName(name)])
   if (missing === undefined) return
   throw usageError(
-    `--${missing} was given to the server, and restart does not know it, for secrets are not kept: set ${environmentName(missing)}, or give all flags again`,
+    `--${missing} was given to the server, but restart does not know its value, because secrets are not kept: set ${environmentName(missing)}, or give all flags again`,
   )
 }
 
-/** What would keep the server from starting again, such as a secret that this shell does not have, is said before it stops. */
+/** Fails before the server is stopped if it could not start again, such as without a secret that this shell lacks. */
 async function checkSettings(args: readonly string[], folder = process.cwd()): Promise<void> {
   process.chdir(folder)
   const command = new Command()
@@ -41,7 +41,7 @@ async function checkSettings(args: readonly string[], folder = process.cwd()): P
   await loadConfig(flagValues(command.opts()), process.env)
 }
 
-/** The server may have been started in the foreground, with a pid file. */
+/** Adds two flags that the server may have been started without: it may have run in the foreground. */
 function inBackground(args: readonly string[], pidFile: string): string[] {
   return [...args, '--daemon', '--pid-file', pidFile]
 }

@@ -28,7 +28,7 @@ export interface Serving {
 const CLOSE_PATIENCE = 200
 
 /**
- * Makes the server, meets the store, and listens.
+ * Makes the server, connects to the store, and listens.
  *
  * @throws CliError whose one line says what to do.
  */
@@ -38,7 +38,7 @@ export async function serve(config: Config): Promise<Serving> {
   try {
     return { server, logger, url: await withoutWarnings(logger, () => listen(server, config)) }
   } catch (error) {
-    // A store that is away would keep it waiting, with nothing to hand in.
+    // Do not wait for long: close() may wait for a store that is away, and this server has nothing to hand over.
     await Promise.race([server.close({ timeout: 0 }), sleep(CLOSE_PATIENCE)]).catch((reason: unknown) => {
       logger.debug({ error: reason }, 'could not close')
     })
@@ -73,7 +73,7 @@ function makeServer(options: ServerOptions, config: Config, logger: Logger): Ser
 }
 
 const NOT_SHARED =
-  'this process is one of several workers (node:cluster or pm2), and a push would miss the clients of all others: --redis takes the URL of a Redis that they share, --isolated lets each be a cluster of its own'
+  'this process is one of several workers (node:cluster or pm2), so a push would miss the clients of the others: give --redis the URL of a Redis that all of them share, or give --isolated to make each a cluster of its own'
 
 async function listen(server: Server, config: Config): Promise<string> {
   const { listen: at } = config
@@ -91,7 +91,7 @@ function storeFlaw(error: FlotillaError, { store, connectTimeout }: Config): str
   if (error.code === 'FLT_BAD_OPTION') return `cannot use ${place}, --redis: ${error.message.replace(/^url: /, '')}`
   const reasons = reasonsOf(error.cause ?? error).join('; ')
   const within = `cannot reach ${place} within ${connectTimeout} ms (${reasons})`
-  return store.type === 'redis' ? `${within}: is it running, is --redis right?` : within
+  return store.type === 'redis' ? `${within}: is it running, and is --redis right?` : within
 }
 
 function reasonsOf(error: unknown): string[] {
@@ -107,7 +107,7 @@ function listenFlaw(error: unknown, at: Listen): string {
       return `${place} is taken by another process: stop it, or choose another with ${flag}`
     case 'EACCES':
       return at.type === 'unix'
-        ? `${place} cannot be made: does its folder exist, may this user write to it? Choose another with --unix`
+        ? `${place} cannot be created: check that its folder exists and that this user may write to it, or choose another with --unix`
         : `${place} needs rights that this user does not have: choose another with ${flag}`
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':

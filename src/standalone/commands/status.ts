@@ -1,7 +1,7 @@
 import { ExitCode } from '../common/cli-error.ts'
 import { findRun } from '../daemon/pid-file.ts'
 
-/** `flotilla status`: exit code 0 where the server runs, 1 where it died and left its pid file, 3 where none runs. */
+/** `flotilla status`: exit code 0 if the server is running, 1 if it died and left its pid file, 3 if there is none. */
 export function status(pidFile: string): number {
   const run = findRun(pidFile)
   switch (run.type) {

@@ -5,7 +5,7 @@ import { identityOf } from '../daemon/process-identity.ts'
 
 const POLL = 50
 
-/** `flotilla stop`: asks the server to close and waits until it has. What does not run is stopped already. */
+/** `flotilla stop`: asks the server to close and waits until it has. A server that is not running counts as stopped. */
 export async function stop(pidFile: string, timeout: number): Promise<number> {
   const run = findRun(pidFile)
   const was = await end(run, pidFile, timeout)
@@ -13,7 +13,7 @@ export async function stop(pidFile: string, timeout: number): Promise<number> {
   return ExitCode.ok
 }
 
-/** Says what it did. */
+/** Stops the server, or tidies up after a dead one. Resolves to a sentence that says what was done. */
 export async function end(run: Run, pidFile: string, timeout: number): Promise<string> {
   switch (run.type) {
     case 'none':
@@ -23,7 +23,7 @@ export async function end(run: Run, pidFile: string, timeout: number): Promise<s
       return `not running (removed ${pidFile}, left by pid ${run.record.pid})`
     case 'running': {
       askToClose(run.record)
-      await gone(run.record, timeout)
+      await waitUntilGone(run.record, timeout)
       removeRun(pidFile, run.record)
       return `stopped pid=${run.record.pid}`
     }
@@ -35,14 +35,14 @@ export async function end(run: Run, pidFile: string, timeout: number): Promise<s
 function askToClose({ pid, command }: RunRecord): void {
   if (identityOf(pid)?.command !== command) {
     throw new CliError(
-      `pid ${pid} has another command line than it had when it was ready, as a module that sets process.title brings about: make sure that it is the server, and end it with "kill ${pid}"`,
+      `pid ${pid} has a different command line than when it was ready, perhaps because a module set process.title: make sure that it is the server, and end it with "kill ${pid}"`,
     )
   }
   process.kill(pid, 'SIGTERM')
 }
 
-// Another process's end cannot be waited for, only looked for.
-async function gone(record: RunRecord, timeout: number): Promise<void> {
+// Node tells nobody of the end of a process that is not its child, so this polls.
+async function waitUntilGone(record: RunRecord, timeout: number): Promise<void> {
   const until = performance.now() + timeout
   while (isRunning(record)) {
     if (performance.now() > until) {

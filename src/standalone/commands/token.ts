@@ -43,7 +43,7 @@ function claimsOf({ groups, groupsClaim = 'groups', tokenIssuer, tokenAudience }
 function parseGroups(joined: string): string[] {
   const groups = joined.split(',').map((group) => group.trim())
   if (groups.every(isId)) return groups
-  throw usageError('--groups takes names with commas, such as red,blue')
+  throw usageError('--groups takes names separated by commas, such as red,blue')
 }
 
 function isId(text: string | undefined): text is string {

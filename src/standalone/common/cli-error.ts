@@ -1,13 +1,13 @@
 export const ExitCode = {
   ok: 0,
   failed: 1,
-  /** What was asked is wrong: the same call will fail again. */
+  /** The command line or a setting is wrong: the same command will fail again. */
   usage: 2,
-  /** What `systemctl status` and init scripts say of a service that is not running. */
+  /** The exit code of `systemctl status` and init scripts for a service that is not running. */
   notRunning: 3,
 } as const
 
-/** Ends a command: one line on stderr, and this exit code. */
+/** Ends a command with one line on stderr and an exit code. */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly exitCode: number
@@ -22,13 +22,13 @@ export function usageError(message: string): CliError {
   return new CliError(message, ExitCode.usage)
 }
 
-/** The sentence of whatever was thrown, on one line. */
+/** The message of whatever was thrown, on one line. */
 export function reasonOf(error: unknown): string {
   const message = error instanceof Error ? error.message || error.name : String(error)
   return message.replaceAll(/\s*\n\s*/g, ' ').trim()
 }
 
-/** The system's own code of an error, such as `EADDRINUSE`; also of its cause. */
+/** The system's code of an error or of its cause, such as `EADDRINUSE`. */
 export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined
   if ('code' in error && typeof error.code === 'string' && error.code.startsWith('E')) return error.code

@@ -4,7 +4,7 @@ const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
-/** Whether an address (`127.0.0.1`, `::1`, `::ffff:127.0.0.1`) or the name `localhost` never leaves this machine. */
+/** Whether a host is always this machine: an address such as `127.0.0.1`, `::1`, `::ffff:127.0.0.1`, or `localhost`. */
 export function isLoopback(host: string): boolean {
   const family = isIP(host)
   if (family === 0) return isLocalName(host.toLowerCase())
@@ -14,15 +14,15 @@ export function isLoopback(host: string): boolean {
 type HeaderOf = (name: string) => string | null | undefined
 
 /**
- * Whether a request is from this machine, as far as its headers tell: it asks for a local name, and no proxy or tunnel
- * here says that it forwards it for somebody elsewhere.
+ * Whether a request comes from this machine, as far as its headers tell: its `Host` is a local name, and no proxy or
+ * tunnel on this machine says that it forwards the request for somebody elsewhere.
  */
 export function isFromThisMachine(headerOf: HeaderOf): boolean {
   if (!isLoopbackHostHeader(headerOf('host'))) return false
   return forwardedFor(headerOf).every((address) => isLoopback(address) || isLoopbackHostHeader(address))
 }
 
-/** Every address, with or without a port, of `X-Forwarded-For`, `X-Real-IP` and `Forwarded` (RFC 7239). */
+/** The addresses in `X-Forwarded-For`, `X-Real-IP` and `Forwarded` (RFC 7239), with or without a port. */
 function forwardedFor(headerOf: HeaderOf): string[] {
   const lists = [headerOf('x-forwarded-for'), headerOf('x-real-ip')].map((header) => header?.split(',') ?? [])
   const named = [...(headerOf('forwarded') ?? '').matchAll(/\bfor=([^;,]*)/gi)].map(([, address = '']) => address)
@@ -30,8 +30,8 @@ function forwardedFor(headerOf: HeaderOf): string[] {
 }
 
 /**
- * Whether a `Host` header names this machine. A page that made its own name resolve to 127.0.0.1 (DNS rebinding) still
- * says its own name here.
+ * Whether a `Host` header names this machine. If a site makes its own name resolve to 127.0.0.1 (DNS rebinding), its
+ * pages still send that name here.
  */
 function isLoopbackHostHeader(header: string | null | undefined): boolean {
   if (header === null || header === undefined || !/^[\w.\-:[\]]+$/.test(header)) return false
