@@ -23,7 +23,7 @@ test('a command line that makes no sense ends with one line and exit code 2', as
     [['start', '--prot', '1'], /unknown option '--prot'.*--port/],
     [['start', '--port'], /^--port takes a whole number/],
     [['start', '--port', 'x'], /^--port takes a whole number/],
-    [['start'], /--token-secret takes/],
+    [['start'], /give --token-secret, the secret/],
     [['start', '--dev', 'now'], /too many arguments/],
     [['token', '--token-secret', 's'], /^--uid takes/],
     [['token', '--uid', 'u'], /^--token-secret takes .*FLOTILLA_TOKEN_SECRET/],

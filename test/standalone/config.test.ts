@@ -92,8 +92,8 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ driver: 'mysql' }, /^--driver takes memory or redis, not "mysql"$/],
   [{ driver: 'nats' }, /^--driver takes memory or redis; nats comes later$/],
   [{ driver: 'memory', redis: 'redis://h' }, /--driver memory and --redis/],
-  [{ durability: 'replicated' }, /^--durability goes with --redis/],
-  [{ redis: 'redis://h', isolated: true }, /^--isolated goes with the memory driver/],
+  [{ durability: 'replicated' }, /^--durability needs --redis/],
+  [{ redis: 'redis://h', isolated: true }, /^--isolated needs the memory driver/],
   [{ redis: 'redis://h', durability: 'disk' }, /^--durability takes memory or replicated, not "disk"$/],
   [{ redis: 'redis+kluster://a,b' }, /^--redis takes a URL such as redis:/],
   [{ redis: '127.0.0.1:6379' }, /^--redis takes a URL such as redis:/],
@@ -201,7 +201,7 @@ test('what is wrong with a config file is told by its place, and never by what i
     await told('b.mjs', "\nthrow new TypeError('no hunter2')"),
     /b\.mjs fails at line 2: it throws a TypeError/,
   )
-  assert.match(await told('d.mjs', "throw 'hunter2'"), /d\.mjs fails: it throws something that is no error$/)
+  assert.match(await told('d.mjs', "throw 'hunter2'"), /d\.mjs fails: it throws something that is not an error$/)
   assert.match(
     await told('e.mjs', '\nexport default JSON.parse(\'{"apiKey":hunter2}\')'),
     /at line 2: it throws a SyntaxError/,
@@ -223,13 +223,13 @@ test('what is wrong with a config file is told by its place, and never by what i
 })
 
 test('without --dev there is a token source, and only one', async () => {
-  assert.match(await flaw({}), /--token-secret takes .*--jwks/)
+  assert.match(await flaw({}), /--token-secret, the secret .*--jwks/)
   const jwks = 'https://id.example/keys'
   assert.match(await flaw({ jwks }), /^--jwks needs --token-issuer/)
   assert.match(await flaw({ jwks, tokenIssuer: 'i' }), /^--jwks needs --token-audience/)
   for (const unused of [{ tokenIssuer: 'i' }, { tokenAudience: 'a' }, { groupsClaim: 'g' }])
-    assert.match(await flaw({ dev: true, ...unused }), /^--[a-z-]+ goes with --token-secret or --jwks/)
-  assert.match(await flaw({ jwks, tokenIssuer: 'i', tokenAudience: 'a', ...secret }), /exclude each other/)
+    assert.match(await flaw({ dev: true, ...unused }), /^--[a-z-]+ needs --token-secret or --jwks/)
+  assert.match(await flaw({ jwks, tokenIssuer: 'i', tokenAudience: 'a', ...secret }), /cannot be used together/)
   const { tokens } = await loadConfig({ jwks, tokenIssuer: 'i', tokenAudience: 'a' }, {})
   assert.deepEqual(tokens, { type: 'jwks', jwks, issuer: 'i', audience: 'a' })
   const bySecret = await loadConfig({ ...secret, tokenIssuer: 'i' }, { FLOTILLA_TOKEN_AUDIENCE: 'a' })
@@ -247,8 +247,8 @@ test('of a Unix socket and an address the one counts that was given in the stron
     host: '127.0.0.1',
     port: 1,
   })
-  assert.match(await flaw({ ...secret, unix: unix.path, port: '1' }), /^--unix and --port exclude each other/)
-  assert.match(await flaw({ ...secret, unix: unix.path, host: '::1' }), /^--unix and --host exclude each other/)
+  assert.match(await flaw({ ...secret, unix: unix.path, port: '1' }), /^--unix and --port cannot be used together/)
+  assert.match(await flaw({ ...secret, unix: unix.path, host: '::1' }), /^--unix and --host cannot be used together/)
 })
 
 test('a limit by address is refused with a Unix socket, whose clients have none', async () => {

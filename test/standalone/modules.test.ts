@@ -102,7 +102,7 @@ test('a module file that is of no use is named', async (t) => {
     [broken, 1, /broken\.mjs failed while it was loaded: no luck/],
     [wrong, 2, /no-slash/],
     [twice, 2, /two modules have the path '\/a'/],
-    [`${none}.missing`, 2, /^--module takes the path of a file; .*missing is not there/],
+    [`${none}.missing`, 2, /^--module takes the path of a file; .*missing does not exist/],
   ]
   for (const [file, expected, says] of files) {
     const { code, stderr } = await flotilla(['start', ...dev, '--module', file])

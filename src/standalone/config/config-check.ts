@@ -18,7 +18,7 @@ export type Store =
   | { readonly type: 'memory'; readonly isolated: boolean }
   | { readonly type: 'redis'; readonly url: string; readonly durability?: 'memory' | 'replicated' }
 
-/** What was asked for, checked: everything fits together, and what was left out has its default. */
+/** The checked settings. They fit together, and those that the command itself needs have their defaults. */
 export interface Config extends Omit<
   Settings,
   'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'isolated' | 'modules'
@@ -74,12 +74,12 @@ function listenOf(settings: Settings, sourceOf: SourceOf): Listen {
   return { type: 'tcp', host, port }
 }
 
-/** Of a socket and an address the one counts that was given in the stronger place. */
+/** If both a socket and an address are given, the one from the stronger source counts. */
 function isSocketMeant(settings: Settings, sourceOf: SourceOf): boolean {
   const bySocket = rankOf('unix', sourceOf)
   const given = (['host', 'port'] as const).filter((key) => settings[key] !== undefined)
   const same = given.find((key) => rankOf(key, sourceOf) === bySocket)
-  if (same !== undefined) throw usageError(`--unix and --${same} exclude each other: leave one of them out`)
+  if (same !== undefined) throw usageError(`--unix and --${same} cannot be used together: leave one of them out`)
   return given.every((key) => rankOf(key, sourceOf) < bySocket)
 }
 
@@ -101,11 +101,11 @@ function storeOf(settings: Settings, sourceOf: SourceOf): Store {
   const store = placeOf(settings, sourceOf)
   const { durability, isolated } = settings
   if (isolated === true && store.type !== 'memory') {
-    throw usageError('--isolated goes with the memory driver: on Redis all workers are one cluster')
+    throw usageError('--isolated needs the memory driver: on Redis, all workers are one cluster')
   }
   if (durability === undefined) return store
   if (store.type === 'redis') return { ...store, durability }
-  throw usageError('--durability goes with --redis: the memory driver ends with its process')
+  throw usageError('--durability needs --redis: the memory driver keeps nothing when its process ends')
 }
 
 function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: SourceOf): Store {
@@ -117,7 +117,7 @@ function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: Source
   if (driver === undefined) return { type: 'redis', url }
   const byDriver = rankOf('driver', sourceOf)
   const byUrl = rankOf('redis', sourceOf)
-  if (byDriver === byUrl) throw usageError('--driver memory and --redis exclude each other: leave one of them out')
+  if (byDriver === byUrl) throw usageError('--driver memory and --redis cannot be used together: leave one of them out')
   return byUrl > byDriver ? { type: 'redis', url } : { type: 'memory', isolated }
 }
 
@@ -132,7 +132,7 @@ function checkAddress(url: string): void {
 function tokensOf(settings: Settings, dev: boolean): TokenSource {
   const { tokenSecret: secret, jwks, tokenIssuer: issuer, tokenAudience: audience } = settings
   if (secret !== undefined && jwks !== undefined) {
-    throw usageError('--token-secret and --jwks exclude each other: tokens come from one source')
+    throw usageError('--token-secret and --jwks cannot be used together: leave one of them out')
   }
   if (jwks !== undefined) {
     if (issuer === undefined) throw usageError('--jwks needs --token-issuer, the issuer that tokens must name')
@@ -149,14 +149,14 @@ function tokensOf(settings: Settings, dev: boolean): TokenSource {
   }
   if (!dev) {
     throw usageError(
-      'nobody could connect: --token-secret takes the secret that signs tokens, --jwks the URL of their keys (--dev needs neither)',
+      'nobody could connect: give --token-secret, the secret that signs tokens, or --jwks, the URL of their keys (--dev needs neither)',
     )
   }
   checkNoClaims(settings)
   return { type: 'none' }
 }
 
-/** Without a source of tokens none is looked at. */
+/** Refuses the settings about tokens if no token is ever checked. */
 function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): void {
   const flags = Object.entries({
     'token-issuer': tokenIssuer,
@@ -164,8 +164,7 @@ function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): v
     'groups-claim': groupsClaim,
   })
   const unused = flags.find(([, value]) => value !== undefined)
-  if (unused !== undefined)
-    throw usageError(`--${unused[0]} goes with --token-secret or --jwks: give one of them as well`)
+  if (unused !== undefined) throw usageError(`--${unused[0]} needs --token-secret or --jwks: give one of them as well`)
 }
 
 function checkLease(settings: Settings): void {

@@ -33,7 +33,7 @@ async function importDefault(file: string, path: string): Promise<unknown> {
   await access(file).catch((error: unknown) => {
     throw unreadable(path, error)
   })
-  // Bad flags are told of without loading a compiler.
+  // Imported only now, so that a bad flag is reported without loading a compiler.
   const { importFile } = await import('./import-file.ts')
   const exported = await importFile(file).catch((error: unknown) => {
     throw usageError(`--config takes a .json, .js or .ts file; ${path} fails${placeIn(file, error)}: ${flawOf(error)}`)
@@ -46,20 +46,20 @@ function unreadable(path: string, error: unknown): Error {
   return usageError(`--config takes a .json, .js or .ts file; cannot read ${path}: ${reason}`)
 }
 
-/** The compiler keeps lines, but not columns. */
+/** The line of the file in which an error arose. The compiler keeps lines, but not columns. */
 function placeIn(file: string, error: unknown): string {
   const [, behind] = error instanceof Error ? (error.stack ?? '').split(`${file}:`) : []
   const line = /^\d+/.exec(behind ?? '')?.[0]
   return line === undefined ? '' : ` at line ${line}`
 }
 
-/** A message may quote the file, and so a secret in it: only those of the system and our own are known not to. */
+/** An error's message may quote the file, and so a secret. Only the messages of the system and of Flotilla never do. */
 function flawOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'it throws something that is no error'
+  if (!(error instanceof Error)) return 'it throws something that is not an error'
   const isOurs = error.name === 'FlotillaError' || systemCode(error) !== undefined || isMissingModule(error)
   if (isOurs) return error.message.split('\n', 1)[0]!
   if (error.message.startsWith('ParseError')) return 'it cannot be parsed'
-  return `it throws a ${error.name}, whose message is not shown, for it may hold a secret`
+  return `it throws a ${error.name}, whose message is not shown because it may hold a secret`
 }
 
 function isMissingModule(error: Error): boolean {

@@ -8,13 +8,13 @@ import { environmentName, flags } from './flags.ts'
 import { takesOf } from './option-flags.ts'
 import { isPem, type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
 
-/** A value as it was written. */
+/** A setting as it was given, not parsed yet. */
 interface Given {
   readonly value: unknown
   readonly source: Source
-  /** How a message calls the place. */
+  /** How a message names the place where it was given. */
   readonly where: string
-  /** The folder that a relative path in it starts from. */
+  /** The folder that a relative path in the value starts from. */
   readonly folder: string
 }
 
@@ -44,7 +44,7 @@ async function givenInFile(path: string): Promise<[string, Given][]> {
   })
 }
 
-/** An empty variable counts as not set: that is how a compose file says so. */
+/** An empty variable counts as not set, because a compose file passes on an unset variable as an empty one. */
 function givenInEnvironment(environment: Environment): [string, Given][] {
   return flags.flatMap(({ key, name }): [string, Given][] => {
     const variable = environmentName(name)
@@ -79,7 +79,7 @@ function isSettingKey(key: string): key is SettingKey {
   return Object.hasOwn(settingsSchema.shape, key)
 }
 
-/** Never a secret: not in a flag that takes one, nor in a URL, nor in what holds settings that may be misplaced. */
+/** The value for a message, unless it may hold a secret: in a secret flag, in a URL, or in a misplaced list or object. */
 function shown(value: unknown, flag: Flag | undefined): string {
   if (flag?.secret !== undefined) return ''
   if (typeof value === 'string')

@@ -16,7 +16,7 @@ export async function openDriver(store: Store): Promise<Driver> {
   }
 }
 
-/** Names the store in a message: nothing that lets one in. */
+/** The store's address for a message, without credentials. */
 export function addressOf(store: Store): string {
   return store.type === 'memory' ? 'memory' : describeAddress(parseAddress(store.url))
 }

@@ -6,14 +6,14 @@ export interface Flag {
   /** Without the dashes. */
   readonly name: string
   readonly short?: string
-  /** What stands after it in the help; none for a switch. */
+  /** The word after the flag in the help, such as `HOST`. A switch has none. */
   readonly argument?: string
   readonly repeats?: true
   readonly help: string
   /** Completes "--port takes …". */
   readonly takes: string
-  /** Never shown in a message, nor kept on disk; a URL only where it may hold a password. */
+  /** The value is never shown in a message, nor kept on disk. `in-url`: it is kept unless the URL may hold a password. */
   readonly secret?: true | 'in-url'
-  /** Relative to where it was written: the working directory, or the config file's folder. */
+  /** The value is a path: relative to the working directory or, in a config file, to that file's folder. */
   readonly path?: true
 }

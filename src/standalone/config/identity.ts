@@ -11,7 +11,7 @@ import type { Config, TokenSource } from './config-check.ts'
 
 type Handshake = Middleware<HandshakeContext>
 
-/** What every handshake passes: where it comes from, then who it is. */
+/** The middleware of every handshake: it checks where the client comes from, then who it is. */
 export function handshakeMiddleware({ dev, origins, tokens, groupsClaim }: Config): Handshake[] {
   const origin = origins === undefined ? sameOrigin() : allowOrigins(origins.includes('*') ? '*' : origins)
   const byToken = tokenMiddleware(tokens, groupsClaim)
@@ -31,7 +31,7 @@ const onlyThisMachine: Handshake = (ctx, next) => {
   return Response.json(refusal, { status: refusal.status })
 }
 
-/** With --dev everyone is who they say they are. A token, where it can be checked, says more. */
+/** With --dev, clients may name any uid and groups. If a client brings a token that can be checked, the token decides. */
 function devIdentity(byToken: Handshake | undefined): Handshake {
   return (ctx, next) => {
     if (byToken !== undefined && presentsToken(ctx.request)) return byToken(ctx, next)

@@ -9,18 +9,18 @@ export async function importFile(file: string): Promise<Record<string, unknown>>
   const compiler = createJiti(import.meta.url)
   const jiti = createJiti(import.meta.url, {
     interopDefault: false,
-    // The file must meet this very library: another copy of it would not know this one's decorators and errors.
+    // The file must import this very copy of the library: another one would not know this one's decorators and errors.
     virtualModules: { flotilla },
     transform: (options) => compile(compiler, options),
-    // Another program's jiti may have left the same file in it, compiled its own way.
+    // The cache may hold the same file as another program's jiti has compiled it, in its own way.
     fsCache: false,
   })
   return await jiti.import<Record<string, unknown>>(file)
 }
 
 /**
- * jiti adds decorators for type metadata; where reflect-metadata is not loaded they return the prototype, which then
- * stands in for the method. They must return nothing.
+ * jiti adds decorators for type metadata. If reflect-metadata is not loaded, they return the prototype, which then
+ * replaces the method. This makes them return nothing.
  */
 function compile(compiler: Jiti, options: TransformOptions): TransformResult {
   const code = compiler.transform(options)

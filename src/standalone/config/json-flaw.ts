@@ -4,8 +4,8 @@ const NAME = new RegExp(String.raw`${TEXT}[ \t\n\r]*:`, 'y')
 const SCALAR = new RegExp(String.raw`${TEXT}|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null`, 'y')
 
 /**
- * Says where a text ceases to be JSON (RFC 8259), such as `line 3, column 5`, and nothing of what it holds: the error of
- * `JSON.parse` quotes the text, which may be a secret, and only some versions of Node have it say where.
+ * Says where a text stops being JSON (RFC 8259), such as `line 3, column 5`, without quoting it. The error of `JSON.parse`
+ * quotes the text, which may be a secret, and names the place only in some versions of Node.
  */
 export function jsonFlaw(text: string): string {
   const before = text.slice(0, flawIndex(text)).split('\n')
@@ -34,7 +34,7 @@ function flawIndex(text: string): number {
   }
 }
 
-/** Stands behind what it has taken, and the space after that. */
+/** Reads a text piece by piece. `index` is the end of what was read and of the white space after it. */
 class Reader {
   index = 0
   readonly #text: string

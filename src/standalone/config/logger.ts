@@ -8,7 +8,7 @@ export interface LevelledLogger extends Logger {
   level: string
 }
 
-/** On stderr, for stdout has the ready line. Synchronous: what is logged last matters most. */
+/** Logs to stderr, because stdout has the ready line. Writes synchronously, so that a crash loses none of the last lines. */
 export async function createLogger({ logLevel, dev }: Pick<Config, 'logLevel' | 'dev'>): Promise<LevelledLogger> {
   const options = { level: logLevel, serializers: { error: stdSerializers.err } }
   const destination = dev ? await readable() : pino.destination({ dest: STDERR, sync: true })
@@ -16,7 +16,7 @@ export async function createLogger({ logLevel, dev }: Pick<Config, 'logLevel' | 
   return logger
 }
 
-/** While a server starts, its warnings are left to the one line that says in the end why it could not. */
+/** Runs `work` without logging warnings. A server that cannot start says why in one line at the end. */
 export async function withoutWarnings<T>(logger: LevelledLogger, work: () => Promise<T>): Promise<T> {
   const { level } = logger
   if (level === 'info' || level === 'warn') logger.level = 'error'
@@ -27,7 +27,7 @@ export async function withoutWarnings<T>(logger: LevelledLogger, work: () => Pro
   }
 }
 
-/** To read along with --dev. */
+/** Logs for people, with --dev. */
 async function readable(): Promise<DestinationStream> {
   const { build } = await import('pino-pretty')
   return build({ destination: STDERR, sync: true, colorize: process.stderr.isTTY, ignore: 'pid,hostname' })

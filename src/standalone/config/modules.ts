@@ -6,7 +6,7 @@ import { importFile } from './import-file.ts'
 
 type Modules = ServerOptions['modules']
 
-/** The user's modules, and ours where the user has none at that path. */
+/** The user's modules, and each built-in module unless the user has one at the same path. */
 export async function loadModules(config: Config): Promise<Modules> {
   const listed = await Promise.all(
     config.modules.map(async (entry) => (typeof entry === 'string' ? await load(entry) : entry)),
@@ -21,10 +21,10 @@ function builtIn({ dev, echo }: Config) {
   return echo ? [...modules, echoModule] : modules
 }
 
-/** Receives pushes, answers `ping`, and ignores whatever else is said to it. */
+/** Receives pushes, answers `ping`, and ignores every other message. */
 const push = defineModule('/ws', {})
 
-/** The page of --dev shows which connection it is. */
+/** With --dev, also answers `whoami`: the page shows which connection it has. */
 const devPush = defineModule('/ws', {
   commands: {
     whoami: {
@@ -43,7 +43,7 @@ const echoModule = defineModule('/echo', { message: (ctx) => ctx.raw })
 async function load(file: string): Promise<object[]> {
   const name = relative(process.cwd(), file)
   const exported = await importFile(file).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') throw usageError(`--module takes the path of a file; ${name} is not there`)
+    if (systemCode(error) === 'ENOENT') throw usageError(`--module takes the path of a file; ${name} does not exist`)
     throw new CliError(`--module ${name} failed while it was loaded: ${reasonOf(error)}`, undefined, { cause: error })
   })
   const modules = [...new Set(Object.values(exported))].flatMap((value) => (Array.isArray(value) ? value : [value]))

@@ -1,12 +1,12 @@
 import type { Flag } from './flag.ts'
 import { type OptionKey, optionRows, type Row } from './option-keys.ts'
 
-/** Those that one part of the help lists. */
+/** The flags that one part of the help lists. */
 export function optionFlags(part: Row['flag']): Flag[] {
   return optionRows.filter(([, row]) => row.flag === part).map(([key, row]) => flagOf(key, row))
 }
 
-/** What an option takes that has no flag to say so. */
+/** Completes "it takes …" for an option without a flag. */
 export function takesOf(key: string): string {
   const row = optionRows.find(([name]) => name === key)
   return row === undefined ? 'something else' : withFlags(row[1].takes)
@@ -42,12 +42,12 @@ function argumentOf(key: OptionKey, row: Row): string | undefined {
 }
 
 function helpOf(row: Row): string {
-  const commas = row.type === 'list' ? ', with commas' : ''
+  const commas = row.type === 'list' ? ', separated by commas' : ''
   const zero = row.type === 'number' && row.zero !== undefined ? `; 0 for ${row.zero}` : ''
   return `${row.help}${commas}${zero} (default: ${row.default})`
 }
 
-/** The table calls options by their names, a command line by their flags. */
+/** Replaces the names of options, which the table uses, with their flags. */
 function withFlags(text: string): string {
   return text.replaceAll(/`(\w+)`/g, (_, word: string) => {
     const named = optionRows.find(([key]) => key === word)

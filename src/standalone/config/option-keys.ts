@@ -1,5 +1,5 @@
 import type { OptionRow } from '../../index.ts'
-// The file itself, for `index.ts` loads the whole library, which takes longer than all that help and bad flags do.
+// Not from `index.ts`: that loads the whole library, which takes longer than printing the help or refusing a bad flag.
 import { optionTable } from '../../options.ts'
 
 type Table = typeof optionTable

@@ -5,8 +5,8 @@ import { optionTable } from '../../options.ts'
 import { isLoopback } from '../common/loopback.ts'
 import { type OptionKey, optionKeys } from './option-keys.ts'
 
-// What `flotilla start` can be told, with createServer's names. Flags and environment variables bring strings, a config
-// file may bring the thing itself: every schema takes both.
+// The settings of `flotilla start`. Options of createServer keep their names. Flags and environment variables give
+// strings, a config file may give the value itself, so every schema takes both.
 
 const text = z.string().min(1)
 const plainName = z.string().regex(/^[\w.-]{1,64}$/)
@@ -59,7 +59,7 @@ function canSubnet(address: string, bits: number, family: number): boolean {
   }
 }
 
-/** What `authenticate` takes as well: over plain HTTP anyone on the way could give out keys of their own. */
+/** The same rule as in `authenticate`: over plain HTTP, anyone on the way could hand out keys of their own. */
 function isKeysUrl(value: string): boolean {
   if (!URL.canParse(value)) return false
   const { protocol, hostname, username, password } = new URL(value)
@@ -69,19 +69,19 @@ function isKeysUrl(value: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isHere)
 }
 
-/** The content of a file where its path belongs: a private key, it may be. */
+/** Whether a value is the content of a PEM file, perhaps a private key, given by mistake instead of the file's path. */
 export function isPem(value: string): boolean {
   return value.includes('-----BEGIN')
 }
 
-/** A module itself, as a JavaScript or TypeScript config file may list it; createServer looks at it closely. */
+/** A module itself, as a JavaScript or TypeScript config file may list it. createServer checks it closely. */
 const moduleItself = z.custom<object>((value) => typeof value === 'function' || (typeof value === 'object' && !!value))
 
 type Table = typeof optionTable
 type NumberKey = { [Key in OptionKey]: Table[Key] extends NumberOption ? Key : never }[OptionKey]
 type Numbers = { [Key in NumberKey]: ReturnType<typeof whole> }
 
-/** Within createServer's bounds, so that what is out of them is told by the name that it was given here. */
+/** createServer checks the same bounds. They are checked here first, so that the message names the flag. */
 const numbers = Object.fromEntries(
   optionKeys.flatMap((key) => {
     const row = optionTable[key]
@@ -106,7 +106,7 @@ export const settingsSchema = z.strictObject({
   port: whole(0, 65_535),
   unix: text,
   driver: z.enum(['memory', 'redis', 'nats']),
-  // Several hosts make no URL in the strict sense; the driver says what is wrong behind the scheme.
+  // A URL with several hosts is not valid for URL, so only its beginning is checked here, and the rest by the driver.
   redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
   isolated: toggle,
   durability: z.enum(['memory', 'replicated']),
@@ -129,8 +129,8 @@ export const settingsSchema = z.strictObject({
 })
 
 export type SettingKey = keyof typeof settingsSchema.shape
-/** What was given, wherever it was given. */
+/** The settings that were given, by flags, in the environment or in the config file. */
 export type Settings = Partial<z.infer<typeof settingsSchema>>
 
-/** Where a setting was given: flag beats environment beats file. */
+/** Where a setting was given. A flag beats the environment, and the environment beats the file. */
 export type Source = 'file' | 'environment' | 'flag'

@@ -3,16 +3,17 @@ import type { Environment, FlagValues } from './config.ts'
 import type { Flag } from './flag.ts'
 import { environmentName, flagGroups, flags } from './flags.ts'
 
-/** Those of `start`; `restart` takes them too, and has them told in one place. */
+/** Adds the flags of `start`. `restart` takes them too, but hides them, so that only the help of `start` lists them. */
 export function addStartFlags(command: Command, hidden = false): void {
   for (const { title, flags: group } of flagGroups) {
     command.optionsGroup(title)
     for (const flag of group) {
       command.addOption(optionOf(flag).hideHelp(hidden && flag.key !== 'pidFile'))
-      if (flag.key === 'echo') command.addOption(new Option('--no-echo', 'not even with --dev').hideHelp(hidden))
+      if (flag.key === 'echo')
+        command.addOption(new Option('--no-echo', 'no /echo, not even with --dev').hideHelp(hidden))
     }
   }
-  command.addOption(new Option('--config <FILE>', 'settings in a .json, .js or .ts file').hideHelp(hidden))
+  command.addOption(new Option('--config <FILE>', 'a .json, .js or .ts file with settings').hideHelp(hidden))
 }
 
 function optionOf({ name, short, argument, repeats, help }: Flag): Option {
@@ -25,7 +26,7 @@ export function collect(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value]
 }
 
-/** By setting; commander names them by flag. */
+/** The given flags by setting. Commander has them by flag. */
 export function flagValues(options: Readonly<Record<string, unknown>>): FlagValues {
   const entries = flags.map(({ key, name }) => [key, options[camelCase(name)]] as const)
   return Object.fromEntries(
@@ -37,7 +38,7 @@ function camelCase(name: string): string {
   return name.replaceAll(/-(.)/g, (_, letter: string) => letter.toUpperCase())
 }
 
-/** What may be kept on disk to repeat a command line: everything but secrets. */
+/** The flags that may be kept on disk to repeat a command line: all but secrets. */
 export function withoutSecrets(values: FlagValues): FlagValues {
   return Object.fromEntries(
     Object.entries(values).filter(([key, value]) => {
@@ -47,7 +48,7 @@ export function withoutSecrets(values: FlagValues): FlagValues {
   )
 }
 
-/** The names of the flags whose values must come from the environment where these flags are repeated without secrets. */
+/** The names of the flags whose values must come from the environment if the others are repeated without secrets. */
 export function secretsOf(values: FlagValues, environment: Environment): string[] {
   const given = flags.filter((flag) => {
     const value = values[flag.key]
@@ -61,7 +62,7 @@ function holdsSecret({ secret }: Flag, value: unknown): boolean {
   return secret === true || (secret === 'in-url' && /[@?]/.test(String(value)))
 }
 
-/** The same command line again. */
+/** Writes the flags as a command line again. */
 export function argsOf(values: FlagValues): string[] {
   const given = [...flags, { key: 'config', name: 'config' } as const]
   return given.flatMap(({ key, name }) => {

@@ -10,14 +10,15 @@ export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buff
   const certificate = check('--tls-cert takes a certificate in PEM', tlsCert, () => new X509Certificate(cert))
   const privateKey = check('--tls-key takes a private key in PEM, not encrypted', tlsKey, () => createPrivateKey(key))
   if (!certificate.checkPrivateKey(privateKey))
-    throw usageError(`--tls-key takes the private key of --tls-cert; ${tlsKey} is another's`)
+    throw usageError(`--tls-key takes the private key of --tls-cert; ${tlsKey} belongs to another certificate`)
   return { cert, key }
 }
 
 async function read(flag: string, path: string): Promise<Buffer> {
   return await readFile(path).catch((error: unknown) => {
-    // What was given may be the key itself.
-    const reason = systemCode(error) === 'ENOENT' ? 'there is no such file' : `this one cannot (${systemCode(error)})`
+    // The message leaves out the path, because it may be the key itself, given by mistake.
+    const reason =
+      systemCode(error) === 'ENOENT' ? 'there is no such file' : `this one cannot be read (${systemCode(error)})`
     throw usageError(`${flag} takes the path of a file that can be read; ${reason}`)
   })
 }
