@@ -45,7 +45,9 @@ function sentenceOf({ code, message }: CommanderError): string {
   return withoutValue(message).replace(/^error: /, '')
 }
 
-/** Drops the value of an unknown flag: the flag may be misspelt and the value a secret, as in `--api-kye=…`, `-kSECRET`. */
+/**
+ * Drops the value of an unknown flag: the flag may be misspelt and the value a secret, as in `--api-kye=…`, `-kSECRET`.
+ */
 function withoutValue(message: string): string {
   return message.replace(/^(error: unknown option '(?:--[^=\s']*|-[^-'])).*'/s, "$1'")
 }

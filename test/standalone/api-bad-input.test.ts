@@ -96,7 +96,7 @@ const bad: Readonly<Record<string, Bad>> = {
   'a query twice': {
     method: 'DELETE',
     path: '/api/users/a?code=1000&code=4000',
-    answer: badRequest(/^code is there twice/),
+    answer: badRequest(/^code occurs twice/),
   },
   'limit 0': { method: 'GET', path: '/api/groups/a?limit=0', answer: badRequest(/^limit takes/) },
   'limit 1001': { method: 'GET', path: '/api/groups/a?limit=1001', answer: badRequest(/^limit takes/) },

@@ -95,7 +95,7 @@ test('a second start with the same pid file is refused', async (t) => {
   for (const more of [['--daemon'], ['--pid-file=flotilla.pid']]) {
     const { code, stderr } = await run(['start', ...dev, '--port=0', ...more])
     assert.equal(code, 1)
-    assert.match(stderr, /^a server runs already \(pid \d+, .*flotilla\.pid\)/)
+    assert.match(stderr, /^a server is already running \(pid \d+, .*flotilla\.pid\)/)
   }
   assert.equal((await run(['status'])).code, 0, 'and the first runs on')
 })

@@ -149,7 +149,7 @@ test('links, pipes and folders where a file is expected are refused, and what a 
   const place = folder(t)
   writeFileSync(join(place.cwd, 'other'), 'precious')
   linkSync(join(place.cwd, 'other'), place.logFile)
-  assert.match((await place.run(background)).stderr, /flotilla\.log has a second name elsewhere/)
+  assert.match((await place.run(background)).stderr, /flotilla\.log has a second hard link/)
   assert.equal(readFileSync(place.logFile, 'utf8'), 'precious')
 })
 
@@ -244,7 +244,8 @@ test('of several starts at once one wins, also where a server has died', async (
       [0, 1, 1],
       JSON.stringify(starts),
     )
-    for (const { code, stderr } of starts) if (code !== 0) assert.match(stderr, /^a server runs already \(pid \d+/)
+    for (const { code, stderr } of starts)
+      if (code !== 0) assert.match(stderr, /^a server is already running \(pid \d+/)
     const { stdout } = starts.find(({ code }) => code === 0)!
     assert.equal(
       (await place.run(['status'])).stdout,

@@ -12,7 +12,9 @@ export type Run = () => Promise<number>
 
 const STOP_TIMEOUT = '20000'
 
-/** Builds the command line. `chosen` receives the work of the given command, which imports only the code that it needs. */
+/**
+ * Builds the command line. `chosen` receives the work of the given command, which imports only the code that it needs.
+ */
 export function createProgram(chosen: (run: Run) => void): Command {
   const program = new Command('flotilla')
     .description('Clustered WebSocket push: reach any user, group or everyone, on whichever server they are connected.')

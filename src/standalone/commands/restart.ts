@@ -7,7 +7,7 @@ import { startInBackground } from '../daemon/daemon.ts'
 import { findRun } from '../daemon/pid-file.ts'
 import { end } from './stop.ts'
 
-/** `flotilla restart`: stops the server and starts it in the background, with `args` or, if there are none, as before. */
+/** `flotilla restart`: stops the server and starts it in the background, with `args` or, without any, as before. */
 export async function restart(pidFile: string, timeout: number, args: readonly string[]): Promise<number> {
   const run = findRun(pidFile)
   const record = run.type === 'none' ? undefined : run.record
@@ -23,7 +23,9 @@ export async function restart(pidFile: string, timeout: number, args: readonly s
   return await startInBackground(again, pidFile, folder)
 }
 
-/** Secrets are not kept on disk. Without one the server might still start, but with its API off, or on another store. */
+/**
+ * Secrets are not kept on disk. Without one the server might still start, but with its API off, or on another store.
+ */
 function checkSecrets(names: readonly string[]): void {
   const missing = names.find((name) => !process.env[environmentName(name)])
   if (missing === undefined) return

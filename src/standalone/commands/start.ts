@@ -7,7 +7,10 @@ import { startInBackground } from '../daemon/daemon.ts'
 import { claimPidFile, DEFAULT_PID_FILE, noteReady, releasePidFile, type RunRecord } from '../daemon/pid-file.ts'
 import type { Serving } from './serve.ts'
 
-/** `flotilla start`: resolves to the exit code once the server has stopped. `args` are the same flags, to start it in the background. */
+/**
+ * `flotilla start`: resolves to the exit code once the server has stopped. `args` are the same flags, to start it in
+ * the background.
+ */
 export async function start(flagValues: FlagValues, args: readonly string[]): Promise<number> {
   const announcer = new Announcer(process.env[ANNOUNCE_VARIABLE])
   delete process.env[ANNOUNCE_VARIABLE]
@@ -61,7 +64,9 @@ function hintsOf(url: string): string {
   return `try it in a browser:  ${url}\npush to everyone:  curl ${url}/api/push ${json}\n`
 }
 
-/** In ms. Ctrl-C reaches this process from the terminal and again from npm: two signals so close together count as one. */
+/**
+ * In ms. Ctrl-C reaches this process from the terminal and again from npm: two signals so close together count as one.
+ */
 const SAME_SIGNAL = 200
 
 /** Resolves at the first signal. A second signal ends the process at once, because its sender does not want to wait. */

@@ -79,7 +79,9 @@ function isSettingKey(key: string): key is SettingKey {
   return Object.hasOwn(settingsSchema.shape, key)
 }
 
-/** The value for a message, unless it may hold a secret: in a secret flag, in a URL, or in a misplaced list or object. */
+/**
+ * The value for a message, unless it may hold a secret: in a secret flag, in a URL, or in a misplaced list or object.
+ */
 function shown(value: unknown, flag: Flag | undefined): string {
   if (flag?.secret !== undefined) return ''
   if (typeof value === 'string')

@@ -12,7 +12,9 @@ export interface Flag {
   readonly help: string
   /** Completes "--port takes …". */
   readonly takes: string
-  /** The value is never shown in a message, nor kept on disk. `in-url`: it is kept unless the URL may hold a password. */
+  /**
+   * The value is never shown in a message, nor kept on disk. `in-url`: it is kept unless the URL may hold a password.
+   */
   readonly secret?: true | 'in-url'
   /** The value is a path: relative to the working directory or, in a config file, to that file's folder. */
   readonly path?: true

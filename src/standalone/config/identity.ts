@@ -31,7 +31,9 @@ const onlyThisMachine: Handshake = (ctx, next) => {
   return Response.json(refusal, { status: refusal.status })
 }
 
-/** With --dev, clients may name any uid and groups. If a client brings a token that can be checked, the token decides. */
+/**
+ * With --dev, clients may name any uid and groups. If a client brings a token that can be checked, the token decides.
+ */
 function devIdentity(byToken: Handshake | undefined): Handshake {
   return (ctx, next) => {
     if (byToken !== undefined && presentsToken(ctx.request)) return byToken(ctx, next)

@@ -8,7 +8,7 @@ export interface LevelledLogger extends Logger {
   level: string
 }
 
-/** Logs to stderr, because stdout has the ready line. Writes synchronously, so that a crash loses none of the last lines. */
+/** Logs to stderr, because stdout has the ready line. Writes synchronously, so that a crash loses no line. */
 export async function createLogger({ logLevel, dev }: Pick<Config, 'logLevel' | 'dev'>): Promise<LevelledLogger> {
   const options = { level: logLevel, serializers: { error: stdSerializers.err } }
   const destination = dev ? await readable() : pino.destination({ dest: STDERR, sync: true })

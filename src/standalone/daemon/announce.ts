@@ -1,6 +1,6 @@
 import { closeSync, writeSync } from 'node:fs'
 
-/** Set by `start --daemon` for the process in the background: where it says how its start went. */
+/** The descriptor on which a process that `start --daemon` has started reports how its start went. */
 export const ANNOUNCE_VARIABLE = 'FLOTILLA_ANNOUNCE_FD'
 
 export type Announcement =
@@ -35,6 +35,6 @@ function tell(fd: number, announcement: Announcement): void {
     writeSync(fd, `${JSON.stringify(announcement)}\n`)
     closeSync(fd)
   } catch {
-    // Whoever waited has gone; the log has it all the same.
+    // The waiting process has gone. The log has the line anyway.
   }
 }

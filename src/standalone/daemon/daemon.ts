@@ -9,7 +9,7 @@ import { checkFree } from './pid-file.ts'
 
 const ANNOUNCE_FD = 3
 
-/** Starts the same command again, cut off from this terminal; resolves once that server is ready or has given up. */
+/** Starts a server that outlives this terminal. Resolves once it is ready. @throws CliError if it gives up before */
 export async function startInBackground(
   args: readonly string[],
   pidFile: string,
@@ -39,7 +39,7 @@ export async function startInBackground(
   return report(announcement)
 }
 
-/** Undefined where it ended without a line. */
+/** Undefined if the stream ended without a line. */
 async function firstLine(stream: Readable): Promise<Announcement | undefined> {
   for await (const line of createInterface({ input: stream })) return JSON.parse(line) as Announcement
   return undefined

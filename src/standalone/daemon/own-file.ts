@@ -15,37 +15,37 @@ import {
 } from 'node:fs'
 import { CliError, reasonOf, systemCode } from '../common/cli-error.ts'
 
-// In a folder such as /tmp anyone can put a file, a link or a pipe where one of ours is expected. So nothing is read from,
-// or written to, what this user has not made; and what is written appears under its name whole.
+// In a folder such as /tmp anyone can plant a file, a link or a pipe where one of ours is expected. So this reads and
+// writes only plain files of this user, and a new file appears under its name only when it is complete.
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
 const PRIVATE = 0o600
 const OTHERS_WRITE = 0o022
 
-/** @throws CliError if it is there but is not a file that this user alone may write to */
+/** Undefined if there is no file. @throws CliError if there is anything but a file that only this user may write to */
 export function readOwn(file: string): string | undefined {
   const fd = open(file, O_RDONLY | O_NONBLOCK)
   if (fd === undefined) return undefined
   try {
     const stats = fstatSync(fd)
     checkOwn(file, stats)
-    if (isPosix && (stats.mode & OTHERS_WRITE) !== 0) throw strange(file, 'can be written by others')
+    if (isPosix && (stats.mode & OTHERS_WRITE) !== 0) throw untrusted(file, 'can be written by others')
     return readFileSync(fd, 'utf8')
   } finally {
     closeSync(fd)
   }
 }
 
-/** Writes a file beside it that takes its place at once. @throws CliError as `readOwn` */
+/** Writes a new file beside this one, then renames it over this one. @throws CliError if another user owns this one */
 export function replaceOwn(file: string, text: string, mode = PRIVATE): void {
   const there = lstatSync(file, { throwIfNoEntry: false })
   if (there !== undefined) checkOwn(file, there)
-  beside(file, text, mode, (written) => renameSync(written, file))
+  writeBeside(file, text, mode, (written) => renameSync(written, file))
 }
 
-/** False if something is there already. */
+/** Returns false if something is there already. */
 export function createOwn(file: string, text: string): boolean {
-  return beside(file, text, PRIVATE, (written) => {
+  return writeBeside(file, text, PRIVATE, (written) => {
     try {
       linkSync(written, file)
       return true
@@ -56,13 +56,13 @@ export function createOwn(file: string, text: string): boolean {
   })
 }
 
-/** Opens a file to append to, which nobody else may read from now on. @throws CliError as `readOwn` */
+/** Opens a file to append to, and makes it private to this user. @throws CliError if another user owns it */
 export function appendToOwn(file: string): number {
   const fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK)!
   try {
     const stats = fstatSync(fd)
     checkOwn(file, stats)
-    if (stats.nlink > 1) throw strange(file, 'has a second name elsewhere')
+    if (stats.nlink > 1) throw untrusted(file, 'has a second hard link')
     fchmodSync(fd, PRIVATE)
     return fd
   } catch (error) {
@@ -77,14 +77,14 @@ function open(file: string, flags: number): number | undefined {
   } catch (error) {
     const code = systemCode(error)
     if (code === 'ENOENT' && (flags & O_CREAT) === 0) return undefined
-    // A link; a pipe that nobody reads, or a socket; a folder.
-    if (code === 'ELOOP' || code === 'ENXIO' || code === 'EISDIR') throw strange(file, 'is not a plain file')
-    if (code === 'EACCES' && isForeign(lstatSync(file, { throwIfNoEntry: false }))) throw strange(file, OTHERS)
+    // ELOOP: a link. ENXIO: a pipe that nobody reads, or a socket. EISDIR: a folder.
+    if (code === 'ELOOP' || code === 'ENXIO' || code === 'EISDIR') throw untrusted(file, 'is not a plain file')
+    if (code === 'EACCES' && isForeign(lstatSync(file, { throwIfNoEntry: false }))) throw untrusted(file, OTHERS)
     throw unusable(error)
   }
 }
 
-function beside<T>(file: string, text: string, mode: number, put: (written: string) => T): T {
+function writeBeside<T>(file: string, text: string, mode: number, put: (written: string) => T): T {
   const written = `${file}.${randomUUID()}`
   try {
     const fd = openSync(written, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)
@@ -105,15 +105,15 @@ const isPosix = process.geteuid !== undefined
 const OTHERS = 'belongs to another user'
 
 function checkOwn(file: string, stats: Stats): void {
-  if (!stats.isFile()) throw strange(file, 'is not a plain file')
-  if (isForeign(stats)) throw strange(file, OTHERS)
+  if (!stats.isFile()) throw untrusted(file, 'is not a plain file')
+  if (isForeign(stats)) throw untrusted(file, OTHERS)
 }
 
 function isForeign(stats: Stats | undefined): boolean {
   return stats !== undefined && isPosix && stats.uid !== process.geteuid?.()
 }
 
-function strange(file: string, flaw: string): CliError {
+function untrusted(file: string, flaw: string): CliError {
   return new CliError(`${file} ${flaw}, so it is not trusted: remove it, or give another --pid-file`)
 }
 

@@ -5,13 +5,13 @@ import { createOwn, readOwn, replaceOwn } from './own-file.ts'
 import { identityOf, type ProcessIdentity } from './process-identity.ts'
 
 /**
- * Stands beside the pid file, in `FILE.json`, and is what counts: whoever creates it holds the place. The pid alone, as
- * other tools expect it, is written after it and removed before it.
+ * The record of a running server, in `FILE.json` beside the pid file. Only the record counts: the process that creates it
+ * holds the place. The pid file is for other tools, written after the record and removed before it.
  */
 export interface RunRecord extends ProcessIdentity {
   readonly pid: number
   readonly ready?: string
-  /** For `restart` to repeat, in this folder. Without secrets: those stand in `secrets` by the names of their flags. */
+  /** The flags that `restart` repeats in `folder`. Those with secrets are left out: `secrets` has only their names. */
   readonly args: readonly string[]
   readonly secrets: readonly string[]
   readonly folder: string
@@ -19,36 +19,37 @@ export interface RunRecord extends ProcessIdentity {
 
 export type Run =
   | { readonly type: 'none' }
-  /** The process that was noted is no more, whoever has its pid by now. */
+  /** The recorded process has ended, even if another process has its pid by now. */
   | { readonly type: 'stale'; readonly record: RunRecord }
   | { readonly type: 'running'; readonly record: RunRecord }
 
 export const DEFAULT_PID_FILE = 'flotilla.pid'
 
-/** @throws CliError if somebody else may have written what is there */
+/** @throws CliError if another user may have written these files */
 export function findRun(file: string): Run {
   const record = readRecord(recordFile(file))
   if (record !== undefined) return runOf(record)
   const pid = readOwn(file)
   if (pid === undefined) return { type: 'none' }
-  // It may have been noted between the two looks.
+  // A server that is starting may have written its record between the two reads.
   const late = readRecord(recordFile(file))
   if (late !== undefined) return runOf(late)
   throw new CliError(
     /^[1-9]\d{0,9}\n?$/.test(pid)
-      ? `${file} was not written by flotilla, for there is no ${recordFile(file)}: remove it if nobody needs it`
+      ? `${file} was not written by flotilla, because there is no ${recordFile(file)}: remove it if nobody needs it`
       : `${file} does not hold a process id: is it a pid file of flotilla? Remove it if nobody needs it`,
   )
 }
 
 /**
- * Notes this process.
+ * Records this process as the server of this pid file.
  *
  * @throws CliError if another server runs there
  */
 export function claimPidFile(file: string, run: Pick<RunRecord, 'args' | 'secrets'>): void {
   const identity = identityOf(process.pid)
-  if (identity === undefined) throw new CliError('--pid-file needs /proc or the command ps, to know this process again')
+  if (identity === undefined)
+    throw new CliError('--pid-file needs /proc or the command ps, to recognise this process later')
   const record = { pid: process.pid, ...identity, ...run, folder: process.cwd() }
   checkFree(file)
   while (!createOwn(recordFile(file), textOf(record))) checkFree(file)
@@ -60,27 +61,29 @@ export function claimPidFile(file: string, run: Pick<RunRecord, 'args' | 'secret
   }
 }
 
-/** @throws CliError if a server runs there; what one has left is taken away */
+/** Removes what a dead server has left. @throws CliError if a server runs there */
 export function checkFree(file: string): void {
   const run = findRun(file)
   if (run.type === 'stale') removeRun(file, run.record)
   if (run.type !== 'running') return
-  throw new CliError(`a server runs already (pid ${run.record.pid}, ${file}): stop it, or give another --pid-file`)
+  throw new CliError(
+    `a server is already running (pid ${run.record.pid}, ${file}): stop it, or give another --pid-file`,
+  )
 }
 
-/** What a module does to `process.title` while it is loaded is noted as well. */
+/** Adds the ready line to the record, and updates the identity: loading a module may have set `process.title`. */
 export function noteReady(file: string, ready: string): void {
   const record = ownRecord(file)
   if (record !== undefined) replaceOwn(recordFile(file), textOf({ ...record, ...identityOf(process.pid), ready }))
 }
 
-/** Removes what this process noted; another one's stays. */
+/** Removes the files of this process. Those of another process stay. */
 export function releasePidFile(file: string): void {
   const record = ownRecord(file)
   if (record !== undefined) removeRun(file, record)
 }
 
-/** Removes this record, and before it the pid; a newer one's stay. */
+/** Removes the pid file, then this record. Those of a newer server stay. */
 export function removeRun(file: string, record: RunRecord): void {
   takeAway(file, () => isOf(record, readRecord(recordFile(file))))
   removeRecord(file, record)
@@ -90,7 +93,7 @@ function removeRecord(file: string, record: RunRecord): void {
   takeAway(recordFile(file), (aside) => isOf(record, readRecord(aside)))
 }
 
-/** Whether the process is still there, and still the one that was noted. */
+/** Whether the recorded process is still running. A process with the same pid but another start time does not count. */
 export function isRunning({ pid, started }: RunRecord): boolean {
   return identityOf(pid)?.started === started
 }
@@ -104,7 +107,7 @@ function ownRecord(file: string): RunRecord | undefined {
   return record?.pid === process.pid && isRunning(record) ? record : undefined
 }
 
-/** Others may do the same at this moment, and claim the place: what was taken too late is put back. */
+/** Moves a file aside to remove it. Meanwhile another process may have claimed the place: then its file is put back. */
 function takeAway(file: string, isExpected: (aside: string) => boolean): void {
   if (readOwn(file) === undefined) return
   const aside = `${file}.${randomUUID()}`
@@ -127,7 +130,7 @@ function readRecord(file: string): RunRecord | undefined {
   if (text === undefined) return undefined
   const record = parse(text)
   if (isRecord(record)) return record
-  throw new CliError(`${file} does not hold what flotilla notes beside a pid file: remove it if nobody needs it`)
+  throw new CliError(`${file} is not a record of flotilla: remove it if nobody needs it`)
 }
 
 function parse(text: string): unknown {
@@ -142,7 +145,7 @@ function isRecord(value: unknown): value is RunRecord {
   if (typeof value !== 'object' || value === null) return false
   const { pid, started, command, args, secrets, folder } = value as Partial<Record<keyof RunRecord, unknown>>
   const texts = [started, command, folder, ...listOf(args), ...listOf(secrets)]
-  // Other numbers stand for groups of processes, or for this one.
+  // kill(2) takes 0 and negative numbers for groups of processes.
   return Number.isSafeInteger(pid) && (pid as number) > 0 && texts.every((text) => typeof text === 'string')
 }
 

@@ -3,15 +3,15 @@ import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { systemCode } from '../common/cli-error.ts'
 
-/** Tells a process from any other that has, had or will have the same pid. */
+/** Tells a process from every other one that has had, or will have, the same pid. */
 export interface ProcessIdentity {
   /** When it started. */
   readonly started: string
-  /** A digest of its command line, which may hold secrets. It changes where the process sets `process.title`. */
+  /** A digest of its command line, which may hold secrets. It changes if the process sets `process.title`. */
   readonly command: string
 }
 
-/** Undefined where there is no such process, or only its exit code is left. */
+/** Undefined if there is no such process, or if it has ended and only its exit code is left. */
 export function identityOf(pid: number): ProcessIdentity | undefined {
   return existsSync('/proc/self/stat') ? identityInProc(pid) : identityByPs(pid)
 }
@@ -23,12 +23,12 @@ function identityInProc(pid: number): ProcessIdentity | undefined {
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   const [state, ticks] = [fields[0] ?? '', fields[19]]
   if (isOver(state)) return undefined
-  // Ticks count from the boot of the machine: after the next one they may be the same, with the same pid.
+  // Ticks count from the boot of the machine: after the next boot, a process may have the same pid and ticks.
   const boot = readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
   return { started: `${boot} ${ticks}`, command: digestOf(readIfThere(`/proc/${pid}/cmdline`) ?? '') }
 }
 
-/** Where there is no /proc, as on macOS. `lstart` (ps(1)) is a date of 24 characters. */
+/** For machines without /proc, such as macOS. `lstart` (ps(1)) is a date of 24 characters. */
 export function identityByPs(pid: number): ProcessIdentity | undefined {
   const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
   const args = ['-ww', '-o', 'state=', '-o', 'lstart=', '-o', 'command=', '-p', String(pid)]
@@ -37,7 +37,7 @@ export function identityByPs(pid: number): ProcessIdentity | undefined {
   return { started, command: digestOf(command) }
 }
 
-/** Nothing where it fails, as `ps` does without such a process. */
+/** Empty if the command fails, as `ps` does if there is no such process. */
 function outputOf(file: string, args: readonly string[], env: NodeJS.ProcessEnv): string {
   try {
     return execFileSync(file, args, { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()

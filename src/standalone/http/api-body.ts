@@ -3,7 +3,7 @@ import type { JsonSource } from '../../index.ts'
 import { badRequest } from './api-error.ts'
 
 const MAX_BATCH = 1000
-/** Of fields that do not exist: enough to find the mistake. */
+/** How many unknown fields a message lists, and how much of each name: enough to find the mistake. */
 const MAX_NAMES = 3
 const MAX_NAME_LENGTH = 64
 
@@ -31,10 +31,10 @@ const pageSchema = z.strictObject({
     .regex(/^([1-9]\d{0,2}|1000)$/, { error: 'takes a whole number from 1 to 1000' })
     .transform(Number)
     .optional(),
-  cursor: z.string().min(1, { error: 'takes the cursor that the page before gave' }).optional(),
+  cursor: z.string().min(1, { error: 'takes the cursor of the previous page' }).optional(),
 })
 
-/** @throws FlotillaError `FLT_BAD_REQUEST` that names the field; likewise the other two. */
+/** @throws FlotillaError `FLT_BAD_REQUEST` that names the field, as do `parseClose` and `parsePage` */
 export function parseBatch(body: JsonSource): JsonSource[] {
   parse(batchSchema, body.value, 'the body')
   return body.member('pushes').items()

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { FlotillaError, isFlotillaError, type Logger } from '../../index.ts'
 
-/** What a caller may be told of any error. */
+/** The error that a caller may see. The log has the details of an unexpected one. */
 export function publicError(error: unknown, logger: Logger): FlotillaError {
   if (isFlotillaError(error)) {
     if (error.status >= 500) logger.warn({ error }, 'an API call failed')

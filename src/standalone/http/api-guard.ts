@@ -15,7 +15,7 @@ export interface Access {
   readonly networkOf: (request: IncomingMessage) => string
 }
 
-/** With --dev nobody else is served. */
+/** With --dev, only requests from this machine are served. */
 export const onlyThisMachine = createMiddleware<Env>(async (c, next) => {
   if (!isFromThisMachine((name) => c.req.header(name))) {
     throw new FlotillaError('FLT_FORBIDDEN', 'with --dev only this machine is served: ask for localhost')
@@ -23,7 +23,7 @@ export const onlyThisMachine = createMiddleware<Env>(async (c, next) => {
   await next()
 })
 
-/** With --dev the API asks for no key, so a page of another site that the developer visits must not reach it. */
+/** With --dev the API needs no key, so it must refuse the pages of other sites that the developer visits. */
 export const onlyOwnPages = createMiddleware<Env>(async (c, next) => {
   const origin = c.req.header('origin')
   if (origin !== undefined && !isOf(origin, c.req.header('host'))) {
@@ -32,7 +32,7 @@ export const onlyOwnPages = createMiddleware<Env>(async (c, next) => {
   await next()
 })
 
-/** @param off what a server without a key answers */
+/** @param off the message if the server has no key */
 export function requireKey({ apiKey, dev, networkOf }: Access, off: string) {
   return createMiddleware<Env>(async (c, next) => {
     const authorization = c.req.header('authorization')
@@ -51,7 +51,7 @@ function keyIn(authorization: string | undefined): string {
   throw new FlotillaError('FLT_UNAUTHORIZED', 'the API key is missing: send "Authorization: Bearer <api key>"')
 }
 
-/** Whether a page of this origin was served by this host; URL leaves out the default port of both. */
+/** Whether pages of this origin come from this host. URL drops the default port of both. */
 function isOf(origin: string, host: string | undefined): boolean {
   if (!URL.canParse(origin) || !URL.canParse(`http://${host}`)) return false
   const { protocol, host: given } = new URL(origin)

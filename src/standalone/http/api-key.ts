@@ -1,17 +1,17 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { FlotillaError, type Logger } from '../../index.ts'
 
-/** What a secret that signs tokens needs, too. */
+/** The same as for a secret that signs tokens. */
 const MIN_BYTES = 32
 /** Wrong keys that one network may send at once before it is slowed down to one a second. */
 const BURST = 10
 const LEAK_PER_MS = 1 / 1_000
 /** How long a network that sent the right key is not slowed down, in ms. */
 const TRUSTED_FOR = 3_600_000
-/** Networks that are remembered; beyond them the one that was heard of longest ago is forgotten. */
+/** How many networks to remember. Beyond that, the one whose last request is the oldest is forgotten. */
 const MAX_NETWORKS = 10_000
 
-/** A leaky bucket. */
+/** A network that has sent wrong keys, as a leaky bucket. */
 interface Guesser {
   level: number
   at: number
@@ -19,11 +19,11 @@ interface Guesser {
 }
 
 /**
- * The key of the HTTP API. A network that guesses is slowed down, unless it has also sent the right key lately: an
- * attacker behind the same address, or behind a proxy that is not trusted to name addresses, shuts nobody out.
+ * Checks the key of the HTTP API. A network that guesses is slowed down, unless it has also sent the right key lately.
+ * Otherwise an attacker could shut out others behind the same address, or behind a proxy that is not in `trustProxy`.
  */
 export class ApiKey {
-  /** Requests that were refused because of the key they brought. */
+  /** Requests that were refused because of their key. */
   wrongCount = 0
   readonly #digest: Buffer
   readonly #logger: Logger
@@ -37,7 +37,7 @@ export class ApiKey {
     if (key.length < MIN_BYTES) warnOfWeak(key.length)
   }
 
-  /** @throws FlotillaError `FLT_UNAUTHORIZED`; `FLT_TOO_MANY`, without comparing, if the network guesses too fast */
+  /** @throws FlotillaError `FLT_UNAUTHORIZED`; `FLT_TOO_MANY`, without a comparison, if the network guesses too fast */
   check(given: string, network: string): void {
     const now = performance.now()
     const guesser = this.#guessers.get(network)
@@ -72,7 +72,7 @@ export class ApiKey {
 
 const TOO_FAST = 'too many wrong API keys came from your address: wait a second, then send the right one'
 
-/** Set anew it moves to the end, so the first one is the oldest. */
+/** Deleting an entry first moves it to the end of the map, so the first entry is always the oldest. */
 function remember<T>(memory: Map<string, T>, network: string, value: T): void {
   memory.delete(network)
   memory.set(network, value)
@@ -81,12 +81,12 @@ function remember<T>(memory: Map<string, T>, network: string, value: T): void {
   memory.delete(oldest!)
 }
 
-/** Digests are of one length, so comparing them takes the same time wherever two keys differ. */
+/** Digests have one length, so comparing two takes the same time wherever the keys differ. */
 function digestOf(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
 function warnOfWeak(length: number): void {
-  const message = `--api-key has ${length} bytes, and can be guessed: take ${MIN_BYTES} random ones, such as openssl rand -hex 32 makes`
+  const message = `--api-key has ${length} bytes and can be guessed: use ${MIN_BYTES} random ones, such as "openssl rand -hex 32" prints`
   process.emitWarning(message, { type: 'SecurityWarning', code: 'FLT_WEAK_SECRET' })
 }

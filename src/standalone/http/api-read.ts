@@ -5,7 +5,9 @@ import type { Env } from './api-guard.ts'
 
 const MEBIBYTE = 1_048_576
 
-/** Base64 makes bytes a third longer, JSON may make text twice as long, and a long list of targets stands beside it. */
+/**
+ * How large a body may be. Base64 adds a third, JSON may double the length of a text, and there may be many targets.
+ */
 export function bodySizeOf(maxPayload: number): number {
   return 2 * maxPayload + MEBIBYTE
 }
@@ -18,7 +20,7 @@ export async function readJson(c: Context<Env>, maxSize: number): Promise<JsonSo
   }
   const body = await readBody(c.req.raw, maxSize)
   if (body.type === 'whole') return parseJson(body.bytes)
-  // What is still to come is not read, so nothing can follow it on this connection.
+  // The rest of the body is never read, so no other request can follow on this connection.
   if (body.type === 'cut off') c.header('Connection', 'close')
   throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
 }
@@ -27,14 +29,15 @@ type Body =
   | { readonly type: 'whole'; readonly bytes: Uint8Array }
   /** Read to its end, but not kept. */
   | { readonly type: 'too large' }
+  /** Not read to its end. */
   | { readonly type: 'cut off' }
 
-/** A client hears a refusal only when it has sent what it wanted to: so much is read for that, and not kept. */
+/** A client reads a refusal only once it has sent its body, so up to this much more of it is read and thrown away. */
 const PATIENCE = 16 * MEBIBYTE
 
 async function readBody(request: Request, maxSize: number): Promise<Body> {
   const length = request.headers.get('content-length')
-  // Node's parser lets no more through than was announced.
+  // Node's parser never passes on more bytes than Content-Length announced.
   if (length !== null && Number(length) <= maxSize) {
     return { type: 'whole', bytes: new Uint8Array(await request.arrayBuffer()) }
   }
@@ -59,14 +62,14 @@ function parseJson(bytes: Uint8Array): JsonSource {
   }
 }
 
-/** The path as it came: an URL would take `/api/users/..` for `/api/`, and `..` is a uid like any other. */
+/** The path as the client sent it. `URL` would turn `/api/users/..` into `/api/`, but `..` is a uid like any other. */
 export function rawPath(request: Request, options?: { env?: Env['Bindings'] | undefined }): string {
   const target = options?.env?.incoming.url ?? request.url
   const path = target.startsWith('/') ? target : new URL(target, 'http://localhost').pathname
   return path.split(/[?#]/, 1)[0] ?? '/'
 }
 
-/** @throws FlotillaError `FLT_BAD_REQUEST` for `%` that stands for no UTF-8. */
+/** @throws FlotillaError `FLT_BAD_REQUEST` if the path is not percent-encoded UTF-8 */
 export function checkPath(path: string): void {
   try {
     decodeURIComponent(path)
@@ -75,10 +78,10 @@ export function checkPath(path: string): void {
   }
 }
 
-/** The query, each name once. */
+/** @throws FlotillaError `FLT_BAD_REQUEST` if a name occurs twice */
 export function queryOf(c: Context<Env>): Record<string, string> {
   const entries = Object.entries(c.req.queries())
   const twice = entries.find(([, values]) => values.length > 1)
-  if (twice !== undefined) throw badRequest(`${twice[0]} is there twice in the query: give it once`)
+  if (twice !== undefined) throw badRequest(`${twice[0]} occurs twice in the query: give it once`)
   return Object.fromEntries(entries.map(([name, values]) => [name, values[0] ?? '']))
 }

@@ -32,7 +32,7 @@ export function createApp(logger: Logger): Hono<Env> {
   return app
 }
 
-/** The HTTP API: what the library says of a cluster, in JSON, for every language. */
+/** The HTTP API: pushes, and what the library knows of the cluster, in JSON for any language. */
 export function addApi(app: Hono<Env>, options: ApiOptions): void {
   app.use('/api/*', requireKey(options.access, 'the HTTP API is off: start the server with --api-key'))
   if (options.access.dev) app.use('/api/*', onlyOwnPages)
@@ -91,13 +91,13 @@ function addDirectory(app: Hono<Env>, { server, wrongKeyCount }: ApiOptions): vo
   route(app, '/api/stats', { GET: async () => ({ cluster: await cluster.counts(), local: local() }) })
 }
 
-/** One path with its methods; any other method is told which there are. */
+/** Routes one path. Any other method gets 405, with the methods that the path has. */
 function route(app: Hono<Env>, path: string, calls: Partial<Record<Method, Call>>): void {
   const methods = Object.keys(calls)
   for (const [method, call] of Object.entries(calls)) app.on(method, path, async (c) => c.json(await call(c)))
   app.all(path, (c) => {
     c.header('Allow', methods.join(', '))
-    const message = `${c.req.method} is not for ${c.req.path}: use ${methods.join(' or ')}`
+    const message = `${c.req.path} does not take ${c.req.method}: use ${methods.join(' or ')}`
     return answerError(c, new FlotillaError('FLT_BAD_METHOD', message))
   })
 }

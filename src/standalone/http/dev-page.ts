@@ -8,7 +8,7 @@ const files = [
   { path: '/dev.js', file: 'dev.js', type: 'text/javascript; charset=utf-8' },
 ]
 
-/** The page of --dev: nothing but its own three files and its own server. */
+/** Serves the page of --dev. The page may load only its own three files and talk only to its own server. */
 export function addDevPage(app: Hono<Env>): void {
   for (const { path, file, type } of files) {
     app.get(path, async (c) => {
@@ -20,7 +20,7 @@ export function addDevPage(app: Hono<Env>): void {
 
 function securityHeaders(c: Context<Env>): Record<string, string> {
   const host = c.req.header('host') ?? ''
-  // 'self' does not cover WebSockets in every browser. The host was found to be this machine's before.
+  // 'self' does not cover WebSockets in every browser. `host` is safe here: it was checked to name this machine.
   const connect = `connect-src 'self' ws://${host} wss://${host}`
   const policy = `default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; ${connect}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`
   return {

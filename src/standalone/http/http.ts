@@ -11,9 +11,9 @@ import { addDevPage } from './dev-page.ts'
 import { createMetrics } from './metrics.ts'
 
 const HEALTH_PATIENCE = 1000
-const METRICS_OFF = 'metrics ask for the API key, and this server has none: start it with --api-key, or --metrics-open'
+const METRICS_OFF = 'metrics need the API key, but this server has none: start it with --api-key or --metrics-open'
 
-/** Everything that is plain HTTP: the API, health, metrics, and with --dev the page. */
+/** Serves all plain HTTP: the API, health, metrics, and with --dev the page. */
 export function createHttp(server: Server, config: Config, logger: Logger): RequestListener {
   const { dev, maxPayload, metricsOpen } = config
   const apiKey = config.apiKey === undefined ? undefined : new ApiKey(config.apiKey, logger)
@@ -35,7 +35,7 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   addApi(app, { server, logger, maxPayload, access, wrongKeyCount })
   for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.get(path, askForUpgrade)
   if (dev) addDevPage(app)
-  // The globals belong to the user's modules.
+  // Leave the global Request and Response alone: the user's modules use them.
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
     errorHandler: (error) => answerUnreadable(error, logger),
@@ -43,7 +43,7 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   return (incoming, outgoing) => void listener(incoming, outgoing)
 }
 
-/** Who asks while an answer is on its way gets that one: anyone may ask, and each answer costs the store something. */
+/** Calls made while one is running share its answer: anyone may ask, and each check costs the store something. */
 function shared(ask: () => Promise<void>): () => Promise<void> {
   let asked: Promise<void> | undefined
   return () => {
@@ -54,7 +54,7 @@ function shared(ask: () => Promise<void>): () => Promise<void> {
   }
 }
 
-/** RFC 9110 §15.5.22 */
+/** Answers 426 (RFC 9110 §15.5.22). */
 function askForUpgrade(c: Context): Response {
   const error = new FlotillaError(
     'FLT_UPGRADE_REQUIRED',
@@ -63,7 +63,7 @@ function askForUpgrade(c: Context): Response {
   return c.json(error, 426, { Upgrade: 'websocket', Connection: 'Upgrade', 'Sec-WebSocket-Version': '13' })
 }
 
-/** What is not even a request to the app: a path with a backslash, a `Host` that is none. */
+/** Answers a request that cannot reach the app, such as one with a backslash in its path or with an invalid `Host`. */
 function answerUnreadable(error: unknown, logger: Logger): Response {
   const isTheirs = error instanceof RequestError
   if (!isTheirs) logger.error({ error }, 'an HTTP request failed unexpectedly')

@@ -1,10 +1,10 @@
 import { collectDefaultMetrics, Counter, Gauge, Registry } from 'prom-client'
 import type { Server, ServerStats } from '../../index.ts'
 
-/** A scrape must not hang on a store that is away. */
+/** In ms. A scrape must not hang while the store is away. */
 const STORE_PATIENCE = 1000
 
-/** Prometheus metrics of one node: its own counts, what the cluster looks like from it, and the process. */
+/** Prometheus metrics of one node: its own counts, the cluster as it sees it, and its process. */
 export function createMetrics(server: Server, wrongKeyCount: () => number): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
@@ -32,25 +32,37 @@ export function createMetrics(server: Server, wrongKeyCount: () => number): Regi
   counter('flotilla_poisoned_total', 'Inbox entries set aside as unreadable', (stats) => stats.poisonedCount)
   gauge('flotilla_waiting_bytes', 'Bytes of pushes that wait for the store', (stats) => stats.waitingBytes)
   counter('flotilla_pushes_delayed_total', 'Pushes that had to wait for room', (stats) => stats.delayedCount)
-  counter('flotilla_pushes_refused_total', 'Pushes refused for want of room', (stats) => stats.refusedCount)
-  counter('flotilla_dropped_total', 'Messages dropped as clients were too slow', (stats) => stats.droppedCount)
-  counter('flotilla_collapsed_total', 'Messages replaced by a newer one of their key', (stats) => stats.collapsedCount)
-  counter('flotilla_too_slow_total', 'Connections closed as their client was too slow', (stats) => stats.tooSlowCount)
+  counter('flotilla_pushes_refused_total', 'Pushes refused because there was no room', (stats) => stats.refusedCount)
+  counter('flotilla_dropped_total', 'Messages dropped because clients were too slow', (stats) => stats.droppedCount)
+  counter(
+    'flotilla_collapsed_total',
+    'Messages replaced by a newer one with the same key',
+    (stats) => stats.collapsedCount,
+  )
+  counter(
+    'flotilla_too_slow_total',
+    'Connections closed because their client was too slow',
+    (stats) => stats.tooSlowCount,
+  )
   counter('flotilla_lagged_total', 'Connections that lagged over 250 ms', (stats) => stats.laggedCount)
   counter(
     'flotilla_turned_away_total',
-    'Clients refused, or closed for others, as there were too many',
+    'Clients refused, or closed to make room, because there were too many',
     (stats) => stats.turnedAwayCount,
   )
-  counter('flotilla_flooded_total', 'Connections closed as their client sent too much', (stats) => stats.floodedCount)
+  counter(
+    'flotilla_flooded_total',
+    'Connections closed because their client sent too much',
+    (stats) => stats.floodedCount,
+  )
   counter(
     'flotilla_forgotten_departures_total',
-    'Members who left and were forgotten early, as too many did',
+    'Members who left a group and were forgotten early, because too many left',
     (stats) => stats.forgottenDepartureCount,
   )
   counter(
     'flotilla_forgotten_deliveries_total',
-    'Deliveries that were forgotten within a minute, as there were too many',
+    'Deliveries forgotten within a minute, because there were too many',
     (stats) => stats.forgottenDeliveryCount,
   )
   counter('flotilla_wrong_keys_total', 'Requests with a wrong API key', wrongKeyCount)
@@ -58,7 +70,7 @@ export function createMetrics(server: Server, wrongKeyCount: () => number): Regi
   return registry
 }
 
-/** Left out of a scrape while the store is away: a number that nobody knows is not 0. */
+/** Counts of the whole cluster. While the store is away, a scrape leaves them out: an unknown number is not 0. */
 function addClusterGauges(registry: Registry, server: Server): void {
   const registers = [registry]
   const connections = new Gauge({

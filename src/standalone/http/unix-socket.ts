@@ -2,7 +2,7 @@ import { stat, unlink } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { systemCode } from '../common/cli-error.ts'
 
-/** A process that was killed leaves its socket behind, and nobody can listen there until it is removed. */
+/** Removes the socket that a killed process has left behind: nobody can listen there as long as it exists. */
 export async function removeDeadSocket(path: string): Promise<void> {
   const found = await stat(path).catch(() => undefined)
   if (found?.isSocket() === true && (await isDead(path))) await unlink(path)

@@ -128,7 +128,7 @@ function opened(/** @type {WebSocket} */ open) {
   void showPeople()
 }
 
-/** The table of close codes: after these a client does not come back by itself. */
+/** The close codes after which a client should not connect again by itself. */
 const FINAL = new Set([1002, 1007, 1008, 1009, 4401, 4403])
 
 function closed(/** @type {CloseEvent} */ { code, reason }) {
@@ -140,7 +140,7 @@ function closed(/** @type {CloseEvent} */ { code, reason }) {
     alarm(`The server closed this connection (${code}${reason ? `: ${reason}` : ''}).`)
     return
   }
-  // Full jitter: a server that comes back is not stormed by everyone at once.
+  // Full jitter: otherwise all clients would connect at the same moment once the server is back.
   const asked = Number(/retry-after=(\d+)/.exec(reason)?.[1] ?? 0)
   const delay = asked + 300 + Math.random() * Math.min(10_000, 500 * 2 ** attempt++)
   waitAndConnect(performance.now() + delay)
@@ -161,7 +161,7 @@ function waitAndConnect(/** @type {number} */ at) {
 function setState(/** @type {string} */ state, /** @type {string} */ text) {
   $('state').dataset.state = state
   $('state-text').textContent = text
-  // A countdown is for the eye alone.
+  // Screen readers hear the state, but not the countdown.
   say('state-told', state)
   $('send').disabled = state !== 'connected'
   if (state === 'connected') alarm(undefined)
@@ -183,7 +183,7 @@ function received(/** @type {string | ArrayBuffer} */ data) {
   if (json?.id === WHOAMI) return showWhoami(json.data)
   if (isChat(json)) return showChat(json)
   const isObject = json !== null && typeof json === 'object'
-  // Indented only if nothing is lost by that, such as the last digits of a large number.
+  // Indent it only if that loses nothing, such as the last digits of a large number.
   const isWhole = isObject && JSON.stringify(json) === data
   showRaw(isWhole ? JSON.stringify(json, null, 2) : data, isObject ? 'JSON' : 'text')
 }
@@ -423,7 +423,7 @@ $('copy').addEventListener('click', async () => {
 
 function say(/** @type {string} */ id, /** @type {string | undefined | false} */ text) {
   const place = $(id)
-  // A live region is read out when it changes: do not change it to what it says already.
+  // A screen reader reads a live region out whenever it is set, so do not set it to the same text again.
   if (place.textContent !== (text || '')) place.textContent = text || ''
   if (place.classList.contains('flaw')) place.hidden = !text
 }
