@@ -1,4 +1,4 @@
-// Compiles src into dist, and copies what no compiler touches.
+// Compiles src into dist, and copies the files that are not compiled.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, cpSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const inRoot = (path) => join(root, path)
-// Aside first: what uses dist meanwhile keeps it until the new one is whole.
+// Build elsewhere first: a program that uses dist keeps the old one until the new one is complete.
 const fresh = inRoot(`node_modules/.cache/flotilla-dist-${process.pid}`)
 
 const tsc = [

@@ -1,4 +1,4 @@
-// Packs the package, installs it where nothing else is, and uses it as a stranger would.
+// Packs the package, installs it in an empty folder, and uses it as a newcomer would.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -33,7 +33,7 @@ function pack() {
 }
 
 async function startPushStop() {
-  // Not by npx, which has an exit code of its own.
+  // Not through npx, because npx has an exit code of its own.
   const bin = join(folder, 'node_modules/.bin', name)
   const server = spawn(bin, ['start', '--dev', '--port=0'], { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(server, 'exit')

@@ -1,11 +1,11 @@
-// Programs that the tests run against, from Debian. The machine is changed only where that is expected: in CI or a
-// container as root, or where FLOTILLA_SETUP=1 says so.
+// The Debian packages that the tests need. Installs them only if nobody is surprised by it: as root in CI or in a
+// container, or if FLOTILLA_SETUP=1 asks for it.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fail } from './prepare.mjs'
 
-/** Package and program. */
+/** Pairs of a package and its program. */
 const needed = [
   ['redis-server', 'redis-server'],
   ['chromium', 'chromium'],
@@ -25,7 +25,7 @@ export function provideDebianPackages() {
   asRoot(['apt-get', 'update'])
   asRoot(install)
   const still = missingPackages()
-  if (still.length > 0) fail(`apt-get did not bring ${still.join(', ')}`)
+  if (still.length > 0) fail(`apt-get did not install ${still.join(', ')}`)
 }
 
 function missingPackages() {
@@ -70,7 +70,7 @@ function isContainer() {
 
 function asRoot(command) {
   const [program, ...args] = isRoot() ? command : ['sudo', ...command]
-  // RUNLEVEL=1: no service is started; the tests run their own, on ports of their own.
+  // RUNLEVEL=1 keeps apt-get from starting services: the tests start their own, on their own ports.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const { status, error } = spawnSync(program, args, { stdio: ['ignore', 2, 2], env })
   if (status !== 0) fail(`${command.join(' ')} failed${error === undefined ? '' : `: ${error.message}`}`)

@@ -1,4 +1,4 @@
-// Writes the table of options in docs/library.md anew, from the one in src/options.ts.
+// Writes the table of options in docs/library.md from the one in src/options.ts.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type NumberOption, type OptionRow, optionTable } from '../src/index.ts'
@@ -11,9 +11,9 @@ export function readDocs(): string {
   return readFileSync(file, 'utf8')
 }
 
-/** The docs, with the table that they ought to have. */
+/** The docs with an up-to-date table. */
 export function withOptions(docs: string): string {
-  if (!place.test(docs)) throw new Error(`${file.pathname} has lost the marks of its table`)
+  if (!place.test(docs)) throw new Error(`${file.pathname} has lost the comments around its table of options`)
   return docs.replace(place, (_, begin: string) => `${begin}${table()}\n<!-- end of options -->`)
 }
 
@@ -27,7 +27,7 @@ function cellsOf(name: string, row: OptionRow): string[] {
   return [`\`${name}\``, defaultOf(row), boundsOf(row), placeOf(name, row), row.help + zero]
 }
 
-/** Where the standalone server is told. */
+/** The flag of the standalone server, or its config file. */
 function placeOf(name: string, row: OptionRow): string {
   if (row.type === 'code') return ''
   const flag = flags.find(({ key }) => key === name)
@@ -52,7 +52,7 @@ function amountOf(amount: number, { unit }: NumberOption): string {
   return `${amount / 1024 ** power} ${['B', 'KiB', 'MiB', 'GiB'][power]}`
 }
 
-/** As oxfmt aligns it. */
+/** Aligns the table as oxfmt does. */
 function aligned(rows: readonly string[][]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)))
   const lines = [rows[0]!, widths.map((width) => '-'.repeat(width)), ...rows.slice(1)].map(

@@ -1,4 +1,4 @@
-// What `npm start` and `npm test` need first: the packages, and the build. Runs before anything is installed.
+// Installs the packages and builds, for `npm start` and `npm test`. It uses no packages itself.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ export function prepare() {
   if (!isBuilt()) run('building', process.execPath, [join(root, 'scripts/build.mjs')])
 }
 
-/** npm leaves a copy of the lock file in what it installed. */
+/** npm leaves a copy of the lock file in node_modules. */
 function isInstalled() {
   return timeOf('node_modules/.package-lock.json') >= timeOf('package-lock.json')
 }
@@ -38,13 +38,13 @@ function timeOf(path) {
   return existsSync(file) ? statSync(file).mtimeMs : 0
 }
 
-/** The npm that runs this, where one does. */
+/** The command of the npm that runs this script, or of any npm. */
 function npm(...args) {
   const own = process.env['npm_execpath']
   return own?.endsWith('.js') ? [process.execPath, [own, ...args]] : ['npm', args]
 }
 
-/** What these commands say goes to stderr: stdout belongs to what they prepare. */
+/** The output of these commands goes to stderr, because stdout belongs to the server or the tests. */
 function run(what, command, args) {
   process.stderr.write(`${what} …\n`)
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })

@@ -1,4 +1,4 @@
-// npm start: installs and builds what is missing, then `flotilla start --dev` with the arguments after `--`.
+// npm start: installs and builds what is missing, then runs `flotilla start --dev` with the arguments after `--`.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { prepare, root } from './prepare.mjs'
@@ -6,11 +6,11 @@ import { prepare, root } from './prepare.mjs'
 prepare()
 stopWithParent()
 const cli = join(root, 'dist/standalone/cli.js')
-// In this process, so that signals and exit codes need no passing on.
+// It runs in this process, so signals and exit codes need not be passed on.
 process.argv = [process.execPath, cli, 'start', '--dev', ...process.argv.slice(2)]
 await import(pathToFileURL(cli).href)
 
-/** npm passes SIGTERM on to its shell, and that one, where it is dash, to nobody: it just ends. */
+/** npm passes SIGTERM on to its shell. If that is dash, it ends without passing the signal on. */
 function stopWithParent() {
   const parent = process.ppid
   const watch = () => {

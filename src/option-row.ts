@@ -1,26 +1,29 @@
-/** What there is to know of one option. In its texts, names of options and error codes stand in backticks. */
+/** The description of one option. In its texts, the names of options and error codes are in backticks. */
 export type OptionRow = NumberOption | ChoiceOption | ValueOption | CodeOption
 
 interface Described {
-  /** What it is, in one sentence; the default is told apart. */
+  /** What the option is for, in one sentence, without the default. */
   readonly help: string
 }
 
 interface Setting extends Described {
   /** Completes "it takes …". */
   readonly takes: string
-  /** The part of `flotilla start --help` that lists its flag. Without one, code and a config file alone give it. */
+  /**
+   * The part of `flotilla start --help` that lists its flag. An option without it has no flag: code or a config file
+   * sets it.
+   */
   readonly flag?: 'listen' | 'cluster'
 }
 
-/** A whole number, bounds included. */
+/** A whole number from `min` to `max`, both included. */
 export interface NumberOption extends Setting {
   readonly type: 'number'
   readonly unit: 'ms' | 'bytes' | 'count'
   readonly default: number
   readonly min: number
   readonly max: number
-  /** What 0 stands for, completing "0 for …", if it is more than a small number. */
+  /** Completes "0 for …", if 0 has a meaning of its own. */
   readonly zero?: string
 }
 
@@ -31,17 +34,17 @@ export interface ChoiceOption<Choice extends string = string> extends Setting {
   readonly default: Choice
 }
 
-/** Some other value that a config file can hold. */
+/** Any other value that a config file can hold. */
 export interface ValueOption extends Setting {
   readonly type: 'text' | 'switch' | 'list'
-  /** In words. */
+  /** The default in words. */
   readonly default: string
 }
 
-/** A function or an object, which code alone can give. */
+/** A function or an object, which only code can give. */
 export interface CodeOption extends Described {
   readonly type: 'code'
-  /** In words. */
+  /** The default in words. */
   readonly default: string
 }
 

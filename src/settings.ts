@@ -16,7 +16,7 @@ type Table = typeof optionTable
 type NumberName = { [Name in keyof Table]: Table[Name] extends NumberOption ? Name : never }[keyof Table]
 type Numbers = Readonly<Record<NumberName, number>>
 
-/** What every option comes to: given, or its default. */
+/** Every option with its value: the one that was given, or the default. */
 export interface Settings extends Numbers {
   readonly driver: Driver
   readonly logger: Logger
@@ -51,7 +51,7 @@ export function parseOptions(options: ServerOptions): Settings {
     throw badOption('deadAfter', `must be at least three heartbeats, which are ${3 * settings.heartbeat} ms`)
   }
   if (settings.maxLag !== 0 && settings.maxLag < settings.deadAfter) {
-    throw badOption('maxLag', `must be 0, for no bound, or at least deadAfter, which is ${settings.deadAfter} ms`)
+    throw badOption('maxLag', `must be 0, for no limit, or at least deadAfter, which is ${settings.deadAfter} ms`)
   }
   return { ...settings, onError: guarded(options.onError, settings.logger) }
 }
@@ -70,7 +70,7 @@ function parseNumber(name: string, row: NumberOption, value: unknown): number {
   throw badOption(name, `is ${shown(value)}: give a whole number from ${row.min} to ${row.max}`)
 }
 
-/** Names and prefixes become part of keys and ids, which have separators of their own. */
+/** A name or prefix becomes part of keys and ids, so it must not contain their separators. */
 function parseWord(option: 'name' | 'prefix', value: unknown): string {
   if (typeof value === 'string' && /^[\w.-]{1,64}$/.test(value)) return value
   throw badOption(option, `is ${shown(value)}: give ${optionTable[option].takes}`)
@@ -82,7 +82,7 @@ function parseDriver(driver: unknown = memory()): Driver {
   throw badOption('driver', 'has no state() and queue(): give what memory() or redis({ url }) returns')
 }
 
-/** What stands in it, whoever uses it looks at. */
+/** Checks that it is a list. The code that uses the list checks its items. */
 function listOf<T>(option: string, value: readonly T[] = []): readonly T[] {
   if (Array.isArray(value)) return value
   throw badOption(option, `is ${shown(value)}: give a list`)
@@ -121,7 +121,9 @@ function codecOf(codec: ServerOptions['codec'] = 'binary'): Codec {
   throw badOption('codec', "must be 'binary', 'json' or an object with encode and decode")
 }
 
-/** An `onError` that throws must not do harm where nobody can be told any more. */
+/**
+ * Logs every report before it calls `onError`. If `onError` throws, that is logged too: there is nobody else to tell.
+ */
 function guarded(onError: ServerOptions['onError'], logger: Logger): (report: ErrorReport) => void {
   return (report) => {
     const { phase, error, connection } = report

@@ -89,7 +89,7 @@ test('a target or an exception with a field that is not known reaches nobody', a
 test('`maxLag` is 0 or at least `deadAfter`, for servers and emitters', async () => {
   const bad = {
     code: 'FLT_BAD_OPTION',
-    message: /^maxLag must be 0, for no bound, or at least deadAfter, which is 10000/,
+    message: /^maxLag must be 0, for no limit, or at least deadAfter, which is 10000/,
   }
   assert.throws(() => createServer({ modules: [], maxLag: 9_999 }), bad)
   assert.throws(() => new Emitter({ driver, maxLag: 1 }), bad)

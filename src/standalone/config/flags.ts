@@ -76,7 +76,7 @@ export const flagGroups: readonly FlagGroup[] = [
         key: 'redis',
         name: 'redis',
         argument: 'URL',
-        help: 'URL of Redis, or redis+sentinel://, redis+cluster://; implies --driver redis (default: redis://127.0.0.1:6379)',
+        help: 'URL of Redis, with redis://, redis+sentinel:// or redis+cluster://; implies --driver redis (default: redis://127.0.0.1:6379)',
         takes: 'a URL such as redis://127.0.0.1:6379, redis+sentinel://HOST,HOST/MASTER or redis+cluster://HOST,HOST',
         secret: 'in-url',
       },
