@@ -23,11 +23,11 @@ const chats = [
   { example: 'decorators', say: { cmd: 'room.say', data: { text: 'hi' }, id: 1 }, heard: { from: 'ann', text: 'hi' } },
 ]
 for (const { example, say, heard } of chats) {
-  test(`${example}: what one says in a room, the other hears, and the first is answered`, async (t) => {
+  test(`${example}: one client speaks in a room, the other hears it, and the first gets a reply`, async (t) => {
     const url = await urlOf(run(t, example))
     const ann = await connect(url, { path: '/chat/lobby', query: { name: 'ann' } })
     const bob = await connect(url, { path: '/chat/lobby', query: { name: 'bob' } })
-    // Answered only after its open hook, so bob is in the room.
+    // The reply comes only after the open hook, so by then bob is in the room.
     bob.send('{"cmd":"ping","id":0}')
     await bob.next()
     ann.send(JSON.stringify(say))

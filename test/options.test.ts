@@ -21,7 +21,7 @@ import {
 import { parseOptions } from '../src/settings.ts'
 import { connect, startTestServer } from '../src/testing.ts'
 
-/** As JavaScript calls it, or TypeScript with an object that was made elsewhere. */
+/** A call without type checks, as in JavaScript. */
 type Loose = (...args: unknown[]) => unknown
 const loose = (call: unknown): Loose => call as Loose
 
@@ -100,13 +100,13 @@ test('`maxLag` is 0 or at least `deadAfter`, for servers and emitters', async ()
 const rows: [string, OptionRow][] = Object.entries(optionTable)
 const numbers = rows.flatMap(([name, row]) => (row.type === 'number' ? [{ name, ...row }] : []))
 
-test('a number has the default that the table says', () => {
+test('a number has the default of the table', () => {
   const settings = new Map(Object.entries(parseOptions({ modules: [] })))
   for (const { name, ...row } of numbers) assert.equal(settings.get(name), row.default, name)
 })
 
-test('a number is taken within the bounds that the table says, and no further', () => {
-  // So that neither is in the way of the other.
+test('a number is accepted within the bounds of the table, and refused beyond them', () => {
+  // Far apart, so that only the bounds of the tested option matter.
   const make = (name: string, value: number) =>
     createServer({ modules: [], heartbeat: 20, deadAfter: 86_400_000, [name]: value })
   assert.ok(numbers.length > 20)
@@ -120,7 +120,7 @@ test('a number is taken within the bounds that the table says, and no further', 
   }
 })
 
-test('docs/library.md has the table of options as it is: npm run docs writes it', () => {
+test('docs/library.md has the current table of options: npm run docs writes it', () => {
   assert.equal(readDocs(), withOptions(readDocs()))
 })
 

@@ -65,7 +65,7 @@ const bad: Readonly<Record<string, Bad>> = {
     headers: { 'Content-Type': 'text/plain' },
     answer: [415, 'FLT_BAD_CONTENT_TYPE', /application\/json/],
   },
-  'a content type that begins alike': {
+  'a content type with the same beginning': {
     body: { all: true, message },
     headers: { 'Content-Type': 'application/json5' },
     answer: [415, 'FLT_BAD_CONTENT_TYPE', /application\/json/],
@@ -76,7 +76,11 @@ const bad: Readonly<Record<string, Bad>> = {
     body: { pushes: Array.from({ length: 1001 }, () => ({})) },
     answer: badRequest(/^pushes has more than 1000/),
   },
-  'a batch with more': { path: '/api/push/batch', body: { pushes: [], x: 1 }, answer: badRequest(/^x: there is no/) },
+  'a batch with an unknown field': {
+    path: '/api/push/batch',
+    body: { pushes: [], x: 1 },
+    answer: badRequest(/^x: there is no/),
+  },
   'a close code of the protocol': {
     method: 'DELETE',
     path: '/api/users/a?code=1006',
@@ -100,9 +104,13 @@ const bad: Readonly<Record<string, Bad>> = {
   },
   'limit 0': { method: 'GET', path: '/api/groups/a?limit=0', answer: badRequest(/^limit takes/) },
   'limit 1001': { method: 'GET', path: '/api/groups/a?limit=1001', answer: badRequest(/^limit takes/) },
-  'a cursor of ours it is not': { method: 'GET', path: '/api/groups/a?cursor=', answer: badRequest(/^cursor takes/) },
+  'an empty cursor': { method: 'GET', path: '/api/groups/a?cursor=', answer: badRequest(/^cursor takes/) },
   'a long uid in the path': { method: 'GET', path: `/api/users/${'u'.repeat(256)}`, answer: badTarget(/^uid has 256/) },
-  'a % that is none': { method: 'GET', path: '/api/users/a%E0%A4', answer: badRequest(/percent-encoded/) },
+  'a % that is no percent-encoding': {
+    method: 'GET',
+    path: '/api/users/a%E0%A4',
+    answer: badRequest(/percent-encoded/),
+  },
   'a backslash in the path': { method: 'GET', path: '/api\\users', answer: badRequest(/request/) },
   'an empty uid in the path': { method: 'GET', path: '/api/users/', answer: [404, 'FLT_NOT_FOUND', /nothing at/] },
   'an unknown path': { path: '/api/pusch', body: {}, answer: [404, 'FLT_NOT_FOUND', /\/api\/pusch/] },
@@ -110,7 +118,7 @@ const bad: Readonly<Record<string, Bad>> = {
   'OPTIONS of another site': { method: 'OPTIONS', path: '/api/push', answer: [405, 'FLT_BAD_METHOD', /use POST/] },
 }
 
-test('bad input is refused in words that say what to mend', async (t) => {
+test('bad input is refused with a message that says what to change', async (t) => {
   const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
   const call = caller(url)
   for (const [name, { method = 'POST', path = '/api/push', body, headers, answer }] of Object.entries(bad)) {
@@ -143,7 +151,7 @@ async function pushInChunks(url: string, chunk: string, count: number): Promise<
   socket.write(`${[...head, ...headers].join('\r\n')}\r\n\r\n`)
   let answer = ''
   socket.on('data', (data) => (answer += data))
-  // What it is still sending when the answer comes is cut off, which is an error to the sender alone.
+  // The server may answer and close before the whole body is sent. The error of sending does not matter here.
   socket.on('error', () => {})
   const closed = new Promise((resolve) => socket.once('close', resolve))
   for (let sent = 0; sent < count; sent++) socket.write(`${chunk.length.toString(16)}\r\n${chunk}\r\n`)
@@ -152,7 +160,7 @@ async function pushInChunks(url: string, chunk: string, count: number): Promise<
   return answer
 }
 
-test('the API key is asked for', async (t) => {
+test('the API needs the key', async (t) => {
   const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
   for (const authorization of ['Bearer wrong', 'Bearer', `Basic ${API_KEY}`, `Bearer ${API_KEY}x`, '']) {
     const answer = await caller(url)('GET', '/api/stats', undefined, { Authorization: authorization })
@@ -160,7 +168,7 @@ test('the API key is asked for', async (t) => {
     assert.equal(answer.headers['www-authenticate'], 'Bearer')
   }
   const answer = await caller(url)('GET', '/api/nothing', undefined, { Authorization: '' })
-  assert.equal(answer.status, 401, 'whoever has no key is not told what there is')
+  assert.equal(answer.status, 401, 'without the key, nobody learns which paths exist')
 })
 
 test('without an API key the API is off', async (t) => {

@@ -9,17 +9,20 @@ export const API_KEY = 'k-1234567890'
 export interface Answer {
   readonly status: number
   readonly headers: IncomingHttpHeaders
-  /** Parsed; what it holds is for the test to say. */
+  /** Parsed. The test knows its type. */
   readonly body: unknown
 }
 
 export type Call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
 
-/** Calls the API of one server as an honest client does, unless headers say otherwise. A string is a body as it is. */
+/**
+ * Calls the API of one server, with the right key and content type unless `headers` say otherwise. Sends a string as it
+ * is.
+ */
 export function caller(url: string, key = API_KEY): Call {
   const usual = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
   return async (method, path, body, headers = {}) => {
-    // Not fetch: it makes something else of a path such as /api/users/.. before it is sent.
+    // Not fetch, which would resolve a path such as /api/users/.. before it sends it.
     const { hostname: host, port } = new URL(url)
     const call = request({ host, port, method, path, headers: { ...usual, ...headers } })
     call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))

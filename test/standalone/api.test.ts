@@ -18,14 +18,14 @@ test('the HTTP API', async (t) => {
   const suite: Record<string, (t: TestContext, call: Call, server: Started) => Promise<void>> = {
     'pushes to a user, a group, a connection and everyone': pushes,
     'sends text as text, bytes as bytes, and anything else as JSON': kinds,
-    'leaves out who is excepted': except,
+    'does not push to the users in except': except,
     'sends a push with the same id once': once,
     'answers each push of a batch, in order': batch,
-    'tells a user with their connections': users,
-    'tells the members of a group, page by page': groups,
+    'lists the connections of a user': users,
+    'lists the members of a group, page by page': groups,
     'puts the connections of a user into a group, and takes them out': members,
     'closes a user, a connection and a group, with code and reason': closes,
-    'tells the nodes and counts': nodes,
+    'lists the nodes, and counts': nodes,
     'takes any uid in a path': paths,
   }
   for (const [promise, run] of Object.entries(suite)) await t.test(promise, (inner) => run(inner, call, server))

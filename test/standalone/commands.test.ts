@@ -6,7 +6,7 @@ import { decodeJwt, jwtVerify } from 'jose'
 import { freePort } from '../support/free-port.ts'
 import { flotilla, temporaryFolder } from './flotilla.ts'
 
-test('every command has a help that goes to stdout', async () => {
+test('every command prints its help on stdout', async () => {
   const commands = ['', 'start', 'stop', 'restart', 'status', 'push', 'token', 'new', 'new module']
   await Promise.all(
     commands.map(async (command) => {
@@ -17,7 +17,7 @@ test('every command has a help that goes to stdout', async () => {
   )
 })
 
-test('a command line that makes no sense ends with one line and exit code 2', async () => {
+test('a wrong command line ends with one line on stderr and exit code 2', async () => {
   const lines: [string[], RegExp][] = [
     [['strat'], /unknown command 'strat'.*start/],
     [['start', '--prot', '1'], /unknown option '--prot'.*--port/],
@@ -68,7 +68,7 @@ test('what may be a secret is in no help and in no message', async () => {
   )
 })
 
-test('token signs what the server will believe', async () => {
+test('token signs a token with the claims and the expiry that were asked for', async () => {
   const env = { FLOTILLA_TOKEN_SECRET: 'ö'.repeat(20) }
   const { code, stdout } = await flotilla(['token', '--uid', 'ann', '--groups', 'red, blue', '--expires', '15m'], {
     env,
@@ -81,21 +81,21 @@ test('token signs what the server will believe', async () => {
   assert.equal(payload.exp! - payload.iat!, 900)
 })
 
-test('token puts groups where --groups-claim says', async () => {
+test('token puts groups into the claim that --groups-claim names', async () => {
   const args = ['token', '--uid', 'ann', '--groups', 'red', '--groups-claim', 'teams', '--token-secret', 's']
   const { stdout } = await flotilla(args)
   const { teams, groups } = decodeJwt(stdout.trim())
   assert.deepEqual([teams, groups], [['red'], undefined])
 })
 
-test('push to where nobody listens says so, and ends with 1', async () => {
+test('a push to a server that is not there says so, and ends with exit code 1', async () => {
   const url = `http://127.0.0.1:${await freePort()}`
   const { code, stderr } = await flotilla(['push', '--all', 'hello', '--url', url])
   assert.equal(code, 1)
   assert.match(stderr, /^cannot reach .*ECONNREFUSED.*--url right\?\n$/)
 })
 
-test('new module writes a file once, and never over another', async (t) => {
+test('new module writes a file, and never overwrites one', async (t) => {
   const cwd = await temporaryFolder(t)
   const { code, stdout } = await flotilla(['new', 'module', 'team-chat'], { cwd })
   assert.equal(code, 0)

@@ -26,7 +26,7 @@ test('a flag beats the environment, which beats the config file', async (t) => {
   assert.equal(merged.name, 'file')
 })
 
-test('every setting has the default that the help tells', async () => {
+test('every setting has the default that the help names', async () => {
   const config = await loadConfig(secret, {})
   assert.deepEqual(config.listen, { type: 'tcp', host: '127.0.0.1', port: 18_308 })
   assert.deepEqual(config.store, { type: 'memory', isolated: false })
@@ -36,7 +36,7 @@ test('every setting has the default that the help tells', async () => {
   assert.equal((await loadConfig({ dev: true, echo: false }, {})).echo, false)
 })
 
-test('compression is a switch, and in a config file a threshold too', async (t) => {
+test('compression is a switch, and a config file may set its threshold', async (t) => {
   assert.equal((await loadConfig({ compression: true, ...secret }, {})).compression, true)
   assert.equal((await loadConfig(secret, { FLOTILLA_COMPRESSION: 'off' })).compression, false)
   const config = join(await temporaryFolder(t), 'flotilla.json')
@@ -49,7 +49,7 @@ test('an empty environment variable counts as not set', async () => {
   assert.match(await flaw({}, { FLOTILLA_TOKEN_SECRET: '' }), /--token-secret/)
 })
 
-test('the environment names the config file too, and a config file may be TypeScript', async (t) => {
+test('the environment may name the config file, and a config file may be TypeScript', async (t) => {
   const folder = await temporaryFolder(t)
   const file = join(folder, 'flotilla.config.ts')
   const source = `import { defineModule } from 'flotilla'
@@ -63,7 +63,7 @@ export default { heartbeat, origins: ['https://example.com'], modules: ['./chat.
   assert.equal((config.modules[1] as { path: string }).path, '/x')
 })
 
-test('what has no flag is given in a config file', async (t) => {
+test('a config file sets the options that have no flag', async (t) => {
   const folder = await temporaryFolder(t)
   const config = join(folder, 'flotilla.json')
   const given = { maxBuffered: 65_536, overflow: 'collapse', maxWaitingBytes: 1_048_576 }
@@ -74,7 +74,7 @@ test('what has no flag is given in a config file', async (t) => {
   assert.match(await flaw({ config }), /^"overflow" in .*flotilla\.json takes .*, not "drop"$/)
 })
 
-test('--redis gives --driver redis', async () => {
+test('--redis implies --driver redis', async () => {
   const config = await loadConfig({ redis: 'redis://10.0.0.5', ...secret }, {})
   assert.deepEqual(config.store, { type: 'redis', url: 'redis://10.0.0.5' })
   const url = 'redis+sentinel://a,b/main'
@@ -120,11 +120,11 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ tlsKey: 'key.pem' }, /^--tls-key needs --tls-cert/],
 ]
 
-test('a bad value is told with the flag and what it takes', async () => {
+test('the error of a bad value names the flag and what it takes', async () => {
   for (const [flags, expected] of badFlags) assert.match(await flaw({ ...secret, ...flags }), expected)
 })
 
-test('a bad value is told with the place that it came from', async (t) => {
+test('the error of a bad value names the place where it was given', async (t) => {
   assert.match(await flaw(secret, { FLOTILLA_PORT: 'x' }), /^--port \(from FLOTILLA_PORT\) takes .*, not "x"$/)
   assert.match(await flaw(secret, { FLOTILLA_DEV: 'maybe' }), /^--dev \(from FLOTILLA_DEV\) takes true or false/)
   const config = join(await temporaryFolder(t), 'c.json')
@@ -137,7 +137,7 @@ test('a bad value is told with the place that it came from', async (t) => {
   assert.match(await flaw({ config: `${config}.none`, ...secret }), /^--config takes .* there is no such file/)
 })
 
-test('what a setting takes, createServer takes as well', async (t) => {
+test('a setting takes the same numbers as the option of createServer', async (t) => {
   const values = [0, 1, 9, 10, 19, 20, 59, 60, 100, 1_000, 10_001, 3_600_001, 86_400_001, 2 ** 31, 2 ** 32, 2 ** 40]
   const config = join(await temporaryFolder(t), 'c.json')
   const isSetting = async (given: object): Promise<boolean> => {
@@ -159,7 +159,7 @@ test('what a setting takes, createServer takes as well', async (t) => {
   assert.ok(numbers.length > 20)
   for (const name of numbers)
     for (const value of values) {
-      // So that neither bound is in the way of the other.
+      // Both are far apart, so that only the bounds of the tested option matter.
       const given = { heartbeat: 20, deadAfter: name === 'maxLag' ? 60 : 86_400_000, [name]: value }
       assert.equal(await isSetting(given), isOption(given), `${name} ${value}`)
     }
@@ -222,7 +222,7 @@ test('what is wrong with a config file is told by its place, and never by what i
   }
 })
 
-test('without --dev there is a token source, and only one', async () => {
+test('without --dev, exactly one source of tokens is required', async () => {
   assert.match(await flaw({}), /--token-secret, the secret .*--jwks/)
   const jwks = 'https://id.example/keys'
   assert.match(await flaw({ jwks }), /^--jwks needs --token-issuer/)
@@ -237,7 +237,7 @@ test('without --dev there is a token source, and only one', async () => {
   assert.deepEqual((await loadConfig(secret, {})).tokens, { type: 'secret', secret: 's' })
 })
 
-test('of a Unix socket and an address the one counts that was given in the stronger place', async () => {
+test('if a Unix socket and an address are both given, the one from the stronger source counts', async () => {
   const unix = { type: 'unix', path: '/tmp/f.sock' }
   const listen = async (flags: FlagValues, environment = {}) =>
     (await loadConfig({ ...secret, ...flags }, environment)).listen
@@ -251,7 +251,7 @@ test('of a Unix socket and an address the one counts that was given in the stron
   assert.match(await flaw({ ...secret, unix: unix.path, host: '::1' }), /^--unix and --host cannot be used together/)
 })
 
-test('a limit by address is refused with a Unix socket, whose clients have none', async () => {
+test('a limit by address is refused with a Unix socket, whose clients have no address', async () => {
   const unix = { ...secret, unix: '/tmp/f.sock' }
   assert.match(await flaw({ ...unix, maxConnectionsPerIp: '1' }), /^--max-connections-per-ip has no effect with --unix/)
   assert.match(await flaw({ ...unix, trustProxy: '10.0.0.1' }), /^--trust-proxy has no effect with --unix/)

@@ -45,7 +45,7 @@ test('start --daemon, status, restart and stop', async (t) => {
   assert.equal((await client.closed).code, 1001)
   assert.notEqual(Number(readFileSync(pidFile, 'utf8')), pid)
   const again = urlOf(restarted.stdout)
-  assert.equal((await fetch(`${again}/healthz`)).status, 200, 'with the flags that it had')
+  assert.equal((await fetch(`${again}/healthz`)).status, 200, 'it has the same flags as before')
 
   const stopped = await run(['stop'])
   assert.deepEqual([stopped.code, /^stopped pid=\d+\n$/.test(stopped.stdout)], [0, true])
@@ -55,7 +55,7 @@ test('start --daemon, status, restart and stop', async (t) => {
   assert.match(readFileSync(join(cwd, 'flotilla.log'), 'utf8'), /closing/, 'logs go to a file')
 })
 
-test('restart leaves a server alone that it could not start again', async (t) => {
+test('restart does not stop a server that it could not start again', async (t) => {
   const { run } = await place(t)
   await run(['start', ...dev, '--port=0', '--daemon'])
   const refused = await run(['restart', '--port=0'])
@@ -64,7 +64,7 @@ test('restart leaves a server alone that it could not start again', async (t) =>
   assert.equal((await run(['status'])).code, 0, 'it still runs')
 })
 
-test('restart with flags starts with those', async (t) => {
+test('restart with flags uses those flags', async (t) => {
   const { run } = await place(t)
   await run(['start', ...dev, '--port=0', '--daemon'])
   const port = await freePort()
@@ -72,7 +72,7 @@ test('restart with flags starts with those', async (t) => {
   assert.deepEqual([code, urlOf(stdout)], [0, `http://127.0.0.1:${port}`])
 })
 
-test('a start in the background that fails says why, and ends as it did', async (t) => {
+test('a start in the background that fails says why, and ends with the exit code of the server', async (t) => {
   const { cwd, pidFile, run } = await place(t)
   const bad = await run(['start', '--daemon', '--port=x'])
   assert.deepEqual([bad.code, bad.stdout], [2, ''])
@@ -97,15 +97,15 @@ test('a second start with the same pid file is refused', async (t) => {
     assert.equal(code, 1)
     assert.match(stderr, /^a server is already running \(pid \d+, .*flotilla\.pid\)/)
   }
-  assert.equal((await run(['status'])).code, 0, 'and the first runs on')
+  assert.equal((await run(['status'])).code, 0, 'the first server is still running')
 })
 
-test('the pid of a process that died, or is not ours, is left alone', async (t) => {
+test('stop removes the pid file of a dead server, ends no other process, and leaves foreign pid files', async (t) => {
   const { pidFile, run } = await place(t)
   await run(['start', ...dev, '--port=0', '--daemon'])
   process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL')
   await until('it is gone', async () => (await run(['status'])).code === 1)
-  // This very process: alive, and no server of ours.
+  // The pid of this test process, which is alive but is not a server.
   await writeFile(pidFile, `${process.pid}\n`)
   assert.equal((await run(['status'])).code, 1)
   const { code, stdout } = await run(['stop'])
@@ -119,7 +119,7 @@ test('the pid of a process that died, or is not ours, is left alone', async (t) 
   assert(existsSync(pidFile))
 })
 
-test('restart starts a server that died again', async (t) => {
+test('restart starts a dead server again', async (t) => {
   const { pidFile, run } = await place(t)
   await run(['start', ...dev, '--port=0', '--daemon'])
   process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL')

@@ -25,7 +25,7 @@ export interface Started {
   readonly url: string
   readonly node: string
   readonly child: ChildProcess
-  /** What it wrote to stdout, the ready line included, and to stderr, once it has ended. */
+  /** Its exit code and all that it wrote, the ready line included. Resolves once it has ended. */
   readonly ended: Promise<Ended>
 }
 
@@ -34,7 +34,7 @@ export async function flotilla(args: readonly string[], place: Place = {}): Prom
   return await endOf(spawnCli(args, place))
 }
 
-/** Starts a server and waits for its ready line; it is stopped when the test has ended. */
+/** Starts a server and waits for its ready line. The server is killed after the test. */
 export async function startFlotilla(t: TestContext, args: readonly string[], place: Place = {}): Promise<Started> {
   const child = spawnCli(['start', ...args], place)
   const ended = endOf(child)

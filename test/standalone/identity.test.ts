@@ -27,7 +27,7 @@ async function whoIs(t: TestContext, url: string, options: ConnectOptions): Prom
   return { uid, groups }
 }
 
-test('with --dev everyone is who they say they are', async (t) => {
+test('with --dev a client may name any uid', async (t) => {
   const { url } = await startFlotilla(t, [...quiet, '--dev', `--token-secret=${SECRET}`, '--groups-claim=groups'])
   const token = await tokenFor('ann', { groups: ['red'] })
   assert.deepEqual(await whoIs(t, url, { uid: 'bob', groups: ['a', 'b'] }), { uid: 'bob', groups: ['a', 'b'] })
@@ -40,7 +40,7 @@ test('with --dev everyone is who they say they are', async (t) => {
   assert.equal((await refusal(`${url}/ws?uid=${'u'.repeat(256)}`)).status, 400)
 })
 
-test('with --dev and no secret a token is not looked at', async (t) => {
+test('with --dev and no secret a token is ignored', async (t) => {
   const { url } = await startFlotilla(t, [...quiet, '--dev'])
   assert.deepEqual(await whoIs(t, url, { uid: 'bob', token: 'x' }), { uid: 'bob', groups: [] })
 })
@@ -160,7 +160,7 @@ test('keys of tokens come over https, from a certificate that the machine trusts
   assert.ok(!plain.stderr.includes('hush'))
 })
 
-test('origins are those of the same host, or those of --origins', async (t) => {
+test('the allowed origins are the same host, or those of --origins', async (t) => {
   const token = await tokenFor('ann')
   const same = await startFlotilla(t, [...quiet, `--token-secret=${SECRET}`])
   const other = 'https://app.example'

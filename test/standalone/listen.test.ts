@@ -25,12 +25,12 @@ test('--port 0 picks a free port and prints it, and nothing else is on stdout', 
   assert.equal(stdout, `ready node=${server.node} url=${server.url}\n`)
 })
 
-test('two servers of one name have ids of their own', async (t) => {
+test('two servers with the same name have different ids', async (t) => {
   const [one, other] = await Promise.all([0, 1].map(() => startFlotilla(t, [...dev, '--port=0', '--name=twin'])))
   assert.notEqual(one!.node, other!.node)
 })
 
-test('a port that is taken is said in one line, exit code 1', async (t) => {
+test('a port that is taken ends the start with one line and exit code 1', async (t) => {
   const blocker = createServer().listen(0, '127.0.0.1')
   await once(blocker, 'listening')
   t.after(() => blocker.close())
@@ -40,7 +40,7 @@ test('a port that is taken is said in one line, exit code 1', async (t) => {
   assert.match(stderr, new RegExp(`^127\\.0\\.0\\.1:${port} is taken .*--port\\n$`))
 })
 
-test('--unix listens on a socket, also where a killed server left one', async (t) => {
+test('--unix listens on a socket, even if a killed server has left one there', async (t) => {
   const path = join(await temporaryFolder(t), 'flotilla.sock')
   const killed = await startFlotilla(t, [...dev, '--unix', path])
   assert.equal(killed.url, `unix:${path}`)
@@ -64,7 +64,7 @@ test('--unix listens on a socket, also where a killed server left one', async (t
   assert(!existsSync(path))
 })
 
-test('--tls-cert and --tls-key give wss and https', async (t) => {
+test('--tls-cert and --tls-key serve wss and https', async (t) => {
   const folder = await temporaryFolder(t)
   const [cert, key, otherKey] = ['cert.pem', 'key.pem', 'other.pem'].map((name) => join(folder, name)) as [
     string,

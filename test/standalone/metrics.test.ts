@@ -10,7 +10,7 @@ import { startFlotilla, temporaryFolder } from './flotilla.ts'
 
 const flags = ['--port=0', `--token-secret=${SECRET}`, '--log-level=silent', '--groups-claim=groups']
 
-test('metrics are Prometheus text that counts what is there', async (t) => {
+test('metrics are Prometheus text with the counts of the server', async (t) => {
   const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
   for (const uid of ['ann', 'ann', 'bob']) {
     const client = await connect(url, { token: await tokenFor(uid, { groups: ['red'] }) })
@@ -41,7 +41,7 @@ test('metrics are Prometheus text that counts what is there', async (t) => {
 test('metrics ask for the key, wherever the request seems to come from', async (t) => {
   const { url } = await startFlotilla(t, [...flags, `--api-key=${API_KEY}`])
   const status = async (headers: Record<string, string>) => (await fetch(`${url}/metrics`, { headers })).status
-  assert.equal(await status({}), 401, 'a proxy on this machine may say nothing of whom it forwards')
+  assert.equal(await status({}), 401, 'a proxy on this machine may not say for whom it forwards')
   assert.equal(await status({ authorization: 'Bearer wrong' }), 401)
   assert.equal(await status({ authorization: `Bearer ${API_KEY}` }), 200)
 })
@@ -61,7 +61,7 @@ test('--metrics-open and --dev serve metrics without a key, and --metrics-open o
   assert.equal((await fetch(`${dev.url}/metrics`)).status, 200)
 })
 
-test('metrics and stats tell of pushes that the store is too slow for', async (t) => {
+test('metrics and stats count pushes that the store is too slow for', async (t) => {
   const redis = await startRedis()
   t.after(() => redis.stop())
   const folder = await temporaryFolder(t)

@@ -60,7 +60,7 @@ test('/echo sends back every message as it came', async (t) => {
   }
 })
 
-test('a module of the user takes the place of a built-in one', async (t) => {
+test("a user's module replaces the built-in one at the same path", async (t) => {
   const file = await write(
     t,
     'ws.mjs',
@@ -73,7 +73,7 @@ test('a module of the user takes the place of a built-in one', async (t) => {
   assert.equal(await client.next(), 'mine')
 })
 
-test('what flotilla new module writes runs', async (t) => {
+test('the file that flotilla new module writes runs', async (t) => {
   const cwd = await temporaryFolder(t)
   await flotilla(['new', 'module', 'chat'], { cwd })
   const { url } = await startFlotilla(t, [...dev, '--module', 'chat.ts'], { cwd })
@@ -84,7 +84,7 @@ test('what flotilla new module writes runs', async (t) => {
   assert.deepEqual(JSON.parse(String(await ann!.next())), { id: 1, cmd: 'say', data: { ok: true } })
 })
 
-test('a module file that is of no use is named', async (t) => {
+test('the error of a useless module file names the file', async (t) => {
   const none = await write(t, 'none.mjs', 'export const x = 1')
   const broken = await write(t, 'broken.mjs', 'throw new Error("no luck")')
   const wrong = await write(

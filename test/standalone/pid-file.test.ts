@@ -36,7 +36,7 @@ interface Folder {
   record(): Record<string, unknown> & { pid: number }
 }
 
-/** Whatever runs there is ended with the test. */
+/** A folder for the files of a server. After the test, its servers are killed. */
 function folder(t: TestContext): Folder {
   const cwd = mkdtempSync(join(tmpdir(), 'flotilla-pid-file-'))
   const pidFile = join(cwd, 'flotilla.pid')
@@ -88,7 +88,7 @@ test('stop never ends a process that the server did not note of itself, whatever
     assert.equal(code, 1)
     assert.match(stderr, /flotilla\.pid was not written by flotilla/)
   }
-  assert(existsSync(place.pidFile), 'a file of somebody else’s stays')
+  assert(existsSync(place.pidFile), 'a file of another program stays')
   assert(isAlive())
 })
 
@@ -115,7 +115,7 @@ export default defineModule('/ws', { open: () => { process.title = 'later' } })`
   writeFileSync(file, module)
   const { stdout } = await place.run([...background, `--module=${file}`])
   const again = await place.run(['restart'])
-  assert.equal(again.code, 0, `a title that it had when it was ready is its own: ${stdout} ${again.stderr}`)
+  assert.equal(again.code, 0, `a title that was set before the server was ready is accepted: ${stdout} ${again.stderr}`)
   const client = await connect(/url=(\S+)/.exec(again.stdout)![1]!, { uid: 'ann' })
   t.after(() => client.vanish())
   const { pid, command } = place.record()
@@ -227,7 +227,7 @@ test('no secret is kept on disk, and restart says which one it needs', async (t)
   }
   const refused = await place.run(['restart'], { FLOTILLA_TOKEN_SECRET: secrets.token })
   assert.equal(refused.code, 2)
-  assert.match(refused.stderr, /^--api-key was given .*FLOTILLA_API_KEY/, 'or the API would be off from now on')
+  assert.match(refused.stderr, /^--api-key was given .*FLOTILLA_API_KEY/, 'otherwise the API would be off from now on')
   assert.equal((await place.run(['status'])).code, 0, 'it still runs')
   const env = { FLOTILLA_TOKEN_SECRET: secrets.token, FLOTILLA_API_KEY: secrets.key }
   const restarted = await place.run(['restart'], env)
@@ -256,7 +256,7 @@ test('of several starts at once one wins, also where a server has died', async (
   assert.deepEqual(readdirSync(place.cwd).toSorted(), ['flotilla.log', 'flotilla.pid', 'flotilla.pid.json'])
 })
 
-test('where there is no /proc, ps tells processes apart', async () => {
+test('without /proc, ps tells processes apart', async () => {
   const own = identityByPs(process.pid)
   assert(own !== undefined && Date.parse(own.started) <= Date.now(), JSON.stringify(own))
   const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { type ClientOptions, WebSocket } from 'ws'
 
-/** The answer to a handshake that is refused. */
+/** The answer to a refused handshake. */
 export async function refusal(url: string, options: ClientOptions = {}): Promise<{ status: number; code: string }> {
   const socket = new WebSocket(url.replace(/^http/, 'ws'), options)
   socket.on('error', () => {})

@@ -8,7 +8,7 @@ import { startFlotilla, temporaryFolder } from './flotilla.ts'
 const dev = ['--dev', '--port=0', '--log-level=silent']
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${signal} closes connections with 1001 and ends with 0`, async (t) => {
+  test(`${signal} closes connections with 1001 and ends with exit code 0`, async (t) => {
     const server = await startFlotilla(t, dev)
     const client = await connect(server.url, { uid: 'ann' })
     server.child.kill(signal)
@@ -19,7 +19,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   })
 }
 
-test('a module that keeps a timer does not keep the server', async (t) => {
+test('a timer of a module does not keep the server running', async (t) => {
   const file = join(await temporaryFolder(t), 'timer.mjs')
   await writeFile(
     file,
@@ -30,15 +30,15 @@ test('a module that keeps a timer does not keep the server', async (t) => {
   assert.equal((await server.ended).code, 0)
 })
 
-test('a second signal ends a server that is still closing, at once and with 1', async (t) => {
+test('a second signal ends a server that is still closing, at once and with exit code 1', async (t) => {
   const server = await startFlotilla(t, dev)
   const client = await connect(server.url, { uid: 'ann' })
   t.after(() => client.vanish())
-  // It never answers the close, so that closing takes its time.
+  // The client never answers the close frame, so closing takes long.
   client.pause()
   const asking = setInterval(() => server.child.kill('SIGTERM'), 300)
   server.child.kill('SIGTERM')
   const { code } = await server.ended
   clearInterval(asking)
-  assert.equal(code, 1, 'the client was not waited for')
+  assert.equal(code, 1, 'the server did not wait for the client')
 })

@@ -35,7 +35,7 @@ test('two servers with one Redis are a cluster', async (t) => {
   assert.match(refused.stderr, /^FLT_BAD_TARGET: uid is empty.*\n$/)
 })
 
-test('while the store is away the API says so with 503, and comes back with it', async (t) => {
+test('while the store is away the API answers 503, and it works again once the store is back', async (t) => {
   const redis = await startRedis()
   t.after(() => redis.stop())
   const env = { FLOTILLA_REDIS: redis.url }
@@ -50,7 +50,7 @@ test('while the store is away the API says so with 503, and comes back with it',
   assert.equal(push.headers['retry-after'], '1')
   const metrics = await fetch(`${url}/metrics`)
   assert.equal(metrics.status, 200)
-  assert.doesNotMatch(await metrics.text(), /^flotilla_nodes /m, 'what nobody knows is left out')
+  assert.doesNotMatch(await metrics.text(), /^flotilla_nodes /m, 'an unknown number is left out')
   await redis.restart({ empty: true })
   await until('it is ready again', async () => (await call('GET', '/readyz')).status === 200)
   await until(
@@ -59,7 +59,7 @@ test('while the store is away the API says so with 503, and comes back with it',
   )
 })
 
-test('a server that Redis refuses ends with 1 and one line that says what Redis said, however long it might wait', async (t) => {
+test('a server that Redis refuses ends with exit code 1 and one line that quotes Redis, even if it may wait for long', async (t) => {
   const redis = await startRedis(['--save', '', '--databases', '1'])
   t.after(() => redis.stop())
   const flags = ['--dev', '--port=0', '--connect-timeout=600000']

@@ -11,7 +11,7 @@ const source = (path: string): string => new URL(`../../src/${path}`, import.met
 const cli = fileURLToPath(source('standalone/cli.ts'))
 const tsx = import.meta.resolve('tsx')
 
-/** A primary that starts so many workers of a file, and prints what each says, and how it ended. */
+/** A program that forks `count` workers of a file. It passes on their output, and prints how each ended. */
 const primary = `
 import cluster from 'node:cluster'
 const [exec, count, ...args] = process.argv.slice(2)
@@ -49,7 +49,7 @@ const who = process.argv[2] ?? 'worker'
 await attempt(who + ' by default', () => createServer({ modules }))
 if (who === 'worker') {
   await attempt('memory', () => createServer({ modules, driver: memory() }))
-  await attempt('half of it', () => createServer({ modules, driver: { ...redis({ url: 'redis://127.0.0.1:1' }), queue: memory().queue } }))
+  await attempt('memory for one half', () => createServer({ modules, driver: { ...redis({ url: 'redis://127.0.0.1:1' }), queue: memory().queue } }))
   await attempt('emitter', () => new Emitter({ driver: memory() }))
   await attempt('isolated', () => createServer({ modules, driver: memory({ isolated: true }) }))
   await attempt('redis', () => createServer({ modules, driver: redis({ url: 'redis://127.0.0.1:1' }) }))
@@ -68,19 +68,19 @@ test('a worker of node:cluster is refused the memory driver, unless it is told t
   const expected = {
     'worker by default': refused,
     memory: refused,
-    'half of it': refused,
+    'memory for one half': refused,
     emitter: refused,
     isolated: 'goes on',
     redis: 'goes on',
     testing: 'goes on',
-    // As test runners fork theirs.
+    // Test runners fork their files like this.
     'forked by default': 'goes on',
   }
   const told = Array.from(workers.stdout.matchAll(/^(.+): (.+)$/gm), ([, what, outcome]) => [what, outcome])
   assert.deepEqual(Object.fromEntries(told), expected, workers.stderr)
 })
 
-test('instances of pm2 are refused the memory driver from the second one on', async (t) => {
+test('instances of pm2 are refused the memory driver, except for the first one', async (t) => {
   const file = join(await temporaryFolder(t), 'attempts.mjs')
   await writeFile(file, attempts)
   const outcomes = { 0: 'goes on', 1: 'FLT_NOT_SHARED, says what to do', 12: 'FLT_NOT_SHARED, says what to do' }

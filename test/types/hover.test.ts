@@ -12,7 +12,7 @@ const names = Object.keys(optionTable) as (keyof typeof optionTable)[]
 
 const UNITS = { ms: / ms\b/, bytes: /^bytes /i, count: /./ }
 
-test('an editor that points at an option says what it is, and of a number the unit and the default', () => {
+test('an editor shows what an option is for, and the unit and the default of a number', () => {
   assert.ok(existsSync(join(folder, '../../dist/index.d.ts')), 'dist/ is missing: run npm run build')
   const source = `import { createServer } from 'flotilla'\nconst any = null as never\ncreateServer({\n${names.map((name) => `  ${name}: any`).join(',\n')}\n})\n`
   const service = serviceFor(source)
@@ -28,7 +28,7 @@ test('an editor that points at an option says what it is, and of a number the un
   }
 })
 
-/** The package as its users see it, and one file of theirs. */
+/** A language service that sees the package as its users do, with one file of a user. */
 function serviceFor(source: string): ts.LanguageService {
   const { sys } = ts
   return ts.createLanguageService({
