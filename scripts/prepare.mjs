@@ -1,4 +1,4 @@
-// Installs the packages and builds, for `npm start` and `npm test`. It uses no packages itself.
+// Installs the packages and builds, for `npm start` and `npm test`. It runs before that, so it uses no packages itself.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'

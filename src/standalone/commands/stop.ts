@@ -41,7 +41,7 @@ function askToClose({ pid, command }: RunRecord): void {
   process.kill(pid, 'SIGTERM')
 }
 
-// Node tells nobody of the end of a process that is not its child, so this polls.
+// Node cannot wait for a process that is not its child, so this polls.
 async function waitUntilGone(record: RunRecord, timeout: number): Promise<void> {
   const until = performance.now() + timeout
   while (isRunning(record)) {
