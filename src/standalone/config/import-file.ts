@@ -12,7 +12,7 @@ export async function importFile(file: string): Promise<Record<string, unknown>>
     // The file must import this very copy of the library: another one would not know this one's decorators and errors.
     virtualModules: { flotilla },
     transform: (options) => compile(compiler, options),
-    // The cache may hold the same file as another program's jiti has compiled it, in its own way.
+    // Another program's jiti may have cached the same file, compiled in its own way.
     fsCache: false,
   })
   return await jiti.import<Record<string, unknown>>(file)
