@@ -141,6 +141,7 @@ export class Gate {
   }
 
   async #open(applicant: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
+    // Invariant R1: stored before the 101, so that a push made once the client is open finds it.
     const connection = await this.#bind(applicant, socket)
     if (connection === undefined) return false
     // Bindings are stored in batches, so many handshakes get here in the same turn.

@@ -83,6 +83,7 @@ export class Bindings {
    */
   forgetStamps(): void {
     for (const connection of this.#hub) {
+      // Invariant R8: a new incarnation has stamped nobody yet, so all count as younger than every lookup.
       connection.stampUid(UNSTAMPED)
       for (const group of connection.groupStamps.keys()) connection.setGroupStamp(group, UNSTAMPED)
     }
@@ -131,6 +132,7 @@ export class Bindings {
     this.#memberships = new Map()
     this.#round = new Round()
     if (round.size > 1) this.#crowdedAt = performance.now()
+    // Invariant R2: a write says how things are now, so one that comes late or twice is still right.
     if (await this.#write(this.#describe(batch))) round.resolve()
     else await this.#putBack(batch, round)
   }
@@ -148,6 +150,7 @@ export class Bindings {
   /** False where this node has lost its place. */
   async #apply({ changes, stampers, newcomers }: Description): Promise<boolean> {
     const { holds, onParked } = this.#parked
+    // Invariant P5: pushes from now on come after those that may be parked.
     for (const uid of newcomers) holds.hold(uid)
     try {
       for (let start = 0; start < changes.length; start += MAX_CHANGES) {

@@ -104,6 +104,7 @@ export class Inbox {
 
   async #workOff(entries: readonly Entry[]): Promise<void> {
     if (this.#isLost) return
+    // Invariant N8: after a pause another may have this inbox, and have sent on what it holds.
     if (!this.#receiver.isSure && !(await this.#confirm())) {
       // What was just left out comes to the next inbox: it must not be overtaken by what this one would read next.
       this.#isLost = true
@@ -184,6 +185,7 @@ export class Inbox {
   }
 
   async #setAside(entry: Entry, error: unknown): Promise<void> {
+    // Invariant B10: one bad entry must not stop the rest.
     this.#poisonedCount++
     this.#logger.error({ position: entry.position, error }, 'an entry of the inbox is not ours and was set aside')
     this.#receiver.onError(error)
@@ -219,6 +221,7 @@ export class Inbox {
 
   #ackDone(): void {
     let last: string | undefined
+    // Invariant B5: an ack covers all that stands before it, so that has to be done too.
     while (this.#open[0]?.isDone === true) last = this.#open.shift()!.position
     if (last !== undefined) this.#source.ack(last)
   }

@@ -60,6 +60,7 @@ export class IngressReader {
 
   async #push(entry: IngressEntry): Promise<'done' | 'again'> {
     try {
+      // Invariant I6: under the entry's id, so that one that is read again is known.
       await this.#pusher.pushEntry(entry.position, parsePushBody(parseJson(entry.body)))
       return 'done'
     } catch (error) {

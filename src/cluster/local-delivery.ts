@@ -28,6 +28,7 @@ export class LocalDelivery {
 
   deliver(envelope: Envelope): Promise<unknown> | undefined {
     const { membership } = this.#init
+    // Invariants D5, N8: as from an inbox, so it asks first if others may have taken this node over.
     if (membership.isSure && this.#last === undefined) return this.#hand(envelope)
     // In an object, for the next one waits only until this one was handed over.
     const handed = (this.#last ?? membership.confirm()).then(() => ({ work: this.#hand(envelope) }))

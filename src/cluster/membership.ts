@@ -140,6 +140,7 @@ export class Membership implements NodeBook {
    * before it delivers: meanwhile its inbox may have been handed to another.
    */
   async confirm(): Promise<boolean> {
+    // Invariant N8: after a pause others may have taken this node over.
     if (this.isSure) return true
     const node = this.#node
     const renewal = await this.#renew()
@@ -195,6 +196,7 @@ export class Membership implements NodeBook {
    */
   async #enter(): Promise<void> {
     const { name } = this.#settings
+    // Invariants N6, N7: lease, inbox, then clients, under an id that was never used before.
     this.#incarnation = incarnationAfter(this.#incarnation, await this.#queue.seat?.(this.process))
     const node = nodeId(name, this.process, this.#incarnation)
     const sentAt = performance.now()
@@ -217,6 +219,7 @@ export class Membership implements NodeBook {
     let next = heartbeat
     try {
       const renewal = await this.#renew()
+      // Invariant N11: a store that has lost this node does not say so by itself.
       if (renewal.type === 'evicted' || !(await this.#queue.isOpen(this.#node))) await this.rejoin()
       if (renewal.type === 'renewed') {
         if (renewal.version !== this.#roster.list.version) await this.refresh()

@@ -106,6 +106,7 @@ export class NodeObserver implements Sight {
       const known = before.get(node)
       const isSame = known?.lastSeen === lastSeen
       const since = isSame && !isGap ? known.since : now
+      // Invariant N13: an emitter has no lease and evicts nobody, so it only leaves out whoever is silent.
       const isSilent = isSame && (known.isSilent || askedAt - since > (deadAfter || this.#deadAfter))
       this.#sightings.set(node, { lastSeen, since, isSilent })
     }

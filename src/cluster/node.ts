@@ -246,6 +246,7 @@ export class ClusterNode {
       // Whatever has come is done and acked; otherwise it would be sent again to those who have it.
       await this.#readers.close()
       await this.#queue.flushAcks()
+      // Invariant N10: a node leaves by the way that every death takes.
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
       if (this.isReady) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')

@@ -25,6 +25,7 @@ export class Rebinder {
   /** Everything, slice by slice; a later call takes over from an earlier one. */
   async all(): Promise<void> {
     const run = ++this.#run
+    // Invariant R14: bindings that a failover lost come back, slice by slice.
     const connections = [...this.#hub]
     for (let start = 0; start < connections.length && run === this.#run; start += SLICE) {
       await this.#bindings.repeat(connections.slice(start, start + SLICE))

@@ -121,6 +121,7 @@ export class Registrar {
 
   #checkRoomFor(uid: Uid): void {
     const { maxConnectionsPerUid } = this.#settings
+    // Invariant R16: all connections of a user on one node are one value in the store.
     if (this.#hub.ofUser(uid).size < maxConnectionsPerUid) return
     const message = `this user has ${maxConnectionsPerUid} connections on this node: close one first (maxConnectionsPerUid)`
     throw new FlotillaError('FLT_TOO_MANY', message)

@@ -8,6 +8,7 @@ export class SeenBatches {
   /** True the first time a batch is seen. */
   isNew(publisher: string, seq: number): boolean {
     const last = this.#last.get(publisher) ?? 0
+    // Invariant B4: a batch whose reply was lost is appended twice.
     if (seq <= last) return false
     // Taken out and put back, a publisher moves to the end: those at the front have been silent longest.
     this.#last.delete(publisher)

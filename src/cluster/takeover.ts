@@ -45,6 +45,7 @@ export class Takeover {
     this.#running.add(node)
     let claiming: NodeJS.Timeout | undefined
     try {
+      // Invariants N4, N9: whoever does it may die at any point, so another may do any step again, beside this one.
       // In this order: a node without a lease makes no new markers, and one without markers writes nothing more.
       if ((await this.#state.evict(node, reason, by)) !== 'claimed') return false
       await this.#state.fence(node)
@@ -80,6 +81,7 @@ export class Takeover {
     const envelopes = entries.flatMap((entry) => this.#envelopesIn(entry, node))
     const copies = envelopes.flatMap((push) => {
       if (push.type !== 'push') return []
+      // Invariant D8: their memberships went with the node.
       const to = findUsers(push)
       return to === undefined ? [push] : [push, { ...push, to }]
     })

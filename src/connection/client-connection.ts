@@ -169,6 +169,7 @@ export class ClientConnection<P extends string = string> implements Connection<P
    * any more.
    */
   get isGoing(): boolean {
+    // Invariant D7: a push that comes now goes after its user.
     return this.#closing !== undefined || this.#outbox.isClosing
   }
 

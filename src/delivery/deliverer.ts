@@ -105,6 +105,7 @@ export class Deliverer {
     const line = new Promise<void>((resolve) => (leave = resolve))
     this.#lines.set(uid, line)
     await before
+    // Invariant D6: a push on its way after this user is not overtaken.
     for (let earlier = this.#earlierTo(uid); earlier !== undefined; earlier = this.#earlierTo(uid)) await earlier
     let work: Promise<void> | undefined
     try {

@@ -105,6 +105,7 @@ export class Deliveries {
   }
 
   #hasReached({ type, names, except, delivery, isOpen }: Copy, connection: ClientConnection): boolean {
+    // Invariant R6: a delivery reached everyone who was bound to its target then.
     if (isOpen) return names.has(connection.id)
     if (connection.addedAfter >= delivery) return false
     if (except?.connections.has(connection.id) === true) return false

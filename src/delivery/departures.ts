@@ -90,6 +90,7 @@ export class Departures<Key extends Group | Uid = Group> {
     for (const { uid } of leavers.unstamped.values()) found.push({ uid, stamp: theirs })
     for (let index = leavers.stamped.size - 1; index >= 0; index--) {
       const departure = leavers.stamped.at(index)!
+      // Invariant R9: a lookup with that stamp knew of this leave already.
       if (departure.stamp <= stamp) break
       if (!departure.isForgotten) found.push({ uid: departure.uid, stamp: theirs })
     }

@@ -39,6 +39,7 @@ export class Farewell {
 
   /** Whom a broadcast that comes now is to be sent after. No more wait for anybody than may be parked for a user. */
   owedTo({ except, resent }: PushEnvelope, offset: number): readonly UserRef[] {
+    // Invariant A6: a broadcast that was stored before they were told to go is theirs.
     if (resent || offset > this.#newest || this.#count === MAX_PARKED) return []
     this.#count++
     const excepted = new Set(except?.uids)

@@ -84,6 +84,7 @@ export class Forwarder {
       const lot = this.#takeFree()
       const repaired = this.#repairRoutes(lot)
       const sent = lot.map((part) => this.#send(part, repaired))
+      // Invariant D6: one user whose push is held up makes nobody else wait.
       await atMost(PATIENCE, lot.length > 0 ? Promise.all(sent) : new Promise<void>((wake) => (this.#wake = wake)))
     }
     this.#isRunning = false

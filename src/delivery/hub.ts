@@ -232,6 +232,7 @@ export class Hub implements Iterable<ClientConnection> {
         reached?.add(connection)
         const age = ages?.get(connection) ?? ageOf(connection, ref, index)
         // Who was bound by any of the refs before the lookup has had the first copy.
+        // Invariant R5: otherwise whoever stayed would get it again.
         if ((age & OLDER) !== 0 && push.resent) continue
         // It has had the broadcast that this is a copy of, or will have it.
         if (push.broadcast !== undefined && connection.lastBroadcast < push.broadcast) continue
@@ -328,6 +329,7 @@ export class Hub implements Iterable<ClientConnection> {
 
   /** A store that was lost counts anew: what comes from now on comes first here, so nobody here will have missed it. */
   #cameTo(offset: number): void {
+    // Invariant A4: offsets tell who was here already, even if they begin anew.
     if (offset < this.#lastBroadcast) {
       for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, offset - 1)
     }
@@ -349,6 +351,7 @@ export class Hub implements Iterable<ClientConnection> {
     switch (to.type) {
       case 'users':
         for (const { uid, stamp } of to.users) {
+          // Invariant R12: whoever came later was not there when the control was given.
           for (const connection of this.ofUser(uid)) if (connection.uidStamp <= stamp) found.add(connection)
         }
         return found

@@ -9,6 +9,7 @@ export interface Parcel {
   readonly users: readonly UserRef[]
 }
 
+// Invariant P2: bounded, because many never come back.
 /** How many messages wait for one user at most, of how many bytes (or a single larger one), and how long, in ms. */
 export const MAX_PARKED = 100
 export const MAX_PARKED_BYTES = 2 ** 20

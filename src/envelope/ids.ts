@@ -22,6 +22,7 @@ export type PushId = Branded<'push'>
  * up, which hold no colon.
  */
 export function callersPushId(id: string): PushId {
+  // Invariant I3: no caller can take an id that is not a caller's.
   return `${CALLERS}${id}` as PushId
 }
 

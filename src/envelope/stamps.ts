@@ -9,6 +9,7 @@ export const STAMP_SKEW = 1_000_000
  * message, so the node has to remember who had it.
  */
 export function acrossPartitions(stamp: number): number {
+  // Invariant R7: the clocks of two masters agree within this second, no better.
   return Math.max(0, stamp - STAMP_SKEW)
 }
 

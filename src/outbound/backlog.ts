@@ -68,6 +68,7 @@ export class Backlog {
     const collapses = overflow === 'collapse' && message.key !== undefined
     if (collapses && this.#remove(message.key)) counters.collapsedCount++
     const room = maxBuffered - ahead - bytes.length
+    // Invariant D9: one slow client costs a bounded amount of memory.
     if (this.#byteCount > Math.max(room, 0) && !this.#isFresh) {
       if (overflow === 'dropNewest') {
         counters.droppedCount++

@@ -61,7 +61,9 @@ export class Appender {
       const [envelopes, listeners] = [this.#envelopes.slice(0, count), this.#listeners.slice(0, count)]
       this.#envelopes = this.#envelopes.slice(count)
       this.#listeners = this.#listeners.slice(count)
+      // Invariant D2: one append at a time, or one that is sent again would come behind what is newer.
       const outcome = await this.#appendNext(envelopes, false)
+      // Invariant B7: otherwise two full inboxes that send on to each other would keep these for ever.
       const owed = isRefusal(outcome) ? envelopes.filter(isSentOn) : []
       const second = owed.length === 0 ? outcome : await this.#appendNext(owed, true)
       for (let index = 0; index < count; index++) {
@@ -73,6 +75,7 @@ export class Appender {
   }
 
   #appendNext(envelopes: readonly Envelope[], isOwed: boolean): Promise<Outcome> {
+    // Invariant B4: numbered once for good, so that a batch that is sent again is known.
     return this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes }, isOwed)
   }
 
@@ -81,6 +84,7 @@ export class Appender {
     let bytes = 0
     const end = this.#envelopes.findIndex((envelope, index) => {
       bytes += envelopeSize(envelope)
+      // Invariant B8: a MiB, or one larger envelope.
       return index > 0 && bytes > MAX_BATCH_BYTES
     })
     return end === -1 ? this.#envelopes.length : end

@@ -92,6 +92,7 @@ export class Backpressure {
   }
 
   #add(waiting: Waiting): void {
+    // Invariant D10: what waits for room is bounded, too.
     if (this.#outside > 0 && this.#outside + waiting.size > this.#limit) return this.#refuse(waiting)
     this.#delayedCount++
     this.#outside += waiting.size

@@ -74,6 +74,7 @@ export class Dispatcher {
 
   /** As long as each is alone, they go directly, one after another. Once there are several, they go together, in order. */
   async #sendGathered(sender: DirectSender, gathered: Dispatch[]): Promise<void> {
+    // Invariant D3: only a push that has nobody beside it goes directly, so that nothing overtakes.
     while (gathered.length === 1 && this.#underWay === 1) {
       const alone = gathered.pop()!
       if (await this.#sendDirectly(sender, alone)) continue
@@ -137,11 +138,13 @@ export class Dispatcher {
     ignoring: NodeId | undefined,
   ): Promise<{ nodeCount: number; missed: readonly string[] }> {
     const target = targetOf(push.to)
+    // Invariant R11: a copy that has been sent on so often goes round in circles.
     if (target === undefined || push.hops >= MAX_HOPS) {
       this.#init.onUndelivered(push)
       return Promise.resolve({ nodeCount: 0, missed: [] })
     }
     const copy = { ...push, hops: push.hops + 1, resent: true }
+    // Invariant R5: a copy keeps the stamps of the first lookup, whatever this lookup finds.
     const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
     return new Promise((resolve, reject) => {
       const done: Dispatch['done'] = (nodeCount, missed) => resolve({ nodeCount, missed })

@@ -32,6 +32,7 @@ export class Job implements OutcomeListener {
     const { reservation } = this.dispatch
     if (!this.#start(reservation?.isDenied === true ? NOWHERE : this.#split)) return
     for (const { node, to } of this.#split.shares) {
+      // Invariant I2: an earlier attempt has reached this node.
       if (reservation?.stored.includes(node) === true) this.#countDown()
       else this.#sending.nodes.send(node, this.dispatch.make(to), this)
     }
@@ -59,7 +60,7 @@ export class Job implements OutcomeListener {
       return this.#countDown()
     }
     this.#trouble.closed.push(node)
-    // A control command dies with the connections that it was for.
+    // Invariant R12: a control dies with the connections that it was for.
     if (envelope.type !== 'push') return this.#countDown()
     this.#sending.sendElsewhere(node, envelope).then(
       (missed) => this.#miss(missed),

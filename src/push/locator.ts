@@ -43,6 +43,7 @@ export class Locator {
 
   ask(job: Job): void {
     this.#asking.push(job)
+    // Invariant D1: one lookup at a time, so that answers keep the order of the questions.
     if (this.#isAsking) return
     this.#isAsking = true
     queueMicrotask(() => void this.#askAll())
@@ -64,6 +65,7 @@ export class Locator {
     const deadline = performance.now() + this.#storeWait
     for (;;) {
       await this.#nodes.refresh()
+      // Invariant B3: a node that keeps its lease has only lost its inbox, and nobody there is offline.
       if (!this.#nodes.isLive(node)) return
       if (performance.now() > deadline) throw rebuilding()
       await sleep(ASK_AGAIN_PAUSE)
@@ -112,6 +114,7 @@ export class Locator {
     const unsure = new Set<string>()
     for (const job of jobs) {
       const { target, ignoring } = job.dispatch
+      // Invariant R13: an empty answer from a part that is being written again does not mean offline.
       const isSure = answers.isSure(target) && (unsure.size === 0 || !namesOf(target).some((name) => unsure.has(name)))
       if (isSure) {
         if (this.#deadlines.size > 0) this.#deadlines.delete(job)

@@ -68,6 +68,7 @@ export class NamedPushes {
   /** Its reservation and its lookup go out together. */
   async #start({ id, digest, push }: NamedPush, size: number): Promise<Receipt> {
     const { ids, dispatcher, backpressure, storeWait } = this.#init
+    // Invariant I1: among all who push under this id, one is sent.
     const reserving = ids.reserve(id, digest, RESERVED_FOR_WAITS * storeWait)
     const dispatch = new PushDispatch(id, push, backpressure, 0, toldElsewhere, new PendingReservation(reserving))
     dispatcher.dispatch(dispatch)
@@ -89,6 +90,7 @@ export class NamedPushes {
     try {
       receipt = await sent
     } catch (error) {
+      // Invariant I2: the next attempt leaves out whoever has the push.
       // What an earlier attempt stored stays stored, whatever this one failed of.
       const nodes = [...new Set([...stored, ...storedBefore(error)])]
       // The id is free for another attempt. If the store is away for this too, the reservation lapses by itself.
@@ -137,6 +139,7 @@ function digestOf({ target, payload, except, key }: ParsedPush): string {
   // Without a key it is what nodes wrote that knew of none.
   const keys = key === undefined ? [] : [key]
   const hash = createHash('sha1').update(JSON.stringify([target, payload.kind === 'bytes', except ?? null, ...keys]))
+  // Invariant I4: one JSON value is one push, however it is spelled.
   return hash.update(payload.kind === 'json' ? canonicalJson(toText(payload.data)) : payload.data).digest('base64')
 }
 

@@ -37,6 +37,7 @@ export class Roster {
   }
 
   nodeOf(connection: ConnectionId): NodeId | undefined {
+    // Invariant R15: a connection's id outlives the incarnation that it was given under.
     const process = processOfConnection(connection)
     return process === undefined ? undefined : this.#nodeOfProcess.get(process)
   }

@@ -22,6 +22,7 @@ export class Turns {
     const isReserving = reservation?.isPending === true
     if (isFirstCopy !== true || (!isReserving && this.#begun.size === 0)) return ready.begin()
     const names = namesOf(target)
+    // Invariant D4: a push that waits for its reservation is not overtaken by one that has no id.
     const before = names.flatMap((name) => this.#begun.get(name) ?? [])
     if (!isReserving && before.length === 0) return ready.begin()
     const begun = Promise.all([reservation?.answered, ...before]).then(() => ready.begin())

@@ -201,6 +201,7 @@ test('a user who closes with nothing waiting leaves nothing behind', async (t) =
   other.close()
 })
 
+// Invariant D5: resolved means the same for a node's own connections.
 test('a push to a user of the same node resolves when its client took it, or after 250 ms; nobody else waits', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node()

@@ -46,6 +46,7 @@ async function startPair(t: TestContext): Promise<Pair> {
   return { late, other, letGo, open }
 }
 
+// Invariant A6: a node that closes owes its users the broadcasts before their farewell.
 test('a node that closes sends the broadcasts that it has not come to after those who were there', async (t) => {
   const { late, other, letGo, open } = await startPair(t)
   await open(late, 'u')

@@ -10,6 +10,7 @@ function withClockOff(ms: number): NodeJS.ProcessEnv {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
 }
 
+// Invariant K1: the time is the store's alone.
 test('a node whose clock is an hour off neither evicts the others nor is evicted', async (t) => {
   const fleet = await startFleet(t)
   const args = ['--dev', '--redis', fleet.redis.url, '--heartbeat', `${HEARTBEAT}`, '--dead-after', `${DEAD_AFTER}`]

@@ -15,6 +15,7 @@ const HANDSHAKE = [
 /** A close frame, masked with zeros: 1000. */
 const CLOSE = Buffer.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8)
 
+// Invariant D7: what a closing connection had not taken goes after its user.
 test('what is pushed between the two closes of a client and its socket reaches the user on return', async (t) => {
   const { a, b, connect: open } = await startFleet(t)
   // It takes its time to end the socket after the server has.

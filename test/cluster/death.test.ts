@@ -61,6 +61,7 @@ test('SIGSTOP: a node that was declared dead comes back under a new id, with its
   await until('three nodes are listed', async () => (await nodesSeenBy(a)).length === 3)
 })
 
+// Invariant N11: a node notices within a heartbeat that the store has lost it.
 test('a Redis that comes back empty: sockets stay open, and the nodes write everything again', async (t) => {
   const config = join(await temporaryFolder(t), 'patient.json')
   await writeFile(config, JSON.stringify({ storeWait: 60_000 }))
@@ -122,6 +123,7 @@ test('after a pause of the store longer than a lease nobody is evicted', async (
   await untilGone(a, c)
 })
 
+// Invariant N10: a graceful close is a takeover of oneself.
 test('a node that is stopped hands over and leaves nothing behind', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c } = fleet

@@ -47,6 +47,7 @@ test('what goes after one user waits for nobody else, however long another is on
   assert.deepEqual(bob.received, ['m1', 'm2', 'm3'])
 })
 
+// Invariant D6: a push on its way after a user is not overtaken, and holds up nobody else.
 test('what waits for a user keeps its order, whatever each of it waits for', async (t) => {
   const store = memory()
   const [sent, applied] = [newGate(), newGate()]

@@ -90,6 +90,7 @@ test('nodes that a restart of the store had cut off for long live on, beside one
   assert.deepEqual((await nodesSeenBy(a)).toSorted(), [a.id, late.id].toSorted())
 })
 
+// Invariant N13: an emitter leaves out who is silent, and changes nothing.
 test('an emitter that only looks leaves out who is dead, although no server lives to evict them', async (t) => {
   const { node, emitter } = await startLooking(t)
   assert.deepEqual(await emitter.counts(), { nodeCount: 1, connectionCount: 1 })

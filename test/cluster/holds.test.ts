@@ -41,6 +41,7 @@ async function startStage(
   return { here, there, client, other }
 }
 
+// Invariant P5: parked messages come before those that are pushed later.
 test('what is pushed to a user who is being handed what was parked comes after it', async (t) => {
   let letGo!: () => void
   const asked = new Promise<void>((resolve) => (letGo = resolve))

@@ -76,6 +76,7 @@ class Stage {
   }
 }
 
+// Invariant B5: an entry is acked once everything in it, and before it, is done.
 test('an entry is acked when it was taken, and no entry before it is open', async () => {
   const stage = new Stage('p1')
   await stage.read(entry(1, 1), entry(2, 2))
@@ -108,6 +109,7 @@ test('what is read again after its ack was lost is acked again', async () => {
   assert.deepEqual([stage.delivered, stage.acked.at(-1)], [['p1', 'p2'], '2'])
 })
 
+// Invariant B4: a reader knows a batch that was appended twice by its number.
 test('a batch that was appended twice is delivered once, and acked when its first copy is', async () => {
   const stage = new Stage('p1')
   await stage.read(entry(1, 1), entry(2, 1))

@@ -60,6 +60,7 @@ class Stage {
   }
 }
 
+// Invariant R13: empty is not offline.
 test('after a loss nobody is called offline, or left out, before every node had time to come back', async (t) => {
   const stage = await Stage.start(t)
   const [a, b, c] = [await stage.node(), await stage.node(), await stage.node()]
@@ -140,6 +141,7 @@ test('a client that is being bound when its node closes is not left behind with 
   await refused
 })
 
+// Invariant N6: a join that stops halfway leaves nothing for ever.
 test('what a join that stopped halfway left behind is cleaned up, and holds no broadcast back', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node()
@@ -156,6 +158,7 @@ test('what a join that stopped halfway left behind is cleaned up, and holds no b
   await until('nothing is left', async () => (await stage.raw.keys(`*${id}*`)).length === 0)
 })
 
+// Invariant K8: nothing of a dead node stays but what expires.
 test('after the last node has left, nothing of it is left in the store but what expires', async (t) => {
   const stage = await Stage.start(t)
   const nodes = [await stage.node(), await stage.node()]

@@ -214,6 +214,7 @@ test('a node that joins again counts everybody as new from its first write on, a
   for (const client of [phone, laptop]) client.socket.terminate()
 })
 
+// Invariant N8: a node that may have been declared dead asks before it delivers.
 test('a node that sleeps while it reads what is parked does not hand out what was parked since', async (t) => {
   let goOn!: () => void
   const gate = new Promise<void>((resolve) => (goOn = resolve))

@@ -124,6 +124,7 @@ const BEYOND_DOUBLES = [
   { id: 'beyond counting', same: ['1e9007199254740993'], others: ['1e9007199254740992'] },
 ]
 
+// Invariant I4: two spellings of one JSON value are one push.
 test('an id is one push, however its JSON is spelled and whoever sends it; another digit is another push', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })

@@ -10,6 +10,7 @@ import { push, startFleet } from './fleet.ts'
 
 const keys = new Keys('flotilla')
 
+// Invariant B10: one entry that is not ours is set aside, and the rest goes on.
 test('a poisoned entry in an inbox is set aside, counted and logged, and the rest goes on', async (t) => {
   const fleet = await startFleet(t)
   const { a, b } = fleet
@@ -26,6 +27,7 @@ test('a poisoned entry in an inbox is set aside, counted and logged, and the res
   assert.match(JSON.stringify(body), /"poisonedCount":2/)
 })
 
+// Invariant I6: the ingress stream has one reader, and an entry's id is its push's id.
 test('any language pushes through the ingress stream, and what is no push is set aside', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })
@@ -45,6 +47,7 @@ test('any language pushes through the ingress stream, and what is no push is set
   await until('the stream is empty', async () => (await redis.xlen('flotilla:ingress')) === 0)
 })
 
+// Invariant I3: callers', ingress entries' and publishers' own ids never meet.
 test('no id that a caller gives silences an entry of the ingress stream, and an entry with an id shares it with callers', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })

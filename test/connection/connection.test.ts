@@ -200,6 +200,7 @@ test('a connection whose token expires is closed with 4401', async () => {
   assert.deepEqual(await client.closed, { code: 4401, reason: 'token expired' })
 })
 
+// Invariant R1: a binding is stored before the 101 goes out.
 test('a push to a client that is bound but has no 101 yet arrives right after the 101', async () => {
   await using server = await start()
   const opened = server.connect('/ws?uid=early')
@@ -208,6 +209,7 @@ test('a push to a client that is bound but has no 101 yet arrives right after th
   assert.equal(await (await opened).next(), 'first')
 })
 
+// Invariant R16: connections of a user, and groups of a connection, are bounded.
 test('a user with too many connections is refused with 429', async () => {
   await using server = await start({ maxConnectionsPerUid: 2 })
   await server.connect('/ws?uid=u')
@@ -363,6 +365,7 @@ test('a server that is closed while it begins to listen leaves no port open', as
   await assert.rejects(listening, { code: 'FLT_CLOSED' })
 })
 
+// Invariant D9: a slow client costs a bounded amount of memory, and nobody else's time.
 test('a client that reads too slowly is closed with 4408, and takes no more memory than maxBuffered', async () => {
   await using server = await start({ maxBuffered: 100_000, pingInterval: 0 })
   const slow = await server.connect('/ws?uid=slow')

@@ -28,6 +28,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       }
     })
 
+    // Invariant A1: a node has its place before anybody is bound to it.
     it('reaches a node from its opening on, though it begins to read later, and nothing from before', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [early, late] = [queue(), queue()]
@@ -105,6 +106,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       })
     })
 
+    // Invariant A2: the stream is trimmed to its slowest reader, never to a length.
     it('is kept for the slowest: a node that stood still misses nothing that the others have acked', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [quick, slow] = [queue(), queue()]
@@ -201,6 +203,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       }
     })
 
+    // Invariant A3: what a dead node had not read comes once more.
     it('that a dead node had not acked comes once more to everyone, as a replay that ends with an empty entry', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two, three] = [queue(), queue(), queue()]
@@ -294,6 +297,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       )
     })
 
+    // Invariant A5: the place of a dead node is held, and costs nobody anything.
     it('is not refused for the sake of a process that may never wake up', async (t) => {
       const { queue } = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 })
       const [one, two] = [queue(), queue()]

@@ -49,6 +49,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual((await appliedTo(one, node, [userGone('u1')])).parked, [])
     })
 
+    // Invariant P3: a push is parked once, and taken away only as it was read.
     it('keeps each push once, whoever brings it', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
@@ -71,6 +72,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual(await textsFor(one, 'u2'), ['a'])
     })
 
+    // Invariant P2: parking is bounded.
     it('takes 100 messages for each user', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const texts = Array.from({ length: 102 }, (_, index) => `m${index}`)
@@ -80,6 +82,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual(await park(one, 'u2', ['x']), ['parked'])
     })
 
+    // Invariant P1: parking is one step with binding.
     it('loses none that meets a binding: it is named to who binds, or found by who parks', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]

@@ -11,6 +11,7 @@ const fresh = { type: 'fresh', stored: [] }
 /** Every MUST of `PushIds`. */
 export function pushIds(candidate: () => Candidate<unknown, PushIds>): void {
   describe('an idempotency key', { concurrency: CONCURRENCY }, () => {
+    // Invariant I1: one of all who push under an id is sent.
     it('is fresh for exactly one of many who ask for it at once, and pending for the others', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const answers = await Promise.all(

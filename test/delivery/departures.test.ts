@@ -29,6 +29,7 @@ function uidsSince(departed: Departures, stamp: number, group = GROUP): string[]
     .toSorted()
 }
 
+// Invariant R9: whoever has left is remembered as long as earlier pushes may come.
 test('who left is known to a push that was located before, and to no other', () => {
   const departed = departedOf(3)
   assert.deepEqual(uidsSince(departed, 99), ['u0', 'u1', 'u2'])

@@ -47,6 +47,7 @@ function pushTo(uid: string, stamp: number, more: Partial<PushEnvelope> = {}): P
 
 const got = (connection: ClientConnection): boolean => connection.bufferedAmount > 0
 
+// Invariant R5: a re-sent copy is only for connections younger than the lookup of the first.
 test('a first copy reaches every connection of the user, young or old', () => {
   const hub = new Hub()
   const old = bound(hub, 'u', 10)
@@ -80,6 +81,7 @@ test('a connection that had the first copy does not get the re-sent one, nor the
   }
 })
 
+// Invariants R8, R12: a binding without a stamp is younger than every lookup, and no control reaches it.
 test('a binding that the store has not stamped yet counts as younger than any lookup', () => {
   const hub = new Hub()
   const connection = newConnection()
@@ -132,6 +134,7 @@ function memberSince(hub: Hub, uid: string, uidStamp: number): ClientConnection 
   return member
 }
 
+// Invariant R7: a group's stamp is compared with a user's with a second to spare.
 test('who moves while a push to the group is on its way counts as a newcomer, though the clocks of two masters differ', () => {
   const [left, moved] = [new Hub(), new Hub()]
   const leaving = memberSince(left, 'u', lookedUp - 5_000_000)
@@ -264,6 +267,7 @@ test('what is remembered lapses', () => {
   assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [0, 0])
 })
 
+// Invariant A4: a connection gets the broadcasts whose offset comes after it.
 test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
   const hub = new Hub()
   const deliver = (offset: number, resent: boolean): void => {

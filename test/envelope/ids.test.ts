@@ -25,6 +25,7 @@ describe('ids', () => {
     for (const id of ids) assert.match(id, /^[0-9a-z]{10}$/)
   })
 
+  // Invariant R15: a connection's id names its process, and so outlives an eviction.
   it('of connections name their process and their partition', () => {
     fc.assert(
       fc.property(anyPartition, fc.maxSafeNat(), (partition, sequence) => {
@@ -51,6 +52,7 @@ describe('ids', () => {
     }
   })
 
+  // Invariant N7: the id of a node is never used twice.
   it('of nodes name the seat of their inbox, and no number is used twice', () => {
     fc.assert(
       fc.property(anyName, fc.array(fc.nat({ max: SEAT_COUNT - 1 })), (name, seats) => {

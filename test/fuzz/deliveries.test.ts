@@ -193,6 +193,7 @@ test('whatever changes between the copies of a push, it reaches every connection
   live(() => new Deliveries(), true)
 })
 
+// Invariant R6: a connection that has had a push is remembered for a minute.
 test('a delivery that was forgotten, because there were too many or it is old, may repeat, but no push is lost', () => {
   for (const limit of [1, 3, 8]) live(() => new Deliveries({ limit }), false)
   live(() => new Deliveries({ keepFor: -1 }), false)

@@ -26,6 +26,7 @@ const anyValue = fc.oneof(
   fc.constantFrom('', ' ', '5', '5 a', '5  a', '-1 a', '1e400 a', '0x10 a', 'a b c', '[', 'null', '{"name":5}'),
 )
 
+// Invariant K9: a value that cannot be read is read as nothing.
 test('a listed connection is complete, or it is left out', () => {
   const property = fc.property(anyValue, (value) => {
     for (const info of readRecords(value, NODE, 'u' as Uid)) assertInfo(info)

@@ -55,7 +55,7 @@ class Stage {
   }
 }
 
-// Invariant D2.
+// Invariant D2: one append is under way for each publisher and inbox.
 test('one append is under way at a time, and what comes meanwhile goes together, in order', async () => {
   const stage = new Stage()
   stage.add('1')
@@ -73,7 +73,7 @@ test('one append is under way at a time, and what comes meanwhile goes together,
   stage.answer()
 })
 
-// Invariant B8.
+// Invariant B8: a batch has a MiB at most, or one larger envelope.
 test('an append carries a MiB at most, or one larger envelope', async () => {
   const stage = new Stage()
   const sizes = [...Array.from({ length: 40 }, () => 64 * 1024), 3 * MIB, 10]

@@ -105,6 +105,7 @@ test('no more than as many bytes again wait for room: the rest is refused at onc
   await Promise.all(waiting)
 })
 
+// Invariant D10: a publisher that is faster than the store is slowed down, then told.
 test('whatever comes and goes, it keeps to its bound and to the order', async () => {
   const steps = fc.array(fc.record({ size: fc.integer({ min: 1, max: 150 }), ends: fc.nat({ max: 3 }) }))
   await fc.assert(

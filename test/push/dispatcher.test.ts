@@ -95,7 +95,7 @@ const pushOf = (hops: number): PushEnvelope => ({
   resent: true,
 })
 
-// Invariant R11.
+// Invariant R11: a copy is sent on at most eight times.
 test('a copy that has been sent on eight times is given up, and counted', async (t) => {
   const stage = await Stage.start(t)
   await stage.open()
@@ -128,7 +128,7 @@ test('a control dies with the node that it was for, and a push does not', async 
   )
 })
 
-// Invariant B3.
+// Invariant B3: `closed` from a node with a live lease means that the store has lost its inbox.
 test('a node that has lost its inbox, but not its lease, is waited for: its users are not offline', async (t) => {
   const stage = await Stage.start(t)
   let isAnswered = false

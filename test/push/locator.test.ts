@@ -16,7 +16,7 @@ const nodes: NodeBook = {
   refresh: async () => {},
 }
 
-// Invariant D1.
+// Invariant D1: lookups are answered in the order of the questions.
 test('answers come in the order of the questions, however long a lookup takes, and the busier, the fewer lookups', async (t) => {
   const driver = memory()
   const state = driver.state(settings)

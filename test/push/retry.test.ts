@@ -17,6 +17,7 @@ function digest(): string {
   return createHash('sha1').update(target).update('x').digest('base64')
 }
 
+// Invariant I2: after a failure only what is missing is sent.
 test('who has a push from its first attempt is left out of the third, though the second failed for another reason', async () => {
   const driver = memory()
   const [state, queue] = [driver.state(settings), driver.queue(settings)]

@@ -29,6 +29,7 @@ function slowReservations(): Driver {
   }
 }
 
+// Invariant D4: pushes to one target begin in the order in which they were made.
 test('pushes with and without an id to one target arrive in the order in which they were made', async (t) => {
   const ws = defineModule('/ws', {
     handshake(ctx) {

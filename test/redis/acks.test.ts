@@ -10,7 +10,7 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { atEnd, TIMES } from './stage.ts'
 
-// Invariant B6.
+// Invariant B6: an ack goes only to the server that the entry was read from.
 test('an ack does not reach a server that has given the same position to something else', async (t) => {
   const redis = await startRedis()
   atEnd(t, () => redis.stop())

@@ -105,6 +105,7 @@ function callsAfterUsers({ byClients }: StoreCalls, ghost: NodeId): number {
   return byClients.filter(({ args }) => !args.some((arg) => arg.includes(ghost))).length
 }
 
+// Invariant D8: a dead node's push to a group goes to those who were in it there, too.
 test('pushes that a dead node took cost a fifth of a call each, whether their users are elsewhere or nowhere', async (t) => {
   const [a, b] = (await startHosts(t, 'took', 2)) as [Host, Host]
   const uids = named('u', 4_000)
@@ -127,6 +128,7 @@ test('pushes that a dead node took cost a fifth of a call each, whether their us
   for (const client of [...elsewhere, back]) client.socket.terminate()
 })
 
+// Invariant N9: every step of a takeover is safe twice.
 test('who takes over after a node that died over it still knows who was in the groups', async (t) => {
   const [a, b] = (await startHosts(t, 'twice', 2, 500)) as [Host, Host]
   const connection = newConnection('u')
@@ -142,6 +144,7 @@ test('who takes over after a node that died over it still knows who was in the g
   back.socket.terminate()
 })
 
+// Invariant P4: the bytes are stored once for each partition.
 test('pushes to a group whose members were all on a dead node wait for them in each partition once', async (t) => {
   const [a] = (await startHosts(t, 'room', 1)) as [Host]
   const uids = named('u', 2_000)

@@ -15,6 +15,7 @@ const ROOM = 1_500
 
 const server = new SuiteRedis()
 
+// Invariant K7: a script is about a bounded number of things.
 test('after a node with thousands of users, each with a group, calls are counted in partitions, and no script takes long', async (t) => {
   const one = stage(t, { driver: redis({ url: server.url }) }, calm).state()
   const [dead, node] = [await joined(one), await joined(one)]

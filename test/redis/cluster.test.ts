@@ -22,6 +22,7 @@ describe('on a Redis Cluster', () => {
   })
   after(() => cluster.stop())
 
+  // Invariants R4, K5: a slot that moves costs a wait, and each read keeps the stamp first.
   test('slots that move under load lose nothing, double nothing and refuse nothing', async (t) => {
     const { a, b, clients, load } = await underLoad(t, cluster.url, '&group=g')
     const store = { url: cluster.url }

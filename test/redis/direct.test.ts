@@ -65,6 +65,7 @@ test('a push alone costs one call, to a user as to a group, whether here or else
   for (const client of clients) client.socket.terminate()
 })
 
+// Invariant D3: a push goes directly only if it has nobody beside it.
 test('pushes of one moment go together, and everything keeps its order', async (t) => {
   const [a, b] = (await startHosts(t, 'order', 2)) as [Host, Host]
   const client = await connect(b.url, { uid: 'u', groups: ['g'] })

@@ -8,6 +8,7 @@ import { silent } from '../../src/logger.ts'
 import { startReplicaPair } from '../support/redis-sentinel.ts'
 import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 
+// Invariant K6: an append counts once a replica has it.
 test('a replicated push is stored once the replica has it, and fails where none has it in time', async (t) => {
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())

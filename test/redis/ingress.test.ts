@@ -10,7 +10,7 @@ import { atEnd, TIMES } from './stage.ts'
 const AN_HOUR = 3_600_000
 const server = new SuiteRedis()
 
-// Invariant I6.
+// Invariant I6: the ingress stream has one reader, and an entry's id is its push's id.
 test('the ingress stream has one reader at a time, until it resigns or its lease runs out', async (t) => {
   const settings = { prefix: 'flotilla', ...TIMES, maxInboxBytes: 1e6, logger: silent }
   const queue = redisDriver({ url: server.url }).queue(settings)

@@ -8,7 +8,7 @@ import { atEnd, TIMES } from './stage.ts'
 
 const server = new SuiteRedis()
 
-// Invariant A7.
+// Invariant A7: a lost stream takes nothing before its readers had time to come back.
 test('a broadcast stream that was lost takes nothing before its readers had time to come back', async (t) => {
   const settings = { prefix: 'flotilla', ...TIMES, maxInboxBytes: 1e6, logger: silent }
   const queue = redisDriver({ url: server.url }).queue(settings)

@@ -39,6 +39,7 @@ function who({ live }: NodeList): string[] {
   return live.map(({ node }) => node).toSorted()
 }
 
+// Invariant N12: a heartbeat answers with the version of the node list, not with the list.
 test('to hear of one more node costs the same in a small cluster and in a large one', async (t) => {
   const one = stage(t, driver(), calm).state()
   await joined(one)

@@ -52,6 +52,7 @@ async function bytesEach(t: TestContext, count: number, offline: readonly string
   return ((await bytesUsed(raw)) - before) / count
 }
 
+// Invariant I5: an id takes some fifty bytes for ten to eleven minutes.
 test('an id of 36 bytes takes at most 120 bytes, mean over 100,000 of one user', async (t) => {
   const each = await bytesEach(t, 100_000, [])
   assert.ok(each <= 120, `${each} bytes each`)
@@ -62,7 +63,7 @@ test('the same where the user was offline, whose uid has 36 bytes, too', async (
   assert.ok(each <= 120, `${each} bytes each`)
 })
 
-test('an id lives 10 to 11 minutes in Redis, and one that is only claimed as long as its claim and a minute', async (t) => {
+test('an id lives 10 to 11 minutes in Redis, and one that is only reserved as long as its reservation and a minute', async (t) => {
   const { queue, raw } = await start(t)
   const longestLife = async (): Promise<number> => {
     const keys = await raw.keys('*')

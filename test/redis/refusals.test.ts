@@ -51,6 +51,7 @@ test('a replica that takes no writes is left, and named where there is nothing b
   })
 })
 
+// Invariant K2: every command is safe twice.
 test('connections that Redis kills, and a Redis that hangs for a moment, cost nothing but time', async (t) => {
   const { redis, raw } = await startStore(t)
   const server = await startServer(t, { url: redis.url })

@@ -76,6 +76,7 @@ describe('seats of inboxes', () => {
       (await server.raw.eval(lua, 2, allCursors(), allSeats(), process, owners, 60_000)) as number
   }
 
+  // Invariant K3: inboxes are even over the masters.
   test('512 inboxes are even over 16 masters', async (t) => {
     const nodes = await fleetAfter(t, [[0, 512]], 16)
     assert.equal(unevenness(nodes, evenly(16), 16), 1)

@@ -13,6 +13,7 @@ import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 const keys = new Keys('flotilla')
 const AN_HOUR = 3_600_000
 
+// Invariant B9: after a reconnect an inbox is read from its start.
 test('a replica that takes over without the tail, its ids behind: what is new is read, and bindings return', async (t) => {
   const trio = await startSentinels()
   atEnd(t, () => trio.stop())

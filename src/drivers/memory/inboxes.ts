@@ -34,6 +34,7 @@ export class MemoryInboxes implements Inboxes {
     this.#handle.assertOpen()
     const { inboxes, appended } = this.#handle.store
     const inbox = inboxes.get(node)
+    // Invariant B1: an inbox that is not there is never made here: nobody would read it.
     if (inbox === undefined) return 'closed'
     const refused = isOwed ? undefined : this.#handle.refusalOf(inbox, batch, inbox.firstAfter(-1))
     if (refused !== undefined) return refused

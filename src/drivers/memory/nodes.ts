@@ -86,6 +86,7 @@ export class MemoryNodes implements Nodes {
     const membership = nodes.get(node)
     if (membership === undefined && !gone.has(node)) return 'refused'
     if (membership !== undefined) {
+      // Invariant N3: the lease has run out, and whoever says so holds one.
       if (reason === 'dead' && (membership.leaseUntil >= hearing.at || !nodes.has(by))) return 'refused'
       nodes.delete(node)
       gone.set(node, { reason })
@@ -140,7 +141,9 @@ export class MemoryNodes implements Nodes {
     const passed = now - hearing.heard
     hearing.heard = now
     if (passed <= this.#deadAfter / 2) return (hearing.at += passed)
+    // Invariant N1: a silence of all counts as one heartbeat, or the first one back would evict all the others.
     hearing.at += this.#heartbeat
+    // Invariant N2: whoever missed the turn before gets no new lease.
     const heardSince = [...nodes.values()].filter(({ seenInGap }) => seenInGap === hearing.gaps)
     for (const membership of heardSince) membership.leaseUntil = hearing.at + this.#deadAfter
     hearing.gaps++

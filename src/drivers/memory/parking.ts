@@ -24,6 +24,7 @@ export class MemoryParking implements Parking {
     return parcels.map(({ id, bytes: given, users }) => {
       const bytes = given.slice()
       return users.map(({ uid, stamp }) =>
+        // Invariant P1: nothing comes between this and a binding.
         routes.nodesOf(uid).some((node) => node !== ignored) ? 'found' : this.#add(uid, id, { stamp, bytes }),
       )
     })

@@ -35,6 +35,7 @@ export class Places {
   open(node: NodeId, before: NodeId | undefined): number {
     const known = this.#places.get(node)
     if (known !== undefined) return known
+    // Invariant A1: a place before anybody is bound here, or broadcasts from then on would be missed.
     const earlier = before === undefined ? undefined : (this.#places.get(before) ?? this.#held.get(before)?.place)
     const place = earlier ?? this.#broadcasts.last
     this.#places.set(node, place)
@@ -57,6 +58,7 @@ export class Places {
   hold(node: NodeId, place: number): void {
     this.#places.delete(node)
     this.#held.set(node, { place, until: this.#now() + HOLD_PLACE })
+    // Invariant A5: it lapses although nobody broadcasts.
     // The next broadcast may be long in coming.
     setTimeout(() => this.#trim(), HOLD_PLACE + 1).unref()
   }
@@ -69,6 +71,7 @@ export class Places {
 
   #trim(): void {
     for (const [node, { until }] of this.#held) if (until <= this.#now()) this.#held.delete(node)
+    // Invariant A2: to the slowest, never to a length, which would leave a hole that nobody sees.
     const held = Array.from(this.#held.values(), ({ place }) => place)
     this.#broadcasts.forgetUpTo(Math.min(this.#broadcasts.last, ...this.#places.values(), ...held))
   }

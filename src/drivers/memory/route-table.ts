@@ -115,6 +115,7 @@ export class RouteTable {
   }
 
   #nextStamp(): number {
+    // Invariant R3: stamps never run back, whatever becomes of the clock.
     this.#stamp = Math.max(this.#stamp + 1, this.#micros())
     return this.#stamp
   }

@@ -15,6 +15,7 @@ export class MemoryRoutes implements Routes {
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     this.#handle.assertOpen()
     const { store } = this.#handle
+    // Invariant N5: an evicted node writes nothing, however late it arrives.
     if (!store.nodes.has(node)) return { type: 'fenced' }
     const stamps = changes.map((change) => store.routes.apply(node, change))
     const here = changes.flatMap((change) =>

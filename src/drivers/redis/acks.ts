@@ -43,6 +43,7 @@ export class Acks {
     return this.#client.run(async (redis) => {
       const runId = this.#client.histories.runIdOf(this.#client.connectionFor(key))
       if (runId === undefined) throw new Error('which server this is will be known in a moment')
+      // Invariant B6: another server may have given this id to an entry that nobody has read.
       return runId === origin || origin === '' ? this.#send(redis, node, id, bytes) : undefined
     })
   }

@@ -30,6 +30,7 @@ export class BroadcastReader {
       const part = markedIn(row)
       if (part !== undefined) {
         await this.#handler(entries)
+        // Invariant A3: a replay stands in its place among the others, so that it ends where new ones begin.
         await this.#readAgain(part)
         entries = []
       }

@@ -68,6 +68,7 @@ export class Cleaner {
     const keys = this.#keys
     const uids = fields.flatMap((field) => uidOfField(field) ?? [])
     if (fields.length + groups.length === 0) return
+    // Invariant K7: in portions, so that others are served in between.
     for (const { users, rooms, isLast } of portions(uids, groups)) {
       const all = [
         keys.holdings(partition, node),

@@ -46,6 +46,7 @@ export class Epochs {
   isSettled(part: number, epoch: string | null | undefined): boolean {
     if (epoch === null || epoch === undefined) return false
     const known = this.#known.get(part)
+    // Invariant R13: whoever is missing may just not be back yet.
     if (known !== undefined && known !== epoch && this.#ageOf(part, epoch) < this.#grace) return false
     if (known !== epoch) this.#known.set(part, epoch)
     this.#seen.delete(part)

@@ -28,6 +28,7 @@ function evenTags(): string[] {
   const found: string[] = []
   for (let candidate = 0, missing = PARTITION_COUNT; missing > 0; candidate++) {
     const tag = `p${candidate}`
+    // Invariant K3: the nth partition lies in the nth part of the slots.
     const partition = Math.floor((slotOf(tag) * PARTITION_COUNT) / SLOT_COUNT)
     if (found[partition] !== undefined) continue
     found[partition] = tag
@@ -120,6 +121,7 @@ export class Keys {
   }
 
   #in(partition: number, rest: string): string {
+    // Invariant K1: a script touches one slot, so all that it needs shares a tag.
     return `${this.#prefix}:{${tags[partition]}}:${rest}`
   }
 }

@@ -56,6 +56,7 @@ export class Lookups {
     if (asked.length === 0) return [[]]
     const isCluster = this.#client.router !== undefined
     const replies = await this.#client.batch((redis) => [
+      // Invariant R4: epochs and stamps are read before groups.
       readRoutes(redis, this.#keys, asked, isCluster),
       ...groups.map((group) => redis.hkeys(this.#keys.groupRoute(partitionOf(group), group))),
       ...connections.map(({ connection, node }) => {

@@ -46,6 +46,7 @@ export class RedisNodes implements Nodes {
       redis.fltMark(keys.holdings(partition, node), keys.epoch(partition), salt, UNCONFIRMED_MARKER),
     )
     for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, readEpoch(epochs[partition] as string).epoch!)
+    // Invariant N6: markers stay only if the lease was still there when all of them were set.
     const renewal = await this.renew(node, 0)
     if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
     await forAllPartitions(this.#client, (redis, partition) => redis.persist(keys.holdings(partition, node)))

@@ -74,6 +74,7 @@ export class Places {
     const isHeld = await this.#client.run((redis) =>
       redis.fltReplayAll(all(), allMeta(), allCursors(), allHeld(), node, HOLD_PLACE),
     )
+    // Invariant A5: it lapses although nobody broadcasts.
     if (isHeld === 1) this.#trimIn(HOLD_PLACE)
   }
 

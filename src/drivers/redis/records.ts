@@ -15,6 +15,7 @@ export function writeRecords(connections: readonly ConnectionRecord[]): string {
 }
 
 export function readRecords(value: string | null, node: NodeId, uid: Uid): ConnectionInfo[] {
+  // Invariant K9: a value that cannot be read counts as absent.
   const rows = parse(value)
   if (!Array.isArray(rows)) return []
   return rows.flatMap((row) => {

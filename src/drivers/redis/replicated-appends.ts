@@ -32,6 +32,7 @@ export class ReplicatedAppends implements Appends {
   ): Promise<unknown> {
     const { reply, replicaCount } = await this.#client.callReplicated(script, keys, args, this.#patience)
     const [outcome] = [reply].flat()
+    // Invariant K6: an append counts once a replica has it.
     // What was not taken needs no replica.
     if (replicaCount > 0 || outcome !== TAKEN) return reply
     const message = `no replica had the push within ${this.#patience} ms: check that Redis has replicas in step (INFO replication); try again with the same id`

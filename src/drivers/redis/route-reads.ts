@@ -58,8 +58,10 @@ async function readPartition(redis: Commands, keys: Keys, asked: Asked): Promise
   try {
     return (await send(redis, new RouteRead(keys, [asked]))) as unknown as Told
   } catch (error) {
+    // Invariant K5: a slot that moves costs single reads, not an error.
     if (!isTryAgain(error)) throw error
     const { partition, uids } = asked
+    // Invariant R4: the epoch, and with it the stamp, is read before the routes.
     const epoch = await redis.get(keys.epoch(partition))
     return [epoch, ...(await Promise.all(uids.map((uid) => redis.get(keys.route(partition, uid)))))]
   }

@@ -26,7 +26,7 @@ export class RouteWrites {
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     const bindings = bindingsIn(changes)
     const memberships = membershipsIn(changes)
-    // Both have ended before anything newer is written: what is still on its way would overwrite it.
+    // Invariant R2: both have ended before anything newer is written, or what is still on its way would overwrite that.
     const [bound, joined] = await bothEnded([
       this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
       this.#client.batch((redis) => memberships.map((members) => this.#setMembers(redis, node, members))),

@@ -87,6 +87,7 @@ export class StreamReader {
       if (redis !== this.#reading) await this.#begin(redis)
       this.#line.prepare(redis)
       const [count, block, key] = [READ_COUNT, this.#blockFor, this.#place.key]
+      // Invariant K4: no read blocks for longer than a heartbeat.
       const reply = await redis.xreadBuffer('COUNT', count, 'BLOCK', block, 'STREAMS', key, this.#cursor)
       const [stream] = (reply ?? []) as [Buffer, [Buffer, Buffer[]][]][]
       const origin = this.#line.runId ?? ''
@@ -107,6 +108,7 @@ export class StreamReader {
     }
     redis.once('close', lost)
     try {
+      // Invariant B9: behind a new connection, new entries may stand before what was read.
       this.#cursor = await this.#place.start()
       if (isLost) throw new Error('the connection was lost')
     } catch (error) {

@@ -8,6 +8,7 @@ import { bytesOf, fill, Inbox, numbered, opened, publishAllOf, unacked } from '.
 
 export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
   describe('an inbox', { concurrency: CONCURRENCY }, () => {
+    // Invariant B1: publishing never creates an inbox.
     it('is closed before it was opened, and publishing does not open it', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = newNode()
@@ -85,6 +86,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       }
     })
 
+    // Invariant K4: a blocking read is woken at once.
     it('wakes its reader at once', async (t) => {
       const { queue } = stage(t, candidate(), dormant)
       const [writer, reader] = [queue(), queue()]
@@ -164,6 +166,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       await until('the last ack has arrived', async () => (await unacked(queue, node)).length === 1)
     })
 
+    // Invariant B7: a full inbox refuses what is new, and never drops what it took.
     it('takes no more than its bound, drops nothing of it, and takes more when something was acked', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 64 * 1024 }).queue()
       const node = await opened(queue)

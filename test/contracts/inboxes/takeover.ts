@@ -21,6 +21,7 @@ export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
       assert.equal(await publisher.publish(node, bytesOf('after')), 'closed')
     })
 
+    // Invariant B2: a takeover seals the inbox first, and in one step.
     it('loses nothing that was stored: a batch is in the sealed inbox, or its publisher got `closed`', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const survivor = queue()

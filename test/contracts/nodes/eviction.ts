@@ -76,6 +76,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       )
     })
 
+    // Invariant N1: a silence of all counts as one heartbeat.
     it('names nobody after a silence of all, and lets nobody be evicted, until a whole lease has passed', async (t) => {
       const { state, settings } = stage(t, candidate(), { heartbeat: 100, deadAfter: 1_000 })
       const one = state()
@@ -107,6 +108,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.equal((await one.renew(silent, 0)).type, 'renewed')
     })
 
+    // Invariant N2: a node that missed its turn gets no new lease from a gap.
     it('names a dead node after a bounded number of lives of a single one that always dies soon', async (t) => {
       const { state, settings } = stage(t, candidate())
       const one = state()
@@ -124,6 +126,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       }
     })
 
+    // Invariant N3: only a live node declares another one dead, and only once that lease has run out.
     it('lets nobody evict as dead who is not a live node itself', async (t) => {
       const { state } = stage(t, candidate())
       const one = state()
@@ -175,6 +178,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'closed', cleaned: true }])
     })
 
+    // Invariant N4: a claim saves work and guards nothing.
     it('leaves it to one of those who see a death at once, and tells nobody else to clean up meanwhile', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()

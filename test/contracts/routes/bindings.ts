@@ -39,6 +39,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(await one.connections(asUid('u1')), [])
     })
 
+    // Invariant R2: a write says how things are, so it may come late or twice.
     it('is not changed by what is written twice', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
@@ -183,6 +184,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(await find(a), [])
     })
 
+    // Invariant R3: stamps never run back, and leaving raises them too.
     it('gives each binding a stamp larger than any lookup told before, and lookups no smaller one from then on', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
@@ -259,6 +261,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
       for (const [index, stamp] of stamps.entries()) if (index > 0) assert.ok(stamp > stamps[index - 1]!)
     })
 
+    // Invariant R10: only a node without the user takes itself out of the route.
     it('takes a node out of a route only if the node has no connection of the user', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()

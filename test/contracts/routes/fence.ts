@@ -25,6 +25,7 @@ export function fence(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(await whereIs(one, 'u1'), [])
     })
 
+    // Invariant N5: behind the fence, nothing that a node writes has an effect.
     it('lets nothing that an evicted node writes have an effect, before and after it was cleaned up', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()

@@ -270,6 +270,7 @@ async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>
   } finally {
     uncork()
   }
+  // Invariant K2: all has ended before anything is sent again, so nothing old arrives behind the repetition.
   await Promise.allSettled(sent)
   return Promise.all(sent)
 }

@@ -48,6 +48,7 @@ function optionsOf(connectionName: string, socketTimeout: number): RedisOptions 
     lazyConnect: true,
     // RESP2 keeps the shapes of replies that Redis 6.2 gives.
     protocol: 2,
+    // Invariant K2: what ioredis sends again by itself would be doubled, or overtake.
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     // Without it, commands whose connection was lost would stay unanswered for ever.

@@ -28,6 +28,7 @@ local function trim(stream, meta, cursors, held, now)
     else slowest = slowestOf({flat[at + 1]}, slowest) end
   end
   local gone = slowest and slowest.bytes or tonumber(redis.call('HGET', meta, 'in')) or 0
+  -- Invariant A2: to the slowest, never to a length, which would leave a hole that nobody sees.
   if slowest then redis.call('XTRIM', stream, 'MINID', int(slowest.ms) .. '-' .. int(slowest.seq + 1))
   else redis.call('DEL', stream) end
   redis.call('HSET', meta, 'out', int(gone))
@@ -47,7 +48,7 @@ if not epoch then
   epoch = ARGV[3] .. ':' .. int(now)
   redis.call('HSET', KEYS[2], 'epoch', epoch)
 end
--- The stream was lost and its readers are only coming back: nothing is stored before they had the time.
+-- Invariant A7: the stream was lost and its readers are only coming back, so nothing is stored before they had the time.
 if ARGV[4] ~= '' and ARGV[4] ~= epoch and now - string.match(epoch, ':(%d+)$') < tonumber(ARGV[5]) then return {-1} end
 local readers = redis.call('HLEN', KEYS[3])
 if readers == 0 then return {1, 0, epoch} end
@@ -55,6 +56,7 @@ local total, gone = tonumber(meta[1]) or 0, tonumber(meta[2]) or 0
 local function isFull() return total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) end
 -- Readers trim only now and then: before anything is refused, what they have read goes, and what is only held.
 if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
+-- Invariant A5: a place that is only held costs nobody a broadcast.
 if isFull() and redis.call('DEL', KEYS[4]) == 1 then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
 if isFull() then return {0} end
 local function isBehind(maxLag)
@@ -81,6 +83,7 @@ export const broadcastScripts = {
 redis.call('HDEL', KEYS[4], ARGV[4])
 redis.call('HSETNX', KEYS[1], 'epoch', ARGV[2] .. ':' .. int(now))
 local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
+-- Invariant A1: a node has a place before it reads, or what comes between two reads is lost.
 local place = redis.call('HGET', KEYS[2], ARGV[3]) or redis.call('HGET', KEYS[3], ARGV[3])
 place = place and string.match(place, '^%S+ %d+') or (meta[1] or '0-0') .. ' ' .. (meta[2] or '0')
 redis.call('HSETNX', KEYS[2], ARGV[1], place)

@@ -19,6 +19,7 @@ end
 local function roomFor(inbox, meta, size, bound, maxLag)
   local counts = redis.call('HMGET', meta, 'in', 'out', 'since')
   local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
+  -- Invariant B7: an empty inbox takes anything, and what is owed is taken beyond every bound.
   if bound and total > gone then
     if total - gone + size > bound then return nil, 0 end
     if maxLag > 0 and isBehind(inbox, meta, counts[3], maxLag) then return nil, -2 end
@@ -33,6 +34,7 @@ export const publishLua = `${INT}${ROOM}
 local total, refusal = roomFor(KEYS[1], KEYS[2], #ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]))
 if refusal == 0 then return redis.call('EXISTS', KEYS[1]) - 1 end
 if refusal then return refusal end
+-- Invariant B1: an inbox that is not there is never made here: nobody would read it.
 if not redis.call('XADD', KEYS[1], 'NOMKSTREAM', '*', 'd', ARGV[1], 'p', total) then return -1 end
 redis.call('HSET', KEYS[2], 'in', total)
 return 1`
@@ -107,6 +109,7 @@ return 1`,
     numberOfKeys: 2,
     lua: `
 -- KEYS inbox sealed
+-- Invariant B2: one step, so that an append comes before it or is told closed.
 if redis.call('EXISTS', KEYS[1]) == 1 then redis.call('RENAME', KEYS[1], KEYS[2]) end
 return 1`,
   },

@@ -12,6 +12,7 @@ return 1`,
     numberOfKeys: 1,
     lua: `
 -- KEYS lease; ARGV node ttl
+-- Invariant I6: one reader at a time.
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

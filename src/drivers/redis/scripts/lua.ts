@@ -1,5 +1,6 @@
 // Lines that several scripts begin with.
 
+// Invariant K1: the store's clock alone decides who is dead and what is young.
 /** The store's clock: µs and ms since 1970. */
 export const NOW = `
 local clock = redis.call('TIME')

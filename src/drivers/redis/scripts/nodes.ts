@@ -18,9 +18,11 @@ local function listen(clock, lease, seen, heartbeat, deadAfter)
   if not isLost and now >= heard and now - heard <= deadAfter / 2 then
     at = at + now - heard
   else
+    -- Invariant N1: a silence of all counts as one heartbeat, or the first one back would evict all the others.
     at = isLost and now or at + (now < heard and 0 or heartbeat)
     local flat = redis.call('HGETALL', seen)
     for index = 1, #flat, 2 do
+      -- Invariant N2: a node that missed the turn before gets no new lease.
       if isLost or tonumber(string.match(flat[index + 1], '%d+$')) == gaps then
         redis.call('ZADD', lease, 'XX', int(at + deadAfter), flat[index])
       end
@@ -41,6 +43,7 @@ const CHANGED = `
 local function changed(v, log, node)
   local last = tonumber(redis.call('GET', v))
   if not last then redis.call('DEL', log) end
+  -- Invariant N12: a version that was lost is never given to another change.
   local version = int(math.max((last or 0) + 1, micros))
   redis.call('SET', v, version)
   redis.call('XADD', log, 'MAXLEN', 1000, version .. '-1', 'n', node)
@@ -59,6 +62,7 @@ local function claim(gone, claims, node, by, ttl)
   local reason, since, cleaned, holder = string.match(redis.call('HGET', gone, node) or '', '^(%S+) (%S+) (%S+) ?(%S*)$')
   if cleaned ~= '0' then return false end
   local lasts = tonumber(redis.call('ZSCORE', claims, node)) or 0
+  -- Invariant N4: it saves work and guards nothing, so the claim of a dead holder lapses.
   if holder ~= '' and holder ~= by and lasts >= now and lasts <= now + ${LONGEST_CLAIM} then return false end
   redis.call('HSET', gone, node, reason .. ' ' .. since .. ' 0 ' .. by)
   redis.call('ZADD', claims, int(now + ttl), node)
@@ -172,6 +176,7 @@ local node, reason, by = ARGV[1], ARGV[2], ARGV[3]
 if redis.call('HEXISTS', KEYS[7], node) == 0 then
   local expiry = redis.call('ZSCORE', KEYS[2], node)
   if not expiry then return 'refused' end
+  -- Invariant N3: the lease has run out, and whoever says so holds one.
   if reason == 'dead' then
     local at = tonumber(redis.call('HGET', KEYS[1], 'at'))
     if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], by) then return 'refused' end

@@ -10,10 +10,12 @@ export const parkingScripts = {
 local ignored, most, mostBytes, ttl, userCount = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local order, answers, isFound = 0, {}, {}
 for user = 1, userCount do
+  -- Invariant P1: in one step, so that a message meets its user here or is named to who binds next.
   isFound[user] = without(redis.call('GET', KEYS[2 * user - 1]), ignored) ~= ''
 end
 local function isFull(parked, size)
   local count = redis.call('HLEN', parked) - 1
+  -- Invariant P2: bounded, because many never come back.
   return count >= most or count > 0 and tonumber(redis.call('HGET', parked, '')) + size > mostBytes
 end
 local function forgetOld(parked)
@@ -69,6 +71,7 @@ for message = 2 * userCount + 1, #KEYS do
     at = at + 2
   end
   if isKept then
+    -- Invariant P4: the bytes are stored once, however many wait for them.
     redis.call('HSET', KEYS[message], 'bytes', bytes)
     redis.call('HINCRBY', KEYS[message], 'users', parkedCount)
     redis.call('PEXPIRE', KEYS[message], ttl)
@@ -83,6 +86,7 @@ return table.concat(answers, ' ')`,
 for at = 2, #KEYS do
   local id, since = ARGV[2 * at - 2], ARGV[2 * at - 1]
   local row = redis.call('HGET', KEYS[1], id)
+  -- Invariant P3: a row that was parked once more since it was read waits for the user's next return.
   if row and string.match(row, ' (%d+) %d+$') == since then
     redis.call('HDEL', KEYS[1], id)
     redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))

@@ -40,6 +40,7 @@ local function drop(key)
 end
 local function write(before, state, till, rest)
   local record = struct.pack('>c1I6c12', state, till, mark) .. rest
+  -- Invariant I5: a field of a shared hash takes a fraction of what a key takes.
   local key = #record > ${MAX_COMPACT} and KEYS[1] or hashOf(till)
   if before ~= key then drop(before) end
   if key == KEYS[1] then return redis.call('SET', key, record, 'PXAT', int(till)) end
@@ -73,6 +74,7 @@ return {'fresh', stored or ''}`,
     lua: `${NOW}${INT}${RECORDS}
 -- ARGV … answer
 local known, key = find()
+-- Invariant I1: an id that has answered once answers the same from then on.
 if known and known.state == 'd' then return 0 end
 write(key, 'd', ends, ARGV[4])
 return 1`,

@@ -8,6 +8,7 @@ const STAMPS = `
 local epoch, stamp = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) ?(%d*)$')
 stamp = epoch and (tonumber(stamp) or 0)
 local function nextStamp()
+  -- Invariant R3: stamps never run back, whatever becomes of the clock.
   stamp = math.max(stamp + 1, micros)
   return int(stamp)
 end
@@ -21,6 +22,7 @@ local function keepStamp() redis.call('SET', KEYS[2], epoch .. ' ' .. int(stamp)
  */
 export const bindLua = `${NOW}${INT}${STAMPS}${WITHOUT}
 -- KEYS holdings epoch (route parked)…; ARGV node (field value)… (field present)…
+-- Invariant N5: without its marker a node writes nothing, however late it arrives.
 if not epoch or redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
 local node, stamps, users = ARGV[1], {}, (#KEYS - 2) / 2
 for user = 1, users do
@@ -48,6 +50,7 @@ export const routeScripts = {
     numberOfKeys: 5,
     lua: `${NOW}${INT}${STAMPS}
 -- KEYS holdings epoch groupRoute groupMembers groupsOf; ARGV node group (connection record)…
+-- Invariant N5: without its marker a node writes no members either.
 if not epoch or redis.call('HEXISTS', KEYS[1], '#') == 0 then return false end
 local node, group = ARGV[1], ARGV[2]
 local stamp = nextStamp()
@@ -73,6 +76,7 @@ return stamp`,
     lua: `${WITHOUT}
 -- KEYS holdings route…; ARGV node field…
 for at = 2, #KEYS do
+  -- Invariant R10: only for users whom the node does not have again.
   if redis.call('HEXISTS', KEYS[1], ARGV[at]) == 0 then unlist(KEYS[at], ARGV[1]) end
 end
 return 1`,
@@ -102,6 +106,7 @@ return found`,
   fltClean: {
     lua: `${NOW}${INT}${STAMPS}${WITHOUT}
 -- KEYS holdings epoch groupsOf route… groupRoute… groupMembers…; ARGV node isLast keepsMembers userCount field… group…
+-- Invariant N5: nothing is cleaned while its node may still write.
 if redis.call('HEXISTS', KEYS[1], '#') == 1 then return 0 end
 local node, keepsMembers, users = ARGV[1], ARGV[3] == '1', tonumber(ARGV[4])
 local groups = #ARGV - 4 - users
