@@ -3,17 +3,17 @@ import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from '../rig/command.ts'
 import { pinSelf } from '../rig/cores.ts'
+import { contestants } from './contestants.ts'
 import { type Options, parseOptions } from './options.ts'
 import { provide } from './provision.ts'
 import { CpuProfile } from './report/cpu-profile.ts'
 import type { RunOptions, Scenario } from './scenarios/scenario.ts'
 import type { System } from './systems/system.ts'
-import { contestants } from './turns.ts'
 
 const FUNCTIONS = 30
 const PLACES = 15
 const folder = fileURLToPath(new URL('profiles', import.meta.url))
-const usage = `npm run profile -- W1 … W14 [--only SYSTEM] [--seconds N]
+const usage = `npm run profile -- W1 … W15 [--only SYSTEM] [--seconds N]
 
 Runs a scenario once, short, with Node's CPU profiler on the node under test and on the publisher; flotilla where no
 other system is named.

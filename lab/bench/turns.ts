@@ -1,4 +1,5 @@
 import { LabError } from '../rig/lab-error.ts'
+import { contestants } from './contestants.ts'
 import type { Options } from './options.ts'
 import { medianOf, type Outcome, type Row } from './report/outcome.ts'
 import type { Progress } from './report/progress.ts'
@@ -11,11 +12,6 @@ export async function runAll(options: Options, progress: Progress): Promise<Outc
   const outcomes: Outcome[] = []
   for (const scenario of options.scenarios) outcomes.push(await runInTurns(scenario, options, progress))
   return outcomes
-}
-
-/** Other builds of Flotilla take part wherever it does. */
-export function contestants({ systems: ids }: Scenario, systems: readonly System[]): System[] {
-  return systems.filter(({ id, kind }) => ids.includes(id) || ids.includes(kind))
 }
 
 async function runInTurns(scenario: Scenario, { systems, effort }: Options, progress: Progress): Promise<Outcome> {

@@ -2,13 +2,14 @@ import { parseArgs } from 'node:util'
 import { LabError } from '../rig/lab-error.ts'
 import { choice, orUsage, whole } from '../rig/options.ts'
 import { Random } from '../rig/random.ts'
-import type { Fault, StoreKind } from './faults/fault.ts'
+import type { Fault } from './faults/fault.ts'
 import { faults } from './faults/faults.ts'
 import { starve } from './faults/nodes.ts'
 import { canSetClocksOff } from './rig/clock-offset.ts'
-import { type PlantedBug, plants } from './traffic/plant.ts'
+import type { Settings } from './settings.ts'
+import { type StoreKind, storeKinds } from './store-kind.ts'
+import { plants } from './traffic/plant.ts'
 
-const storeKinds: readonly StoreKind[] = ['single', 'sentinel', 'cluster']
 const clockKinds = ['right', 'apart'] as const
 const [FEWEST_NODES, MOST_NODES] = [2, 8]
 
@@ -31,23 +32,6 @@ export const usage = `npm run chaos -- [options]
   --out DIR          for the report (lab/chaos/last)
   --write            write the table of --runs to lab/chaos/results.md
 `
-
-export interface Settings {
-  readonly seed: number
-  readonly seconds: number
-  readonly nodes: number
-  readonly clients: number
-  readonly rate: number
-  readonly store: StoreKind
-  readonly faults: readonly Fault[]
-  readonly heartbeat: number
-  readonly deadAfter: number
-  /** ms */
-  readonly slack: number
-  /** ms that the wall clock of each of the store's servers is off; none where all are right. */
-  readonly clocks: readonly number[]
-  readonly plant: PlantedBug | undefined
-}
 
 export interface Options {
   /** One for each seed. */

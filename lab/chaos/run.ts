@@ -5,11 +5,11 @@ import { check } from './checker/check.ts'
 import type { Verdict } from './checker/verdict.ts'
 import type { People } from './faults/fault.ts'
 import { type FaultWindow, History } from './history.ts'
-import type { Settings } from './options.ts'
 import type { Progress } from './report/progress.ts'
 import { GhostWatch } from './rig/ghost-watch.ts'
 import { Stage } from './rig/stage.ts'
 import { calmEnd, type Scheduled, scheduleOf } from './schedule.ts'
+import type { Settings } from './settings.ts'
 import { Traffic } from './traffic/traffic.ts'
 
 const CONNECT_PATIENCE = 15_000

@@ -1,6 +1,6 @@
 import { Random } from '../rig/random.ts'
 import type { Fault, PlannedFault } from './faults/fault.ts'
-import type { Settings } from './options.ts'
+import type { Settings } from './settings.ts'
 
 /** Before the first fault: everybody is connected and what is measured settles. */
 const CALM_START = 5_000

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module'
+import { contestants } from '../contestants.ts'
 import type { Options } from '../options.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 import type { System } from '../systems/system.ts'
-import { contestants } from '../turns.ts'
 
 /** Of cli-progress, which is installed only for a terminal. */
 interface Bar {

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { Random } from '../../rig/random.ts'
-import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
+import { storeKinds } from '../store-kind.ts'
+import { type Fault, secondsOf, slotsOf } from './fault.ts'
 
 const BIG = 'x'.repeat(60_000)
 const PAUSE = 20
@@ -11,7 +12,7 @@ const PATIENCE = 5_000
 /** Clients that read nothing, and are sent more than anybody should keep for them. All others must not notice. */
 const hogs: Fault = {
   name: 'hogs',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const slot = random.pick(slotsOf(frame))
     const count = random.int(3, 8)
@@ -56,7 +57,7 @@ const MASS = 1 / 3
 
 const massLeave: Fault = {
   name: 'mass-leave',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, { clients }) {
     const leaving = random.some(
       Array.from({ length: clients }, (_, index) => index),
@@ -81,7 +82,7 @@ const TICK = 25
 /** All are in both groups, and some of them are always coming or going. */
 const crowd: Fault = {
   name: 'crowd',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, { deadAfter, clients }) {
     const crowdedFor = random.between(1, 2) * deadAfter
     const seed = random.int(0, 1e9)

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { canSkewClocks, type ClockSkew } from '../rig/clock-skew.ts'
-import { everyStore, type Fault, secondsOf, slotsOf } from './fault.ts'
+import { storeKinds } from '../store-kind.ts'
+import { type Fault, secondsOf, slotsOf } from './fault.ts'
 
 const skews: readonly { skew: ClockSkew; is: string }[] = [
   { skew: '+3600', is: 'an hour ahead' },
@@ -10,7 +11,7 @@ const skews: readonly { skew: ClockSkew; is: string }[] = [
 
 const wrongClock: Fault = {
   name: 'wrong-clock',
-  stores: everyStore,
+  stores: storeKinds,
   lacks: canSkewClocks ? undefined : "libfaketime: install Debian's package faketime",
   plan(random, frame) {
     const slot = random.pick(slotsOf(frame))

@@ -1,10 +1,7 @@
 import type { Random } from '../../rig/random.ts'
 import type { FaultWindow } from '../history.ts'
 import type { Stage } from '../rig/stage.ts'
-
-export type StoreKind = 'single' | 'sentinel' | 'cluster'
-
-export const everyStore: readonly StoreKind[] = ['single', 'sentinel', 'cluster']
+import type { StoreKind } from '../store-kind.ts'
 
 /** What a plan is drawn for. */
 export interface Frame {

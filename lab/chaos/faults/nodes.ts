@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { everyStore, type Fault, nodeNames, secondsOf, slotsOf } from './fault.ts'
+import { storeKinds } from '../store-kind.ts'
+import { type Fault, nodeNames, secondsOf, slotsOf } from './fault.ts'
 
 const kill: Fault = {
   name: 'kill',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const most = frame.nodes - 1
     const slots = random.some(slotsOf(frame), random.pick([1, 1, 1, Math.min(2, most), most]))
@@ -22,7 +23,7 @@ const kill: Fault = {
 
 const pause: Fault = {
   name: 'pause',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const slots = random.some(slotsOf(frame), random.pick([1, 1, 1, 2, frame.nodes - 1]))
     const times = random.pick([0.4, 0.9, 1.1, 1.5, 2.5])
@@ -41,7 +42,7 @@ const pause: Fault = {
 
 const pauseAndKill: Fault = {
   name: 'pause-kill',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const [paused, killed] = random.some(slotsOf(frame), 2) as [number, number]
     const isSame = random.chance(0.4)
@@ -67,7 +68,7 @@ const pauseAndKill: Fault = {
 
 const rolling: Fault = {
   name: 'rolling-restart',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const slots = random.shuffle(slotsOf(frame))
     const downFor = random.between(0, 500)
@@ -111,7 +112,7 @@ const killUnheard: Fault = {
 /** It ends by itself, and within as long again the nodes must have caught up. */
 export const starve: Fault = {
   name: 'starve',
-  stores: everyStore,
+  stores: storeKinds,
   plan(random, frame) {
     const slots = random.chance(0.5) ? [random.pick(slotsOf(frame))] : slotsOf(frame)
     const starvedFor = random.between(1, 2) * frame.deadAfter

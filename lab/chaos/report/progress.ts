@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { History } from '../history.ts'
-import type { Settings } from '../options.ts'
+import type { Settings } from '../settings.ts'
 
 const [EVERY_ON_TERMINAL, EVERY_ELSEWHERE] = [250, 5_000]
 

@@ -4,10 +4,20 @@ import { TcpProxy } from '../../../test/support/tcp-proxy.ts'
 import { Random } from '../../rig/random.ts'
 import { Clock } from '../clock.ts'
 import type { History } from '../history.ts'
-import type { Settings } from '../options.ts'
+import type { StoreKind } from '../store-kind.ts'
 import { InboxWatch } from './inbox-watch.ts'
 import { Node } from './node.ts'
-import { startStore, type Store } from './stores.ts'
+import { type Clocks, startStore, type Store } from './stores.ts'
+
+export interface StagePlan {
+  readonly seed: number
+  readonly nodes: number
+  readonly store: StoreKind
+  readonly clocks: Clocks
+  /** In ms, as for the nodes' option. */
+  readonly heartbeat: number
+  readonly deadAfter: number
+}
 
 /**
  * The store and the nodes. Where the store is one server, each node has a line of its own to it, and the emitter one
@@ -34,14 +44,14 @@ export class Stage {
     this.#lines = lines
   }
 
-  static async build(settings: Settings, history: History, folder: string): Promise<Stage> {
+  static async build(plan: StagePlan, history: History, folder: string): Promise<Stage> {
     await mkdir(folder, { recursive: true })
     const clock = new Clock()
-    const store = await startStore(settings.store, settings.clocks)
-    const lines = await linesTo(store, settings)
-    const { heartbeat, deadAfter } = settings
+    const store = await startStore(plan.store, plan.clocks)
+    const lines = await linesTo(store, plan)
+    const { heartbeat, deadAfter } = plan
     const nodes: Node[] = []
-    for (let slot = 0; slot < settings.nodes; slot++) {
+    for (let slot = 0; slot < plan.nodes; slot++) {
       const line = lines[slot]
       const redis = line === undefined ? store.url : urlOf(line)
       const logFile = join(folder, `n${slot}.log`)
@@ -89,7 +99,7 @@ export class Stage {
   }
 }
 
-async function linesTo({ port }: Store, { seed, nodes }: Settings): Promise<TcpProxy[]> {
+async function linesTo({ port }: Store, { seed, nodes }: StagePlan): Promise<TcpProxy[]> {
   if (port === undefined) return []
   const random = new Random(seed).fork('lines')
   return Promise.all(Array.from({ length: nodes + 1 }, () => TcpProxy.start(port, () => random.next())))

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { type RedisCluster, startCluster } from '../../../test/support/redis-cluster.ts'
 import { type SentinelTrio, startSentinels } from '../../../test/support/redis-sentinel.ts'
 import { type RedisServer, startRedis } from '../../../test/support/redis.ts'
-import type { StoreKind } from '../faults/fault.ts'
+import type { StoreKind } from '../store-kind.ts'
 import { ClockOffset } from './clock-offset.ts'
 
 const DEBUG = ['--enable-debug-command', 'local']
