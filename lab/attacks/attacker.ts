@@ -1,5 +1,5 @@
-// A hostile program of its own, so that it takes no time from those who measure: `attacker.ts ATTACK URL TOKEN SECONDS`.
-// It prints what became of its attempts, as `{"outcome": count}`.
+// The hostile program, `attacker.ts ATTACK URL TOKEN SECONDS`. It has a process of its own, so that it takes no time
+// from the clients that measure. It prints how its attempts ended, as `{"outcome": count}`.
 import { once } from 'node:events'
 import { attacks } from './attacks.ts'
 import { Hostile } from './hostile.ts'

@@ -7,7 +7,10 @@ import { API_KEY } from '../../test/standalone/api-call.ts'
 import { until } from '../../test/support/until.ts'
 import { hasEnded, type Hostile } from './hostile.ts'
 
-/** What a node under attack is told: enough for ordinary clients, and little enough for an attack to reach it. */
+/**
+ * The configuration of a node under attack: generous enough for ordinary clients, tight enough for an attack to hit a
+ * limit.
+ */
 export const usualConfig = {
   maxConnections: 200,
   maxConnectionsPerIp: 20,
@@ -17,25 +20,31 @@ export const usualConfig = {
   compression: true,
 }
 
-/** Short deadlines, so that an attack by slowness does not have to last. Honest clients could miss them on a busy machine. */
+/**
+ * Short deadlines, because an attack by slowness would otherwise last too long. On a busy machine honest clients could
+ * miss them.
+ */
 const impatient = { handshakeTimeout: 5_000, requestTimeout: 5_000 }
 
 export interface Attack {
   readonly name: string
-  /** What may become of an attempt, and nothing else: see `Hostile.note`. */
+  /** The only ways in which an attempt may end: see `Hostile.note`. */
   readonly outcomes: readonly string[]
-  /** How often exactly, if a limit says so. */
+  /** How often exactly an outcome must occur, if a limit determines that. */
   readonly counts?: Readonly<Record<string, number>>
-  /** What its node is told beside `usualConfig`. */
+  /** Configuration of its node, on top of `usualConfig`. */
   readonly config?: Readonly<Record<string, unknown>>
-  /** Tokens are checked with published keys, whose endpoint fails from now on; its own token names one that nobody knows. */
+  /**
+   * The node checks tokens with published keys, and their endpoint fails once the ordinary clients are connected. The
+   * attacker's token names a key that nobody knows.
+   */
   readonly failsKeys?: true
-  /** Runs in a process of its own, until `hostile.isOver`. */
+  /** Runs in the hostile process until `hostile.isOver`. */
   run(hostile: Hostile): Promise<void>
 }
 
 const message = Buffer.alloc(100, 'x')
-/** A megabyte of JSON that once took a parser ten times as long, because of a key that must not be copied. */
+/** A megabyte of JSON that once took a parser ten times as long, because it contains a key that must not be copied. */
 const dearCommand = `{"data":[${'0,'.repeat(524_000)}0],"cmd":"__proto__"}`
 
 export const attacks: readonly Attack[] = [
@@ -182,8 +191,8 @@ export const attacks: readonly Attack[] = [
       const message = Buffer.alloc(60_000, 'x')
       await hostile.crowd(5, async () => {
         using client = await hostile.open()
-        // A node that is slow itself may have written little by the time this client reads on, and the kernel then holds
-        // more for it: then again, with twice as much.
+        // A slow node may have written little by the time this client reads again, and the kernel then buffers more for
+        // it. In that case the client tries again with twice as many messages.
         for (let [size, asked] = [120, 120]; !hasEnded(client); size *= 2, asked += size) {
           client.pause()
           for (let n = 0; n < size && !client.isClosed; n++) {

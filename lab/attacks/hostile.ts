@@ -4,10 +4,10 @@ import { RawClient } from '../../test/support/raw-client.ts'
 import type { RawFrameInit } from '../../test/support/raw-frame.ts'
 import { until } from '../../test/support/until.ts'
 
-/** What an attack has to work with, and what became of its attempts. */
+/** The tools that an attack works with, and a count of how its attempts ended. */
 export class Hostile {
   readonly url: string
-  /** Of an ordinary user, whose token is good. */
+  /** The headers of an ordinary user, whose token is valid. */
   readonly headers: Readonly<Record<'Authorization', string>>
   readonly outcomes: Record<string, number> = {}
   readonly #end: number
@@ -26,18 +26,18 @@ export class Hostile {
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1
   }
 
-  /** The status of an answer, or that there was none. */
+  /** Notes the status of an answer, or that there was none. */
   noteStatus(answer: string): void {
     this.note(/^HTTP\/1\.1 (\d+)/.exec(answer)?.[1] ?? 'cut off')
   }
 
-  /** The code that the node closes with, or that it hangs up without one. */
+  /** Notes the code that the node closes the connection with, or that it hangs up without one. */
   async noteEnd(client: RawClient): Promise<void> {
     await until('the node ends it', () => hasEnded(client))
     this.note(String(client.closedWith ?? 'cut off'))
   }
 
-  /** So many at a time, once at least and again until the time is over. */
+  /** Keeps `size` attempts going at once. Each is made at least once, and again until the time is over. */
   async crowd(size: number, attempt: () => Promise<void>): Promise<void> {
     const one = async (): Promise<void> => {
       do await attempt().catch(() => this.note('cut off'))
@@ -46,9 +46,9 @@ export class Hostile {
     await Promise.all(Array.from({ length: size }, one))
   }
 
-  /** Says something again and again until it is cut off. */
+  /** Sends the same bytes again and again until the node hangs up. */
   async drip(socket: Socket, bytes: string): Promise<void> {
-    // Otherwise it may not see that the node has hung up.
+    // A paused socket may not notice that the node has hung up.
     socket.resume()
     while (!socket.closed) {
       if (bytes !== '') socket.write(bytes)
@@ -72,13 +72,14 @@ export class Hostile {
     if (hasEnded(client)) await this.noteEnd(client)
   }
 
-  /** Sends as fast as the node takes it, until it is cut off; notes the code. */
+  /** Sends as fast as the node reads until the node hangs up, then notes the close code. */
   async flood(batch: (client: RawClient) => void): Promise<void> {
     using client = await this.open()
     while (!client.isClosed) {
       batch(client)
       await client.drained()
-      // Once nothing can be sent any more, nothing else lets it hear that the node has hung up.
+      // When the socket accepts nothing more, only a turn of the event loop can tell the client that the node has hung
+      // up.
       await nextTurn()
     }
     await this.noteEnd(client)

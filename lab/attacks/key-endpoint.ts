@@ -7,7 +7,7 @@ const ISSUER = 'https://issuer.example'
 const AUDIENCE = 'attacks'
 const ALG = 'ES256'
 
-/** Publishes the key that tokens are checked with, until it fails. */
+/** Publishes the key that tokens are checked with, until it is told to fail. */
 export class KeyEndpoint {
   readonly #server: Server
   readonly #key: CryptoKey
@@ -30,7 +30,7 @@ export class KeyEndpoint {
     })
   }
 
-  /** What a node is told, so that it asks here. */
+  /** The flags that make a node fetch its keys here. */
   get flags(): readonly string[] {
     const { port } = this.#server.address() as AddressInfo
     return [`--jwks=http://127.0.0.1:${port}/keys`, `--token-issuer=${ISSUER}`, `--token-audience=${AUDIENCE}`]
@@ -38,7 +38,7 @@ export class KeyEndpoint {
 
   tokenFor = (uid: string): Promise<string> => this.#signed(uid, 'known')
 
-  /** A token that names a key which nobody knows, so that the node wants to ask for it. */
+  /** A token that names an unknown key, so that the node wants to fetch the keys. */
   forged(): Promise<string> {
     return this.#signed('eve', 'unknown')
   }

@@ -6,7 +6,7 @@ import { attempt, delayOf, type Findings, flawsOf } from './trial.ts'
 
 await runCommand({ usage, parseOptions, run: attackAll })
 
-/** Whether every promise was kept. */
+/** Resolves to whether every promise was kept. */
 async function attackAll({ attacks, seconds, bound }: Options): Promise<boolean> {
   const rows: string[][] = []
   const flaws: string[] = []

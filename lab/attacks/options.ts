@@ -6,10 +6,10 @@ const usual = { seconds: 3, bound: 250 } as const
 
 export const usage = `npm run attacks -- [options]
 
-  --only A,B     these attacks:
+  --only A,B     only these attacks:
                  ${attacks.map(({ name }) => name).join('\n                 ')}
-  --seconds N    how long each lasts, after as long a calm (${usual.seconds})
-  --bound MS     how much later than in calm 99 of 100 messages of ordinary clients may arrive (${usual.bound})
+  --seconds N    how long each attack lasts, after a calm of the same length (${usual.seconds})
+  --bound MS     how much longer than in calm the messages of ordinary clients may take, at the 99th percentile (${usual.bound})
 `
 
 export interface Options {
@@ -19,7 +19,7 @@ export interface Options {
   readonly bound: number
 }
 
-/** @throws LabError saying what to mend */
+/** @throws LabError that says what to change */
 export function parseOptions(args: string[]): Options | 'help' {
   const { help, only, seconds, bound } = parse(args)
   if (help === true) return 'help'

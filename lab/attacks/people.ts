@@ -6,11 +6,11 @@ import { percentile } from '../report/numbers.ts'
 
 const COUNT = 10
 
-/** Ordinary clients: each says something now and then and hears it again, and each is pushed to. */
+/** Ordinary clients. Each sends a message now and then and receives it back, and each is pushed to. */
 export class People {
   readonly #clients: readonly TestClient[]
   readonly #url: string
-  /** What was said and not heard yet, and when. */
+  /** When each message was sent that has not been received yet. */
   readonly #said = new Map<string, number>()
   readonly #pushes = new Set<Promise<boolean>>()
   #latencies: number[] = []
@@ -33,12 +33,12 @@ export class People {
     for (const { socket } of clients) socket.on('message', (data: Buffer) => this.#heard(data.toString()))
   }
 
-  /** Messages that were heard since they were last forgotten. */
+  /** Messages received since `forget()`. */
   get heardCount(): number {
     return this.#latencies.length
   }
 
-  /** In ms, at the 99th percentile. */
+  /** The 99th percentile, in ms. */
   get latency(): number {
     return percentile(this.#latencies, 0.99) ?? Number.POSITIVE_INFINITY
   }
@@ -47,7 +47,7 @@ export class People {
     return this.#said.size
   }
 
-  /** How many are not connected any more. */
+  /** How many clients have lost their connection. */
   get goneCount(): number {
     return this.#clients.filter(({ socket }) => socket.readyState !== socket.OPEN).length
   }
@@ -56,7 +56,7 @@ export class People {
     this.#latencies = []
   }
 
-  /** For so many ms: every 10 ms two speak, and now and then one is pushed to. */
+  /** Lives for this many ms: every 10 ms two clients send a message, and every 20 ms one is pushed to. */
   async live(duration: number): Promise<void> {
     const end = performance.now() + duration
     do {
@@ -67,7 +67,10 @@ export class People {
     } while (performance.now() < end)
   }
 
-  /** Everybody is pushed to once more; then waits until everything is heard, or somebody has gone and will not hear it. */
+  /**
+   * Pushes to everyone once more, then waits until every message is received, or until a client is gone and will not
+   * receive its own.
+   */
   async settle(): Promise<void> {
     await Promise.all(this.#pushes)
     for (let n = 0; n < COUNT; n++) await until('a push is taken', () => this.#pushed(`p${n}`), { every: 100 })
@@ -96,7 +99,10 @@ export class People {
     this.#pushes.add(pushed)
   }
 
-  /** Whether it was taken. If not, it need not be heard: to make room the node may hang up on its caller. */
+  /**
+   * Resolves to whether the node took the push. If not, nobody has to receive it: the node may hang up on the caller to
+   * make room.
+   */
   async #pushed(uid: string): Promise<boolean> {
     const message = this.#say()
     const headers = { authorization: `Bearer ${API_KEY}`, 'content-type': 'application/json' }

@@ -16,23 +16,23 @@ const talk = fileURLToPath(new URL('nodes/talk.mjs', import.meta.url))
 const flags = ['--log-level=silent', '--echo', `--module=${talk}`]
 const MIB = 2 ** 20
 const MAX_MIB = 384
-/** ms in which a node compiles what it runs. */
+/** ms that a node is given to compile the code that it runs. */
 const WARM_UP = 500
 
-/** What came of an attack. */
+/** How an attack went. */
 export interface Findings {
   readonly outcomes: Readonly<Record<string, number>>
-  /** The most resident memory of the node, beyond the most in calm. */
+  /** The node's highest resident memory under attack, minus its highest before, in MiB. */
   readonly mibMore: number
-  /** Ordinary clients that were disconnected, and what they did not hear. */
+  /** How many ordinary clients were disconnected, and how many messages they did not receive. */
   readonly goneCount: number
   readonly unheardCount: number
-  /** ms at the 99th percentile, from saying to hearing, before the attack and under it. */
+  /** The 99th percentile of the time from sending to receiving, in ms: before the attack and under it. */
   readonly calm: number
   readonly latency: number
 }
 
-/** Attacks a node of its own for a while, on which ordinary clients live. */
+/** Starts a node with ordinary clients and attacks it for a while. */
 export async function attempt(attack: Attack, seconds: number): Promise<Findings> {
   const folder = await mkdtemp(join(tmpdir(), 'flotilla-attack-'))
   const config = join(folder, 'flotilla.json')
@@ -72,7 +72,7 @@ async function findingsOn(node: TestNode, attack: Attack, seconds: number, keys?
   return { outcomes, mibMore, goneCount, unheardCount, calm, latency }
 }
 
-/** What became of its attempts, while people went on living. */
+/** Resolves to how the attempts ended. The ordinary clients go on living meanwhile. */
 async function attacked(people: People, args: readonly string[]): Promise<Record<string, number>> {
   const hostile = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), attacker, ...args])
   const over = hostile.exited.then(() => false)
@@ -82,13 +82,13 @@ async function attacked(people: People, args: readonly string[]): Promise<Record
   return JSON.parse(hostile.stdout) as Record<string, number>
 }
 
-/** What of it breaks a promise, however fast the machine is; nothing if all is well. */
+/** The broken promises that do not depend on how fast the machine is; empty if there are none. */
 export function flawsOf({ outcomes: allowed, counts = {} }: Attack, findings: Findings): string[] {
   const { outcomes, mibMore, goneCount, unheardCount } = findings
   const names = Object.keys(outcomes)
   const wrong = Object.keys(counts).filter((name) => outcomes[name] !== counts[name])
   return [
-    ...(names.length === 0 ? ['nothing became of it'] : []),
+    ...(names.length === 0 ? ['made no attempt that ended'] : []),
     ...names.filter((name) => !allowed.includes(name)).map((name) => `came to ${name}, ${outcomes[name]} times`),
     ...wrong.map((name) => `came to ${name} ${outcomes[name] ?? 0} times instead of ${counts[name]}`),
     ...(mibMore > MAX_MIB ? [`took ${Math.round(mibMore)} MiB more than in calm, beyond ${MAX_MIB}`] : []),
@@ -97,13 +97,13 @@ export function flawsOf({ outcomes: allowed, counts = {} }: Attack, findings: Fi
   ]
 }
 
-/** Whether ordinary clients had to wait for longer than in calm by more than `bound` ms: that depends on the machine, too. */
+/** Says if ordinary clients waited more than `bound` ms longer than in calm. That depends on the machine, too. */
 export function delayOf({ calm, latency }: Findings, bound: number): string[] {
   if (latency <= calm + bound) return []
   return [`messages of ordinary clients took ${Math.round(latency - calm)} ms longer than in calm, beyond ${bound}`]
 }
 
-/** Resident memory of a process, looked at now and then. */
+/** The resident memory of a process, sampled every 50 ms. */
 class Memory {
   readonly #pid: number
   readonly #timer: NodeJS.Timeout
@@ -114,7 +114,7 @@ class Memory {
     this.#timer = setInterval(() => this.#look(), 50)
   }
 
-  /** The most that it was. */
+  /** Ends the sampling and returns the maximum. */
   stop(): number {
     clearInterval(this.#timer)
     this.#look()

@@ -1,4 +1,4 @@
-// Beside /echo, a module with commands: what a client sends there is parsed.
+// A module with commands, beside /echo: the node parses everything that a client sends to it.
 import { defineModule } from 'flotilla'
 
 export const talk = defineModule('/talk/:room', { commands: { say: { run: ({ data }) => data } } })
