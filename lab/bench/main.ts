@@ -15,7 +15,7 @@ import { runAll } from './turns.ts'
 
 await runCommand({ usage, parseOptions, run: bench })
 
-/** Whether every system could be measured. */
+/** Resolves to whether every system could be measured. */
 async function bench(options: Options): Promise<boolean> {
   provide(options)
   pinSelf()

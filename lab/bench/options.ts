@@ -9,14 +9,14 @@ import { systems } from './systems/systems.ts'
 
 export const usage = `npm run bench -- [W1 … W15] [options]
 
-  --quick            one short run of each, under a minute for a scenario
-  --only A,B         these systems: ${systems.map(({ id }) => id).join(', ')}
-  --beside NAME=DIR  another build of Flotilla too (its dist folder), to see what a change does
-  --runs N           runs of each system, in turns; their median counts (${thorough.runs})
-  --seconds N        of one measurement (${thorough.seconds})
-  --rate N           messages a second in W1 and W2, instead of searching for the greatest
-  --out DIR          write results there (lab/bench/results.md, or lab/bench/last where something was left out)
-  --verbose          say what each measurement found, as it does
+  --quick            one short run of each scenario, which takes less than a minute
+  --only A,B         only these systems: ${systems.map(({ id }) => id).join(', ')}
+  --beside NAME=DIR  also measure another build of Flotilla (its dist folder), to see what a change does
+  --runs N           runs of each system, in turns; the median counts (${thorough.runs})
+  --seconds N        duration of one measurement (${thorough.seconds})
+  --rate N           messages a second in W1 and W2, instead of a search for the greatest rate
+  --out DIR          write results to this folder (lab/bench/results.md, or lab/bench/last if something was left out)
+  --verbose          print what each measurement found
 `
 
 export interface Options {
@@ -24,13 +24,13 @@ export interface Options {
   readonly systems: readonly System[]
   readonly effort: Effort
   readonly verbose: boolean
-  /** A folder for the results, where not the usual one. */
+  /** A folder for the results, if not the default one. */
   readonly out: string | undefined
-  /** Nothing was left out or shortened: the results are worth keeping. */
+  /** Nothing was left out or shortened, so the results are worth keeping. */
   readonly isComplete: boolean
 }
 
-/** @throws LabError saying what to mend */
+/** @throws LabError that says what to change */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values, positionals } = parse(args)
   if (values.help === true) return 'help'
@@ -85,6 +85,7 @@ function chooseSystems(names: string | undefined): readonly System[] {
 
 function besideOf(pair: string): System {
   const [name, folder] = pair.split('=')
-  if (name === undefined || folder === undefined) throw new LabError('--beside takes NAME=DIR, DIR being a dist folder')
+  if (name === undefined || folder === undefined)
+    throw new LabError('--beside takes NAME=DIR, where DIR is a dist folder')
   return flotilla({ id: name, label: `Flotilla, ${name}`, folder })
 }

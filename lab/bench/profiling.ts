@@ -15,8 +15,8 @@ const PLACES = 15
 const folder = fileURLToPath(new URL('profiles', import.meta.url))
 const usage = `npm run profile -- W1 … W15 [--only SYSTEM] [--seconds N]
 
-Runs a scenario once, short, with Node's CPU profiler on the node under test and on the publisher; flotilla where no
-other system is named.
+Makes one short run of each scenario, with Node's CPU profiler on the node under test and on the publisher. Without
+--only it profiles flotilla.
 `
 
 await runCommand({ usage, parseOptions: parseProfileOptions, run: profileAll })

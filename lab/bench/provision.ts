@@ -9,6 +9,6 @@ export function provide({ systems }: Options): void {
   if (systems.some(({ kind }) => kind.startsWith('nchan'))) programs.push('nginx', 'nchan')
   providePrograms(programs)
   const hasPeers = systems.some(({ needsPackages }) => needsPackages)
-  // The progress bar, too, is one of them.
+  // The progress bar is one of these packages, too.
   if (hasPeers || process.stderr.isTTY) provideNpmPackages()
 }

@@ -7,7 +7,7 @@ import { Bystanders } from './rig/bystanders.ts'
 import type { Figures, Scenario } from './scenarios/scenario.ts'
 import type { System } from './systems/system.ts'
 
-/** One scenario after another; within it the systems take turns, so that what drifts drifts for all. */
+/** Runs one scenario after another. Within a scenario the systems take turns, so that any drift affects all of them. */
 export async function runAll(options: Options, progress: Progress): Promise<Outcome[]> {
   const outcomes: Outcome[] = []
   for (const scenario of options.scenarios) outcomes.push(await runInTurns(scenario, options, progress))
@@ -29,7 +29,7 @@ async function runInTurns(scenario: Scenario, { systems, effort }: Options, prog
   return { scenario, rows: entries.map((entry) => entry.row), bystanders: bystanders.cores }
 }
 
-/** A system's runs of one scenario. */
+/** All runs of one system in one scenario. */
 class Entry {
   readonly system: System
   readonly #runs: Figures[] = []
@@ -45,7 +45,7 @@ class Entry {
     return this.failure === undefined ? row : { ...row, failure: this.failure }
   }
 
-  /** What fails is not tried again; the others go on. */
+  /** A system that failed is not tried again; the others go on. */
   async take(run: () => Promise<Figures>): Promise<void> {
     try {
       this.#runs.push(await run())

@@ -10,12 +10,12 @@ const row = (event: 'ready' | 'left' | 'message', place: number, at: number, sen
   sentAt,
 })
 
-test('who was there all the time that a push took is owed it, on whichever connection', () => {
+test('a member who was there from the call of a push until it resolved is owed a copy, on any connection', () => {
   const register = new Register(pushes)
   register.note(row('ready', 0, 5))
   register.note(row('message', 0, 13, 10))
   register.note(row('left', 0, 25))
-  // Called before it left, and come when it was back.
+  // The push at 20 was called before the member left, and arrives after it came back.
   register.note(row('ready', 0, 28))
   register.note(row('message', 0, 29, 20))
   register.note(row('message', 0, 33, 30))
@@ -25,7 +25,7 @@ test('who was there all the time that a push took is owed it, on whichever conne
   deepEqual([...latencies], [3, 3])
 })
 
-test('who left before a push had resolved is not owed it', () => {
+test('a member who left before a push resolved is not owed a copy', () => {
   const register = new Register(pushes)
   register.note(row('ready', 0, 15))
   register.note(row('left', 0, 21))

@@ -23,7 +23,7 @@ describe('npm run bench', () => {
   const bench = (...args: string[]): Child =>
     new Child(process.execPath, [...command, ...args, '--quick', '--out', folder])
 
-  it('measures a scenario, and leaves a table, the figures and a chart', async () => {
+  it('measures a scenario and writes a table, the figures and a chart', async () => {
     const child = bench('W6', '--only', 'flotilla,ws')
     deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
     match(child.stdout, /^\| Flotilla +\| +[\d.]+ \|/m)
@@ -38,7 +38,7 @@ describe('npm run bench', () => {
     for (const { median } of rows) ok(median.p50 > 0)
   })
 
-  it('counts what a departure of many asks of the store, and what it makes scripts do', async () => {
+  it('counts the calls to the store, and the commands in scripts, when many members leave', async () => {
     const child = bench('W12', '--only', 'flotilla')
     deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
     const [, calls, inScripts] = /^\| Flotilla, 1000 members +\| +([\d,.]+) \| +([\d,.]+) \|/m.exec(child.stdout) ?? []
@@ -46,7 +46,7 @@ describe('npm run bench', () => {
     match(await readFile(join(folder, 'results.md'), 'utf8'), /^## W12/m)
   })
 
-  it('fails, in a sentence, where nothing arrives, or where pushes are rejected', async () => {
+  it('fails with a sentence if nothing arrives or if pushes are rejected', async () => {
     const builds = ['silent', 'refusing'].flatMap((name) => ['--beside', `${name}=${fixture(name)}`])
     const child = bench('W2', '--only', 'ws', '--rate', '1000', ...builds)
     equal((await child.exited).code, 1)
@@ -54,13 +54,13 @@ describe('npm run bench', () => {
     match(child.stderr, /W2 failed for Flotilla, refusing: .* \d+ REJECTED \(Error: refused to please\)/)
   })
 
-  it('says what it takes where it is asked for something else', async () => {
+  it('says which arguments it accepts if it is given others', async () => {
     const child = bench('W9')
     equal((await child.exited).code, 1)
     match(child.stderr, /there is no scenario 'W9': choose from W1/)
   })
 
-  it('takes every process that it started with it when it is interrupted', async () => {
+  it('ends every process that it started when it is interrupted', async () => {
     const child = bench('W4', '--only', 'flotilla')
     const started = (): readonly number[] => childrenOf(child.pid)
     await until('the store and the node run', () => started().length >= 2)

@@ -26,14 +26,14 @@ describe('the table of a scenario', () => {
     deepEqual(lines, ['| One | 1 | 2 |'])
   })
 
-  it('has a line for each of the circumstances that were measured', () => {
+  it('has a line for each circumstance that was measured', () => {
     const figures = [figure('a', '2 nodes'), figure('b', '8 nodes'), figure('c', '16 nodes')]
     const [heads, , ...lines] = linesOf(figures, { a: 1, b: 2 })
     deepEqual(heads, '| | calls (each) |')
     deepEqual(lines, ['| One, 2 nodes | 1 |', '| One, 8 nodes | 2 |'])
   })
 
-  it('says where a system has failed', () => {
+  it('says that a system has failed', () => {
     deepEqual(linesOf([figure('a', '2 nodes'), figure('b', '8 nodes')], {}, 'it broke').slice(2), ['| One | failed |'])
   })
 })

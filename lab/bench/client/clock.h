@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/** Nanoseconds of CLOCK_MONOTONIC: the clock that Node's process.hrtime reads, so stamps of both can be compared. */
+/** Nanoseconds of CLOCK_MONOTONIC. Node's process.hrtime reads the same clock, so stamps of both can be compared. */
 static inline uint64_t now_ns(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -19,15 +19,15 @@
 #include "meter.h"
 #include "nats.h"
 
-/** One source address has some 28,000 ports; so many are taken from each. */
+/** One source address has about 28,000 ports, so each address is used for this many connections. */
 #define CONNECTIONS_PER_SOURCE 10000
 #define FIRST_SOURCE 0x7f000002u
 #define MAX_EVENTS 1024
 #define MAX_TEXT 2048
-/** A server that has not answered a goodbye by then is not waited for. */
+/** A server that has not answered a closing handshake by then is not waited for any longer. */
 #define FAREWELL_NS 5000000000u
 
-/** One that is being LEFT has said goodbye, and is there until the server has closed it. */
+/** A connection is LEFT from the time when it has sent its close frame until the server has closed it. */
 enum state { GONE, CONNECTING, GREETING, JOINING, READY, LEFT };
 
 struct connection {
@@ -35,12 +35,12 @@ struct connection {
   enum state state;
   /** How often it has left. */
   uint32_t departures;
-  /** When it was to be opened; a refusal before changes nothing. */
+  /** When it was first tried; refusals do not change it. */
   uint64_t since;
-  /** A piece of a frame, or of the answer to the handshake, whose rest has yet to come. */
+  /** The beginning of a frame, or of the answer to the handshake, that has not arrived completely. */
   char *kept;
   uint32_t kept_length, kept_room;
-  /** With NATS: payload of the frame under way that has yet to come. */
+  /** With NATS: how much payload of the current frame has not arrived yet. */
   uint64_t payload_left;
   struct nats_reader nats;
 };
@@ -49,11 +49,11 @@ static struct {
   const struct fleet_plan *plan;
   struct connection *connections;
   int epoll;
-  /** `pending` are on their way to being ready, those included that wait to try again. */
+  /** `pending` counts the connections that are not ready yet, including those that wait to try again. */
   uint32_t ready, refused, closed, pending;
   uint64_t opening;
   struct histogram entrances;
-  /** A ring of those who wait to try again, which all wait for as long. */
+  /** A ring of the connections that wait to try again. All of them wait equally long, so they are in order. */
   struct retry {
     uint32_t index;
     uint64_t at;
@@ -61,7 +61,7 @@ static struct {
   uint32_t first_retry, retry_count;
 } fleet;
 
-/** Of the read under way. */
+/** The state of the current read. */
 static uint64_t arrived_at;
 
 // ---- out
@@ -94,7 +94,7 @@ static void give_up(struct connection *connection) {
   else fleet.pending--;
 }
 
-/** What this client sends is short, and fits into an empty socket buffer. */
+/** Everything that this client sends is short enough for an empty socket buffer. */
 static bool send_all(struct connection *connection, const char *bytes, uint32_t length) {
   return send(connection->descriptor, bytes, length, MSG_NOSIGNAL) == (ssize_t)length;
 }
@@ -109,7 +109,7 @@ static void send_text(struct connection *connection, const char *text) {
   send_frame(connection, OPCODE_TEXT, text, (uint32_t)strlen(text));
 }
 
-/** Puts the connection's index where the text has %d. */
+/** Replaces %d in the text with the connection's index. */
 static void fill_in(char *out, const char *text, const struct connection *connection) {
   uint32_t index = fleet.plan->first_index + place_of(connection);
   char *end = out + MAX_TEXT - 16;
@@ -157,7 +157,7 @@ static void on_nats_line(void *context, const char *line, uint32_t length) {
   else on_text(connection, line, length);
 }
 
-/** What comes once it has said goodbye has come all the same, but is not measured. */
+/** Messages that arrive after a connection has said goodbye are read and written to the journal, but not measured. */
 static void on_message(const struct connection *connection, const char *payload, uint32_t length) {
   if (connection->state == READY) meter_message(payload, length, arrived_at);
   uint64_t sent = stamp_in(payload, length);
@@ -168,7 +168,7 @@ static void on_frame(struct connection *connection, const struct frame *frame, c
   uint32_t length = (uint32_t)frame->length;
   if (frame->opcode == OPCODE_PING) send_frame(connection, OPCODE_PONG, payload, length);
   else if (frame->opcode == OPCODE_CLOSE) give_up(connection);
-  // Engine.IO's heartbeat is a message of its own.
+  // Engine.IO's heartbeat is an ordinary message.
   else if (connection->state != LEFT && length == 1 && *payload == '2') send_text(connection, "3");
   else if (connection->state == READY || connection->state == LEFT) on_message(connection, payload, length);
   else on_text(connection, payload, length);
@@ -182,7 +182,7 @@ static uint64_t read_nats(struct connection *connection, const char *bytes, uint
   return taken;
 }
 
-/** Says how many bytes were worked off; the rest waits for more. */
+/** Returns how many bytes were consumed; the rest is kept until more arrives. */
 static uint64_t read_frames(struct connection *connection, const char *bytes, uint64_t length) {
   uint64_t at = 0;
   struct frame frame;
@@ -253,15 +253,17 @@ static void read_connection(struct connection *connection) {
 
 // ---- opening
 
-/** Says whether the connection is there already, as it is to the same machine unless the server's queue is full. */
+/**
+ * Returns whether the connection is already established. On the same machine it is, unless the server's queue is full.
+ */
 static bool connect_from(uint32_t source, uint16_t port, int *opened) {
   int descriptor = socket(AF_INET, SOCK_STREAM, 0), on = 1;
   setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  // The port is chosen when the other end is known: thus one address can be used for more of them.
+  // The kernel chooses the port only when the destination is known, so one address can be used for more connections.
   setsockopt(descriptor, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(FIRST_SOURCE + source)};
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-  // Where many come at once the server's queue may be full, and one that waits for it must not hold up the others.
+  // If many connect at once the server's queue may be full. A connection that waits for it must not delay the others.
   fcntl(descriptor, F_SETFL, O_NONBLOCK);
   bool is_bound = descriptor >= 0 && bind(descriptor, (void *)&from, sizeof from) == 0;
   bool is_there = is_bound && connect(descriptor, (void *)&to, sizeof to) == 0;
@@ -289,7 +291,7 @@ static void greet(struct connection *connection) {
   if (!send_all(connection, request, (uint32_t)length)) give_up(connection);
 }
 
-/** The connection is there, or nothing comes of it. */
+/** The connection attempt has succeeded or failed. */
 static void on_connected(struct connection *connection) {
   int error = 0;
   socklen_t size = sizeof error;
@@ -321,7 +323,9 @@ static void start_again(void) {
   }
 }
 
-/** What the server still sends to somebody who has said goodbye is theirs, until it has closed. */
+/**
+ * Whatever the server sends to a connection that has said goodbye still belongs to it, until the server has closed it.
+ */
 static void see_off(const struct connection *connection, uint64_t deadline) {
   while (connection->state == LEFT && now_ns() < deadline) fleet_read(10);
 }

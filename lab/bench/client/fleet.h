@@ -6,7 +6,7 @@
 
 #define FLEET_MAX_PORTS 64
 
-/** What to connect to. In `path` and `hello`, %d becomes the connection's index. */
+/** How to connect. In `path` and `hello`, %d is replaced by the connection's index. */
 struct fleet_plan {
   uint32_t count;
   uint32_t first_index;
@@ -16,29 +16,37 @@ struct fleet_plan {
   const char *path;
   /** A text frame that each connection sends first. */
   const char *hello;
-  /** How the text begins that says that a connection is ready; without it, it is ready with its 101. */
+  /**
+   * The beginning of the text frame that says that a connection is ready. Without it, a connection is ready after the
+   * 101.
+   */
   const char *welcome;
-  /** Frames hold NATS's protocol instead of one message each. */
+  /** Frames carry NATS's protocol instead of one message each. */
   bool nats;
-  /** Each comes to the next port when it is opened once more, as a balancer would have it. */
+  /** A connection that is opened again uses the next port, as if a balancer had chosen it. */
   bool moves;
-  /** One that is refused, or broken before it is ready, tries again after so many seconds; 0: it does not. */
+  /**
+   * A connection that is refused, or breaks before it is ready, tries again after this many seconds; if 0, it does not.
+   */
   double retry;
 };
 
-/** Opens every connection; gives up after so many seconds. */
+/** Opens every connection. Gives up after `patience` seconds. */
 void fleet_open(const struct fleet_plan *plan, double patience);
 
-/** Opens some of them once more, with the indices that they had. */
+/** Opens some of the connections again, with the same indices. */
 void fleet_enter(uint32_t from, uint32_t count, double patience);
 
-/** Closes some of them in good order, all at once; what the server still sends them is not measured. */
+/**
+ * Closes some of the connections at once, with a closing handshake. Whatever the server still sends them is not
+ * measured.
+ */
 void fleet_leave(uint32_t from, uint32_t count);
 
-/** The epoll descriptor that is readable when something has arrived. */
+/** The epoll descriptor; it becomes readable when something has arrived. */
 int fleet_descriptor(void);
 
-/** Reads what has arrived; waits for it so many milliseconds at most. */
+/** Reads everything that has arrived. If nothing has, waits up to this many milliseconds. */
 void fleet_read(int timeout);
 
 void fleet_report(FILE *out);

@@ -30,7 +30,7 @@ uint32_t frame_write(char *out, uint8_t opcode, const char *payload, uint32_t le
     out[at++] = (char)(length >> 8);
     out[at++] = (char)length;
   }
-  // A mask of zeros leaves the payload as it is.
+  // A mask of zeros does not change the payload.
   memset(out + at, 0, 4);
   memcpy(out + at + 4, payload, length);
   return at + 4 + length;

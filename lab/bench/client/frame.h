@@ -5,7 +5,7 @@
 
 enum { OPCODE_TEXT = 1, OPCODE_CLOSE = 8, OPCODE_PING = 9, OPCODE_PONG = 10 };
 
-/** The longest header that a server sends: it masks nothing. RFC 6455 §5.2 */
+/** The longest header of a server's frame, which has no mask. RFC 6455 §5.2 */
 #define FRAME_MAX_HEADER 10
 #define FRAME_MAX_SHORT 125
 
@@ -15,8 +15,8 @@ struct frame {
   uint64_t length;
 };
 
-/** False where the header is not all there yet. */
+/** Returns false if the header is not complete yet. */
 bool frame_parse(const char *bytes, uint64_t length, struct frame *frame);
 
-/** Writes a client's frame of at most 65,535 bytes, and says how long it is: 8 bytes more at most. */
+/** Writes a client's frame with at most 65,535 bytes of payload, and returns its length: at most 8 bytes more. */
 uint32_t frame_write(char *out, uint8_t opcode, const char *payload, uint32_t length);

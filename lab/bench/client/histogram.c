@@ -1,6 +1,6 @@
 #include "histogram.h"
 
-/** How many low bits of the value are dropped, so that the rest fits into one power's steps. */
+/** How many low bits of the value are dropped so that the rest fits into the steps of one power of two. */
 static unsigned dropped_bits(uint64_t value) {
   unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1);
   return bits <= HISTOGRAM_STEP_BITS + 1 ? 0 : bits - HISTOGRAM_STEP_BITS - 1;
@@ -11,7 +11,7 @@ static unsigned slot_of(uint64_t value) {
   return (dropped << HISTOGRAM_STEP_BITS) + (unsigned)(value >> dropped);
 }
 
-/** The greatest value that falls into the slot. */
+/** The greatest value that belongs to the slot. */
 static uint64_t top_of(unsigned slot) {
   unsigned power = slot >> HISTOGRAM_STEP_BITS;
   unsigned dropped = power == 0 ? 0 : power - 1;

@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/** Each power of two is cut into so many steps: a value is known to 1.6 %. */
+/** The steps that each power of two is divided into, which makes values exact to 1.6 %. */
 #define HISTOGRAM_STEP_BITS 6
 #define HISTOGRAM_SLOTS ((65 - HISTOGRAM_STEP_BITS) << HISTOGRAM_STEP_BITS)
 
@@ -15,8 +15,8 @@ struct histogram {
 
 void histogram_add(struct histogram *histogram, uint64_t value);
 
-/** The value that a share of all values (0 to 1) is at or below; 0 where there are none. */
+/** The quantile of a share between 0 and 1; 0 if there are no values. */
 uint64_t histogram_quantile(const struct histogram *histogram, double share);
 
-/** Prints its quantiles, as a member of a JSON object. */
+/** Prints its quantiles as a member of a JSON object. */
 void histogram_report(const struct histogram *histogram, const char *name, FILE *out);

@@ -1,11 +1,11 @@
-// A WebSocket client of many connections that costs little itself, so that the server is what is measured.
+// A WebSocket client with many connections. It uses little CPU itself, so that the server is what is measured.
 //
-// It opens the connections, prints what became of them, then obeys the lines on its standard input:
-//   begin              forget what has arrived so far; answers with the connections' state
-//   report             print what has arrived since, and how long after it was sent
+// It opens the connections, prints their state, then obeys the commands on its standard input:
+//   begin              forget everything that has arrived; answers with the connections' state
+//   report             answers with a summary of what has arrived since, and how long after it was sent
 //   leave FROM COUNT   close these connections, all at once; answers with the connections' state
-//   enter FROM COUNT   open these again; answers with the connections' state once they are open
-// Answers are JSON, one a line; times are nanoseconds. It ends with its input.
+//   enter FROM COUNT   open these connections again; answers with the connections' state once they are open
+// Answers are JSON, one a line; times are nanoseconds. The client ends when its input ends.
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdlib.h>
@@ -78,7 +78,9 @@ static void obey(const char *line) {
   answer(strcmp(command, "report") == 0);
 }
 
-/** False at the end of the input. Whoever writes it sends one line and waits for its answer. */
+/**
+ * Returns false at the end of the input. The parent sends one line and waits for its answer before it sends the next.
+ */
 static bool read_command(void) {
   char line[64];
   ssize_t length = read(STDIN_FILENO, line, sizeof line - 1);

@@ -5,10 +5,12 @@
 
 #include "histogram.h"
 
-/** The stamp stands this near to a message's start: Socket.IO puts eight bytes before the object. */
+/**
+ * The stamp is found within this many bytes of a message's start, because Socket.IO puts eight bytes before the object.
+ */
 #define STAMP_WITHIN 32
 
-/** So many rounds may be under way at once. */
+/** How many rounds may be in progress at once. */
 #define OPEN_ROUNDS 16
 
 struct round {
@@ -39,7 +41,7 @@ uint64_t stamp_in(const char *bytes, uint32_t length) {
   return stamp;
 }
 
-/** The one under way with this stamp; a new one takes the place of the oldest. */
+/** The round with this stamp. A new round replaces the oldest. */
 static struct round *round_of(uint64_t stamp) {
   for (uint32_t age = 0; age < OPEN_ROUNDS; age++) {
     struct round *round = &meter.open[(meter.newest - age) % OPEN_ROUNDS];
@@ -63,7 +65,7 @@ void meter_message(const char *bytes, uint32_t length, uint64_t now) {
   if (meter.round_size > 0 && ++round_of(stamp)->count == meter.round_size) histogram_add(&meter.rounds, now - stamp);
 }
 
-/** Nanoseconds everywhere. */
+/** All times are nanoseconds. */
 void meter_report(FILE *out) {
   fprintf(out, "\"messages\":%lu,\"others\":%lu,\"bytes\":%lu,\"span\":%lu,", meter.messages, meter.others, meter.bytes,
           meter.last - meter.first);

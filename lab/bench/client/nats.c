@@ -50,7 +50,7 @@ static uint64_t read_line(struct nats_reader *reader, const char *bytes, uint64_
   return taken;
 }
 
-/** Bytes of the message's head that this piece holds; the message is handed on with the last of them. */
+/** How many bytes of the message's beginning are in this piece. The message is passed on with the last of them. */
 static uint64_t read_head(struct nats_reader *reader, const char *bytes, uint64_t length,
                           const struct nats_events *events) {
   uint32_t size = (uint32_t)(reader->body_left + reader->kept_length) - LINE_END;

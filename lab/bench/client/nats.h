@@ -2,22 +2,22 @@
 
 #include <stdint.h>
 
-/** NATS's text protocol. A WebSocket frame holds any part of it: many messages, or a piece of one. */
+/** Reads NATS's text protocol. A WebSocket frame carries any part of it: several messages, or a piece of one. */
 struct nats_reader {
-  /** Of the message under way: bytes up to the next line. */
+  /** For the current message: how many bytes there are before the next line. */
   uint64_t body_left;
-  /** Of the message under way: bytes that have to be there before it is handed on. */
+  /** For the current message: how many bytes have to arrive before it is passed on. */
   uint32_t head_wanted;
-  /** The beginning of a line, or of a message, whose rest has yet to come. */
+  /** The beginning of a line, or of a message, that has not arrived completely. */
   char kept[64];
   uint32_t kept_length;
 };
 
 struct nats_events {
   void *context;
-  /** The beginning of a message, enough of it for a stamp, and the length of all of it. */
+  /** Called with the beginning of a message, long enough for a stamp, and the length of the whole message. */
   void (*message)(void *context, const char *head, uint32_t length);
-  /** A line other than MSG: INFO, PING, PONG, -ERR. At most its first 64 bytes. */
+  /** Called with a line other than MSG (INFO, PING, PONG, -ERR), cut to 64 bytes. */
   void (*line)(void *context, const char *bytes, uint32_t length);
 };
 

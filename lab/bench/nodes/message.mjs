@@ -1,10 +1,10 @@
-/** Every message is 128 bytes of JSON: {"t":<when it was sent, ns of CLOCK_MONOTONIC>,"p":"xxx…"}. */
+/** Every message is 128 bytes of JSON: {"t":<when it was sent, in ns of CLOCK_MONOTONIC>,"p":"xxx…"}. */
 const BYTES = 128
 const FRAME = '{"t":,"p":""}'.length
 
 let padding = ''
 
-/** Now, on the clock that the load client reads as well. */
+/** The current time on the clock that the load client reads, too. */
 export function stamp() {
   return Number(process.hrtime.bigint())
 }

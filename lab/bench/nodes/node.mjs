@@ -1,5 +1,5 @@
-// One process under test: `node node.mjs SYSTEM SETTINGS`, SETTINGS as JSON. It tells its parent the ports it listens on,
-// then does what it is asked over the IPC channel, and ends with it.
+// One process under test: `node node.mjs SYSTEM SETTINGS`, with SETTINGS as JSON. It tells its parent which ports it
+// listens on, then obeys requests on the IPC channel. It ends when the channel closes.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stamp } from './message.mjs'
 import { publish } from './publication.mjs'
@@ -9,7 +9,7 @@ const [, , system, settings] = process.argv
 const { start } = await import(`./systems/${system}.mjs`)
 const { ports = [], push, pushToGroup, calls: ownCalls } = await start(JSON.parse(settings))
 
-/** Pushes once: to everyone, to one of so many users in turn, or to a group. */
+/** Makes one push: to everyone, to one of several users in turn, or to a group. */
 const pusherFor = ({ users = 0, group }) => {
   if (group !== undefined) return (_index, t) => pushToGroup(group, t)
   const uids = Array.from({ length: users }, (_, index) => `u${index}`)
@@ -27,7 +27,7 @@ const stoppable = () => {
 
 const calls = {
   publish: (plan) => publish(pusherFor(plan), plan, stoppable()),
-  /** Lone pushes, each long after the one before: to one user after another, to a group, or to everyone. */
+  /** Single pushes, each long after the one before: to one user after another, to a group, or to everyone. */
   pushAlone: async (plan) => {
     const pushOne = pusherFor(plan)
     const signal = stoppable()
@@ -38,7 +38,7 @@ const calls = {
     }
     return { sent }
   },
-  /** What is being pushed ends early, and is answered for like any other. */
+  /** Ends the current publication early. It still answers with its result. */
   stopPushing: () => {
     pushing?.abort()
     return {}
@@ -59,6 +59,6 @@ process.on('message', async ({ id, call, plan }) => {
     process.send({ id, error: String(error?.stack ?? error) })
   }
 })
-// With process.exit, so that a CPU profile is written.
+// Ends by process.exit, because otherwise no CPU profile is written.
 process.on('disconnect', () => process.exit(0))
 process.send({ ports })

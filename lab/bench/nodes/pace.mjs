@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 
-/** So long, or so many calls, until the event loop gets its turn, however far behind the pace is. */
+/** After this much time, or this many calls, the event loop gets a turn, however far behind the pace is. */
 const TURN_MS = 10
 const TURN_CALLS = 2_000
 
 /**
- * Calls `send(index)` so many times a second, as time passes: what one turn of the event loop missed, the next makes
- * up for. Says how often it called, and for how long.
+ * Calls `send(index)` at a rate. If one turn of the event loop makes too few calls, the next one catches up. Resolves
+ * to how often it called, and for how long.
  *
  * @param {{ rate: number, seconds: number, signal: AbortSignal }} plan
  * @param {(index: number) => void} send
@@ -18,7 +18,7 @@ export async function pace({ rate, seconds, signal }, send) {
   for (let now = 0; now < seconds && !signal.aborted; now = passed()) {
     sent = sendWhatIsDue(sent, Math.min(now * rate, rate * seconds), send)
     const untilNext = ((sent + 1) / rate - passed()) * 1000
-    // It sleeps a millisecond at least: a loop that spins takes the core from the store and the client.
+    // Sleeps at least a millisecond, because a loop that spins takes the core from the store and the client.
     await (untilNext > 0 ? sleep(Math.min(untilNext, 100)) : nextTurn())
   }
   return { sent, seconds: passed() }

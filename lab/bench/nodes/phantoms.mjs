@@ -5,12 +5,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 const AT_ONCE = 200
 const PATIENCE_MS = 60_000
 
-/** Takes whatever is written, and never says anything. */
+/** A socket that accepts everything that is written, and never sends anything. */
 class PhantomSocket extends Duplex {
   remoteAddress = '127.0.0.1'
   #answered
 
-  /** @param {() => void} answered Called once the server has said something. */
+  /** @param {() => void} answered Called once the server has sent something. */
   constructor(answered) {
     super()
     this.#answered = answered
@@ -38,14 +38,14 @@ class PhantomSocket extends Duplex {
 }
 
 /**
- * Clients without a client: to a server that is attached to Node's own, they are upgrade requests like any other. A
- * process may have 20,000 files open; of these it has as many as it has memory for.
+ * Connections without a client. A server that is attached to Node's own HTTP server sees upgrade requests like any
+ * other. A process may have 20,000 files open; of these connections it can have as many as its memory holds.
  */
 export class Phantoms {
   #answered = 0
 
   /**
-   * Resolves once all are in. In `path`, %d becomes the index.
+   * Resolves once all are connected. In `path`, %d is replaced by the index.
    *
    * @param {{ attach(http: import('node:http').Server): void, stats(): { connectionCount: number } }} server
    * @param {{ count: number, path: string }} plan
@@ -61,7 +61,7 @@ export class Phantoms {
     }
     await phantoms.#hasAnswered(count)
     const joined = server.stats().connectionCount - before
-    if (joined < count) throw new Error(`of ${count} phantoms ${joined} were let in`)
+    if (joined < count) throw new Error(`only ${joined} of ${count} phantoms were let in`)
     return {}
   }
 

@@ -2,16 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { stamp } from './message.mjs'
 import { pace } from './pace.mjs'
 
-/** How long pushes may take to settle once the last one was made. */
+/** How many ms pushes may take to settle after the last one was made. */
 const PATIENCE_MS = 20_000
 
 /**
- * Pushes at a rate, awaits nothing meanwhile, and says what became of it all.
+ * Pushes at a rate without awaiting the pushes, and resolves to how they went.
  *
  * @param {(index: number, t: number) => Promise<unknown> | void} push
- * @param {{ rate: number, seconds: number, isNoted?: boolean }} plan `isNoted`: when each push was made, and when it had
- *   resolved, is told as well.
- * @param {AbortSignal} signal Ends it early.
+ * @param {{ rate: number, seconds: number, isNoted?: boolean }} plan `isNoted`: whether to report when each push was
+ *   made and when it resolved.
+ * @param {AbortSignal} signal Ends the publication early.
  */
 export async function publish(push, plan, signal) {
   const tally = new Tally()

@@ -1,6 +1,6 @@
 const EVERY_MS = 5
 
-/** The longest time in which the event loop of this process did not come round. */
+/** Measures the longest time in which the event loop of this process did not get a turn. */
 export class Standstill {
   #longest = 0
   #last = performance.now()

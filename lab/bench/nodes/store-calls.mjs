@@ -2,14 +2,14 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 
 /**
- * What this process asks of the store, counted where it is sent: Redis 7 counts the commands that scripts run together
- * with those of its clients, and tells them apart nowhere.
+ * Counts the commands that this process sends to the store. Redis 7 cannot tell how many they are: it counts the commands that
+ * scripts run together with those that clients send.
  */
 export class StoreCalls {
   #count = 0
   #scriptCount = 0
 
-  /** @param {string} folder That of the build, whose own ioredis is counted. */
+  /** @param {string} folder The folder of the build whose own ioredis is counted. */
   static of(folder) {
     const counter = new StoreCalls()
     const { Redis } = createRequire(join(folder, 'index.js'))('ioredis')

@@ -33,15 +33,15 @@ const LOOK = {
 }
 
 interface Bar {
-  /** The system's, on its first bar. */
+  /** The system's name, on its first bar. */
   readonly name: string | undefined
-  /** What tells a system's bars apart, if it has several. */
+  /** Tells the bars of one system apart, if it has several. */
   readonly part: string | undefined
   readonly value: number
   readonly role: Role
 }
 
-/** A scenario's chart as an SVG document: a bar for each system, or several. */
+/** A scenario's chart as an SVG document, with one bar or several for each system. */
 export function barsOf({ scenario, rows }: Outcome): string {
   const { id, title, chart: plan } = scenario
   const bars = rows.filter(({ failure }) => failure === undefined).flatMap((row) => barsOfRow(row, plan))

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { align } from '../../report/align.ts'
 
-/** The part of V8's format that is read here. Times in µs. */
+/** The part of V8's format that is read here. Times are µs. */
 interface ProfileFile {
   readonly nodes: readonly {
     readonly id: number
@@ -24,7 +24,7 @@ const US_PER_MS = 1000
 const IDLE = '(idle)'
 const root = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** Where a process spent its time, by the function that ran. */
+/** The time that a process spent in each function. */
 export class CpuProfile {
   readonly #functions: readonly Spent[]
   readonly #idle: number
@@ -34,7 +34,7 @@ export class CpuProfile {
     this.#idle = idle
   }
 
-  /** All profiles in a folder, added up. */
+  /** Adds up all profiles in a folder. */
   static readAll(folder: string): CpuProfile {
     const files = readdirSync(folder).filter((file) => file.endsWith('.cpuprofile'))
     const spent = new Map<string, Spent>()
@@ -56,7 +56,7 @@ export class CpuProfile {
     return `busy ${ms(this.busy)} ms, ${share.toFixed(0)} % of the time`
   }
 
-  /** The functions that took most, without what they called. */
+  /** The functions that took the most time themselves, without the functions that they called. */
   topFunctions(count: number): string {
     const lines = this.#functions
       .slice(0, count)
@@ -64,7 +64,7 @@ export class CpuProfile {
     return align([['function', 'where', 'self (ms)', '%'], ...lines])
   }
 
-  /** The files, or packages, that took most. */
+  /** The files, or packages, that took the most time. */
   topPlaces(count: number): string {
     const places = new Map<string, number>()
     for (const { place, self } of this.#functions) {
@@ -94,7 +94,7 @@ function addUp({ nodes, samples, timeDeltas }: ProfileFile, spent: Map<string, S
   }
 }
 
-/** Short enough for a table: the project's files from its root, others from their package on. */
+/** Short enough for a table: the project's files start at its root, others at their package. */
 function placeOf(url: string, line: number): string {
   if (url === '') return 'native'
   const path = url.startsWith('file:') ? fileURLToPath(url) : url

@@ -1,9 +1,9 @@
 import type { Outcome } from './outcome.ts'
 
-/** Cores; less is what any machine does by the way. */
+/** In cores. Any machine spends up to this much in the background. */
 const TOLERATED = 0.1
 
-/** A warning where other processes were busy while it was measured. */
+/** A warning if other processes were busy during the measurement. */
 export function disturbanceOf({ bystanders }: Outcome): string {
   if (bystanders <= TOLERATED) return ''
   return `Other processes used ${bystanders.toFixed(1)} cores meanwhile: measure again when the machine is quiet.`

@@ -3,7 +3,7 @@ import { format } from '../../report/numbers.ts'
 import { type Goal, isReached } from '../scenarios/goal.ts'
 import type { Outcome } from './outcome.ts'
 
-/** What was to be reached, and what was; nothing where there was nobody to compare with. */
+/** Each goal and what was reached; empty if there was no system to compare with. */
 export function goalsOf({ scenario, rows }: Outcome): string {
   const find = (system: string, figure: string): number | undefined =>
     rows.find((row) => row.system === system && row.failure === undefined)?.median[figure]

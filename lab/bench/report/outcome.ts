@@ -1,21 +1,21 @@
 import type { Figures, Scenario } from '../scenarios/scenario.ts'
 import type { Role } from '../systems/system.ts'
 
-/** What a scenario's runs came to. */
+/** The results of all runs of a scenario. */
 export interface Outcome {
   readonly scenario: Scenario
   readonly rows: readonly Row[]
-  /** Cores that other processes used meanwhile. */
+  /** How many cores other processes used meanwhile. */
   readonly bystanders: number
 }
 
-/** One system's. */
+/** The results of one system. */
 export interface Row {
   readonly system: string
   readonly label: string
   readonly role: Role
   readonly runs: readonly Figures[]
-  /** Of the runs. */
+  /** The median of the runs. */
   readonly median: Figures
   /** Why there are no figures. */
   readonly failure?: string

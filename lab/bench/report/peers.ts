@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { versionOf } from '../../report/machine.ts'
 
-/** What Flotilla is measured beside, each with its version. Debian alone knows that of the module for nginx. */
+/**
+ * The systems that Flotilla is compared with, each with its version. Only Debian knows the version of nginx's module.
+ */
 export function peers(): string[] {
   return [
     `NATS ${versionOf('nats-server', ['-v'], /: v(\S+)/)}`,

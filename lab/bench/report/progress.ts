@@ -4,7 +4,7 @@ import type { Options } from '../options.ts'
 import type { Scenario } from '../scenarios/scenario.ts'
 import type { System } from '../systems/system.ts'
 
-/** Of cli-progress, which is installed only for a terminal. */
+/** The part of cli-progress that is used. It is installed only if stderr is a terminal. */
 interface Bar {
   start(total: number, value: number, payload: object): void
   increment(payload?: object): void
@@ -14,7 +14,7 @@ interface Bar {
 
 const FORMAT = '{bar} {value}/{total} · about {eta_formatted} left · {what}'
 
-/** What is under way, on stderr: a bar in a terminal, a line for each run elsewhere. */
+/** Shows the current run on stderr: as a bar in a terminal, otherwise as a line for each run. */
 export class Progress {
   readonly #verbose: boolean
   readonly #runs: number
@@ -28,7 +28,7 @@ export class Progress {
     if (!process.stderr.isTTY || verbose) return
     this.#bar = makeBar()
     this.#bar.start(total, 0, { what: '' })
-    // Also when interrupted: it gives the terminal its cursor back.
+    // The bar must be stopped after an interruption, too, because it hides the terminal's cursor.
     process.once('exit', () => this.end())
   }
 
@@ -38,7 +38,7 @@ export class Progress {
     else this.#bar.update({ what })
   }
 
-  /** What a measurement has found. */
+  /** Prints what one measurement has found. */
   note(text: string): void {
     if (this.#verbose) process.stderr.write(`  ${text}\n`)
   }

@@ -10,7 +10,7 @@ import { tableOf } from './table.ts'
 
 const bench = fileURLToPath(new URL('..', import.meta.url))
 
-/** A scenario's outcome as it is kept, with what it was measured on. */
+/** A scenario's outcome as it is stored, with the machine that it was measured on. */
 interface Record {
   readonly machine: string
   readonly runs: number
@@ -18,7 +18,7 @@ interface Record {
   readonly bystanders: number
 }
 
-/** Where outcomes are kept: a page of Markdown, and for each scenario its figures and its chart. */
+/** Stores outcomes: a page of Markdown, and the figures and chart of each scenario. */
 export class Records {
   readonly page: string
   readonly #folder: string
@@ -29,12 +29,12 @@ export class Records {
     mkdirSync(folder, { recursive: true })
   }
 
-  /** Those of complete runs, for everyone to see. */
+  /** The results of complete runs, which are published. */
   static kept(): Records {
     return new Records(join(bench, 'results.md'), join(bench, 'results'))
   }
 
-  /** Those of the last run that left something out. */
+  /** The results of the last run that left something out. */
   static passing(): Records {
     const folder = join(bench, 'last')
     rmSync(folder, { recursive: true, force: true })
@@ -45,7 +45,7 @@ export class Records {
     return new Records(join(folder, 'results.md'), folder)
   }
 
-  /** Other scenarios' records stay as they are. */
+  /** The records of other scenarios stay as they are. */
   save(outcomes: readonly Outcome[], machine: string, runs: number): void {
     for (const outcome of outcomes)
       this.#saveOne(outcome, { machine, runs, rows: outcome.rows, bystanders: outcome.bystanders })

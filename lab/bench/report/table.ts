@@ -3,7 +3,7 @@ import { format } from '../../report/numbers.ts'
 import type { Figure } from '../scenarios/scenario.ts'
 import type { Outcome, Row } from './outcome.ts'
 
-/** A line for each system; for each of the circumstances that it was measured in, where there are several. */
+/** A table with a line for each system, or for each system and circumstance if there are several circumstances. */
 export function tableOf({ scenario: { figures }, rows }: Outcome): string {
   const circumstances = new Set(figures.map(({ at }) => at))
   const groups = Array.from(circumstances, (at) => figures.filter((figure) => figure.at === at))
@@ -12,7 +12,7 @@ export function tableOf({ scenario: { figures }, rows }: Outcome): string {
 }
 
 function linesOf(row: Row, groups: readonly (readonly Figure[])[]): string[][] {
-  // A quick run leaves some circumstances out.
+  // A quick run leaves out some circumstances.
   const measured = groups.filter((figures) => figures.some(({ key }) => row.median[key] !== undefined))
   const [first = []] = groups
   return (measured.length === 0 ? [first] : measured).map((figures) => {

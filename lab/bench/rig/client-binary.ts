@@ -9,7 +9,7 @@ const sources = fileURLToPath(new URL('../client', import.meta.url))
 const cache = fileURLToPath(new URL('../.cache', import.meta.url))
 const flags = ['-O2', '-std=gnu11', '-Wall', '-Wextra', '-Werror']
 
-/** The load client's path; compiled where its sources have changed. */
+/** The path of the load client. It is compiled first if its sources have changed. */
 export function clientBinary(): string {
   const files = readdirSync(sources).toSorted()
   const binary = join(cache, `client-${digestOf(files)}`)

@@ -1,20 +1,20 @@
 import { readFile } from 'node:fs/promises'
 
-/** Of a row: two doubles and two 32-bit numbers. */
+/** The size of a row: two doubles and two 32-bit numbers. */
 const ROW_BYTES = 24
 const EVENTS = ['', 'ready', 'left', 'message'] as const
 
-/** What happened to a connection of the load client; times in ns of its clock. */
+/** An event of one connection of the load client. Times are ns of the client's clock. */
 export interface JournalRow {
   readonly event: 'ready' | 'left' | 'message'
-  /** Which place in its fleet. */
+  /** The connection's place in its fleet. */
   readonly place: number
   readonly at: number
-  /** When a message was sent. */
+  /** When the message was sent. */
   readonly sentAt: number
 }
 
-/** All that a load client has written down, in order. The rows are one object, whose fields change. */
+/** Everything that a load client has recorded, in order. The generator reuses one object for all rows. */
 export async function readJournal(file: string): Promise<Iterable<JournalRow>> {
   return rowsOf(await readFile(file))
 }

@@ -5,14 +5,17 @@ import { Child } from '../../rig/child.ts'
 import { LabError } from '../../rig/lab-error.ts'
 import { clientBinary } from './client-binary.ts'
 
-/** How a system's clients connect. `%d` is a connection's index. */
+/** How the clients of a system connect. `%d` is replaced by a connection's index. */
 export interface Greeting {
   readonly path: string
-  /** A text that each connection sends first. */
+  /** A text frame that each connection sends first. */
   readonly hello?: string
-  /** How the text begins that says that the connection is ready; without it, the 101 says so. */
+  /**
+   * The beginning of the text frame that says that a connection is ready. Without it, a connection is ready after the
+   * 101.
+   */
   readonly welcome?: string
-  /** Frames hold NATS's protocol instead of one message each. */
+  /** Frames carry NATS's protocol instead of one message each. */
   readonly isNats?: boolean
 }
 
@@ -20,21 +23,21 @@ export interface ClientPlan {
   readonly ports: readonly number[]
   readonly count: number
   readonly greeting: Greeting
-  /** Whether every message goes to each connection, and how long that takes is to be told. */
+  /** Whether every message goes to each connection, so that the time to the last of them is measured. */
   readonly countsRounds?: boolean
-  /** The first one's index. */
+  /** The index of the first connection. */
   readonly first?: number
-  /** So many are on their way at a time, 256 where not given. */
+  /** How many connections are being opened at a time; 256 by default. */
   readonly atOnce?: number
-  /** Those that are refused, or broken before they are ready, try again after so many seconds. */
+  /** A connection that is refused, or breaks before it is ready, tries again after this many seconds. */
   readonly retry?: number
-  /** Each comes to the next port when it is opened once more. */
+  /** A connection that is opened again uses the next port. */
   readonly moves?: boolean
-  /** A file in which everything is written down that happens to connections: see `readJournal`. */
+  /** A file in which the client records everything that happens to its connections: see `readJournal`. */
   readonly journal?: string
 }
 
-/** Nanoseconds. */
+/** In nanoseconds. */
 export interface Quantiles {
   readonly count: number
   readonly p50: number
@@ -48,22 +51,22 @@ export interface Fleet {
   readonly ready: number
   readonly refused: number
   readonly closed: number
-  /** How long opening all of them took, in ns; of the last time that some were opened. */
+  /** How many ns it took to open the connections, the last time that some were opened. */
   readonly opening: number
-  /** How long each of those took, refusals included. */
+  /** How long each of those connections took, refusals included. */
   readonly entrance: Quantiles
 }
 
-/** What has arrived since `begin`. */
+/** Everything that has arrived since `begin`. */
 export interface Arrivals extends Fleet {
   readonly messages: number
-  /** Frames that hold no message of ours. */
+  /** Frames that contain none of our messages. */
   readonly others: number
   readonly bytes: number
-  /** From the first to the last, in ns. */
+  /** From the first message to the last, in ns. */
   readonly span: number
   readonly latency: Quantiles
-  /** From a broadcast to the last connection that got it. */
+  /** From a broadcast to the last connection that received it. */
   readonly round: Quantiles
 }
 
@@ -71,7 +74,7 @@ const POLL = 100
 const STALLED_AFTER = 10_000
 const STILL_FOR = 1_000
 
-/** Many WebSocket connections in one process, which times what they receive. */
+/** A process with many WebSocket connections that measures when messages arrive. */
 export class LoadClient {
   readonly child: Child
   readonly fleet: Fleet
@@ -105,7 +108,7 @@ export class LoadClient {
     await child.stop()
     const { ready, refused, closed } = fleet
     throw new LabError(
-      `of ${count} connections ${ready} opened, ${refused} were refused and ${closed} closed: ${child.output.trim()}`,
+      `${ready} of ${count} connections opened, ${refused} were refused and ${closed} closed: ${child.output.trim()}`,
     )
   }
 
@@ -122,12 +125,12 @@ export class LoadClient {
     return this.#ask<Fleet>(`leave ${from} ${count}`)
   }
 
-  /** Opens them again, as whom they were. */
+  /** Opens these connections again, as the same users. */
   enter(from: number, count: number): Promise<Fleet> {
     return this.#ask<Fleet>(`enter ${from} ${count}`)
   }
 
-  /** Waits for so many messages, or until no more come. */
+  /** Waits until this many messages have arrived, or until no more come. */
   async settle(expected: number): Promise<Arrivals> {
     let arrivals = await this.report()
     for (let stalled = 0; arrivals.messages < expected && stalled < STALLED_AFTER;) {
@@ -139,7 +142,7 @@ export class LoadClient {
     return arrivals
   }
 
-  /** Waits until no more messages come, for a while. */
+  /** Waits until no message has come for a while. */
   async settleAll(): Promise<Arrivals> {
     let arrivals = await this.report()
     for (let still = 0; still < STILL_FOR;) {
@@ -155,7 +158,7 @@ export class LoadClient {
     return this.child.stop()
   }
 
-  /** It takes one line at a time. */
+  /** Sends one command at a time, because the client expects that. */
   #ask<Answer>(command: string): Promise<Answer> {
     const answer = this.#last.then(() => {
       this.child.process.stdin!.write(`${command}\n`)

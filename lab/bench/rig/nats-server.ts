@@ -15,7 +15,7 @@ export async function natsPorts(): Promise<NatsPorts> {
   return { client: await freePort(), websocket: await freePort(), cluster: await freePort() }
 }
 
-/** One of two nodes of a NATS cluster, with one thread for Go code, as Node has one for JavaScript. */
+/** One of the two nodes of a NATS cluster. It has one thread for Go code, as Node has one for JavaScript. */
 export class NatsServer {
   readonly child: Child
 

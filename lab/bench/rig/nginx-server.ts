@@ -16,11 +16,11 @@ interface NginxPlan {
   readonly name: string
   readonly core: Core
   readonly port: number
-  /** Where its nodes meet; `isStoring`: whether messages are stored there, or only pass through. */
+  /** The Redis that connects its nodes. `isStoring`: whether messages are stored there or only pass through. */
   readonly redis?: { readonly url: string; readonly isStoring: boolean }
 }
 
-/** One nginx with Nchan, in one process. */
+/** One nginx with Nchan, in a single process. */
 export class NginxServer {
   readonly child: Child
   readonly #folder: string
@@ -54,7 +54,7 @@ export class NginxServer {
   }
 }
 
-/** It says nothing when it is ready. */
+/** nginx prints nothing when it is ready. */
 async function listening(name: string, port: number): Promise<void> {
   const isUp = await comesTrue(() => isListening(port), START_PATIENCE, POLL)
   if (!isUp) throw new LabError(`${name} did not start within ${START_PATIENCE / 1000} s`)

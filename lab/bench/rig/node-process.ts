@@ -15,11 +15,11 @@ export interface NodePlan {
   /** The file in nodes/systems. */
   readonly system: string
   readonly settings: object
-  /** For Node itself. */
+  /** Flags for Node itself. */
   readonly flags?: readonly string[] | undefined
 }
 
-/** Whom messages are for; where neither is given, for everyone. */
+/** The target of the messages; everyone if neither is given. */
 interface Addressees {
   /** How many users take turns. */
   readonly users?: number
@@ -30,30 +30,30 @@ export interface PublishPlan extends Addressees {
   /** Messages a second. */
   readonly rate: number
   readonly seconds: number
-  /** Whether each push is to be told of. */
+  /** Whether each push is reported. */
   readonly isNoted?: boolean
 }
 
-/** One push after another, each on its own. */
+/** Single pushes, one after another. */
 export interface AlonePlan extends Addressees {
   readonly count: number
-  /** ms from one's receipt to the next. */
+  /** ms between the receipt of one push and the next push. */
   readonly pause: number
 }
 
-/** Connections without a client. In `path`, %d becomes the index. */
+/** Connections without a client. In `path`, %d is replaced by the index. */
 interface PhantomPlan {
   readonly count: number
   readonly path: string
 }
 
-/** What a process has asked of the store since it began, and how many of these calls ran a script. */
+/** How many commands a process has sent to the store since it started, and how many of them ran a script. */
 interface StoreCalls {
   readonly count: number
   readonly scriptCount: number
 }
 
-/** A push that resolved; times on the clock of the load client, in ns. */
+/** A push that resolved. Times are ns on the load client's clock. */
 export interface PushNote {
   readonly calledAt: number
   readonly settledAt: number
@@ -69,22 +69,22 @@ export interface Published {
   readonly notes?: readonly PushNote[]
 }
 
-/** What a process under test can be asked, and its answer. */
+/** The requests that a process under test understands, with their answers. */
 interface Calls {
   publish: [PublishPlan, Published]
   pushAlone: [AlonePlan, { sent: number }]
-  /** Ends either of them early. */
+  /** Ends either of the two early. */
   stopPushing: [object, object]
   collectGarbage: [object, object]
-  /** Nanoseconds of each message that has arrived since the last call, once they are so many. */
+  /** Answers with the ns of each message that has arrived since the last call, once `count` have arrived. */
   latencies: [{ count: number }, number[]]
   storeCalls: [object, StoreCalls]
-  /** Its id in the cluster. */
+  /** The node's id in the cluster. */
   self: [object, string]
   evict: [{ node: string }, object]
   host: [PhantomPlan, object]
   beginStandstill: [object, object]
-  /** ms that its event loop did not come round, at the longest since then. */
+  /** The longest standstill of its event loop since then, in ms. */
   longestStandstill: [object, number]
 }
 
@@ -96,7 +96,7 @@ interface Reply {
 /** A Node process under test, or one that publishes. */
 export class NodeProcess {
   readonly child: Child
-  /** Where it listens. */
+  /** The ports that it listens on. */
   readonly ports: readonly number[]
   readonly #questions: Questions<Reply>
 

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { LabError } from '../../rig/lab-error.ts'
 
-/** Debian package of each program. */
+/** The Debian package of each program. */
 const packages = {
   gcc: ['gcc', 'libc6-dev'],
   'redis-server': ['redis-server'],
@@ -14,17 +14,17 @@ const packages = {
 
 export type Program = keyof typeof packages
 
-/** Where Debian puts it; it is no program of its own. */
+/** The path where Debian installs it; it is a module, not a program. */
 export const nchanModule = '/usr/lib/nginx/modules/ngx_nchan_module.so'
 
-/** Installs what is missing where the machine may be changed: in CI or a container as root, or with FLOTILLA_SETUP=1. */
+/** Installs missing programs if the machine may be changed: in CI or a container as root, or with FLOTILLA_SETUP=1. */
 export function providePrograms(programs: readonly Program[]): void {
   const missing = missingOf(programs)
   if (missing.length === 0) return
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing.flatMap((name) => packages[name])]
   if (!mayInstall()) {
     throw new LabError(
-      `${missing.join(', ')} missing. Install, or let FLOTILLA_SETUP=1 do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
+      `${missing.join(', ')} missing. Install them, or set FLOTILLA_SETUP=1 to have them installed:\n  sudo apt-get update && sudo ${install.join(' ')}`,
     )
   }
   process.stderr.write(`installing ${missing.join(', ')} …\n`)
@@ -33,7 +33,7 @@ export function providePrograms(programs: readonly Program[]): void {
 }
 
 function missingOf(programs: readonly Program[]): Program[] {
-  // Debian keeps servers where only root's PATH looks.
+  // Debian puts servers into directories that only root has in its PATH.
   const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
   process.env['PATH'] = folders.join(delimiter)
   return programs.filter((program) => {
@@ -64,7 +64,7 @@ function isSet(value: string | undefined): boolean {
 
 function asRoot(command: readonly string[]): void {
   const [program = '', ...args] = process.getuid?.() === 0 ? command : ['sudo', ...command]
-  // RUNLEVEL=1: no service is started.
+  // With RUNLEVEL=1 the packages do not start their services.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const { status } = spawnSync(program, args, { stdio: ['ignore', 2, 2], env })
   if (status !== 0) throw new LabError(`${command.join(' ')} failed`)

@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis'
 import type { Store } from '../../rig/store.ts'
 
-/** What a store has done since it began. */
+/** How much a store has done since it started. */
 export interface StoreWork {
-  /** Calls of each command, those inside scripts too. */
+  /** Calls of each command, including those inside scripts. */
   readonly calls: ReadonlyMap<string, number>
-  /** In and out. */
+  /** Bytes in and out. */
   readonly bytes: number
 }
 

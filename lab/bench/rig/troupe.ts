@@ -2,11 +2,11 @@ interface Stoppable {
   stop(): Promise<void>
 }
 
-/** Things that were started one after another, and stop together, the last one first. */
+/** Things that are started one after another and stopped together, in reverse order. */
 export class Troupe implements Stoppable {
   readonly #members: Stoppable[] = []
 
-  /** Starts one more; where that fails, stops all. */
+  /** Starts one more. If that fails, stops all of them. */
   async add<Member extends Stoppable>(starting: Promise<Member>): Promise<Member> {
     try {
       const member = await starting

@@ -1,31 +1,31 @@
 import type { JournalRow } from '../rig/journal.ts'
 import type { PushNote } from '../rig/node-process.ts'
 
-/** What members of a group were owed, and what they got. */
+/** The copies that the members of a group were owed, and those that they received. */
 export interface Attendance {
-  /** Copies of pushes that a member was there for: from before the call until it had resolved. */
+  /** Copies of pushes that a member was there for, from before the call until the push had resolved. */
   readonly owedCount: number
-  /** Of these, those that never came, on whichever connection. */
+  /** How many of these never arrived on any connection. */
   readonly lostCount: number
-  /** Copies that came once more. */
+  /** Copies that arrived again. */
   readonly repeatedCount: number
-  /** Copies that came after their member had left, and come back. */
+  /** Copies that arrived after their member had left and come back. */
   readonly afterReturnCount: number
-  /** How long the others took from call to arrival, in ns, in order. */
+  /** How long the other copies took from call to arrival, in ns, sorted. */
   readonly latencies: Float64Array
 }
 
-/** A time that a place was taken. */
+/** A time during which a place was taken. */
 interface Stay {
   readonly from: number
   to: number
 }
 
-/** Holds what connections went through against what was pushed to all of them. */
+/** Compares what happened to connections with the pushes that were made to all of them. */
 export class Register {
   readonly #pushes: readonly PushNote[]
   readonly #stays = new Map<number, Stay[]>()
-  /** For each place, which pushes have come. */
+  /** For each place, the pushes that have arrived. */
   readonly #received = new Map<number, Uint8Array>()
   readonly #latencies: number[] = []
   #repeatedCount = 0
@@ -39,7 +39,7 @@ export class Register {
     const stays = this.#stays.get(place) ?? []
     const last = stays.at(-1)
     if (event === 'ready') this.#stays.set(place, [...stays, { from: at, to: Number.POSITIVE_INFINITY }])
-    else if (last === undefined) throw new Error('the journal begins with somebody who never came')
+    else if (last === undefined) throw new Error('the journal begins with a connection that was never opened')
     else if (event === 'left') last.to = at
     else this.#receive(place, sentAt, at, last.from)
   }
@@ -69,7 +69,7 @@ export class Register {
 
   #receive(place: number, sentAt: number, at: number, readyAt: number): void {
     const index = this.#firstSince(sentAt)
-    // Of those that warm up, and those that failed, nothing is noted.
+    // Pushes of the warm-up, and those that failed, have no entry.
     if (this.#pushes[index]?.calledAt !== sentAt) return
     const received = this.#receivedBy(place)
     if (received[index] === 1) this.#repeatedCount++
@@ -86,7 +86,7 @@ export class Register {
     return received
   }
 
-  /** The first push that was called then or later. */
+  /** The index of the first push that was called then or later. */
   #firstSince(time: number): number {
     let [low, high] = [0, this.#pushes.length]
     while (low < high) {

@@ -4,7 +4,7 @@ import type { NodeProcess } from '../rig/node-process.ts'
 import { StoreMeter } from '../rig/store-meter.ts'
 import type { Stage } from '../systems/system.ts'
 
-/** What a store was asked. */
+/** The calls that a store received. */
 export interface Calls {
   readonly byClients: number
   /** Commands that scripts ran. */
@@ -12,20 +12,20 @@ export interface Calls {
 }
 
 interface Reading extends Calls {
-  /** Scripts that were called, as the store counts them and as its clients do. */
+  /** How many scripts were called, as the store counts them and as its clients do. */
   readonly ranScripts: number
   readonly calledScripts: number
 }
 
 const POLL = 100
-/** ms without any call: then what was begun is done. */
+/** After this many ms without a call, everything that was begun is done. */
 const QUIET = 700
 const PATIENCE = 300_000
 const SCRIPT = /^(?:eval|fcall)/
-/** Scripts that may be on their way while both sides are read. */
+/** How many scripts may be in progress while both sides are read. */
 const TOLERANCE = 2
 
-/** Counts what the nodes ask of their store, and what its scripts do for them. */
+/** Counts the calls that nodes make to their store, and the commands that its scripts run for them. */
 export class CallMeter {
   readonly #store: StoreMeter
   readonly #nodes: readonly NodeProcess[]
@@ -35,22 +35,22 @@ export class CallMeter {
     this.#nodes = nodes
   }
 
-  /** For all these nodes: everyone who asks the store anything meanwhile. They count from their start on. */
+  /** The nodes must include everyone who uses the store meanwhile. They count from their start on. */
   static of({ store }: Stage, nodes: readonly NodeProcess[]): CallMeter {
-    if (store === undefined) throw new LabError('there is no store whose calls could be counted')
+    if (store === undefined) throw new LabError('this system has no store whose calls could be counted')
     return new CallMeter(new StoreMeter(store), nodes)
   }
 
-  /** What is asked until all that this work has begun is done. */
+  /** Counts all calls until everything that this work has begun is done. */
   async during<Result>(work: () => Promise<Result>): Promise<Calls & { readonly result: Result }> {
     const before = await this.#readWhenQuiet()
     const result = await work()
     const after = await this.#readWhenQuiet()
     const grown = (key: keyof Reading): number => after[key] - before[key]
     const [ran, called] = [grown('ranScripts'), grown('calledScripts')]
-    // Whoever talks to the store in a way that is not counted makes the figures worthless.
+    // If anyone uses the store without being counted, the figures are worthless.
     if (Math.abs(ran - called) > TOLERANCE) {
-      throw new LabError(`the store ran ${ran} scripts, and its clients know of ${called}`)
+      throw new LabError(`the store ran ${ran} scripts, but its clients called ${called}`)
     }
     return { byClients: grown('byClients'), inScripts: grown('inScripts'), result }
   }
@@ -65,7 +65,7 @@ export class CallMeter {
     for (let since = performance.now(); performance.now() - since < QUIET;) {
       if (performance.now() > deadline) throw new LabError(`the store was still busy after ${PATIENCE / 1000} s`)
       await sleep(POLL)
-      // A node whose event loop stands still answers late, and is not taken for one that has nothing to do.
+      // A node whose event loop stands still answers late, so it is not mistaken for an idle one.
       const next = await this.#read()
       const isSame = next.byClients === last.byClients && next.inScripts === last.inScripts
       if (!isSame) since = performance.now()
@@ -78,7 +78,7 @@ export class CallMeter {
     const reports = await Promise.all(this.#nodes.map((node) => node.call('storeCalls', {})))
     const { calls } = await this.#store.read()
     const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
-    // What this meter asks is no call of the nodes'.
+    // The meter's own calls do not count as the nodes'.
     const all = sum([...calls].map(([name, count]) => (name === 'info' ? 0 : count)))
     const byClients = sum(reports.map(({ count }) => count))
     return {

@@ -7,7 +7,7 @@ import type { Stage, System } from '../systems/system.ts'
 const WARM_UP = 500
 const SETTLE = 1_000
 
-/** A node that runs alone, warmed up by some connections that have come and gone. */
+/** A node that runs alone and is warmed up: some connections have come and gone. */
 export async function startAlone(
   system: System,
   flags: readonly string[] = [],
@@ -15,7 +15,7 @@ export async function startAlone(
   const stage = await system.start({ hasPublisher: false, subjectFlags: flags })
   try {
     const { node } = stage
-    if (node === undefined) throw new LabError(`${system.label} has no node that can be asked`)
+    if (node === undefined) throw new LabError(`${system.label} has no node that takes requests`)
     const visitors = await openCrowd(system, stage, WARM_UP)
     await visitors.close()
     await sleep(SETTLE)
@@ -26,7 +26,7 @@ export async function startAlone(
   }
 }
 
-/** So many users, connected at once. */
+/** This many users, connected at once. */
 export function openCrowd(
   system: System,
   { ports }: Stage,
@@ -36,13 +36,13 @@ export function openCrowd(
   return LoadClient.open({ ports, count, greeting: system.greeting, ...options })
 }
 
-/** Connections that no push reaches would be measured for nothing. */
+/** Makes sure that a push reaches every connection, because otherwise the measurement would be meaningless. */
 export async function requireReachable(node: NodeProcess, crowd: LoadClient, users: number): Promise<void> {
   await crowd.begin()
   const { sent } = await node.call('publish', { rate: users, seconds: 1, users })
   const { messages, closed } = await crowd.settle(sent)
   if (sent > 0 && messages === sent && closed === 0) return
   throw new LabError(
-    `${node.child.name}: of ${sent} pushes to its users ${messages} arrived; ${closed} connections have closed`,
+    `${node.child.name}: ${messages} of ${sent} pushes to its users arrived; ${closed} connections have closed`,
   )
 }

@@ -1,7 +1,7 @@
-/** A system's median of a figure, where there is one. */
+/** Looks up a system's median of a figure, if it has one. */
 export type Find = (system: string, figure: string) => number | undefined
 
-/** What Flotilla is meant to reach, beside the others in the same run. */
+/** A value that Flotilla should reach, compared with other systems in the same run. */
 export interface Goal {
   readonly label: string
   readonly target: number
@@ -10,7 +10,7 @@ export interface Goal {
   measure(find: Find): number | undefined
 }
 
-/** At least so many times, or with `less` at most so many times, the best of these systems. */
+/** At least `target` times the best of these systems; with `less`, at most. */
 export function times(
   target: number,
   label: string,
@@ -32,7 +32,7 @@ export function times(
   }
 }
 
-/** At most so much. */
+/** At most this value. */
 export function atMost(target: number, unit: string, label: string, figure: string): Goal {
   return { label, target, unit, better: 'less', measure: (find) => find('flotilla', figure) }
 }

@@ -1,29 +1,29 @@
 import type { System } from '../systems/system.ts'
 import type { Goal } from './goal.ts'
 
-/** How much trouble a run takes. */
+/** How thorough a run is. */
 export interface Effort {
-  /** Runs of each system, in turns; the median counts. */
+  /** Runs of each system, in turns. The median counts. */
   readonly runs: number
-  /** Of one measurement. */
+  /** The duration of one measurement. */
   readonly seconds: number
-  /** A search ends when it knows the greatest rate to so much of it. */
+  /** A search ends when it knows the greatest rate with this relative precision. */
   readonly resolution: number
-  /** How often a rate may fail until it counts as too high: what else happens on the machine must not decide. */
+  /** How often a rate may fail before it counts as too high, because a disturbance on the machine must not decide. */
   readonly attempts: number
-  /** Messages a second: where it is given, nothing is searched for. */
+  /** A fixed rate in messages a second, instead of a search. */
   readonly rate?: number
-  /** Where there are to be many. */
+  /** The number of connections in scenarios that need many. */
   readonly connections: number
-  /** Nodes of the clusters that are compared. */
+  /** The numbers of nodes of the clusters that are compared. */
   readonly clusterSizes: readonly number[]
-  /** The same, where members of a group come and go. */
+  /** The same, if members of a group come and go. */
   readonly churnSizes: readonly number[]
-  /** How long a room is pushed to whose members come and go. */
+  /** How long a room whose members come and go is pushed to. */
   readonly roomSeconds: number
-  /** Members of a group who leave at once. */
+  /** How many members of a group leave at once. */
   readonly departures: readonly number[]
-  /** What a dead node leaves: pushes in its inbox, and users with a group each. */
+  /** What a dead node leaves behind: pushes in its inbox, and users with a group each. */
   readonly leftPushes: number
   readonly leftUsers: number
 }
@@ -55,18 +55,21 @@ export const quick: Effort = {
   leftUsers: 10_000,
 }
 
-/** What one run measures: a number for each of the scenario's figures that the system has. */
+/** The result of one run: a number for each of the scenario's figures that the system has. */
 export type Figures = Readonly<Record<string, number>>
 
 export interface Figure {
   readonly key: string
   readonly label: string
   readonly unit: string
-  /** The circumstances it was measured in, where each has a line of its own in the table: `8 nodes`; all with the same columns. */
+  /**
+   * The circumstances of the measurement, such as `8 nodes`. Each has a line of its own in the table, with the same
+   * columns.
+   */
   readonly at?: string
 }
 
-/** Bars: one for each system and figure. */
+/** A chart with one bar for each system and figure. */
 export interface Chart {
   readonly title: string
   readonly unit: string
@@ -74,11 +77,11 @@ export interface Chart {
   readonly bars: readonly { readonly key: string; readonly label?: string }[]
 }
 
-/** Told what happens, as it happens. */
+/** Called with a report of what happens, as it happens. */
 export type Note = (text: string) => void
 
 export interface RunOptions {
-  /** For Node, where the subject and the publisher run on it. */
+  /** Flags for Node, if the subject and the publisher run on it. */
   readonly subjectFlags?: readonly string[]
   readonly publisherFlags?: readonly string[]
   readonly note: Note
@@ -87,13 +90,13 @@ export interface RunOptions {
 export interface Scenario {
   readonly id: string
   readonly title: string
-  /** What is done, in a sentence or two. */
+  /** Describes in a sentence or two what is done. */
   readonly method: string
-  /** Ids of those that take part. */
+  /** The ids of the systems that take part. */
   readonly systems: readonly string[]
   readonly figures: readonly Figure[]
   readonly chart: Chart
   readonly goals: readonly Goal[]
-  /** @throws LabError where nothing was measured */
+  /** @throws LabError if nothing was measured */
   run(system: System, effort: Effort, options: RunOptions): Promise<Figures>
 }

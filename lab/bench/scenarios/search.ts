@@ -3,21 +3,21 @@ import type { Effort } from './scenario.ts'
 import { isComplete, type Result, type Trial } from './trial.ts'
 
 interface Search {
-  /** Messages a second to begin with. */
+  /** The first rate, in messages a second. */
   readonly from: number
-  /** ms; slower is too slow. */
+  /** In ms. A greater p99 fails. */
   readonly p99: number
   readonly users?: number
 }
 
-/** While feeling its way up, it looks at a rate for so many seconds only. */
+/** How many seconds each rate is tried for while the rate still doubles. */
 const GLANCE = 0.5
 const STEP = 2
 const LEAST_RATE = 1
 
 /**
- * The greatest rate that a system bears: everything arrives, soon enough, nothing is refused and nobody is thrown out.
- * It doubles the rate until that fails, then halves the interval.
+ * The greatest rate that a system sustains: every message arrives soon enough, nothing is refused, and no client is
+ * disconnected. The rate doubles until that fails, then the interval is halved.
  */
 export async function greatestRate(trial: Trial, search: Search, effort: Effort): Promise<Result> {
   const { seconds, resolution, attempts, rate: given } = effort

@@ -6,22 +6,22 @@ import type { Note } from './scenario.ts'
 
 const MS = 1e6
 const SECOND = 1e9
-/** The publisher kept up with the rate that it was asked for, if it sent so much of it. */
+/** The publisher kept up if it sent this share of the rate that it was asked for. */
 const KEPT_UP = 0.95
 const STEADY_ATTEMPTS = 2
 /**
- * As docs/performance.md advises for what pushes much, and for every system on Node alike: with V8's own 16 MiB, what is
- * under way under load is copied from one generation to the next before it is done with.
+ * The value that docs/performance.md advises for heavy pushing, used for every system on Node. With V8's default of 16
+ * MiB, objects that are still in use under load are copied to the old generation before they are done with.
  */
 const NODE_FLAGS = ['--max-semi-space-size=64']
 
-/** What came of publishing at one rate for a while. Times in ms. */
+/** The result of publishing at one rate for a while. Times are in ms. */
 export interface Result {
   /** Messages a second. */
   readonly asked: number
   readonly published: Published
   readonly arrivals: Arrivals
-  /** Deliveries that there should have been. */
+  /** How many deliveries there should have been. */
   readonly expected: number
   /** Deliveries a second, from the first to the last. */
   readonly perSecond: number
@@ -29,7 +29,7 @@ export interface Result {
   readonly p99: number
 }
 
-/** One system with so many connected clients, ready to be measured. */
+/** A system with connected clients, ready to be measured. */
 export class Trial {
   readonly stage: Stage
   readonly #system: System
@@ -79,18 +79,18 @@ export class Trial {
     return result
   }
 
-  /** Measures a rate that the system is to bear; where it seems not to, once more. */
+  /** Measures a rate that the system should sustain. If it seems not to, measures once more. */
   async measureAll(plan: PublishPlan): Promise<Result> {
     for (let attempt = 1; ; attempt++) {
       const result = await this.measure(plan)
       if (isComplete(result)) return result
       if (attempt === STEADY_ATTEMPTS) {
-        throw new LabError(`${this.#system.label} does not bear ${plan.rate} messages/s: ${describe(result)}`)
+        throw new LabError(`${this.#system.label} does not sustain ${plan.rate} messages/s: ${describe(result)}`)
       }
     }
   }
 
-  /** All of its clients anew, where some were thrown out. */
+  /** Replaces all clients if some were disconnected. */
   async reconnect(): Promise<void> {
     await this.#client.close()
     this.#client = await LoadClient.open({
@@ -105,7 +105,7 @@ export class Trial {
     await this.stage.stop()
   }
 
-  /** A measurement of nothing is none; and whatever arrives was sent once. */
+  /** Fails if nothing arrived, or if more arrived than was sent. */
   #check({ published, arrivals, expected, asked }: Result): void {
     const where = `${this.#system.label} at ${Math.round(asked)} messages/s`
     if (published.sent === 0) throw new LabError(`${where}: nothing was sent`)
@@ -132,7 +132,7 @@ export class Trial {
   }
 }
 
-/** Whatever was asked for was sent, taken, and has arrived. */
+/** Whether everything that was asked for was sent, accepted, and has arrived. */
 export function isComplete({ asked, published, arrivals, expected }: Result): boolean {
   const failed = published.rejected + published.unsettled + arrivals.closed
   const keptUp = published.sent >= KEPT_UP * asked * published.seconds
@@ -168,5 +168,5 @@ function describe({ asked, published, arrivals, expected, perSecond, p50, p99 }:
 
 function because({ rejected, error }: Published, { others }: Arrivals): string {
   const reason = rejected > 0 ? `; ${rejected} pushes were rejected, the first with ${error}` : ''
-  return others > 0 ? `${reason}; ${others} frames came that hold no time` : reason
+  return others > 0 ? `${reason}; ${others} frames arrived without a time stamp` : reason
 }

@@ -10,11 +10,11 @@ import { type Figure, type Figures, type RunOptions, type Scenario, thorough } f
 
 const SIZES = thorough.churnSizes
 const GROUP = 'g'
-/** Members of each node at any time. */
+/** The members on each node at any time. */
 const MEMBERS = 10
-/** ms between two changes: a node remembers for longer than this who has left. */
+/** ms between two changes. It is longer than a node remembers who has left. */
 const TURN = 1_900
-/** ms between two pushes: nothing is gathered, so each pays for itself. */
+/** ms between two pushes. They are far enough apart that pushes do not gather, so each pays for itself. */
 const PAUSE = 40
 const HEARTBEAT = 60_000
 const MS_PER_SECOND = 1_000
@@ -99,18 +99,18 @@ async function measureAt(size: number, system: System, seconds: number, options:
 }
 
 interface Work extends Calls {
-  /** Seconds. */
+  /** In seconds. */
   readonly cpu: number
 }
 
-/** The group, whose members have places: as many on each node, and one more than there are members. */
+/** The group. Each node has the same number of places, one more than it has members. */
 class Room {
   readonly #size: number
   readonly #stage: Stage
   readonly #client: LoadClient
   readonly #meter: CallMeter
   readonly #publisher: NodeProcess
-  /** The place on each node that nobody has now. */
+  /** The free place of each node. */
   #empty = MEMBERS
 
   private constructor(size: number, stage: Stage, client: LoadClient, meter: CallMeter, publisher: NodeProcess) {
@@ -123,18 +123,18 @@ class Room {
 
   static async open(size: number, stage: Stage, greeting: Greeting): Promise<Room> {
     const { node, publisher, ports } = stage
-    if (node === undefined || publisher === undefined) throw new LabError('there is no node to ask')
+    if (node === undefined || publisher === undefined) throw new LabError('there is no node that takes requests')
     const path = `${greeting.path}&group=${GROUP}`
     const client = await LoadClient.open({ ports, count: size * (MEMBERS + 1), greeting: { ...greeting, path } })
     await client.leave(size * MEMBERS, size)
     const room = new Room(size, stage, client, CallMeter.of(stage, [node, publisher]), publisher)
-    // Until nobody remembers those who have left.
+    // Waits until nobody remembers those who have left.
     await sleep(2 * TURN)
     await room.push(1)
     return room
   }
 
-  /** Pushes for so many turns, and says how often; whoever is there all the time gets all of it. */
+  /** Pushes for this many turns and returns how often. Members who are there all the time must receive all of it. */
   async push(turns: number): Promise<number> {
     await this.#client.begin()
     const plan = { count: Number.MAX_SAFE_INTEGER, pause: PAUSE, group: GROUP }
@@ -146,11 +146,11 @@ class Room {
     const { messages, closed } = await this.#client.settle(least)
     if (messages >= least && closed === 0) return sent
     throw new LabError(
-      `of at least ${least} messages ${messages} arrived; ${closed} connections have closed by themselves`,
+      `only ${messages} of at least ${least} messages arrived; ${closed} connections have closed by themselves`,
     )
   }
 
-  /** One member of each node goes, another comes, so many times. */
+  /** Repeats a change: on each node one member joins and another leaves. */
   async churn(turns: number): Promise<void> {
     for (let turn = 0; turn < turns; turn++) {
       const begin = performance.now()

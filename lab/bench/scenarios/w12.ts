@@ -9,11 +9,11 @@ import { type Figure, type Figures, type RunOptions, type Scenario, thorough } f
 const SIZES = thorough.departures
 const GROUP = 'g'
 const NODES = 2
-/** Members who stay, so that the group is there all the time. */
+/** Members who stay, so that the group exists all the time. */
 const STAYING = 20
 const RATE = 20
 const SECONDS = 2
-/** ms into the pushes. */
+/** ms from the first push until the members leave. */
 const DEPARTURE = 250
 const HEARTBEAT = 60_000
 const SETTLE = 500
@@ -67,7 +67,7 @@ async function measureAt(size: number, system: System, { note, ...flags }: RunOp
   const stage = await system.start({ ...flags, servers: NODES, heartbeat: HEARTBEAT, countsCalls: true })
   try {
     const { node, publisher, store, ports } = stage
-    if (node === undefined || publisher === undefined) throw new LabError('there is no node to ask')
+    if (node === undefined || publisher === undefined) throw new LabError('there is no node that takes requests')
     const greeting = { ...system.greeting, path: `${system.greeting.path}&group=${GROUP}` }
     const client = await LoadClient.open({ ports, count: size + STAYING, greeting })
     const meter = CallMeter.of(stage, [node, publisher])
@@ -107,10 +107,10 @@ async function measureAt(size: number, system: System, { note, ...flags }: RunOp
   }
 }
 
-/** How many messages had waited for those who come back. */
+/** How many messages had been parked for the members who come back. */
 async function returning(client: LoadClient, size: number): Promise<number> {
   await client.begin()
   const { ready } = await client.enter(0, size)
-  if (ready !== size + STAYING) throw new LabError(`of ${size} who came back ${ready - STAYING} were let in`)
+  if (ready !== size + STAYING) throw new LabError(`only ${ready - STAYING} of ${size} members were let in again`)
   return (await client.settleAll()).messages
 }

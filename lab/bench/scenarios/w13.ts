@@ -10,13 +10,16 @@ const USERS = 500
 const GROUP = 'g'
 const GROUP_SIZE = 10_000
 const GROUP_PUSHES = 4
-/** Of the group's members, so many come back, and are asked whether they have all of it. */
+/** How many of the group's members come back to check that they receive everything. */
 const ASKED = 500
-/** ms; far beyond any measurement: nobody is evicted who is not told to be. */
+/** In ms. Longer than any measurement, so that no node is evicted unless it is told to be. */
 const HEARTBEAT = 60_000
 const SECOND = 1_000
 
-/** What the dead node leaves. Of its users so many are elsewhere, or come back later, and are owed every push. */
+/**
+ * What the dead node leaves behind. Some of its users are connected elsewhere, or come back later, and are owed every
+ * push.
+ */
 interface Estate {
   readonly key: string
   readonly at: string
@@ -27,7 +30,7 @@ interface Estate {
   readonly target: { readonly users: number } | { readonly group: string }
   readonly elsewhere: number
   readonly returning: number
-  /** How many copies each of those who are elsewhere or return is owed. */
+  /** How many copies each user who is elsewhere or comes back is owed. */
   readonly owed: number
 }
 
@@ -77,7 +80,7 @@ export const w13: Scenario = {
   },
 }
 
-/** What a node costs that leaves no pushes. */
+/** The cost of a dead node that leaves no pushes behind. */
 const NOTHING: Estate = {
   key: 'nothing',
   at: 'no pushes',
@@ -134,7 +137,7 @@ function rateGoal(key: string, target: number, label: string): Goal {
 interface Takeover {
   readonly calls: Calls
   readonly seconds: number
-  /** ms. */
+  /** In ms. */
   readonly standstill: number
 }
 
@@ -148,14 +151,14 @@ async function measure(estate: Estate, system: System, { note, ...flags }: RunOp
   }
 }
 
-/** A node takes its users in, stops, is pushed to, and dies. Resolves to its id. */
+/** Lets a node accept its users, pauses it, pushes to it, and kills it. Resolves to its id. */
 async function bequeath({ users, path, pushes, target }: Estate, stage: Stage): Promise<string> {
   const doomed = await stage.addNode?.('dying node', 'rest')
   if (doomed === undefined) throw new LabError('there is no node that could die')
   await doomed.call('host', { count: users, path })
   const id = await doomed.call('self', {})
   doomed.child.process.kill('SIGSTOP')
-  // One after another: each is an entry of its own.
+  // One after another, so that each push is an entry of its own.
   if (pushes > 0) await stage.publisher?.call('pushAlone', { count: pushes, pause: 0, ...target })
   doomed.child.process.kill('SIGKILL')
   return id
@@ -179,13 +182,13 @@ async function inherit(estate: Estate, dead: string, system: System, stage: Stag
     const expected = client.fleet.ready * owed
     const { messages } = await client.settle(expected)
     await client.close()
-    if (messages < expected) throw new LabError(`${at}: of ${expected} messages ${messages} arrived`)
+    if (messages < expected) throw new LabError(`${at}: only ${messages} of ${expected} messages arrived`)
   }
   note(`${at}: ${JSON.stringify({ ...calls, seconds, standstill })}`)
   return { calls, seconds, standstill }
 }
 
-/** Seconds until the node has taken over. */
+/** Resolves to the seconds until the other node has taken over. */
 async function evictedBy(node: NodeProcess, dead: string): Promise<number> {
   const begin = performance.now()
   await node.call('evict', { node: dead })

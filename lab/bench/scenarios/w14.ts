@@ -5,15 +5,15 @@ import type { NodeProcess, Published } from '../rig/node-process.ts'
 import { atMost } from './goal.ts'
 import { type Scenario, thorough } from './scenario.ts'
 
-/** Users who stay connected, and are pushed to. */
+/** Users who stay connected and are pushed to. */
 const STAYING = 1_000
 const RATE = 500
 const P99_LIMIT = 250
-/** ms of pushing before the node dies. */
+/** ms of pushing before the node is killed. */
 const CALM = 2_000
-/** Seconds; pushing ends once everybody is in. */
+/** In seconds. Pushing ends earlier, once everyone is connected. */
 const LONGEST = 120
-/** Seconds until one that was refused tries again. */
+/** Seconds until a client that was refused tries again. */
 const RETRY = 0.5
 const HEARTBEAT = 3_000
 const NS_PER_MS = 1e6
@@ -42,7 +42,7 @@ export const w14: Scenario = {
       const { publisher, node: doomed, addNode } = stage
       if (publisher === undefined || doomed === undefined || addNode === undefined)
         throw new LabError(`${system.label} has no nodes that could be killed`)
-      // Once it is dead, one of the survivors has its core.
+      // When it is dead, one of the survivors gets its core.
       const survivors = [await addNode('node that stays', 'subject'), await addNode('other node', 'rest')]
       const { greeting } = system
       const ports = survivors.flatMap((node) => node.ports)
@@ -56,7 +56,7 @@ export const w14: Scenario = {
         await before.close()
         storm = await LoadClient.open({ ...crowd, ports, atOnce: connections, retry: RETRY })
       })
-      if (storm === undefined) throw new LabError('nobody came')
+      if (storm === undefined) throw new LabError('no client reconnected')
       const { ready, refused, opening, entrance } = storm.fleet
       note(`${ready} in ${opening / NS} s, ${refused} refusals; pushes: ${JSON.stringify(busy.latency)}`)
       await storm.close()
@@ -74,7 +74,7 @@ export const w14: Scenario = {
   },
 }
 
-/** Pushes for as long as this takes, all of which have to arrive. */
+/** Pushes while the work runs. Every push must arrive. */
 async function pushed(client: LoadClient, publisher: NodeProcess, work: () => Promise<unknown>): Promise<Arrivals> {
   const { closed: closedBefore } = await client.begin()
   const publishing: Promise<Published> = publisher.call('publish', { rate: RATE, seconds: LONGEST, users: STAYING })
@@ -85,7 +85,7 @@ async function pushed(client: LoadClient, publisher: NodeProcess, work: () => Pr
   const closed = arrivals.closed - closedBefore
   if (arrivals.messages === sent && rejected + unsettled + closed === 0) return arrivals
   throw new LabError(
-    `of ${sent} pushes ${arrivals.messages} arrived, ${rejected} were rejected and ${unsettled} not settled; ${closed} of ` +
+    `${arrivals.messages} of ${sent} pushes arrived, ${rejected} were rejected and ${unsettled} not settled; ${closed} of ` +
       'those who stay were thrown out',
   )
 }

@@ -14,17 +14,17 @@ import { type Figures, type RunOptions, type Scenario, thorough } from './scenar
 const GROUP = 'g'
 const NODES = 8
 const MEMBERS = 200
-/** Of a second: how many close, and how many come back. */
+/** How many members close each second, and how many come back. */
 const CHANGES = 20
-/** Members who are away at a time: each for half a second. */
+/** How many members are away at a time: each for half a second. */
 const AWAY = 10
-/** Pushes a second, the greatest first: the first that the machine bears counts. */
+/** Pushes a second, the greatest rate first. The first rate that the machine sustains counts. */
 const RATES = [500, 400, 300, 200, 100, 50]
 const P99_LIMIT = 250
 const BEHIND_LIMIT = 1_000
-/** ms until nothing more of what was pushed comes. */
+/** ms after which no more copies are expected. */
 const SETTLE = 3_000
-/** Of the rate that was asked for. */
+/** The share of the rate that must have been sent. */
 const KEPT_UP = 0.98
 const HEARTBEAT = 3_000
 const MS = 1e6
@@ -66,14 +66,14 @@ export const w15: Scenario = {
       const { attendance, trouble } = await attendedAt(rate, roomSeconds, system, options)
       const figures = figuresOf(rate, attendance)
       options.note(`${rate}/s: ${JSON.stringify(figures)}${trouble}`)
-      if (attendance.owedCount === 0) throw new LabError(`at ${rate} pushes/s nobody was owed anything`)
+      if (attendance.owedCount === 0) throw new LabError(`at ${rate} pushes/s no member was owed a copy`)
       if (attendance.lostCount > 0)
         throw new LabError(`at ${rate} pushes/s ${attendance.lostCount} of ${attendance.owedCount} copies were lost`)
       const { p99 = 0, longest = 0 } = figures
       if (trouble === '' && p99 <= P99_LIMIT && longest <= BEHIND_LIMIT) return figures
       failure = `at ${rate} pushes/s p99 was ${p99} ms, the longest ${longest} ms${trouble}`
     }
-    throw new LabError(`${system.label} bears none of the rates: ${failure}`)
+    throw new LabError(`${system.label} sustains none of the rates: ${failure}`)
   },
 }
 
@@ -92,7 +92,7 @@ function figuresOf(rate: number, { latencies, ...counts }: Attendance): Figures 
 
 interface Room {
   readonly attendance: Attendance
-  /** Why the rate was not borne, whatever the latencies are; usually empty. */
+  /** Why the system did not sustain the rate, apart from latencies; usually empty. */
   readonly trouble: string
 }
 
@@ -149,7 +149,7 @@ async function pushToRoom(
   }
 }
 
-/** One after another leaves, and is back when so many others have left; in the end all are there. */
+/** One member after another leaves, and comes back when a number of others have left. In the end all are there. */
 async function changeMembers(client: LoadClient, seconds: number): Promise<void> {
   const begin = performance.now()
   const count = seconds * CHANGES

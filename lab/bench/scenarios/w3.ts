@@ -6,7 +6,7 @@ import type { Effort, Figures, RunOptions, Scenario } from './scenario.ts'
 import { Trial } from './trial.ts'
 
 const USERS = 100
-/** ms; each is long over when the next one comes. */
+/** In ms. Each push is long done when the next one is made. */
 const PAUSE = 10
 const PER_SECOND = 200
 const WARM_UP = 100
@@ -51,7 +51,7 @@ async function runPushes(system: System, { seconds }: Effort, { note, ...flags }
   }
 }
 
-/** Nobody is connected: the reader itself says when what arrived. */
+/** Nobody is connected: the reader itself reports when each message arrived. */
 async function runHop({ seconds }: Effort): Promise<Figures> {
   const { node, publisher, stop } = await hop.start({})
   try {
@@ -60,7 +60,8 @@ async function runHop({ seconds }: Effort): Promise<Figures> {
     const count = seconds * PER_SECOND
     await publisher?.call('pushAlone', { ...plan, count })
     const latencies = (await node?.call('latencies', { count }))?.toSorted((a, b) => a - b) ?? []
-    if (latencies.length !== count) throw new LabError(`${hop.label}: of ${count} messages ${latencies.length} arrived`)
+    if (latencies.length !== count)
+      throw new LabError(`${hop.label}: only ${latencies.length} of ${count} messages arrived`)
     const quantile = (share: number): number => (latencies[Math.floor(share * count)] ?? 0) / NS_PER_MS
     return { p50: quantile(0.5), p99: quantile(0.99) }
   } finally {

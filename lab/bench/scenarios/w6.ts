@@ -7,7 +7,7 @@ import type { Scenario } from './scenario.ts'
 
 const CONNECTIONS = 1_000
 const WARM_UP = 20
-/** ms between two: each has long arrived when the next one is pushed. */
+/** ms between two broadcasts. Each has long arrived when the next one is made. */
 const PAUSE = 50
 const PER_SECOND = 20
 const NS_PER_MS = 1e6
@@ -37,7 +37,7 @@ export const w6: Scenario = {
   },
 }
 
-/** How long each took to reach the last connection. */
+/** How long each broadcast took to reach the last connection. */
 async function broadcast(node: NodeProcess, crowd: LoadClient, count: number): Promise<Quantiles> {
   await crowd.begin()
   await node.call('pushAlone', { count, pause: PAUSE })

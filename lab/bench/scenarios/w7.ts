@@ -10,12 +10,14 @@ import { Trial } from './trial.ts'
 const SIZES = thorough.clusterSizes
 const USERS = 124
 const WARM_UP = 20
-/** ms between two: nothing is gathered, not even acks, so each push pays for itself. */
+/** ms between two pushes. Nothing is gathered, not even acks, so each push pays for itself. */
 const PAUSE = 40
 const plan = { pause: PAUSE, users: USERS }
-/** ms; so far apart that none falls into a measurement: what nodes cost that only live is not a push's. */
+/**
+ * ms between heartbeats: so long that none falls into a measurement, because the cost of an idle node is not a push's.
+ */
 const HEARTBEAT = 60_000
-/** Growth that is no growth. */
+/** Growth up to this factor counts as none. */
 const TOLERANCE = 1.05
 
 export const w7: Scenario = {

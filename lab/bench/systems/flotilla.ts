@@ -4,7 +4,7 @@ import type { System } from './system.ts'
 
 const built = fileURLToPath(new URL('../../../dist', import.meta.url))
 
-/** This package, or another build of it: the one before a change, for example. */
+/** This build, or another build of the package, such as the one before a change. */
 export function flotilla({ id = 'flotilla', label = 'Flotilla', folder = built } = {}): System {
   return redisSystem({
     id,

@@ -1,6 +1,6 @@
 import { redisSystem } from './redis-system.ts'
 
-/** No system, but the floor under those that go over Redis: one XADD, and the XREAD that it wakes. */
+/** Not a system but a lower bound for systems that use Redis: one XADD, and the XREAD that it wakes. */
 export const hop = redisSystem({
   id: 'hop',
   role: 'control',

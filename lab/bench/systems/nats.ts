@@ -3,7 +3,7 @@ import { NodeProcess } from '../rig/node-process.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { System } from './system.ts'
 
-/** Two servers in a cluster: clients at one, over its own WebSocket; the publisher at the other. */
+/** Two servers in a cluster. The clients connect to one over its own WebSocket, the publisher to the other. */
 export const nats: System = {
   id: 'nats',
   kind: 'nats',

@@ -5,7 +5,7 @@ import { NodeProcess } from '../rig/node-process.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { Layout, Stage, System } from './system.ts'
 
-/** `memory`: one node alone. The others meet in Redis, through which messages only pass, or which stores them. */
+/** `memory`: one node alone. The other kinds use a Redis: messages only pass through it, or are stored in it. */
 type Storage = 'memory' | 'passing' | 'stored'
 
 const names = {
@@ -60,7 +60,7 @@ async function start(
   return {
     subject: subject.child,
     ports: [near],
-    // Without a publisher it is the node itself that is asked to push, by way of this process.
+    // Without a publisher, this process asks the node itself to push.
     ...(hasPublisher ? { publisher } : { node: publisher }),
     ...(store && { store }),
     stop: () => troupe.stop(),

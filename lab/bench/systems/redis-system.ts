@@ -11,12 +11,12 @@ interface RedisSystem {
   readonly needsPackages: boolean
   readonly label: string
   readonly greeting: Greeting
-  /** The file in nodes/systems, and what it takes besides the store's URL. */
+  /** The file in nodes/systems, and its settings in addition to the store's URL. */
   readonly script: string
   readonly settings: object
 }
 
-/** A system whose nodes are Node processes that meet in Redis. */
+/** A system whose nodes are Node processes, connected through Redis. */
 export function redisSystem({ script, settings, ...system }: RedisSystem): System {
   const { label } = system
   return {

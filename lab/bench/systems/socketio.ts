@@ -8,7 +8,7 @@ export function socketio(adapter: 'redis' | 'streams'): System {
     role: 'peer',
     needsPackages: true,
     label: `Socket.IO, ${adapter === 'redis' ? 'Redis' : 'Redis streams'}`,
-    // Engine.IO 4: 4 is a message, and 0 in it the namespace's connect packet.
+    // In Engine.IO 4 the digit 4 means a message; the 0 in it is Socket.IO's packet that connects to the namespace.
     greeting: { path: '/socket.io/?EIO=4&transport=websocket&uid=u%d', hello: '40', welcome: '40' },
     script: 'socketio',
     settings: { adapter },

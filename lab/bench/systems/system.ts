@@ -4,27 +4,27 @@ import type { Store } from '../../rig/store.ts'
 import type { Greeting } from '../rig/load-client.ts'
 import type { NodeProcess } from '../rig/node-process.ts'
 
-/** How the processes of one measurement are laid out. */
+/** How the processes of one measurement are set up. */
 export interface Layout {
-  /** Flags for Node, where the subject runs on it. */
+  /** Flags for Node, if the subject runs on it. */
   readonly subjectFlags?: readonly string[]
   readonly publisherFlags?: readonly string[]
-  /** How many servers share the subject's process: each listens on a port of its own. */
+  /** How many servers share the subject's process. Each listens on a port of its own. */
   readonly servers?: number
-  /** ms between two of a node's heartbeats, where it has them. */
+  /** ms between two heartbeats of a node, if it has any. */
   readonly heartbeat?: number
-  /** Whether what each node asks of the store is counted, where it has one. */
+  /** Whether to count the calls that each node makes to the store, if there is one. */
   readonly countsCalls?: boolean
-  /** Without it, nobody but the subject pushes. */
+  /** Without a publisher, only the subject pushes. */
   readonly hasPublisher?: boolean
 }
 
-/** A system that runs: the node under test, another one that publishes, and the store between them. */
+/** A running system: the node under test, another node that publishes, and the store between them. */
 export interface Stage {
-  /** The node under test; its clients connect to these ports. */
+  /** The ports of the node under test, which its clients connect to. */
   readonly subject: Child
   readonly ports: readonly number[]
-  /** The same node, where it can be asked to do something. */
+  /** The node under test, if it takes requests. */
   readonly node?: NodeProcess
   readonly publisher?: NodeProcess
   readonly store?: Store
@@ -35,14 +35,14 @@ export interface Stage {
 
 export type Role = 'ours' | 'peer' | 'control'
 
-/** Something to measure. */
+/** A system to measure. */
 export interface System {
   readonly id: string
-  /** What scenarios know it by: the id, but for other builds of Flotilla. */
+  /** The id that scenarios refer to. It equals `id`, except for other builds of Flotilla. */
   readonly kind: string
-  /** A control is no peer: it shows what the machine can do, or what the way costs. */
+  /** A control is not a peer: it shows what the machine can do, or what the transport costs. */
   readonly role: Role
-  /** Those of lab/bench/package.json. */
+  /** The packages of lab/bench/package.json that it needs. */
   readonly needsPackages: boolean
   readonly label: string
   readonly greeting: Greeting

@@ -2,7 +2,7 @@ import { NodeProcess } from '../rig/node-process.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { System } from './system.ts'
 
-/** The control: one node, with what publishes connected to it directly. */
+/** The control: one node, with the publisher connected to it directly. */
 export const ws: System = {
   id: 'ws',
   kind: 'ws',

@@ -1,4 +1,4 @@
-// Flotilla as its users have it: the built package, one module, the Redis driver.
+// Flotilla as its users run it: the built package, one module, the Redis driver.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { textOf } from '../message.mjs'
@@ -6,7 +6,7 @@ import { Phantoms } from '../phantoms.mjs'
 import { StoreCalls } from '../store-calls.mjs'
 
 /**
- * `package`: the folder that was built. `servers`: so many nodes in this process.
+ * `package`: the folder of the build. `servers`: how many nodes share this process.
  *
  * @param {{ package: string, redis: string, heartbeat?: number, servers?: number, countsCalls?: boolean }} settings
  */
@@ -17,14 +17,14 @@ export async function start({
   servers: count = 1,
   countsCalls = false,
 }) {
-  // Before anything of the build has made a client of the store.
+  // Must happen before any code of the build creates a Redis client.
   const storeCalls = countsCalls ? StoreCalls.of(folder) : undefined
   const load = (file) => import(pathToFileURL(join(folder, file)).href)
   const { createServer, defineModule } = await load('index.js')
   const { redis } = await load('drivers/redis/redis.js')
   const ws = defineModule('/ws', {
     handshake(context) {
-      // A build beside this one may be from before `url`.
+      // An older build, measured beside this one, may not have `url` yet.
       const { searchParams } = context.url ?? new URL(context.request.url)
       context.uid = searchParams.get('uid') ?? undefined
       const group = searchParams.get('group')
@@ -46,7 +46,7 @@ export async function start({
       storeCalls: () => storeCalls.report(),
       self: () => cluster.self,
       evict: ({ node }) => cluster.evict(node).then(() => ({})),
-      /** Connections that take a place in the cluster and none among the process's open files. */
+      /** Connections that take up room in the cluster, but no open file of the process. */
       host: (plan) => Phantoms.join(servers[0], plan),
     },
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-// The least that a durable push over Redis can take: one XADD, and the XREAD that it wakes.
+// The least that a durable push over Redis can cost: one XADD, and the XREAD that it wakes.
 import { Redis } from 'ioredis'
 import { stamp, textOf } from '../message.mjs'
 

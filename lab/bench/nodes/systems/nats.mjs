@@ -1,4 +1,4 @@
-// The publisher beside NATS; the nodes are nats-server processes.
+// The publisher of NATS. The nodes are nats-server processes.
 import { connect } from '@nats-io/transport-node'
 import { textOf } from '../message.mjs'
 

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-// The publisher beside Nchan; the nodes are nginx processes. It sends HTTP requests one behind another on one connection,
-// and awaits no answer before the next, which costs both sides the least.
+// The publisher of Nchan. The nodes are nginx processes. It sends HTTP requests on one connection without awaiting the
+// answers in between, because that costs both sides the least.
 import { connect } from 'node:net'
 import { textOf } from '../message.mjs'
 
-/** Followed by three digits, and by no such text in the rest of an answer. */
+/** Three digits follow it. The rest of an answer does not contain it. */
 const STATUS = 'HTTP/1.1 '
 
 /** @param {{ port: number }} settings */
@@ -12,10 +12,10 @@ export async function start({ port }) {
   const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   await once(socket, 'connect')
   socket.setEncoding('latin1')
-  /** Who waits for an answer, in order. */
+  /** The pushes that wait for an answer, in order. */
   const waiting = []
   let first = 0
-  /** The end of what came, which may be the beginning of an answer. */
+  /** The end of the last data, which may be the beginning of an answer. */
   let rest = ''
   socket.on('data', (data) => {
     const text = rest + data

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-// Socket.IO 4 with one of its two adapters for Redis, WebSocket only; a user is a room.
+// Socket.IO 4 with one of its two Redis adapters, WebSocket only. Each user is a room.
 import { createAdapter as createPubSub } from '@socket.io/redis-adapter'
 import { createAdapter as createStreams } from '@socket.io/redis-streams-adapter'
 import { createClient } from 'redis'

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-// The control: bare `ws` on one node, with what a few lines can do: no store, no cluster. A publisher is another
-// process, with one connection to the node; what it sends is `uid`, a line end, and the message.
+// The control: `ws` alone on one node, with what a few lines of code can do, without a store or a cluster. A publisher
+// is a process with one connection to the node; it sends `uid`, a line end, and the message.
 import { WebSocket, WebSocketServer } from 'ws'
 import { textOf } from '../message.mjs'
 
-/** @param {{ node?: number }} settings `node`: publish over the node at this port. */
+/** @param {{ node?: number }} settings `node`: the port of the node to publish through. */
 export function start({ node }) {
   return node === undefined ? serve() : publishOver(node)
 }
