@@ -1,4 +1,4 @@
-/** Milliseconds since the run began, by the monotonic clock of the one process that pushes and receives. */
+/** Milliseconds since the run began, on the monotonic clock of the process that pushes and receives. */
 export class Clock {
   readonly #start = performance.now()
 

@@ -6,13 +6,13 @@ export class History {
   readonly nodes: NodeEvent[] = []
   readonly refusals: Refusal[] = []
   readonly sightings: Sighting[] = []
-  /** How far behind nodes were. */
+  /** How far behind the nodes were. */
   readonly inboxes: InboxLook[] = []
-  /** What was still in inboxes when there was no more waiting for it. */
+  /** The inboxes that were not empty when the run stopped waiting. */
   readonly standing: StandingInbox[] = []
   /** Messages that no push of this run explains. */
   readonly strangers: Stranger[] = []
-  /** Until when pushes were made, and until when receipts were taken. */
+  /** When pushing ended, and when receiving ended. */
   trafficUntil = Number.POSITIVE_INFINITY
   until = Number.POSITIVE_INFINITY
 }
@@ -21,20 +21,22 @@ export type PushKind = 'uid' | 'group' | 'all'
 
 /**
  * - `failed`: it was refused with an error
- * - `unknown`: nobody heard how it ended, as its node died or did not answer; it may have been done, even later
+ * - `unknown`: nobody learned how it ended, because its node died or did not answer; it may still have been done
  */
 type Outcome = 'pending' | 'resolved' | 'failed' | 'unknown'
 
 export interface Push {
-  /** Its place among all pushes of the run, in the order of their calls. */
+  /** Its position among all pushes of the run, in the order of their calls. */
   readonly number: number
-  /** Whose order counts: a process that pushes, as long as it is known to take its calls in turn. */
+  /**
+   * The process whose order of calls counts. It gets a new name as soon as its calls may no longer be handled in turn.
+   */
   readonly publisher: string
   readonly kind: PushKind
   readonly uids: readonly string[]
   readonly group: string | undefined
   readonly except: readonly string[]
-  /** The idempotency key, where it was given one. */
+  /** The idempotency key, if the caller gave one. */
   readonly id: string | undefined
   readonly size: number
   readonly firstCalledAt: number
@@ -47,36 +49,36 @@ export interface Push {
 }
 
 /**
- * - `left`: its client closed it in good order
- * - `vanished`: its client was gone without a word
+ * - `left`: its client closed it with a closing handshake
+ * - `vanished`: its client ended it abruptly
  * - `closed`: its node closed it
- * - `broken`: the line broke, as when its node dies
+ * - `broken`: it broke, for example because its node died
  */
 export type Ending = 'open' | 'left' | 'vanished' | 'closed' | 'broken'
 
 export interface Connection {
   readonly number: number
   readonly uid: string
-  /** Which of the nodes' places, not which process: that one is restarted. */
+  /** The node's slot, not its process: the process is restarted. */
   readonly slot: number
-  /** The process in that place: 1 for the first. */
+  /** Counts the processes in that slot, from 1. */
   readonly life: number
-  /** It stops reading now and then, so that more can be lost on its way than a plain WebSocket can know. */
+  /** The client stops reading now and then, so that more can be lost in its kernel than with an ordinary client. */
   readonly isSlow: boolean
   readonly openedAt: number
-  /** When its client began to close it, where it did. */
+  /** When the client began to close the connection, if it did. */
   leavingAt: number
   closedAt: number
   ending: Ending
   code: number | undefined
   node: string
   readonly memberships: Membership[]
-  /** The numbers of the pushes that came, and when: in the order in which they came. */
+  /** The numbers of the pushes that were received, in order, and when. */
   readonly received: number[]
   readonly receivedAt: number[]
 }
 
-/** A join or leave is under way from its call to its answer, and may count or not meanwhile. */
+/** A join or leave is in progress from its call to its answer. Meanwhile it may count or not. */
 export interface Membership {
   readonly group: string
   readonly joiningAt: number
@@ -90,16 +92,19 @@ export interface FaultWindow {
   readonly detail: string
   readonly from: number
   to: number
-  /** The nodes that it touches; empty where it touches the store for all. */
+  /** The nodes that the fault affects; empty if it affects the store for all of them. */
   readonly slots: readonly number[]
   destroyed: Destruction | undefined
-  /** It breaks nothing, so that it excuses nothing. */
+  /** The fault breaks nothing, so it excuses nothing. */
   readonly isHarmless?: boolean | undefined
-  /** Nodes had too little of the machine, for so long; and how long they then took to catch up, if they did in as long. */
+  /**
+   * Set if nodes were starved: for how long, and how long they then took to catch up; undefined if they took longer
+   * than they had been starved.
+   */
   starved?: { readonly for: number; readonly caughtUpAfter: number | undefined }
 }
 
-/** The store lost what it held: all of it, or what its replicas did not have yet. */
+/** The store lost data: all of it, or what its replicas had not received yet. */
 export interface Destruction {
   readonly what: 'all' | 'tail'
   readonly from: number
@@ -111,7 +116,7 @@ export interface NodeEvent {
   readonly slot: number
   readonly life: number
   readonly type: 'ready' | 'killed' | 'stopped' | 'died' | 'paused' | 'resumed' | 'lost its place' | 'joined again'
-  /** Its id in the cluster, where known. */
+  /** The node's id in the cluster, if known. */
   readonly node: string
 }
 
@@ -121,13 +126,13 @@ export interface Refusal {
   readonly reason: string
 }
 
-/** A node of this id was still listed, by a node that lives, so long after it was killed. */
+/** A living node still listed a killed node this long after its death. */
 export interface Sighting {
   readonly node: string
   readonly by: string
   readonly diedAt: number
   readonly lastSeenAt: number
-  /** Where it was still seen: among the nodes, or as a place of a user's connection. */
+  /** Where the dead node was still seen: in the list of nodes, or as the place of a user's connection. */
   readonly where: 'nodes' | 'users'
 }
 
@@ -137,7 +142,7 @@ export interface InboxLook {
   readonly slot: number
   readonly node: string
   readonly entries: number
-  /** ms that its oldest entry had waited. */
+  /** How many ms its oldest entry has waited. */
   readonly behind: number
 }
 

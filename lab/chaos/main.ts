@@ -12,7 +12,7 @@ import { type Result, run } from './run.ts'
 
 const home = fileURLToPath(new URL('.', import.meta.url))
 
-// 1 says that a promise was broken.
+// Code 1 means that a promise was broken.
 await runCommand({ usage, parseOptions, run: chaos, failureCode: 2 })
 
 function sayWhatIsLeftOut(): void {
@@ -21,7 +21,7 @@ function sayWhatIsLeftOut(): void {
   }
 }
 
-/** Whether every promise was kept in every run. */
+/** Resolves to whether every promise was kept in every run. */
 async function chaos({ runs, out = join(home, 'last'), isWritten }: Options): Promise<boolean> {
   sayWhatIsLeftOut()
   const rows: string[][] = []

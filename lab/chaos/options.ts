@@ -15,22 +15,22 @@ const [FEWEST_NODES, MOST_NODES] = [2, 8]
 
 export const usage = `npm run chaos -- [options]
 
-  --seed N           everything random comes from it, so that it can be seen again (default: a new one, printed)
-  --runs A..B        a run for each of these seeds, and a table of them
-  --seconds N        how long pushes are made (90)
-  --nodes N          ${FEWEST_NODES} to ${MOST_NODES} (default: 3 to 5, by the seed)
+  --seed N           decides everything random, so that a run can be repeated (default: a new one, which is printed)
+  --runs A..B        one run for each of these seeds, and a table of the runs
+  --seconds N        how long clients are pushed to (90)
+  --nodes N          ${FEWEST_NODES} to ${MOST_NODES} (default: 3 to 5, decided by the seed)
   --clients N        WebSocket connections (300)
   --rate N           pushes a second (500)
-  --store KIND       ${storeKinds.join(', ')} (default: by the seed)
-  --starve           only starve: nodes at a tenth of a core for a while; with --fault, that as well
-  --clocks WHICH     ${clockKinds.join(', ')}: whether the wall clocks of a store's servers differ (default: by the seed)
-  --fault NAME       only this one; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
-  --heartbeat MS     of the nodes (1000)
-  --dead-after MS    of the nodes (4000)
-  --slack MS         how much later than promised counts as in time, for a machine with other work (0)
-  --plant BUG        a bug on the clients' side, which the checker must find: ${plants.join(', ')}
-  --out DIR          for the report (lab/chaos/last)
-  --write            write the table of --runs to lab/chaos/results.md
+  --store KIND       ${storeKinds.join(', ')} (default: decided by the seed)
+  --starve           only the fault starve: nodes get a tenth of a core for a while; with --fault, those faults as well
+  --clocks WHICH     ${clockKinds.join(', ')}: whether the wall clocks of the store's servers differ (default: decided by the seed)
+  --fault NAME       only this fault; may be repeated: none, ${faults.map(({ name }) => name).join(', ')}
+  --heartbeat MS     the nodes' option (1000)
+  --dead-after MS    the nodes' option (4000)
+  --slack MS         how much later than promised still counts as in time, if the machine is busy (0)
+  --plant BUG        a bug on the clients' side that the checker must find: ${plants.join(', ')}
+  --out DIR          write the report to this folder (lab/chaos/last)
+  --write            also write the table of --runs to lab/chaos/results.md
 `
 
 export interface Options {
@@ -40,7 +40,7 @@ export interface Options {
   readonly isWritten: boolean
 }
 
-/** @throws LabError saying what to mend */
+/** @throws LabError that says what to change */
 export function parseOptions(args: string[]): Options | 'help' {
   const { values } = parse(args)
   if (values.help === true) return 'help'
@@ -114,9 +114,9 @@ function settingsOf(seed: number, values: Values): Settings {
   }
 }
 
-/** Servers whose clocks can differ: a master and its replica, or three of each. */
+/** How many servers with clocks of their own a store has: a master and its replica, or three of each. */
 const serverCounts: Record<StoreKind, number> = { single: 0, sentinel: 2, cluster: 6 }
-/** ms. */
+/** In ms. */
 const FURTHEST_OFF = 150
 
 function clocksFor(store: StoreKind, seed: number, kind: string | undefined): number[] {
@@ -136,7 +136,7 @@ function faultsFor(store: StoreKind, names: readonly string[] | undefined): Faul
     const fault = faultNamed(name)
     if (fault.lacks !== undefined) throw new LabError(`--fault ${name} needs ${fault.lacks}`)
     if (possible.includes(fault)) return fault
-    throw new LabError(`--fault ${name} does not happen to --store ${store}, only to ${fault.stores.join(', ')}`)
+    throw new LabError(`--fault ${name} cannot be used with --store ${store}, only with ${fault.stores.join(', ')}`)
   })
 }
 

@@ -15,24 +15,30 @@ import { Traffic } from './traffic/traffic.ts'
 const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
 const POLL = 50
-/** For what is on its way when the last push has settled. */
+/** Time for messages that are still in flight when the last push has settled, in ms. */
 const LAST_RECEIPTS = 3_000
-/** What has not been read from an inbox by then is late. */
+/** An entry that has not been read from an inbox after this many ms is late. */
 const EMPTY_PATIENCE = 60_000
-/** Of the slack, nothing may come for so long in the end before it counts as quiet. */
+/** The most of the slack that is added to the silence that counts as quiet. */
 const MOST_SLACK = 10_000
 
 export interface Result {
   readonly settings: Settings
   readonly history: History
   readonly verdict: Verdict
-  /** What the harness itself took. */
+  /** CPU time of the harness itself. */
   readonly cpuSeconds: number
-  /** ms: the longest that it could not look. On a machine with too much to do, nodes cannot keep their leases either. */
+  /**
+   * The longest time that the harness could not run, in ms. If the machine is that busy, nodes cannot renew their
+   * leases either.
+   */
   readonly longestStall: number
 }
 
-/** One run: pushes, faults one after another, calm, and then the check of everything that was seen. */
+/**
+ * One run: pushes go on while one fault follows another; then comes a calm, and then everything that was observed is
+ * checked.
+ */
 export async function run(settings: Settings, folder: string, progress: Progress): Promise<Result> {
   const history = new History()
   const stage = await Stage.build(settings, history, folder)
@@ -122,7 +128,7 @@ async function happen(
   window.to = clock.now
 }
 
-/** Whatever is on its way has come, if it comes at all. */
+/** Waits until nothing more arrives. */
 async function untilQuiet({ slack }: Settings, { receiver }: Traffic): Promise<void> {
   const deadline = performance.now() + slack
   let count: number

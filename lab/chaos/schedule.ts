@@ -2,24 +2,24 @@ import { Random } from '../rig/random.ts'
 import type { Fault, PlannedFault } from './faults/fault.ts'
 import type { Settings } from './settings.ts'
 
-/** Before the first fault: everybody is connected and what is measured settles. */
+/** Before the first fault, in ms: all clients connect and the measurements settle. */
 const CALM_START = 5_000
 const [SHORTEST_QUIET, LONGEST_QUIET] = [1_500, 6_000]
 
 export interface Scheduled extends PlannedFault {
   readonly name: string
-  /** ms of quiet before it. */
+  /** ms without a fault before it. */
   readonly quiet: number
 }
 
-/** ms without faults at the end: for leases to run out, and 15 s in which everything has to be well again. */
+/** ms without faults at the end: leases run out, and then everything has to work for 15 s. */
 export function calmEnd({ deadAfter, heartbeat, seconds }: Settings): number {
   return Math.min(seconds * 400, deadAfter + 2 * heartbeat + 15_000)
 }
 
 /**
- * More faults than there is time for: whoever runs them stops in time. Drawn in rounds, each fault once, so that a long
- * run has met them all.
+ * An endless schedule; the runner stops in time. The faults are drawn in rounds that contain each fault once, so that a
+ * long run has had all of them.
  */
 export function* scheduleOf(settings: Settings): Generator<Scheduled> {
   const random = new Random(settings.seed).fork('schedule')

@@ -9,7 +9,7 @@ import {
 
 const NEVER = Number.POSITIVE_INFINITY
 
-/** Small histories, made by hand. Times are in ms; everything that is not said is as in a run without faults. */
+/** A small history, made by hand. Times are in ms. Everything that is not given is as in a run without faults. */
 export class HandMade {
   readonly history = new History()
 
@@ -78,7 +78,7 @@ export class HandMade {
     return fault
   }
 
-  /** Something happens to the first node. */
+  /** Adds an event of the first node. */
   node(given: Pick<NodeEvent, 'type' | 'at'>): void {
     this.history.nodes.push({ slot: 0, life: 1, node: 'n0-a', ...given })
   }
@@ -88,7 +88,7 @@ export function member(group: string, given: Partial<Membership> = {}): Membersh
   return { group, joiningAt: 1_000, joinedAt: 1_010, leavingAt: NEVER, leftAt: NEVER, ...given }
 }
 
-/** The connection gets the push, a few ms after its call unless another time is given. */
+/** The connection receives the push, by default a few ms after its call. */
 export function receive(connection: Connection, push: Push, at = push.firstCalledAt + 8): void {
   connection.received.push(push.number)
   connection.receivedAt.push(at)

@@ -14,10 +14,10 @@ import { until } from '../support/until.ts'
 
 const INBOX = new Keys('p').inbox('n0-a' as NodeId)
 
-describe('what chaos sees of the inboxes', () => {
+describe('the watch over the inboxes', () => {
   const server = new SuiteRedis()
 
-  it('is how long the oldest entry has waited, and which pushes still stand there in the end', async () => {
+  it('sees how long the oldest entry has waited, and which pushes are left in the end', async () => {
     const history = new History()
     const nodes = [{ slot: 0, id: 'n0-a' }] as unknown as ConstructorParameters<typeof InboxWatch>[1]
     const store = { url: server.url, masters: async () => [server.raw], stop: async () => {} }
@@ -48,7 +48,7 @@ describe('what chaos sees of the inboxes', () => {
     }
   })
 
-  it('is of servers whose clocks differ', { skip: !canSetClocksOff }, async () => {
+  it('can be tested on servers whose clocks differ', { skip: !canSetClocksOff }, async () => {
     const offset = new ClockOffset()
     const ahead = await startRedis(undefined, offset.environment(100_000))
     const other = new Redis(ahead.url)
@@ -65,7 +65,7 @@ describe('what chaos sees of the inboxes', () => {
 })
 
 describe('the schedule', () => {
-  it('has starving nodes, mass departures and crowds on every store', () => {
+  it('includes starving nodes, mass departures and crowds on every store', () => {
     for (const store of ['single', 'sentinel', 'cluster']) {
       const options = parseOptions(['--store', store])
       if (options === 'help') throw new Error('it was not asked for help')
@@ -75,7 +75,7 @@ describe('the schedule', () => {
   })
 
   it(
-    'sets clocks apart where a store has several servers, the same ones for a seed',
+    'sets clocks apart if a store has several servers, and the same seed gives the same clocks',
     { skip: !canSetClocksOff },
     () => {
       const clocksOf = (...args: string[]): readonly number[] => {

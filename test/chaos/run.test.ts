@@ -36,7 +36,7 @@ describe('npm run chaos', () => {
   const chaos = (...args: string[]): Child =>
     new Child(process.execPath, [...command, ...SMALL, '--out', join(folder, 'last'), ...args])
 
-  it('every promise is kept while a node is killed, one is paused and lines are cut', async () => {
+  it('finds every promise kept while a node is killed, one is paused and lines are cut', async () => {
     const times = ['--heartbeat', '1000', '--dead-after', '6000']
     const child = chaos('--seconds', '40', '--fault', 'kill', '--fault', 'pause', '--fault', 'cut', ...times)
     deepEqual(await child.exited, { code: 0, signal: null }, child.stdout + child.stderr)
@@ -56,7 +56,7 @@ describe('npm run chaos', () => {
   const findings = { drop: 'lost', swap: 'order', neighbour: 'misdelivered' }
   for (const [plant, finding] of Object.entries(findings)) {
     it(`finds a planted bug: ${plant}`, async () => {
-      // A node that waits long for its turn on a busy machine must not count as dead: that is another finding.
+      // On a busy machine a node may wait long for its turn. It must not count as dead, because that would be another finding.
       const child = chaos('--seconds', '5', '--fault', 'none', '--plant', plant, '--dead-after', '60000')
       equal((await child.exited).code, 1, child.stderr)
       deepEqual(
@@ -68,7 +68,7 @@ describe('npm run chaos', () => {
     })
   }
 
-  it('says what it takes where it is asked for something else', async () => {
+  it('says which arguments it accepts if it is given others', async () => {
     const cases = {
       '--fault=rain': /--fault is rain: choose from kill,/,
       '--store=paper': /--store is paper: choose from single, sentinel, cluster/,
@@ -84,7 +84,7 @@ describe('npm run chaos', () => {
     }
   })
 
-  it('takes every process that it started with it when it is interrupted', async () => {
+  it('ends every process that it started when it is interrupted', async () => {
     const child = chaos('--seconds', '30')
     const started = (): readonly number[] => childrenOf(child.pid)
     await until('the store and the nodes run', () => started().length >= 4)

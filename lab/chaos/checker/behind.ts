@@ -2,13 +2,13 @@ import type { InboxLook } from '../history.ts'
 import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
-/** A node that had too little of the machine catches up, and in the end nothing waits in any inbox. */
+/** A starved node has to catch up, and in the end every inbox has to be empty. */
 export function checkBehind({ history }: Evidence): Finding {
   const book = new FindingBook()
   book.checkedCount = history.inboxes.length
   for (const { detail, to, starved } of history.faults) {
     if (starved === undefined || starved.caughtUpAfter !== undefined) continue
-    const what = `${detail}: as long again afterwards there was still something older than a second in an inbox`
+    const what = `${detail}: after the same time again an inbox still held an entry older than a second`
     book.violate({ at: to, what, push: undefined, connections: [], uids: [] })
   }
   for (const { key, entries, behind, pushes } of history.standing) {
@@ -19,7 +19,7 @@ export function checkBehind({ history }: Evidence): Finding {
   return book.finding('behind', 'looks into inboxes')
 }
 
-/** How far behind each node was at worst. */
+/** How far behind each node was at its worst. */
 function worstOf(looks: readonly InboxLook[]): string[] {
   const worst = new Map<number, InboxLook>()
   for (const look of looks) if (look.behind >= (worst.get(look.slot)?.behind ?? 0)) worst.set(look.slot, look)

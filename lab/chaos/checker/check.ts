@@ -9,7 +9,7 @@ import { checkRepeated } from './repeated.ts'
 import { checkService } from './service.ts'
 import type { Verdict } from './verdict.ts'
 
-/** Holds what was seen against what is promised. */
+/** Compares what was observed with what is promised. */
 export function check(history: History, times: Times): Verdict {
   const evidence = new Evidence(history, times)
   const findings = [

@@ -1,29 +1,29 @@
 import type { Connection, FaultWindow, History, InboxLook, Push } from '../history.ts'
 
-/** After a fault has ended, its consequences go on for a while: leases run out, nodes join again, takeovers end. */
+/** The effects of a fault outlast it by this long: leases expire, nodes join again, takeovers complete. */
 const AFTERMATH = 2_000
 
 export interface Times {
   readonly heartbeat: number
   readonly deadAfter: number
-  /** How much later than promised counts as in time. */
+  /** How many ms later than promised still counts as in time. */
   readonly slack: number
 }
 
-/** A node that had lost its place in the cluster, until it had joined again and bound its connections. */
+/** A time in which a node had lost its place in the cluster, until it had joined again and bound its connections. */
 export interface Absence {
-  /** Since when it may have delivered nothing: it stood still, or was cut off. */
+  /** The time from which it may have delivered nothing, because it was paused or cut off. */
   readonly troubledFrom: number
-  /** When it may have been evicted at the earliest. */
+  /** The earliest time at which it may have been evicted. */
   readonly from: number
   readonly to: number
 }
 
-/** The history, with what the checks ask of it looked up once. */
+/** The history, indexed once for the questions that the checks ask. */
 export class Evidence {
   readonly history: History
   readonly times: Times
-  /** Those that broke something, and excuse what came of it. */
+  /** The faults that broke something and therefore excuse violations. */
   readonly faults: readonly FaultWindow[]
   readonly byUid = new Map<string, Connection[]>()
   readonly #counts: Map<number, number>[] = []
@@ -53,7 +53,10 @@ export class Evidence {
     this.#noteAbsences()
   }
 
-  /** When a node had read what was in its inbox at some time, as far as that was looked at; then, if it was not. */
+  /**
+   * When a node had read everything that was in its inbox at time `at`, as far as the looks tell. Returns `at` if they
+   * do not.
+   */
   readBy(slot: number, at: number): number {
     const looks = this.#looks.get(slot) ?? []
     let [low, high] = [0, looks.length]
@@ -66,12 +69,12 @@ export class Evidence {
     return at
   }
 
-  /** When the process that a connection was to died, or was told to end, if it did. */
+  /** When the node process of a connection died or was told to end; undefined if it did neither. */
   deathOf(connection: Connection): number | undefined {
     return this.#deaths.get(placeOf(connection))
   }
 
-  /** Since when that process had said nothing when it died: it may have stood still before. */
+  /** When that process fell silent before its death: it may have been paused before it died. */
   silentSince(connection: Connection): number | undefined {
     const diedAt = this.deathOf(connection)
     let pausedAt: number | undefined
@@ -83,12 +86,14 @@ export class Evidence {
     return pausedAt ?? diedAt
   }
 
-  /** Whether the process that a connection was to was told to end, and handed in what it owed by itself. */
+  /** Whether the node process of a connection was told to end, and handed in its unfinished work by itself. */
   endedGracefully(connection: Connection): boolean {
     return this.#gracefulEnds.has(placeOf(connection))
   }
 
-  /** Until when it could receive: a client that does not read notices late that its node has gone. */
+  /**
+   * The time until which a connection could receive. A client that does not read notices late that its node is gone.
+   */
   endOf(connection: Connection): number {
     const { closedAt, leavingAt } = connection
     return Math.min(closedAt, leavingAt, this.deathOf(connection) ?? Number.POSITIVE_INFINITY)
@@ -102,33 +107,33 @@ export class Evidence {
     return this.#counts[connection.number]!
   }
 
-  /** Whether a copy of a push was still in some inbox when there was no more waiting for it. */
+  /** Whether a copy of a push was still in an inbox when the run stopped waiting. */
   isStanding({ number }: Push): boolean {
     return this.history.standing.some(({ pushes }) => pushes.has(number))
   }
 
-  /** Faults, with their aftermath, that overlap this time. */
+  /** The faults that overlap this time, aftermath included. */
   faultsIn(from: number, to: number): FaultWindow[] {
     return this.faults.filter((fault) => fault.from <= to && fault.to + this.#aftermath >= from)
   }
 
-  /** The end of all faults that overlap this time, of those that overlap them, and so on, with their aftermath. */
+  /** The end of all faults that overlap this time, of all faults that overlap those, and so on, aftermath included. */
   calmAfter(from: number, to: number): number {
     const calm = Math.max(to, ...this.faultsIn(from, to).map((fault) => fault.to + this.#aftermath))
     return calm > to ? this.calmAfter(from, calm) : to
   }
 
   /**
-   * How many pushes for a user had resolved in the last minute and reached none of the user's connections for as long as
-   * the trouble lasted that this time is part of.
+   * How many pushes to a user had to wait around `at`: they resolved in the minute before it, or until the trouble at
+   * that time was over, and reached no connection of the user within a second.
    */
   waitingFor(uid: string, at: number): number {
-    // What was pushed later comes to wait earlier where one node is further behind than another.
+    // If one node is further behind than another, a push that was made later may have to wait earlier.
     const until = Math.max(this.calmAfter(at, at), ...Array.from(this.#looks.keys(), (slot) => this.readBy(slot, at)))
     return this.#waitsOf(uid).filter(({ from, to }) => from >= at - 60_000 && from <= until && to - from > LATE).length
   }
 
-  /** From when to when each push for a user was on its way. */
+  /** For each push to a user, when it resolved and when it first arrived. */
   #waitsOf(uid: string): readonly Wait[] {
     const known = this.#waits.get(uid)
     if (known !== undefined) return known
@@ -153,12 +158,12 @@ export class Evidence {
     return AFTERMATH + this.times.deadAfter + this.times.heartbeat
   }
 
-  /** Whether the node of a connection had lost its place at some point of this time. */
+  /** An absence of the connection's node that overlaps this time. */
   absenceIn(connection: Connection, from: number, to: number): Absence | undefined {
     return this.#absences.get(placeOf(connection))?.find((absence) => absence.from <= to && absence.to >= from)
   }
 
-  /** Whether a push was made when the node of a connection delivered nothing, but had not been evicted yet. */
+  /** Whether a push was made while the connection's node delivered nothing but had not been evicted yet. */
   wasStranded(connection: Connection, push: Push): boolean {
     const absences = this.#absences.get(placeOf(connection)) ?? []
     return absences.some(
@@ -166,21 +171,23 @@ export class Evidence {
     )
   }
 
-  /** Whether what was stored by a push may have gone with the store's data before it was delivered. */
+  /** Whether a push may have been destroyed together with the store's data before it was delivered. */
   wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
     return this.faults.some(({ destroyed }) => {
       if (destroyed === undefined) return false
-      // What was lost with all the rest was stored before; an old master takes writes, and forgets them, for as long as it thinks it is one.
+      // Everything that is lost was stored before. An old master is different: it still accepts writes, and forgets
+      // them, until it learns that it was replaced.
       if (push.firstCalledAt > (destroyed.what === 'all' ? destroyed.from : destroyed.to)) return false
       if (push.settledAt >= destroyed.from - IN_FLIGHT) return true
-      // It was stored long before: only where nobody could take delivery since, as on a node that stood still.
+      // It was stored long before. That excuses a loss only if nobody could receive it since, for example because the
+      // node was paused.
       if (destroyed.what === 'tail' || push.settledAt < destroyed.from - KEPT_FOR) return false
       return !isReachable(push.settledAt)
     })
   }
 
   /**
-   * A node notices that it lost its place some time after others have taken it; from then on its connections are bound
+   * A node notices that it lost its place only some time after it was evicted. From then on it binds its connections
    * again, one after another.
    */
   #noteAbsences(): void {
@@ -201,7 +208,7 @@ export class Evidence {
     for (const [place] of lost) this.#closeAbsence(place, lost, Number.POSITIVE_INFINITY)
   }
 
-  /** One that is killed while it stands still never notices that it had lost its place. */
+  /** A node that is killed while it is paused never notices that it had lost its place. */
   #stoodStillTooLong(place: string, slot: number, killedAt: number): boolean {
     const isIts = this.faults.some(({ from, to, slots }) => {
       return slots.includes(slot) && from <= killedAt && to >= killedAt
@@ -219,7 +226,10 @@ export class Evidence {
     else absences.push(absence)
   }
 
-  /** It was evicted some time before it could notice: `deadAfter` after its last renewal, or when the store was lost. */
+  /**
+   * The eviction happened some time before the node noticed: `deadAfter` after its last renewal, or when the store was
+   * lost.
+   */
   #evictionBefore(place: string, noticedAt: number): Omit<Absence, 'to'> {
     const { heartbeat, deadAfter } = this.times
     const slot = Number(place.split('.')[0])
@@ -239,11 +249,11 @@ interface Wait {
   readonly to: number
 }
 
-/** What comes later than so had to wait somewhere. */
+/** A push that arrives later than this after it resolved had to wait somewhere. */
 const LATE = 1_000
-/** What was resolved so long before the store's end may still have been on its way. */
+/** A push that resolved this shortly before the store lost its data may still have been in flight. */
 const IN_FLIGHT = 2_000
-/** A push waits so long for its user to come back. */
+/** How long a push waits for its user to come back. */
 const KEPT_FOR = 60_000
 
 function placeOf({ slot, life }: { readonly slot: number; readonly life: number }): string {

@@ -2,19 +2,21 @@ import type { Connection, Push } from '../history.ts'
 import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
-/** A connection that stays open for so long after a push resolved in quiet times has it by then. */
+/** If nothing fails, a connection that stays open for this long after a push resolved has received it. */
 const CALM = 2_000
-/** A harness that is kept from reading has bytes in its kernel that nobody reads when a client goes. */
+/** If the harness itself is kept from reading, its kernel holds bytes that nobody reads when a client leaves. */
 const MOST_SLACK = 10_000
 const MAX_WAITING = 100
-/** Who is connected again so soon after a node fell silent is there before anybody can have declared it dead. */
+/**
+ * A user who reconnects this soon after a node fell silent is back before any node can have declared that node dead.
+ */
 const BACK_SOON = 1_000
-/** A node that ends in good order has ended by then. */
+/** A node that is told to end has ended after this time. */
 const END_TAKES = 8_000
-/** A push waits so long for its user to come back. */
+/** How long a push waits for its user to come back. */
 const KEPT_FOR = 60_000
 
-/** P1, P3, P6, P10: what resolved arrives. README.md says what that means for each kind of target. */
+/** P1, P3, P6, P10: a push that resolved arrives. README.md says what that means for each kind of target. */
 export function checkLost(evidence: Evidence): Finding {
   const book = new FindingBook()
   for (const push of evidence.history.pushes) {
@@ -37,7 +39,7 @@ function checkUser(evidence: Evidence, book: FindingBook, push: Push, uid: strin
   else checkDevices(evidence, book, push, connections)
 }
 
-/** Nobody whose socket is open is called offline. */
+/** A user with an open connection must not be reported as offline. */
 function checkOffline(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
   const open = connections.filter((each) => {
     return each.openedAt < push.firstCalledAt && evidence.endOf(each) > push.settledAt
@@ -68,16 +70,17 @@ function checkUnreached(
 function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection[]): string | undefined {
   const { until } = evidence.history
   if (wasLostWithStore(evidence, push, since)) return "lost with the store's data"
-  if (since.some((each) => tookBytesAlong(each, push))) return 'its client vanished with the bytes, or before'
+  if (since.some((each) => tookBytesAlong(each, push)))
+    return 'its client vanished before it received the push, or was not reading'
   const isBack = since.some(({ openedAt, closedAt }) => {
     const heldFrom = Math.max(openedAt, push.settledAt)
     return openedAt < push.settledAt + KEPT_FOR - CALM && Math.min(closedAt, until) - heldFrom > CALM
   })
   if (!isBack) return 'its user did not come back in time'
-  return hadFullPark(evidence, push, since) ? 'more than 100 had to wait for its user' : undefined
+  return hadFullPark(evidence, push, since) ? 'more than 100 messages had to wait for its user' : undefined
 }
 
-/** Every connection that was there before the push, and stays, gets its own copy. */
+/** Every connection that was open before the push, and stays open, receives a copy. */
 function checkDevices(evidence: Evidence, book: FindingBook, push: Push, connections: readonly Connection[]): void {
   for (const connection of connections) {
     if (!isOwed(evidence, connection, push) || evidence.has(connection, push)) continue
@@ -95,31 +98,37 @@ function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
     book.checkedCount++
     if (evidence.has(connection, push)) continue
     if (mayHaveLeftBefore(evidence, connection, push)) {
-      book.exempted('its node had ended, and let go of it, before the push was stored')
+      book.exempted('its node had ended and unbound it before the push was stored')
     } else if (isStranded && !wasEvicted(evidence, push, connection)) checkStranded(evidence, book, push, connection)
     else judgeCopy(evidence, book, push, connection)
   }
 }
 
-/** A node that ends in good order lets go of all who are there: what is located, or stored for all, after that is not theirs. */
+/**
+ * A node that ends in good order unbinds all its connections. A lookup, or a broadcast, that comes after that no longer
+ * concerns them.
+ */
 function mayHaveLeftBefore(evidence: Evidence, connection: Connection, push: Push): boolean {
   const endedAt = evidence.deathOf(connection)
   return push.kind !== 'uid' && evidence.endedGracefully(connection) && endedAt! < push.settledAt
 }
 
-/** Its node died when the push was on its way to it. */
+/** Whether the node died while the push was on its way to it. */
 function diedUnderWay(evidence: Evidence, connection: Connection, push: Push): boolean {
   const diedAt = evidence.deathOf(connection)
   return diedAt !== undefined && evidence.endOf(connection) === diedAt && diedAt < deadline(evidence, push, connection)
 }
 
-/** Those who were in a group on a node that died, or was evicted, get it as its users: wherever they are, or return to. */
+/**
+ * Members of a group on a node that died or was evicted get the push as users, wherever they are connected or
+ * reconnect.
+ */
 function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
   const ofUser = evidence.byUid.get(connection.uid) ?? []
   if (ofUser.some((each) => evidence.has(each, push))) return
   const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
   if (push.kind === 'all' && !handedInAll(evidence, connection) && !wasThereAtReplay(evidence, connection, since)) {
-    book.exempted('a broadcast on its way to a node that died; its user came back after it had come once more')
+    book.exempted('a broadcast of a node that died; its user came back after it had been sent again')
     return
   }
   const reason = whyUnreached(evidence, push, since)
@@ -134,7 +143,10 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
   else book.exempted(reason)
 }
 
-/** Whether its node ended in good order while nothing else went wrong: then it has sent all broadcasts after its users. */
+/**
+ * Whether the node ended in good order while nothing else went wrong. If so, it has forwarded every broadcast to its
+ * users.
+ */
 function handedInAll(evidence: Evidence, connection: Connection): boolean {
   if (!evidence.endedGracefully(connection)) return false
   const endedAt = evidence.deathOf(connection)!
@@ -142,8 +154,9 @@ function handedInAll(evidence: Evidence, connection: Connection): boolean {
 }
 
 /**
- * A dead node's broadcasts come once more when it is taken over, which takes up to a lease and a heartbeat, or, at a
- * graceful end, no time: then only who was connected elsewhere before is sure to get them.
+ * The broadcasts of a dead node are sent again when it is taken over. That happens up to a lease and a heartbeat later,
+ * or at once if the node ended in good order. Only a user who was connected elsewhere before that is certain to receive
+ * them.
  */
 function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
   const { deadAfter, heartbeat } = evidence.times
@@ -158,18 +171,22 @@ function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly 
 function judgeCopy(evidence: Evidence, book: FindingBook, push: Push, connection: Connection): void {
   const { uid, number } = connection
   if (wasLostWithStore(evidence, push, [connection])) book.exempted("lost with the store's data")
-  // A node that wakes reads on in the stream for everyone where it stood.
+  // This holds even for an evicted node: when it wakes, it continues to read the broadcast stream at its old position.
   else if (push.kind === 'all')
     violate(evidence, book, push, [connection], `${uid} did not get it on connection ${number}`)
   else if (wasEvicted(evidence, push, connection)) {
-    book.exempted('pushed while its node was evicted, so that it was not bound')
+    book.exempted('pushed while its node was evicted and it was not bound')
   } else if (!evidence.wasStranded(connection, push)) {
     violate(evidence, book, push, [connection], `${uid} did not get it on connection ${number}`)
-  } else if (push.kind === 'uid') book.exempted("missed as its node was evicted; its user's other connection got it")
+  } else if (push.kind === 'uid')
+    book.exempted("missed because its node was evicted; its user's other connection got it")
   else checkStranded(evidence, book, push, connection)
 }
 
-/** Broadcasts wait for a node that was evicted; who is in which group on it, nobody knows. */
+/**
+ * Broadcasts wait for a node that was evicted. Pushes to groups do not, because nobody knows any more which members it
+ * has.
+ */
 function wasEvicted(evidence: Evidence, push: Push, connection: Connection): boolean {
   return push.kind !== 'all' && evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined
 }
@@ -188,14 +205,17 @@ function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly 
   })
 }
 
-/** Bound before the push was called, and open until it must have come. */
+/** Whether the connection was open before the push was called and until the push must have arrived. */
 function isOwed(evidence: Evidence, connection: Connection, push: Push): boolean {
   const { openedAt, ending, isSlow } = connection
   if (isSlow && ending !== 'open') return false
   return openedAt < push.firstCalledAt && evidence.endOf(connection) > deadline(evidence, push, connection)
 }
 
-/** In quiet times a moment later; around faults, when all is calm again; and not before its node has got so far. */
+/**
+ * When the push must have arrived: a moment later if nothing fails, after all faults otherwise, and never before the
+ * node has read that far in its inbox.
+ */
 function deadline(evidence: Evidence, push: Push, { slot }: Connection): number {
   const calm = evidence.calmAfter(
     push.firstCalledAt,
@@ -204,7 +224,7 @@ function deadline(evidence: Evidence, push: Push, { slot }: Connection): number 
   return Math.min(Math.max(calm, evidence.readBy(slot, push.settledAt)), evidence.history.until - 1)
 }
 
-/** Whoever leaves a group before a message for it has come does not get it. */
+/** Whether the push is for this connection. A member who leaves the group before a message arrives does not get it. */
 function wasAddressed({ memberships }: Connection, push: Push, until: number): boolean {
   if (push.kind === 'all') return true
   return memberships.some(
@@ -212,7 +232,7 @@ function wasAddressed({ memberships }: Connection, push: Push, until: number): b
   )
 }
 
-/** A kernel may have taken bytes for it that nobody read: it vanished, or was not reading. */
+/** Whether the kernel may have accepted bytes that the client never read, because it vanished or was not reading. */
 function tookBytesAlong({ ending, closedAt, openedAt, isSlow }: Connection, push: Push): boolean {
   if (closedAt < push.firstCalledAt || openedAt > push.settledAt + KEPT_FOR) return false
   return ending === 'vanished' || (isSlow && ending !== 'open')
@@ -225,7 +245,7 @@ function violate(
   connections: readonly Connection[],
   what: string,
 ): void {
-  // The check of who is behind says so.
+  // A push that is still in an inbox is reported by the check of who is behind.
   if (evidence.isStanding(push)) {
     book.exempted('late: it was still in an inbox')
     return

@@ -2,7 +2,7 @@ import type { Connection, Push } from '../history.ts'
 import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
-/** P8: nobody gets what is not for them. */
+/** P8: nobody receives a push that is not for them. */
 export function checkMisdelivered(evidence: Evidence): Finding {
   const book = new FindingBook()
   const { connections, pushes, strangers } = evidence.history
@@ -18,14 +18,16 @@ export function checkMisdelivered(evidence: Evidence): Finding {
         !push.except.includes(connection.uid) &&
         wasSentAfter(evidence, connection, push, at)
       ) {
-        book.exempted('for a group that its user was in by a connection that had ended, or whose node had')
+        book.exempted(
+          'for a group whose member was another connection of the user, which had ended or whose node had died',
+        )
         continue
       }
       book.violate({ at, what: why, push: number, connections: [connection.number], uids: [connection.uid] })
     }
   }
   for (const { at, connection, text } of strangers) {
-    const what = `connection ${connection} got what nobody of this run has pushed: ${text.slice(0, 200)}`
+    const what = `connection ${connection} got a message that is no push of this run: ${text.slice(0, 200)}`
     book.violate({ at, what, push: undefined, connections: [connection], uids: [] })
   }
   return book.finding('misdelivered', 'copies')
@@ -48,17 +50,23 @@ function whyNotFor(connection: Connection, push: Push, at: number): string | und
   }
 }
 
-/** At any time from the call to the receipt; a join or leave that is under way may count or not. */
+/**
+ * Whether the user was a member at any time between the call and the receipt. A join or leave in progress may count or
+ * not.
+ */
 function wasMember({ memberships }: Connection, push: Push, at: number): boolean {
   return memberships.some(
     ({ group, joiningAt, leftAt }) => group === push.group && joiningAt <= at && leftAt >= push.firstCalledAt,
   )
 }
 
-/** ms; by then a node has noticed that a connection has ended, unless it stands still. */
+/** By this many ms after a connection has ended its node has noticed, unless it is paused. */
 const NOTICED = 2_000
 
-/** A membership goes with its connection; what was located for the group before that was known is sent after its user. */
+/**
+ * A membership ends with its connection. A message that was located for the group before the end was known is sent to
+ * the user's other connections.
+ */
 function wasSentAfter(evidence: Evidence, { uid, number }: Connection, push: Push, at: number): boolean {
   const others = evidence.byUid.get(uid) ?? []
   return others.some((other) => {
@@ -69,7 +77,7 @@ function wasSentAfter(evidence: Evidence, { uid, number }: Connection, push: Pus
   })
 }
 
-/** When the node of a connection knew of its end at the latest. */
+/** The latest time at which the connection's node learned that the connection had ended. */
 function noticedAt(evidence: Evidence, { slot, closedAt }: Connection): number {
   const faults = evidence.faults.filter((fault) => {
     return fault.slots.includes(slot) && fault.from <= closedAt && fault.to >= closedAt

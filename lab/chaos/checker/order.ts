@@ -3,9 +3,9 @@ import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
 /**
- * P2: on a connection, the first copies of one publisher's pushes to one target come in the order of their calls. A push
- * that was called again, under its id, was called at several times: it only comes late where even its last call came
- * before the other's first.
+ * P2: on one connection, the first copies of one publisher's pushes to one target arrive in the order of the calls. A
+ * push that was called again under its id was called at several times. It is late only if even its last call came
+ * before the other push's first call.
  */
 export function checkOrder(evidence: Evidence): Finding {
   const book = new FindingBook()
@@ -33,7 +33,7 @@ function checkConnection(evidence: Evidence, book: FindingBook, connection: Conn
   }
 }
 
-/** The place among all calls tells apart what was called in the same millisecond. */
+/** The number tells apart pushes that were called in the same millisecond. */
 function isLate(push: Push, before: Push): boolean {
   if (push.callCount > 1) return push.lastCalledAt < before.firstCalledAt
   return push.number < before.number
@@ -43,7 +43,7 @@ function streamOf({ publisher, kind, group }: Push, { uid }: Connection): string
   return `${publisher} ${kind} ${kind === 'uid' ? uid : (group ?? '')}`
 }
 
-/** Copies that were sent again, to a connection that was bound later than the push was located. */
+/** Excuses copies that were sent again, to a connection that was bound after the push was located. */
 function excuseOf(
   evidence: Evidence,
   connection: Connection,
@@ -51,19 +51,23 @@ function excuseOf(
   before: Push,
   at: number,
 ): string | undefined {
-  // Its id is claimed first, and each claim on its own. Whoever needs an order awaits the receipt.
+  // A push with an id first reserves the id, each in a round trip of its own. A caller who needs an order awaits the
+  // receipt.
   if (push.id !== undefined && before.firstCalledAt <= push.settledAt) {
-    return 'with an id, and overtaken by a push that did not wait for its receipt'
+    return 'it has an id, and was overtaken by a push that did not wait for its receipt'
   }
   if (connection.openedAt >= push.firstCalledAt) return 'sent again to a connection that was bound later'
   if (push.group !== undefined && !wasMember(connection, push, at)) return 'sent again to a member that joined later'
   if (evidence.absenceIn(connection, push.firstCalledAt, at) !== undefined) {
-    return 'sent again to a connection that was bound again, as its node had been evicted'
+    return 'sent again to a connection that was bound again, because its node had been evicted'
   }
   return undefined
 }
 
-/** All the time: whoever left and came back in between is a member that joined later. */
+/**
+ * Whether the user was a member all that time. A user who left and joined again in between counts as a member who
+ * joined later.
+ */
 function wasMember({ memberships }: Connection, push: Push, at: number): boolean {
   return memberships.some(
     ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > at,

@@ -1,7 +1,10 @@
 import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
-/** Once for each connection while nothing fails; after a fault it may come again, known by its id. */
+/**
+ * A connection receives a push once while nothing fails. After a fault it may receive the push again, recognizable by
+ * its id.
+ */
 export function checkRepeated(evidence: Evidence): Finding {
   const book = new FindingBook()
   const { pushes, connections } = evidence.history

@@ -1,10 +1,10 @@
 import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
-/** So long after the last fault everything is well again. */
+/** This many ms after the last fault everything has to work again. */
 const RECOVERY = 15_000
 
-/** How long pushes failed and clients were refused, and that it ends. */
+/** Counts how many pushes failed and how many clients were refused, and checks that this ends. */
 export function checkService(evidence: Evidence): Finding {
   const book = new FindingBook()
   const { history, times } = evidence
@@ -17,7 +17,7 @@ export function checkService(evidence: Evidence): Finding {
     const isLate = push.firstCalledAt > well
     const isQuiet = evidence.faultsIn(push.firstCalledAt - recovery, push.settledAt).length === 0
     if (isLate || isQuiet) {
-      const when = isLate ? `${recovery / 1_000} s after the last fault` : 'though nothing had failed'
+      const when = isLate ? `${recovery / 1_000} s after the last fault` : 'although nothing had failed'
       const what = `it ended as ${push.outcome} (${push.error ?? 'no answer'}), ${when}`
       book.violate({ at: push.firstCalledAt, what, push: push.number, connections: [], uids: [] })
     } else book.exempted(`push ${push.outcome}: ${push.error?.slice(0, 60) ?? 'no answer'}`)

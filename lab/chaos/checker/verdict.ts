@@ -1,12 +1,12 @@
 export type PromiseName = 'lost' | 'repeated' | 'order' | 'misdelivered' | 'ghosts' | 'service' | 'behind'
 
-/** What a promise came to. */
+/** The result of checking one promise. */
 export interface Finding {
   readonly promise: PromiseName
-  /** What was looked at, so that "none broken" means something: `12,345 copies`. */
+  /** How much was checked, so that "none broken" means something: `12,345 copies`. */
   readonly checked: string
   readonly violations: readonly Violation[]
-  /** What did not count as broken, and why: how often. Nothing is let off unsaid. */
+  /** How often each excuse was accepted. Every violation that does not count is listed here. */
   readonly exempt: ReadonlyMap<string, number>
   readonly notes: readonly string[]
 }
@@ -15,9 +15,9 @@ export interface Violation {
   readonly at: number
   readonly what: string
   readonly push: number | undefined
-  /** Another push that it has to do with. */
+  /** Another push that was involved. */
   readonly other?: number
-  /** Whose story a person has to read. */
+  /** The connections whose history a person has to read. */
   readonly connections: readonly number[]
   readonly uids: readonly string[]
 }
@@ -27,7 +27,7 @@ export interface Verdict {
   readonly isKept: boolean
 }
 
-/** Collects what one promise comes to. */
+/** Collects the violations and excuses of one promise. */
 export class FindingBook {
   readonly violations: Violation[] = []
   readonly exempt = new Map<string, number>()

@@ -9,7 +9,7 @@ const BIG = 'x'.repeat(60_000)
 const PAUSE = 20
 const PATIENCE = 5_000
 
-/** Clients that read nothing, and are sent more than anybody should keep for them. All others must not notice. */
+/** Clients that stop reading and are sent more than a node should keep for them. All other clients must not notice. */
 const hogs: Fault = {
   name: 'hogs',
   stores: storeKinds,
@@ -37,7 +37,7 @@ const hogs: Fault = {
 
 async function connect(url: string): Promise<WebSocket> {
   const socket = new WebSocket(url, { perMessageDeflate: false })
-  // It is closed by the node, or by us: both are what it is there for.
+  // The node closes the connection, or the fault does; both are expected.
   socket.on('error', () => {})
   await once(socket, 'open')
   return socket
@@ -79,7 +79,7 @@ const CROWD_RATE = 40
 const LEAVING_RATE = 20
 const TICK = 25
 
-/** All are in both groups, and some of them are always coming or going. */
+/** All clients are in both groups, and some clients are always coming or going. */
 const crowd: Fault = {
   name: 'crowd',
   stores: storeKinds,

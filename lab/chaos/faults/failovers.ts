@@ -9,11 +9,13 @@ import type { Stage } from '../rig/stage.ts'
 import { ClusterStore, SentinelStore } from '../rig/stores.ts'
 import { type Fault, type Frame, type PlannedFault, secondsOf } from './fault.ts'
 
-/** A master that comes back takes writes until it is told that it is one no more. */
+/** An old master that comes back accepts writes until it learns that it has been replaced, which takes this long at most. */
 const DEMOTION_PATIENCE = 20_000
 const POLL = 100
 
-/** A master falls silent; somebody else has taken over when `failedOver` resolves; the old one comes back later. */
+/**
+ * A master falls silent. When `failedOver` resolves its replica has taken over, and the old master comes back later.
+ */
 interface Failover {
   readonly master: RedisServer
   readonly failedOver: () => Promise<void>
@@ -47,7 +49,7 @@ function failover(
         if (how === 'kill') await master.restart()
         else master.resume()
         await demoted(master)
-        // Whoever still talked to it was told that its writes were taken.
+        // A client that still talked to the old master was told that its writes were accepted.
         destroyed.to = stage.clock.now
       },
     }
@@ -55,7 +57,7 @@ function failover(
   return [fault('kill'), fault('pause')]
 }
 
-/** What the replica had not got yet goes with the master. */
+/** Writes that the replica has not received yet are lost with the master. */
 function losesTail(stage: Stage, window: FaultWindow): NonNullable<FaultWindow['destroyed']> {
   window.destroyed = { what: 'tail', from: stage.clock.now, to: Number.POSITIVE_INFINITY }
   return window.destroyed

@@ -3,7 +3,7 @@ import type { FaultWindow } from '../history.ts'
 import type { Stage } from '../rig/stage.ts'
 import type { StoreKind } from '../store-kind.ts'
 
-/** What a plan is drawn for. */
+/** The size of the run that a fault is planned for. */
 export interface Frame {
   readonly nodes: number
   readonly clients: number
@@ -11,31 +11,31 @@ export interface Frame {
   readonly deadAfter: number
 }
 
-/** A kind of fault. */
+/** One kind of fault. */
 export interface Fault {
   readonly name: string
   readonly stores: readonly StoreKind[]
-  /** What is missing on this machine for it to happen. */
+  /** The program that this machine lacks, if the fault needs one. */
   readonly lacks?: string | undefined
-  /** Draws everything that is left to chance, so that the seed alone says what will happen. */
+  /** Draws everything that is left to chance, so that the seed alone decides what will happen. */
   plan(random: Random, frame: Frame): PlannedFault
 }
 
 export interface PlannedFault {
   readonly detail: string
-  /** The nodes that it touches; none where it touches the store for all. */
+  /** The nodes that the fault affects; empty if it affects the store for all of them. */
   readonly slots: readonly number[]
-  /** It breaks nothing: whatever is promised in quiet times holds meanwhile, too. */
+  /** The fault breaks nothing, so everything that is promised without faults holds during it, too. */
   readonly isHarmless?: boolean
-  /** Resolves once what was broken is mended: processes run and are ready, lines pass. */
+  /** Resolves once the damage is repaired: processes are running and ready, lines let everything pass. */
   run(stage: Stage, window: FaultWindow, people: People): Promise<void>
 }
 
-/** Whoever pushes and receives. */
+/** Those who push and receive. */
 export interface People {
-  /** These clients go at once, in good order or without a word, and soon come back. */
+  /** These clients disconnect at once, with or without a closing handshake, and reconnect soon. */
   leave(clients: readonly number[], how: 'left' | 'vanished'): void
-  /** Pushes to one of the groups that all are in. */
+  /** Pushes to one of the groups that all clients are in. */
   pushToCrowd(which: number): void
 }
 

@@ -3,7 +3,7 @@ import type { Trouble } from '../../../test/support/tcp-proxy.ts'
 import type { Random } from '../../rig/random.ts'
 import { type Fault, type Frame, nodeNames, secondsOf, slotsOf } from './fault.ts'
 
-/** A line between nodes and the store that is bad for a while. The one behind the nodes' is the publisher's. */
+/** Disturbs lines between nodes and the store for a while. The line after those of the nodes belongs to the emitter. */
 function bad(name: string, troubleOf: (random: Random, frame: Frame) => { trouble: Trouble; is: string }): Fault {
   return {
     name,

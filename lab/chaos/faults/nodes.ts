@@ -86,7 +86,7 @@ const rolling: Fault = {
   },
 }
 
-/** What it appended is stored, what it acked is acked: it dies before it hears so. */
+/** The store has stored what the node appended and acked, but the node dies before it hears so. */
 const killUnheard: Fault = {
   name: 'kill-before-ack',
   stores: ['single'],
@@ -109,7 +109,7 @@ const killUnheard: Fault = {
   },
 }
 
-/** It ends by itself, and within as long again the nodes must have caught up. */
+/** Ends by itself. The nodes must have caught up within the same time again. */
 export const starve: Fault = {
   name: 'starve',
   stores: storeKinds,

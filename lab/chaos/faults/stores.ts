@@ -137,7 +137,7 @@ const readOnly: Fault = {
       slots: [],
       detail: `the store is a replica, and read-only, for ${secondsOf(readOnlyFor)}`,
       async run(stage) {
-        // Of a master that is not there: it keeps what it has.
+        // A replica of a master that does not exist keeps its data.
         await storeOf(stage).command('REPLICAOF', '127.0.0.1', String(await freePort()))
         await sleep(readOnlyFor)
         await storeOf(stage).command('REPLICAOF', 'NO', 'ONE')

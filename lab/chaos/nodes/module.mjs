@@ -1,4 +1,4 @@
-// What every node under test serves. Who a client is, its URL says: --dev believes it.
+// The module that every node under test serves. A client gives its user and its groups in the URL, which --dev trusts.
 import { defineModule } from 'flotilla'
 
 const group = ({ data }) => String(data.group)

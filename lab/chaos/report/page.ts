@@ -7,7 +7,7 @@ import type { Result } from '../run.ts'
 const SHOWN = 5
 const NEARBY = 4_000
 
-/** One page about a run, in Markdown. */
+/** The report of one run, in Markdown. */
 export function pageOf(result: Result): string {
   const { settings, verdict } = result
   return [
@@ -133,7 +133,7 @@ function describeConnection(connection: Connection, push: Push | undefined): str
   return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}${leavingAt === Number.POSITIVE_INFINITY ? '' : `, leaving at ${seconds(leavingAt)}`}, ${end}${got}`
 }
 
-/** Every violation, a line each. */
+/** All violations, one a line. */
 export function brokenOf({ verdict, history }: Result): string {
   const lines = verdict.findings.flatMap(({ promise, violations }) =>
     violations.map(({ at, what, push }) => {
@@ -144,7 +144,7 @@ export function brokenOf({ verdict, history }: Result): string {
   return lines.join('')
 }
 
-/** Every push that did not resolve, a line each. */
+/** All pushes that did not resolve, one a line. */
 export function failedOf({ pushes }: History): string {
   const failed = pushes.filter(({ outcome }) => outcome !== 'resolved')
   return failed.map((push) => `${describePush(push)}\n`).join('')

@@ -11,7 +11,9 @@ export interface Watched {
   received(): number
 }
 
-/** What is under way, on stderr: one line that is rewritten in a terminal, a line every few seconds elsewhere. */
+/**
+ * Shows the state of the run on stderr: in a terminal one line that is rewritten, otherwise a line every few seconds.
+ */
 export class Progress {
   #watched: Watched | undefined
   #timer: NodeJS.Timeout | undefined
@@ -29,7 +31,7 @@ export class Progress {
     this.#timer = setInterval(() => this.#tell(), process.stderr.isTTY ? EVERY_ON_TERMINAL : EVERY_ELSEWHERE)
   }
 
-  /** A line that stays. */
+  /** Prints a line that is not overwritten. */
   note(text: string): void {
     const at = ((this.#watched?.clock.now ?? 0) / 1_000).toFixed(1).padStart(6)
     process.stderr.write(`${process.stderr.isTTY ? '\r\u001b[K' : ''}${at} s  ${text}\n`)

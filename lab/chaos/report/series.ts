@@ -2,14 +2,14 @@ import { percentile } from '../../report/numbers.ts'
 import type { History } from '../history.ts'
 
 export interface Series {
-  /** ms from one value to the next. */
+  /** ms between two values. */
   readonly step: number
   readonly values: readonly number[]
 }
 
 const STEP = 500
 
-/** What a run did in each half second. Pushes count when they were called. */
+/** What happened in each half second of a run. A push counts at the time of its call. */
 export function seriesOf(history: History, end: number): Record<'pushes' | 'failed' | 'received' | 'p99', Series> {
   const count = Math.ceil(end / STEP)
   const zeros = (): number[] => Array.from({ length: count }, () => 0)

@@ -5,7 +5,7 @@ import type { Result } from '../run.ts'
 
 const SHOWN = 3
 
-/** What a run came to, in a few lines for a terminal. */
+/** The result of a run, in a few lines for a terminal. */
 export function summaryOf({ settings, verdict, history }: Result): string {
   const { seed, nodes, store, seconds } = settings
   const head = `seed ${seed}: ${verdict.isKept ? 'every promise was kept' : 'PROMISES WERE BROKEN'} (${nodes} nodes, store ${store}, ${seconds} s, ${history.faults.length} faults)`
@@ -22,7 +22,7 @@ function lineOf({ promise, checked, violations, exempt, notes }: Finding): strin
   return `  ${promise.padEnd(13)} ${broken}; ${checked}, ${exempted} exempt${said}${first.join('')}`
 }
 
-/** The same as a row of `tableOf`. */
+/** The same result as a row of `tableOf`. */
 export function rowOf({ settings, verdict, history }: Result): string[] {
   const broken = verdict.findings.filter(({ violations }) => violations.length > 0)
   const failed = history.pushes.filter(({ outcome }) => outcome !== 'resolved').length
@@ -43,12 +43,12 @@ export function rowOf({ settings, verdict, history }: Result): string[] {
 
 const HEAD = ['seed', 'nodes', 'store', 'faults', 'pushes', 'received', 'broken', 'failed pushes']
 
-/** Of several runs. */
+/** One row for each run. */
 export function tableOf(rows: readonly string[][]): string {
   return align([HEAD, ...rows], 'left')
 }
 
-/** The page that is kept of several runs. */
+/** The page about several runs that is kept. */
 export function resultsOf(rows: readonly string[][]): string {
   return `# Chaos: runs that were kept\n\n${machineLine()}\n\n${tableOf(rows)}\n`
 }

@@ -36,7 +36,7 @@ const LOOK = {
     .failed, .broken { fill: #f85149 }`,
 }
 
-/** What happened when, as an SVG document: faults above, what became of pushes below. */
+/** A run over time, as an SVG document: faults at the top, what became of the pushes below. */
 export function timelineOf(result: Result): string {
   return new Timeline(result).draw()
 }
@@ -74,7 +74,7 @@ class Timeline {
     return this.#chart.document(this.#y + FOOT)
   }
 
-  /** Which number is which fault. */
+  /** Lists the faults by the numbers that the lanes show. */
   #drawLegend(): void {
     const names = this.#result.history.faults.map(({ name }, index) => `${index + 1} ${name}`)
     const perLine = Math.floor((WIDTH - 32) / LEGEND_WIDTH)
@@ -85,7 +85,7 @@ class Timeline {
     this.#y = HEAD + Math.ceil(names.length / perLine) * LEGEND_LINE
   }
 
-  /** One lane for the store, one for each node, one for the emitter: the line between it and the store. */
+  /** Draws a lane for the store, one for each node, and one for the line between the emitter and the store. */
   #drawLanes(): void {
     const { settings, history } = this.#result
     const lanes = [
@@ -118,7 +118,7 @@ class Timeline {
     this.#chart.text('number', [x + 7.5, this.#y + 11], String(number), 'middle')
   }
 
-  /** When a promise was broken. */
+  /** Marks when a promise was broken. */
   #drawBroken(): void {
     const { findings } = this.#result.verdict
     if (findings.every(({ violations }) => violations.length === 0)) return
@@ -153,7 +153,7 @@ class Timeline {
       this.#chart.text('axis', [this.#x(at), this.#y], `${at / 1_000} s`, 'middle')
   }
 
-  /** Faults, through all panels. */
+  /** Shades the time of each fault in all panels. */
   #drawShades(top: number): void {
     const height = this.#y - GAP - top + 8
     for (const { from, to } of this.#result.history.faults)
@@ -165,7 +165,7 @@ class Timeline {
   }
 }
 
-/** When the process in a place did not run, or stood still. */
+/** When the process of a slot was paused or not running. */
 function downtimes(events: readonly NodeEvent[], slot: number, end: number): [number, number][] {
   const spans: [number, number][] = []
   let since: number | undefined

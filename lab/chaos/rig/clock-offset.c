@@ -1,5 +1,5 @@
-// Sets a process's wall clock off by FLOTILLA_CLOCK_OFFSET_MS, where it is preloaded. libfaketime cannot: Debian's Redis
-// allocates with jemalloc, which asks for the time before libfaketime is ready. Monotonic clocks stay as they are.
+// Preload this to shift a process's wall clock by FLOTILLA_CLOCK_OFFSET_MS. libfaketime cannot do it, because Debian's
+// Redis allocates with jemalloc, which asks for the time before libfaketime is ready. Monotonic clocks are not changed.
 #define _GNU_SOURCE
 #include <stddef.h>
 #include <stdlib.h>

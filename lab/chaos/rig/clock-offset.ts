@@ -9,7 +9,7 @@ const source = fileURLToPath(new URL('clock-offset.c', import.meta.url))
 
 export const canSetClocksOff = spawnSync('gcc', ['--version']).status === 0
 
-/** Sets the wall clocks of processes off, each by an amount of its own, for as long as they live. */
+/** Shifts the wall clocks of processes, each by its own offset, for as long as they live. */
 export class ClockOffset {
   readonly #folder = mkdtempSync(join(tmpdir(), 'flotilla-clock-'))
   readonly #library = join(this.#folder, 'clock-offset.so')
@@ -19,7 +19,7 @@ export class ClockOffset {
     if (status !== 0) throw new LabError(`gcc could not compile ${source}`)
   }
 
-  /** The environment of a process whose clock is off by so many ms. */
+  /** The environment of a process whose clock is off by this many ms. */
   environment(ms: number): NodeJS.ProcessEnv {
     return { LD_PRELOAD: this.#library, FLOTILLA_CLOCK_OFFSET_MS: String(ms) }
   }

@@ -5,11 +5,11 @@ import type { Node } from './node.ts'
 
 const EVERY = 200
 const PATIENCE = 1_000
-/** Nobody expects it to be gone sooner, and nobody waits for it longer. */
+/** How long a dead node is watched at most. */
 const WATCH_FOR = 60_000
 const USERS = 3
 
-/** Asks living nodes whether they still list one that is dead, or a user as connected there. */
+/** Asks living nodes whether they still list a dead node, or still report a user as connected there. */
 export class GhostWatch {
   readonly #nodes: readonly Node[]
   readonly #history: History

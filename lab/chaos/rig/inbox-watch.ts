@@ -9,13 +9,13 @@ import type { Store } from './stores.ts'
 const EVERY = 500
 const POLL = 100
 const EMPTY_LOOKS = 10
-/** What is younger is on its way, and nobody is behind with it. */
+/** A younger entry is just in flight; no node is behind with it. */
 const ON_ITS_WAY = 1_000
 const SCANNED_AT_ONCE = 1_000
-/** How a message of this run begins: see traffic/message.ts. */
+/** The beginning of a message of this run: see traffic/message.ts. */
 const MESSAGE = /#(\d+) (?:emitter|http-n)/g
 
-/** How many entries a stream holds, and how old the first is, by the clock of its own server. */
+/** How many entries a stream holds, and how old the first one is by the clock of its own server. */
 const MEASURE = `
 local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
 if not first then return {0, 0} end
@@ -27,11 +27,11 @@ interface Inbox {
   readonly key: string
   readonly master: Redis
   readonly entries: number
-  /** ms that its oldest entry has waited. */
+  /** How many ms its oldest entry has waited. */
   readonly behind: number
 }
 
-/** Looks into the inboxes, as only the store can: how far behind each node is, and what still stands there in the end. */
+/** Reads the inboxes directly from the store: how far behind each node is, and which entries are left in the end. */
 export class InboxWatch {
   readonly #store: Store
   readonly #nodes: readonly Node[]
@@ -51,7 +51,10 @@ export class InboxWatch {
     this.#lookout.stop()
   }
 
-  /** Resolves to how long it takes, at most so many ms, until these nodes have read what came before; else to nothing. */
+  /**
+   * Resolves to the ms until these nodes have read everything that was in their inboxes, or to undefined if that takes
+   * longer than `within`.
+   */
   async caughtUp(slots: readonly number[], within: number): Promise<number | undefined> {
     const { now: from } = this.#clock
     while (this.#clock.now < from + within) {
@@ -61,10 +64,11 @@ export class InboxWatch {
     return undefined
   }
 
-  /** Resolves once nothing is left in any inbox, or after so many ms. */
+  /** Resolves once all inboxes are empty, or after `patience` ms. */
   async untilEmpty(patience: number): Promise<void> {
     const deadline = this.#clock.now + patience
-    // One after another is looked into: what the last one held may have gone on to the first meanwhile.
+    // The inboxes are read one after another, so an entry may meanwhile move from the last to the first. Hence several
+    // empty looks in a row are needed.
     for (let emptyLooks = 0; emptyLooks < EMPTY_LOOKS && this.#clock.now < deadline;) {
       const inboxes = await this.#read('*').catch(() => undefined)
       emptyLooks = inboxes?.every(({ entries }) => entries === 0) === true ? emptyLooks + 1 : 0
@@ -72,7 +76,7 @@ export class InboxWatch {
     }
   }
 
-  /** What is in the inboxes now. */
+  /** The entries that are in the inboxes now. */
   async standing(): Promise<StandingInbox[]> {
     const full = (await this.#read('*')).filter(({ entries }) => entries > 0)
     return Promise.all(
@@ -99,7 +103,7 @@ export class InboxWatch {
     return last !== undefined && last.at > from && last.behind < ON_ITS_WAY
   }
 
-  /** `in`: those that nodes read; `*`: also those of dead nodes that others are emptying. */
+  /** `in`: the inboxes that nodes read. `*`: also the inboxes of dead nodes, which others are emptying. */
   async #read(which: 'in' | '*'): Promise<Inbox[]> {
     const masters = await this.#store.masters()
     const found = await Promise.all(masters.map((master) => inboxesOn(master, which)))

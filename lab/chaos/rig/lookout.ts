@@ -1,4 +1,4 @@
-/** Looks again and again, one look at a time, until it is told to stop. */
+/** Repeats a look until it is told to stop. Looks never overlap. */
 export class Lookout {
   readonly #timer: NodeJS.Timeout
   readonly #look: () => Promise<void>
@@ -19,7 +19,7 @@ export class Lookout {
     try {
       await this.#look()
     } catch {
-      // Nothing was seen: a node or a store that cannot answer is one of the faults.
+      // A failed look is skipped, because a node or a store that cannot answer is one of the faults.
     } finally {
       this.#isLooking = false
     }

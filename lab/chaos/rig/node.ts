@@ -15,7 +15,7 @@ const chaosModule = fileURLToPath(new URL('../nodes/module.mjs', import.meta.url
 const START_PATIENCE = 120_000
 const STOP_PATIENCE = 20_000
 const RETRY_PAUSE = 250
-/** ms that a starving node runs at a time. */
+/** How many ms a starving node runs in each slice. */
 const SLICE = 10
 
 export interface NodePlan {
@@ -23,11 +23,11 @@ export interface NodePlan {
   readonly redis: string
   readonly heartbeat: number
   readonly deadAfter: number
-  /** Where its logs go. */
+  /** The file for its logs. */
   readonly logFile: string
 }
 
-/** A place in the cluster: a server process on its port, started again as often as it is killed. */
+/** A slot in the cluster: a server process on a fixed port. It is started again whenever it was killed. */
 export class Node {
   readonly slot: number
   readonly #plan: NodePlan
@@ -52,12 +52,12 @@ export class Node {
     this.#log = createWriteStream(plan.logFile)
   }
 
-  /** Once it has been started. */
+  /** 0 before the first start. */
   get port(): number {
     return this.#port
   }
 
-  /** Its id in the cluster. */
+  /** The id of its current process in the cluster. */
   get id(): string {
     return this.#id
   }
@@ -66,24 +66,24 @@ export class Node {
     return this.#life
   }
 
-  /** Whether it takes connections and reads them. */
+  /** Whether it accepts connections and reads from them. */
   get isUp(): boolean {
     return this.#isReady && this.#pausedAt === Number.POSITIVE_INFINITY
   }
 
-  /** For how long it has been standing still. */
+  /** How many ms it has been paused for. */
   get pausedFor(): number {
     return this.#isReady ? this.#clock.now - this.#pausedAt : 0
   }
 
-  /** Starts it, as often as it takes: a supervisor would, while the store is away. */
+  /** Starts the process, and again until it runs, as a supervisor would while the store is away. */
   async start(skew?: ClockSkew): Promise<void> {
     const deadline = performance.now() + START_PATIENCE
     for (;;) {
-      // As long as it has never run, somebody else may take the port that was free.
+      // Until the node has run for the first time, another program may take the free port that was chosen.
       if (this.#id === '') this.#port = await freePort()
       if (await this.#tryStart(skew)) return
-      if (performance.now() > deadline) throw new LabError(`n${this.slot} does not start: see ${this.#plan.logFile}`)
+      if (performance.now() > deadline) throw new LabError(`n${this.slot} did not start: see ${this.#plan.logFile}`)
       await sleep(RETRY_PAUSE)
     }
   }
@@ -102,7 +102,7 @@ export class Node {
     if (this.#child !== undefined) this.#note('resumed')
   }
 
-  /** Gives it a tenth of a core for so long, in slices, and all of it again in the end. */
+  /** Gives it a tenth of a core for this long, in slices, and then all of a core again. */
   async starve(ms: number): Promise<void> {
     const child = this.#child
     const until = this.#clock.now + ms
@@ -127,7 +127,7 @@ export class Node {
     await this.#ended
   }
 
-  /** SIGTERM, as an orchestrator does it: after a while it is killed. */
+  /** Sends SIGTERM as an orchestrator does, and kills the process if that takes too long. */
   async stop(): Promise<void> {
     if (this.#child === undefined) return
     this.#isStopping = true
@@ -139,7 +139,7 @@ export class Node {
     clearTimeout(timer)
   }
 
-  /** For good. */
+  /** Ends it for good. */
   async end(): Promise<void> {
     await this.kill9()
     this.#log.end()
@@ -193,7 +193,7 @@ export class Node {
     this.#log.write(`${(this.#clock.now / 1_000).toFixed(3)} ${line}\n`)
     if (line.includes('has lost its place in the cluster')) this.#note('lost its place')
     if (line.includes('joined again')) this.#isRejoining = true
-    // Its fields stand on the lines below.
+    // The log prints the fields of an entry on the lines below it.
     const [, id] = /^\s+node: "([^"]+)"/.exec(line) ?? []
     if (!this.#isRejoining || id === undefined) return
     this.#isRejoining = false

@@ -20,8 +20,8 @@ export interface StagePlan {
 }
 
 /**
- * The store and the nodes. Where the store is one server, each node has a line of its own to it, and the emitter one
- * more; sentinels and clusters tell addresses of their own, which no line could stand before.
+ * The store and the nodes. If the store is a single server, each node reaches it over a line of its own, and so does
+ * the emitter. Sentinels and clusters announce their servers' addresses, so no line can be put in between.
  */
 export class Stage {
   readonly clock: Clock
@@ -71,18 +71,18 @@ export class Stage {
     return this.nodes[slot]!
   }
 
-  /** To the store: a node's, or, behind those, the emitter's. */
+  /** The line of a node to the store. The slot after the last node is the emitter's line. */
   line(slot: number): TcpProxy {
     const line = this.#lines[slot]
-    if (line === undefined) throw new Error('there are lines only to a store that is one server')
+    if (line === undefined) throw new Error('only a store that is a single server has lines')
     return line
   }
 
-  /** The store, where it is of this kind: a fault says of which kinds it takes. */
+  /** The store as the kind that the caller expects. A fault declares which kinds it supports. */
   storeAs<Kind extends Store>(kind: { readonly prototype: Kind }): Kind {
     const store: unknown = this.#store
     if (!Object.prototype.isPrototypeOf.call(kind.prototype, store as object))
-      throw new Error('a store of another kind')
+      throw new Error('the store is of another kind')
     return store as Kind
   }
 

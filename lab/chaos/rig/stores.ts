@@ -6,17 +6,17 @@ import type { StoreKind } from '../store-kind.ts'
 import { ClockOffset } from './clock-offset.ts'
 
 const DEBUG = ['--enable-debug-command', 'local']
-/** What it answered is on its disk, and there after a kill. */
+/** Everything that it has acknowledged is on its disk and survives a kill. */
 const KEEP_ALL = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
 
-/** Wall clocks of a store's servers, in ms off the right time, in turn; right where there are no more. */
+/** The offsets of the servers' wall clocks in ms, in turn. Servers beyond the end of the list have the right time. */
 export type Clocks = readonly number[]
 
 export interface Store {
   readonly url: string
-  /** Where it is one server that a line can stand before. */
+  /** The port, if the store is a single server that a line can be put in front of. */
   readonly port?: number
-  /** A connection to each server that is a master now. It rejects, or answers late, while one is away. */
+  /** A connection to each server that is a master now. It rejects, or answers late, while a master is away. */
   masters(): Promise<readonly Redis[]>
   stop(): Promise<void>
 }
@@ -34,7 +34,7 @@ export function startStore(kind: StoreKind, clocks: Clocks): Promise<Store> {
   }
 }
 
-/** One Redis that keeps all that it has answered. */
+/** One Redis that keeps everything that it has acknowledged. */
 export class SingleStore implements Store {
   readonly server: RedisServer
   readonly #lines = new Lines()
@@ -74,7 +74,7 @@ export class SingleStore implements Store {
   }
 }
 
-/** A master and a replica that three sentinels watch. */
+/** A master and a replica, watched by three sentinels. */
 export class SentinelStore implements Store {
   readonly trio: SentinelTrio
   readonly #lines = new Lines()
@@ -140,10 +140,10 @@ function setOff(clocks: Clocks): { environments: NodeJS.ProcessEnv[]; offset: Cl
   return { environments: clocks.map((ms) => offset.environment(ms)), offset }
 }
 
-/** ms; a server that stands still holds nobody up. */
+/** In ms. A paused server must not delay the harness. */
 const ANSWER_WITHIN = 1_000
 
-/** Connections of the harness's own, one to each server. */
+/** The harness's own connections, one to each server. */
 class Lines {
   readonly #byPort = new Map<number, Redis>()
 

@@ -8,7 +8,7 @@ import type { Device } from './population.ts'
 import type { Receiver } from './receiver.ts'
 
 const HANDSHAKE_PATIENCE = 6_000
-/** How long a client that says goodbye waits for the answer. */
+/** How long a client that closes in good order waits for the node's answer. */
 const CLOSE_PATIENCE = 4_000
 const FLOOD = { every: 200, messages: 20 }
 const ABRUPT = 0.4
@@ -22,7 +22,7 @@ export interface World {
   readonly clubs: readonly string[]
 }
 
-/** A user's device: connects, lives by its habit, and connects again wherever a balancer sends it. */
+/** A user's device: connects, acts by its habit, and reconnects to whichever node a balancer chooses. */
 export class Client {
   readonly #device: Device
   readonly #world: World
@@ -68,13 +68,13 @@ export class Client {
     })
   }
 
-  /** It ends its connection, as it would of its own accord, and opens another one soon. */
+  /** Ends its connection, as it would by its habit, and opens another one soon. */
   go(how: 'left' | 'vanished'): void {
     if (how === 'left') this.#leave()
     else this.#vanish()
   }
 
-  /** It stays where it is from now on, and goes only where it has to. */
+  /** From now on it moves only if it has to. */
   calm(): void {
     this.#isCalm = true
   }
@@ -85,12 +85,12 @@ export class Client {
     this.#socket?.terminate()
   }
 
-  /** As a balancer that knows who is healthy; now and then it errs. */
+  /** Chooses a node like a balancer that knows which nodes are healthy; now and then it errs. */
   #balance(): Node {
     const { nodes } = this.#world
     const healthy = nodes.filter((node) => node.isUp)
     if (healthy.length === 0 || this.#random.chance(0.05)) return this.#random.pick(nodes)
-    // The first device likes even places, the second odd ones.
+    // The first device of a user prefers even slots, the second prefers odd ones.
     const liked = healthy.filter((node) => (node.slot % 2 === 1) === this.#device.isSecond)
     return this.#random.pick(liked.length > 0 && this.#random.chance(0.7) ? liked : healthy)
   }
@@ -124,7 +124,7 @@ export class Client {
     connection.closedAt = this.#world.clock.now
     connection.code = code
     connection.ending = this.#isEnded ? 'open' : (this.#ending ?? (code === 1006 ? 'broken' : 'closed'))
-    // Of those that could not say goodbye in time nobody knows what was on its way to them.
+    // If the closing handshake was not completed in time, nobody knows which messages were still in flight.
     if (connection.ending === 'left' && code === 1006) connection.ending = 'broken'
     this.#connection = undefined
     for (const done of this.#replies.values()) done(false)
@@ -165,7 +165,7 @@ export class Client {
     }
   }
 
-  /** What its own pings would tell it. */
+  /** Notices a paused node, as its own pings would. */
   #lookAround(): void {
     const node = this.#world.nodes[this.#connection?.slot ?? 0]!
     if (node.pausedFor > 2_000) this.#vanish()

@@ -1,13 +1,16 @@
 import type { Push } from '../history.ts'
 
-/** A message says of itself which push it is of; the rest is there for whoever reads a log, and to make it long. */
+/**
+ * The text of a message names the push that it belongs to. The rest is for a reader of logs, and to make the message
+ * long.
+ */
 export function messageOf({ number, publisher, kind, uids, group, size }: Push): string {
   const target = kind === 'uid' ? uids.join(',') : (group ?? 'all')
   const head = `#${number} ${publisher} ${kind}:${target} `
   return head.length < size ? head + '.'.repeat(size - head.length) : head
 }
 
-/** The push that a message is of; none where it is not a message of ours. */
+/** The push that a message belongs to; undefined if it is not one of this harness's messages. */
 export function numberOf(message: Buffer): number | undefined {
   if (message[0] !== HASH) return undefined
   let number = 0

@@ -2,7 +2,7 @@ import type { Random } from '../../rig/random.ts'
 import type { PushKind } from '../history.ts'
 import type { Population } from './population.ts'
 
-/** What is to be pushed, to whom. */
+/** A push to be made. */
 export interface Order {
   readonly kind: PushKind
   readonly uids: readonly string[]
@@ -46,5 +46,5 @@ export class Orders {
   }
 }
 
-/** Bytes: most messages are short. */
+/** In bytes. Most messages are short. */
 const SIZES = [...Array.from({ length: 90 }, () => 80), ...Array.from({ length: 9 }, () => 1_000), 16_000]

@@ -1,28 +1,28 @@
 import type { Random } from '../../rig/random.ts'
 
-/** Whose clients do what. Everybody receives. */
+/** How a client behaves. Every client receives. */
 export type Habit = 'steady' | 'roams' | 'wanders' | 'stalls' | 'floods'
 
 export interface Device {
   readonly uid: string
-  /** From its handshake to its end. */
+  /** The groups that the device is in from its handshake to its end. */
   readonly groups: readonly string[]
   readonly habit: Habit
-  /** Goes elsewhere, without a word, when its node stands still. */
+  /** Disconnects abruptly and goes elsewhere when its node is paused. */
   readonly isImpatient: boolean
-  /** A user's second device keeps to another node than the first. */
+  /** A user's second device prefers a different node than the first. */
   readonly isSecond: boolean
 }
 
-/** Who is there: users with one connection or two, in groups. */
+/** The users, with one or two connections each, and their groups. */
 export class Population {
   readonly devices: readonly Device[]
   readonly uids: readonly string[]
-  /** Those that clients are in from their handshake on. */
+  /** Groups that some clients are in from their handshake on. */
   readonly groups: readonly string[]
-  /** Those that clients join and leave. */
+  /** Groups that clients join and leave. */
   readonly clubs: readonly string[]
-  /** Those that all clients are in from their handshake on. */
+  /** Groups that all clients are in from their handshake on. */
   readonly crowds: readonly string[]
 
   constructor(random: Random, count: number) {
@@ -45,7 +45,7 @@ export class Population {
   }
 }
 
-/** How many users have a second connection. */
+/** The share of users that have a second connection. */
 const SECONDS = 0.12
 const GROUP_SIZE = 12
 const CLUBS = 10
@@ -53,7 +53,7 @@ const CROWDS = 2
 const IMPATIENT = 0.3
 
 function habitOf(index: number, random: Random): Habit {
-  // A few of these are enough, and some are needed, however few clients there are.
+  // Some of these are needed and a few are enough, however many clients there are.
   if (index % 100 === 7) return 'floods'
   if (index % 50 === 9) return 'stalls'
   const drawn = random.next()

@@ -7,11 +7,11 @@ import type { Push } from '../history.ts'
 import type { Node } from '../rig/node.ts'
 import { messageOf } from './message.ts'
 
-/** One whose pushes to one target arrive in the order of its calls. */
+/** A publisher whose pushes to one target arrive in the order of its calls. */
 export interface Publisher {
-  /** Another name as soon as nobody can say any more in which order its calls are taken. */
+  /** Changes as soon as it is unknown in which order its calls are handled. */
   readonly name: string
-  /** False while it would only pile up what it is given. */
+  /** False while its pushes would only pile up. */
   readonly isReady: boolean
   push(push: Push): void
   close(): Promise<void>
@@ -72,7 +72,7 @@ const PATIENCE = 12_000
 const MOST_WAITING = 200
 const NOT_READY_AFTER = 1_500
 
-/** Pushes over a node's HTTP API: a batch at a time, so that its order is known. */
+/** Pushes over a node's HTTP API, one batch at a time, so that the order of the calls is known. */
 export class HttpPublisher implements Publisher {
   readonly #node: Node
   readonly #clock: Clock
@@ -126,7 +126,7 @@ export class HttpPublisher implements Publisher {
       const results = await this.#call({ pushes: batch.map(bodyOf) })
       for (const [index, push] of batch.entries()) this.#settle(push, results[index])
     } catch (error) {
-      // It may still be done, and after whatever is asked for next.
+      // The node may still execute the batch, even after the next one.
       this.#generation++
       const wasSent = (error as NodeJS.ErrnoException).code !== 'ECONNREFUSED'
       for (const push of batch) settle(push, this.#clock.now, { error: String(error), isUnknown: wasSent })

@@ -2,10 +2,10 @@ import type { Clock } from '../clock.ts'
 import type { Connection, History, Push } from '../history.ts'
 import type { PlantedBug } from './plant.ts'
 
-/** From when on a planted bug happens: everybody is connected, and nothing else has gone wrong yet. */
+/** The time from which a planted bug happens: everyone is connected, and no fault has happened yet. */
 const PLANT_FROM = 1_000
 
-/** Notes what clients receive. A planted bug happens here, once. */
+/** Records what clients receive. A planted bug happens here, once. */
 export class Receiver {
   readonly #history: History
   readonly #clock: Clock
@@ -55,7 +55,7 @@ export class Receiver {
     }
   }
 
-  /** Puts one before the last that came from the same publisher to the same user. */
+  /** Records the push before the previous push of the same publisher to the same user. */
   #swap(connection: Connection, push: Push): void {
     const place = connection.received.findLastIndex((number) => isAlike(this.#history.pushes[number]!, push))
     if (place === -1) return this.#note(connection, push.number)
@@ -70,7 +70,7 @@ export class Receiver {
   }
 }
 
-/** Whether both are plain pushes of one publisher to a single user. */
+/** Whether both are plain pushes of the same publisher, each to a single user. */
 function isAlike(one: Push, other: Push): boolean {
   return (
     [one, other].every(({ kind, uids, id }) => kind === 'uid' && uids.length === 1 && id === undefined) &&

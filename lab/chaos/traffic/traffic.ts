@@ -14,10 +14,10 @@ const TICK = 20
 const BY_EMITTER = 0.5
 /** Bytes of a message to a crowd. */
 const CROWD_SIZE = 80
-/** Pushes that wait for a store that is away, at most. */
+/** The most pushes that may be pending while the store is away. */
 const MOST_PENDING = 20_000
 
-/** Everybody who pushes and receives. */
+/** All clients and publishers. */
 export class Traffic implements People {
   readonly clients: readonly Client[]
   readonly receiver: Receiver
@@ -50,7 +50,7 @@ export class Traffic implements People {
     this.clients = population.devices.map((device, index) => new Client(device, world, random.fork(`client ${index}`)))
   }
 
-  /** Lets everybody in. */
+  /** Connects all clients. */
   async connect(): Promise<void> {
     for (const [index, client] of this.clients.entries()) {
       client.connect()
@@ -72,7 +72,7 @@ export class Traffic implements People {
     this.#push({ kind: 'group', uids: [], group, except: [], hasId: false, size: CROWD_SIZE })
   }
 
-  /** Nobody moves any more of their own accord. */
+  /** From now on clients move only if they have to. */
   calm(): void {
     for (const client of this.clients) client.calm()
   }
@@ -90,7 +90,7 @@ export class Traffic implements People {
 
   #tick(): void {
     const due = ((this.#clock.now - this.#startedAt) / 1_000) * this.#settings.rate
-    // After a standstill of this very process it does not make up for all of it at once.
+    // After a standstill of this process itself it does not make up for more than a second.
     this.#doneCount = Math.max(this.#doneCount, due - this.#settings.rate)
     for (; this.#doneCount < due; this.#doneCount++) this.#push(this.#orders.next())
   }
