@@ -9,7 +9,7 @@ const usual = fileURLToPath(new URL('last', import.meta.url))
 
 await runCommand({ usage, parseOptions, run: soak })
 
-/** Whether nothing has to be mended. */
+/** Resolves to whether nothing has to be fixed. */
 async function soak(options: Options): Promise<boolean> {
   const { minutes, out: folder = usual } = options
   const started = await Soak.start(options)

@@ -8,18 +8,18 @@ export const usage = `npm run soak -- [options]
 
   --minutes N   how long the clients come and go (${numbers.minutes})
   --nodes N     nodes that stay, whose memory is watched (${numbers.nodes})
-  --guests N    nodes that come and go, by SIGTERM and by SIGKILL in turns, once a minute (${numbers.guests})
+  --guests N    nodes that come and go about every 45 seconds, ended by SIGTERM and SIGKILL in turns (${numbers.guests})
   --clients N   connections at once (${numbers.clients})
-  --every N     seconds between two looks at memory and store (${numbers.every})
-  --out DIR     write results there (lab/soak/last)
+  --every N     seconds between two measurements of memory and store (${numbers.every})
+  --out DIR     write results to this folder (lab/soak/last)
 `
 
 export interface Options extends Readonly<Record<NumberName, number>> {
-  /** A folder for the results, where not the usual one. */
+  /** A folder for the results, if not the default one. */
   readonly out: string | undefined
 }
 
-/** @throws LabError saying what to mend */
+/** @throws LabError that says what to change */
 export function parseOptions(args: string[]): Options | 'help' {
   const { help, out, ...given } = parse(args)
   if (help === true) return 'help'
@@ -37,7 +37,7 @@ function parse(args: string[]) {
   return orUsage(usage, () => parseArgs({ args, options: { ...flags, help: { type: 'boolean' } } }).values)
 }
 
-/** Times may have a fraction; there may be no guests. */
+/** Times may be fractions. The number of guests may be zero. */
 function numberOf(name: NumberName, text: string | undefined): number {
   const [option, usual] = [`--${name}`, numbers[name]]
   if (name === 'minutes' || name === 'every') return positive(option, text, usual)

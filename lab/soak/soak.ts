@@ -12,19 +12,25 @@ import { Keyspace } from './rig/keyspace.ts'
 import { DEAD_AFTER, type Residents, SoakNode } from './rig/soak-node.ts'
 import { stay } from './rig/stay.ts'
 
-/** What the heap may rise by: with 200 clients for ten minutes, a leak of 200 bytes a visit, or of 12 an action, is more. */
+/**
+ * How much the heap may rise. With 200 clients for ten minutes, a leak of 200 bytes a visit, or of 12 bytes an action,
+ * exceeds it.
+ */
 const HEAP_BOUND = MIB
-/** The kernel gives memory by the page, V8 by the quarter of a MiB, and both take their time to give it back. */
+/**
+ * How much resident memory may rise: the kernel hands out whole pages, V8 a quarter of a MiB at a time, and both are
+ * slow to give memory back.
+ */
 const SIZE_BOUND = 4 * MIB
 const FIRST_BEATS = 3_000
 const CLEANED_UP = 60_000
 const POLL = 250
-/** docs/guarantees.md: how long broadcasts wait for a node that fell silent. */
+/** How long broadcasts are held for a node that fell silent: see docs/guarantees.md. */
 const HELD_FOR = 60_000
-/** What README.md says stays when the last node has closed. */
+/** Keys that stay in the store after the last node has closed, as README.md says. */
 const DOCUMENTED = [/:\{p\d+\}:e$/, /:\{m\}:(v|log|gone)$/, /:\{all\}:m$/]
 
-/** What a soak came to. */
+/** The outcome of a soak. */
 export interface Findings {
   readonly options: Options
   readonly heaps: readonly Series[]
@@ -33,20 +39,20 @@ export interface Findings {
   readonly connections: Series
   readonly tally: Tally
   readonly guestCount: number
-  /** What the nodes said of themselves at the end. */
+  /** The counts that the nodes reported at the end. */
   readonly residents: readonly Residents[]
-  /** Of what nobody was left of, and still was there. */
+  /** Whatever the nodes still listed after every client had left. */
   readonly left: readonly string[]
-  /** Keys before the first client. */
+  /** How many keys there were before the first client connected. */
   readonly baseline: number
   readonly afterCrowd: readonly string[]
   readonly unread: readonly string[]
   readonly afterNodes: readonly string[]
-  /** What stayed when the last node had closed, and may. */
+  /** Keys that stayed after the last node had closed, as documented. */
   readonly documented: readonly string[]
 }
 
-/** At the nodes and the store, at one moment. */
+/** One measurement of all nodes and of the store. */
 interface Look {
   readonly minutes: number
   readonly heaps: readonly number[]
@@ -55,7 +61,7 @@ interface Look {
   readonly connections: number
 }
 
-/** Many clients come and go for as long as they are told to; then all leave, and what is still there is counted. */
+/** Lets many clients come and go for a while. Then all of them leave, and everything that is still there is counted. */
 export class Soak {
   readonly #options: Options
   readonly #store: Store
@@ -80,9 +86,9 @@ export class Soak {
     return new Soak(options, store, await Promise.all(names.map((name) => SoakNode.start(name, store))))
   }
 
-  /** @param onLook told how far it is, now and then */
+  /** @param onLook called after each measurement with the minutes that have passed */
   async run(onLook: (minutes: number) => void): Promise<Findings> {
-    // The first one makes the stream that all nodes read; an empty one stays.
+    // The first broadcast creates the stream that all nodes read. That stream stays, even when it is empty.
     await this.#nodes[0]!.broadcast('hello')
     await sleep(FIRST_BEATS)
     const before = await this.#keyspace.lasting()
@@ -131,7 +137,7 @@ export class Soak {
       ...this.#guests.map((guest) => guest.run(signal)),
     ])
     const end = setTimeout(() => over.abort(), minutes * 60_000)
-    // What fails there must end the looking, too.
+    // If a client fails, the measuring has to end, too.
     await Promise.race([everyone, this.#lookOn(signal, onLook)]).finally(() => {
       clearTimeout(end)
       over.abort()
@@ -157,7 +163,7 @@ export class Soak {
     }
   }
 
-  /** What the nodes still list although nobody is there, once they had time to notice. */
+  /** Whatever the nodes still list after every client has left and they had time to notice. */
   async #leftovers(): Promise<string[]> {
     let found: string[] = []
     await comesTrue(
@@ -171,7 +177,7 @@ export class Soak {
     return found
   }
 
-  /** Keys that were not there before, once a guest that was killed has been cleaned up after. */
+  /** Keys that were not there before the clients, once the nodes have cleaned up after a killed guest. */
   async #beyond(before: ReadonlySet<string>): Promise<string[]> {
     let extra: string[] = []
     await comesTrue(
@@ -185,7 +191,10 @@ export class Soak {
     return extra
   }
 
-  /** Streams with entries, once what is held for a guest that was killed has lapsed: its process might wake up. */
+  /**
+   * Streams with entries, once the hold for a killed guest has expired. Until then a node holds entries, because the
+   * guest might only have been paused.
+   */
   async #unread(): Promise<readonly string[]> {
     let unread: readonly string[] = []
     await comesTrue(
@@ -226,7 +235,7 @@ function isDocumented(key: string): boolean {
   return DOCUMENTED.some((pattern) => pattern.test(key))
 }
 
-/** The partitions' keys count as one. */
+/** Lists each kind of key once: the keys of all partitions count as one kind. */
 function summaryOf(keys: readonly string[]): string[] {
   const counts = new Map<string, number>()
   for (const key of keys) {

@@ -18,7 +18,7 @@ describe('npm run soak', () => {
   })
   after(() => rm(folder, { recursive: true, force: true }))
 
-  it('lets clients come and go, finds nothing left of them, and leaves a page, a chart and the figures', async () => {
+  it('lets clients come and go, finds nothing left behind, and writes a page, a chart and the figures', async () => {
     const flags = ['--minutes', '0.15', '--clients', '20', '--every', '2', '--out', folder]
     const child = new Child(process.execPath, [...command, ...flags])
     deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
@@ -27,7 +27,7 @@ describe('npm run soak', () => {
     match(await readFile(join(folder, 'results.md'), 'utf8'), /Nothing grows, nothing stays, nothing failed/)
   })
 
-  it('says what it takes where it is asked for something else', async () => {
+  it('says which arguments it accepts if it is given others', async () => {
     const child = new Child(process.execPath, [...command, '--minutes=0'])
     equal((await child.exited).code, 1)
     match(child.stderr, /--minutes is 0: give a number above 0/)
@@ -35,7 +35,7 @@ describe('npm run soak', () => {
 })
 
 describe('a trend', () => {
-  it('is growing where the slope is beyond its noise and its bound, and flat elsewhere', () => {
+  it('is growing if the slope exceeds its noise and the bound, and flat otherwise', () => {
     equal(trendOf(seriesOf((minutes) => 1_000 + 30 * minutes)).type, 'growing')
     equal(trendOf(seriesOf((minutes) => 1_000 + 30 * minutes + wave(minutes))).type, 'growing')
     equal(trendOf(seriesOf((minutes) => 1_000 + 5 * minutes)).type, 'flat', 'below its bound')
@@ -44,15 +44,15 @@ describe('a trend', () => {
     equal(trendOf(seriesOf((minutes) => 1_000 - 30 * minutes)).type, 'flat')
   })
 
-  it('does not count what grows only at first', () => {
+  it('ignores growth that happens only at first', () => {
     equal(trendOf(seriesOf((minutes) => Math.min(minutes, 3) * 1_000)).type, 'flat')
   })
 
-  it('is unknown where there was too little time', () => {
+  it('is unknown if there was too little time', () => {
     equal(trendOf(seriesOf((minutes) => 1_000 * minutes, 4)).type, 'unknown')
   })
 
-  it('has the slope that a line has', () => {
+  it('has the slope of the line', () => {
     const { perMinute, noise } = slopeOf([0, 1, 2, 3], [5, 8, 11, 14])
     equal(perMinute, 3)
     equal(noise, 0)

@@ -8,7 +8,7 @@ interface Answer {
   readonly error?: { readonly code: string }
 }
 
-/** One connection of a client: asks, and waits for the answer. */
+/** One connection of a client: sends a command and waits for its answer. */
 export class Session {
   readonly #socket: WebSocket
   readonly #waiting = new Map<number, (answer: Answer | undefined) => void>()
@@ -26,7 +26,7 @@ export class Session {
     })
   }
 
-  /** @param onMessage for each push that comes */
+  /** @param onMessage called for each message that was pushed to the client */
   static async open(url: string, onMessage: () => void): Promise<Session> {
     const socket = new WebSocket(url, { handshakeTimeout: PATIENCE })
     const session = new Session(socket, onMessage)
@@ -38,7 +38,10 @@ export class Session {
     return this.#socket.readyState === WebSocket.OPEN
   }
 
-  /** The code of the error that it was answered with; nothing where it was done, or the connection closed meanwhile. */
+  /**
+   * Resolves to the code of the error that the command was answered with; to undefined if it succeeded, or if the
+   * connection closed meanwhile.
+   */
   async ask(cmd: string, data?: unknown): Promise<string | undefined> {
     if (!this.isOpen) return undefined
     const id = ++this.#lastId
@@ -53,7 +56,7 @@ export class Session {
     return answer?.error?.code
   }
 
-  /** Reads nothing any more. */
+  /** Stops reading. */
   stall(): void {
     this.#socket.pause()
   }
@@ -71,13 +74,13 @@ export class Session {
     clearTimeout(timer)
   }
 
-  /** Gone without a word. */
+  /** Ends the connection without a closing handshake. */
   vanish(): void {
     this.#socket.terminate()
   }
 
   #hear(data: Buffer): void {
-    // What answers begins with its id; what was pushed begins otherwise.
+    // An answer begins with its id; a pushed message begins differently.
     if (!data.subarray(0, ANSWER.length).equals(ANSWER)) return this.#onMessage()
     const answer = JSON.parse(data.toString()) as Answer
     if (answer.id === undefined) return

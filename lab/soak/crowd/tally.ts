@@ -1,9 +1,9 @@
-/** What the clients did, and what went wrong. */
+/** Counts what the clients did and what went wrong. */
 export class Tally {
   visits = 0
   actions = 0
   messages = 0
-  /** Sentences and codes, and how often. */
+  /** How often each error occurred, by its text or code. */
   readonly failures = new Map<string, number>()
 
   failed(why: string): void {

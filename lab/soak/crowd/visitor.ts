@@ -9,7 +9,10 @@ const IDS = 50
 
 type Action = (session: Session) => Promise<string | undefined>
 
-/** A client: comes to any node, does this and that, leaves one way or another, and comes back to another one. */
+/**
+ * A client: connects to any node, does random things, disconnects in one way or another, and connects again, usually to
+ * another node.
+ */
 export class Visitor {
   readonly #uids: readonly string[]
   readonly #groups: readonly string[]
@@ -36,14 +39,14 @@ export class Visitor {
     ]
   }
 
-  /** @param urls where it may go, now */
+  /** @param urls returns the nodes that it may connect to at that moment */
   async run(urls: () => readonly string[], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const url = this.#random.pick(urls())
       try {
         await this.#visit(url, signal)
       } catch (error) {
-        // A guest may have gone meanwhile.
+        // A guest may have left meanwhile; that is no failure.
         if (urls().includes(url)) this.#tally.failed(String(error))
       }
       await stay(this.#random.between(50, 500), signal)
@@ -74,13 +77,17 @@ export class Visitor {
   }
 }
 
-/** The same id with the same push, again and again: so there are few of them in the store, which keeps them for minutes. */
+/**
+ * A push with an id. The ids are few and each always belongs to the same push, because the store keeps ids for minutes.
+ */
 function named(uids: readonly string[], random: Random): object {
   const number = random.int(0, IDS - 1)
   return { to: { uid: uids[number % uids.length] }, message: number, options: { id: `named-${number}` } }
 }
 
-/** Another visitor may be at the same push on another node: it is theirs to end it. */
+/**
+ * FLT_PUSH_PENDING is no failure: another visitor is making the same push on another node, and that one completes it.
+ */
 async function pushNamed(session: Session, uids: readonly string[], random: Random): Promise<string | undefined> {
   const code = await session.ask('push', named(uids, random))
   return code === 'FLT_PUSH_PENDING' ? undefined : code

@@ -1,4 +1,4 @@
-// What the soak's clients talk to: the module does as it is told, so that they decide what happens.
+// The module that the clients of the soak talk to. It does as it is told, so that the clients decide what happens.
 import { defineModule } from 'flotilla'
 
 const FLOOD = 'x'.repeat(64 * 1024)
@@ -24,7 +24,7 @@ export const soak = defineModule('/soak', {
         return cluster.push(to, message, options)
       },
     },
-    // More than may wait for a client that does not read.
+    // More than the node may hold back for a client that does not read.
     flood: {
       run({ cluster, connection }) {
         for (let count = 0; count < 100; count++) void cluster.push({ connection: connection.id }, FLOOD)

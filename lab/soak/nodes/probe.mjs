@@ -1,10 +1,11 @@
-// Loaded before a node's own code: tells its memory to the process that started it, after a full collection.
+// Loaded before the node's own code. When asked, it tells the process that started the node how much memory the node
+// uses after a full collection.
 process.on('message', (/** @type {{ id: number }} */ { id }) => {
-  // Twice, for what the first one finalized.
+  // Collected twice, because the first collection runs finalizers that release more.
   globalThis.gc?.()
   globalThis.gc?.()
   const { rss, heapUsed, external } = process.memoryUsage()
   process.send?.({ id, rss, heap: heapUsed + external })
 })
-// The node must be able to end although somebody may still ask.
+// The open channel must not keep the node from ending.
 process.channel?.unref()

@@ -12,7 +12,7 @@ const HEAD = 34
 const GAP = 44
 const ROOM = WIDTH - LEFT - RIGHT
 const COLOURS = 4
-/** The greatest value keeps away from the title. */
+/** Keeps the highest line away from the title. */
 const HEADROOM = 1.1
 
 const LOOK = {
@@ -30,7 +30,7 @@ export interface Panel {
   readonly series: readonly Series[]
 }
 
-/** Lines over time as an SVG document, one panel below the other. */
+/** Lines over time as an SVG document, one panel below another. */
 export function panelsOf(panels: readonly Panel[]): string {
   const end = Math.max(...panels.flatMap(({ series }) => series.map(({ samples }) => samples.at(-1)?.minutes ?? 0)))
   const chart = new Chart(WIDTH, 'Memory of the nodes, and keys in the store, over time', LOOK)

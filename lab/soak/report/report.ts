@@ -7,7 +7,7 @@ import type { Findings } from '../soak.ts'
 import { panelsOf } from './panels.ts'
 import { KIB, MIB, type Series, settlingOf, trendOf } from './trend.ts'
 
-/** What would have to be mended; nothing where all is well. */
+/** Everything that would have to be fixed; empty if all is well. */
 export function flawsOf({ heaps, sizes, left, afterCrowd, unread, afterNodes, tally }: Findings): string[] {
   const growing = [...heaps, ...sizes].filter((series) => trendOf(series).type === 'growing')
   return [
@@ -20,7 +20,7 @@ export function flawsOf({ heaps, sizes, left, afterCrowd, unread, afterNodes, ta
   ]
 }
 
-/** Writes the page, the chart and the figures into a folder. */
+/** Writes the page, the chart and the figures to a folder. */
 export function writeReport(findings: Findings, folder: string): void {
   mkdirSync(folder, { recursive: true })
   const { heaps, sizes, keys, connections } = findings

@@ -1,11 +1,11 @@
-/** A straight line through points, by least squares. */
+/** The slope of a straight line through points, by least squares. */
 export interface Slope {
   readonly perMinute: number
-  /** Half the 95 % interval. */
+  /** Half of the 95 % confidence interval. */
   readonly noise: number
 }
 
-/** Of the normal distribution: there are dozens of points. */
+/** The quantile of the normal distribution, which is close enough because there are dozens of points. */
 const Z = 1.96
 
 /** @param minutes when each value was taken */
@@ -20,7 +20,10 @@ export function slopeOf(minutes: readonly number[], values: readonly number[]): 
   return { perMinute, noise: Z * error * inflation(rests, squares) }
 }
 
-/** What was high a moment ago is likely to be high still: so many points tell less than they would if each stood alone. */
+/**
+ * Widens the interval for correlated neighbours: a value that was high a moment ago is likely to be high still, so the
+ * points say less than independent ones would.
+ */
 function inflation(rests: readonly number[], squares: number): number {
   if (squares === 0) return 1
   const neighbours = sum(rests.slice(1).map((rest, index) => rest * rests[index]!))

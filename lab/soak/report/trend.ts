@@ -4,18 +4,18 @@ export const KIB = 1024
 export const MIB = 1024 * KIB
 
 /**
- * The first minutes do not count: code is compiled, buffers find their sizes, and what is remembered for a minute or two
- * (deliveries, departures) fills up.
+ * The first minutes do not count: code is being compiled, buffers find their sizes, and everything that a node
+ * remembers for a minute or two (deliveries, departures) fills up.
  */
 const SETTLING_SHARE = 0.3
 const MIN_SETTLING = 2.5
-/** Minutes and points that a line needs. */
+/** The minutes and points that a line needs at least. */
 const MIN_SETTLED = 2
 const MIN_POINTS = 20
 
-/** What is looked at again and again. */
+/** One measurement of a value that is measured again and again. */
 export interface Sample {
-  /** Since the first client came. */
+  /** Time since the first client connected. */
   readonly minutes: number
   readonly value: number
 }
@@ -23,13 +23,16 @@ export interface Sample {
 export interface Series {
   readonly name: string
   readonly samples: readonly Sample[]
-  /** Bytes that it may rise by without meaning anything: memory wanders, in a short run as in a long one. */
+  /**
+   * How many bytes the value may rise by without meaning anything. Memory wanders, in a short run as much as in a long
+   * one.
+   */
   readonly bound: number
 }
 
 export type Trend = { readonly type: 'unknown' } | { readonly type: 'flat' | 'growing'; readonly slope: Slope }
 
-/** Growing only where the slope is beyond its noise, and the line rises by more than the bound. */
+/** A series is growing only if its slope exceeds the noise and the line rises by more than the bound. */
 export function trendOf({ samples, bound }: Series): Trend {
   const end = samples.at(-1)?.minutes ?? 0
   const from = settlingOf(end)
@@ -43,7 +46,7 @@ export function trendOf({ samples, bound }: Series): Trend {
   return { type: isGrowing ? 'growing' : 'flat', slope }
 }
 
-/** Minutes of a run that do not count. */
+/** How many minutes at the start of a run do not count. */
 export function settlingOf(minutes: number): number {
   return Math.max(MIN_SETTLING, minutes * SETTLING_SHARE)
 }

@@ -2,10 +2,10 @@ import type { Store } from '../../rig/store.ts'
 import { SoakNode } from './soak-node.ts'
 import { stay } from './stay.ts'
 
-/** ms, and as long again at most. */
+/** The least time that a guest stays, in ms. The most is twice as long. */
 const STAY = 30_000
 
-/** A node that comes and goes, so that what others remember of those who have gone shows. */
+/** A node that joins and leaves, to show what the other nodes still remember of a node that is gone. */
 export class Guest {
   readonly #name: string
   readonly #store: Store
@@ -17,17 +17,17 @@ export class Guest {
     this.#store = store
   }
 
-  /** Where it is now, if it is there. */
+  /** Its URL while it is running. */
   get url(): string | undefined {
     return this.#node?.url
   }
 
-  /** How often it came. */
+  /** How often it has joined. */
   get count(): number {
     return this.#count
   }
 
-  /** Comes and goes until it is told to stop; then it leaves. */
+  /** Joins and leaves until it is told to stop, then leaves for good. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const node = await SoakNode.start(`${this.#name}${++this.#count}`, this.#store)

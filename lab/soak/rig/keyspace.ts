@@ -3,7 +3,7 @@ import type { Store } from '../../rig/store.ts'
 
 const PAGE = 1_000
 
-/** What stands in the store. */
+/** Lists the keys of the store. */
 export class Keyspace {
   readonly #redis: Redis
 
@@ -15,14 +15,14 @@ export class Keyspace {
     return this.#redis.dbsize()
   }
 
-  /** Those that stay until somebody deletes them. */
+  /** The keys that never expire. */
   async lasting(): Promise<string[]> {
     const keys = await this.#all()
     const lives = await Promise.all(keys.map((key) => this.#redis.ttl(key)))
     return keys.filter((_, index) => lives[index] === -1).toSorted()
   }
 
-  /** Streams that hold entries. */
+  /** The streams that still hold entries. */
   async unread(): Promise<string[]> {
     const streams = (await this.#all()).filter((key) => key.endsWith(':in') || key.endsWith(':taken'))
     const lengths = await Promise.all(streams.map((key) => this.#redis.xlen(key)))

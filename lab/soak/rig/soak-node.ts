@@ -7,7 +7,7 @@ import { Questions } from '../../rig/questions.ts'
 import type { Store } from '../../rig/store.ts'
 import { within } from '../../rig/within.ts'
 
-/** ms. Short, so that a guest that was killed is cleaned up well before the end. */
+/** In ms. Short, so that the others have cleaned up after a killed guest well before the end. */
 const HEARTBEAT = 1_000
 export const DEAD_AFTER = 4_000
 const PATIENCE = 120_000
@@ -16,14 +16,14 @@ const file = (path: string): string => fileURLToPath(new URL(path, import.meta.u
 const probe = file('../nodes/probe.mjs')
 const config = file('../nodes/config.json')
 
-/** What a process holds, in bytes, after a full collection. */
+/** The memory of a process in bytes, after a full collection. */
 export interface Memory {
   readonly rss: number
-  /** V8's heap and what hangs on it outside, such as buffers. */
+  /** V8's heap and the memory that it refers to outside, such as buffers. */
   readonly heap: number
 }
 
-/** What a node says of itself. */
+/** The counts that a node reports about itself. */
 export interface Residents {
   readonly connectionCount: number
   readonly userCount: number
@@ -32,7 +32,7 @@ export interface Residents {
   readonly pushCount: number
 }
 
-/** `flotilla start`, as users run it, with a probe that tells its memory. */
+/** `flotilla start`, as users run it, with a probe that reports its memory. */
 export class SoakNode {
   readonly name: string
   readonly id: string
@@ -59,7 +59,7 @@ export class SoakNode {
   }
 
   measure(): Promise<Memory> {
-    return within(PATIENCE, `${this.name} did not tell its memory`, this.#questions.ask())
+    return within(PATIENCE, `${this.name} did not report its memory`, this.#questions.ask())
   }
 
   async broadcast(message: string): Promise<void> {
@@ -74,7 +74,7 @@ export class SoakNode {
     return ((await answer.json()) as { local: Residents }).local
   }
 
-  /** By SIGTERM, which it follows by handing in what it owes. */
+  /** Sends SIGTERM. The node then hands in its unfinished work before it ends. */
   async stop(): Promise<void> {
     const { process } = this.#child
     if (process.exitCode !== null) return
@@ -84,7 +84,7 @@ export class SoakNode {
     if (code !== 0) throw new LabError(`${this.name} ended with ${code}. It said: ${this.#child.output}`)
   }
 
-  /** By SIGKILL: the others have to notice. */
+  /** Sends SIGKILL. The other nodes have to notice by themselves. */
   kill(): Promise<void> {
     return this.#child.stop()
   }

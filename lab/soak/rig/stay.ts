@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** For so many ms, or until the soak is over. */
+/** Waits for this many ms, or until the soak is over. */
 export async function stay(ms: number, isOver: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal: isOver }).catch(() => {})
 }
