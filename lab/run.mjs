@@ -1,5 +1,5 @@
-// npm run bench, profile, soak, chaos and attacks: `node lab/run.mjs PROGRAM …` installs and builds what is missing, then
-// runs the program, such as `bench/main.ts`, with the arguments behind it.
+// Entry point of npm run bench, profile, soak, chaos and attacks. `node lab/run.mjs PROGRAM …` installs and builds what
+// is missing, then runs the program, such as `bench/main.ts`, with the remaining arguments.
 import { prepare } from '../scripts/prepare.mjs'
 
 const [program] = process.argv.splice(2, 1)

@@ -1,6 +1,6 @@
 /**
- * A table in Markdown that a terminal shows well, too: its first column to the left, and the others, which are numbers
- * unless it says otherwise, to the right.
+ * A table in Markdown that is also readable in a terminal. The first column is aligned to the left; the others usually
+ * hold numbers, so they are aligned to the right unless `others` says otherwise.
  */
 export function align(lines: readonly (readonly string[])[], others: 'left' | 'right' = 'right'): string {
   const [heads = []] = lines

@@ -1,4 +1,4 @@
-/** Rules of CSS that a chart adds to the look which all share, and those for readers who chose a dark screen. */
+/** CSS rules that a chart adds to the look that all charts share, and those for readers who chose a dark screen. */
 interface Look {
   readonly light: string
   readonly dark: string
@@ -8,11 +8,11 @@ export type Point = readonly [x: number, y: number]
 
 interface RectOptions {
   readonly radius?: number
-  /** Whether all else is drawn over it. */
+  /** Whether everything else is drawn over it. */
   readonly isBehind?: boolean
 }
 
-/** A chart as an SVG document. What is drawn has a kind, which is its class in the look. */
+/** A chart as an SVG document. Each thing that is drawn has a kind, which is its CSS class. */
 export class Chart {
   readonly #width: number
   readonly #title: string
@@ -49,7 +49,7 @@ export class Chart {
     this.#shapes.push(`<polygon class="${kind}" points="${listOf(points)}"/>`)
   }
 
-  /** The document, once everything is drawn. */
+  /** The document, once everything has been drawn. */
   document(height: number): string {
     const size = `viewBox="0 0 ${this.#width} ${height}" width="${this.#width}" height="${height}"`
     return [
@@ -64,7 +64,7 @@ export class Chart {
   }
 }
 
-/** Follows the reader's choice of light or dark, also where a page shows it as an image. */
+/** Follows the reader's choice of light or dark, even if a page embeds the chart as an image. */
 function styleOf({ light, dark }: Look): string {
   return `
   text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #57606a; font-variant-numeric: tabular-nums }
@@ -86,7 +86,7 @@ function listOf(points: readonly Point[]): string {
   return points.map(([x, y]) => `${short(x)},${short(y)}`).join(' ')
 }
 
-/** A tenth of a pixel is more than anybody sees. */
+/** Nobody sees less than a tenth of a pixel. */
 function short(length: number): string {
   return String(Number(length.toFixed(1)))
 }

@@ -6,7 +6,10 @@ import { canPin } from '../rig/cores.ts'
 const GIB = 2 ** 30
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What figures were measured on, and of what; `peers` are measured beside it, each with its version. */
+/**
+ * The machine and the versions that figures belong to. `peers` are the systems measured beside Flotilla, each with its
+ * version.
+ */
 export function machineLine(peers: readonly string[] = []): string {
   const parts = [
     `${cpus()[0]?.model ?? 'unknown CPU'}, ${cpus().length} cores, ${Math.round(totalmem() / GIB)} GiB`,
@@ -20,7 +23,7 @@ export function machineLine(peers: readonly string[] = []): string {
   return `${parts.join(' · ')}${canPin ? '' : ' · not pinned to cores'}`
 }
 
-/** The first group of the pattern, in what a program says of itself. */
+/** The first group of the pattern in what a program prints about itself. */
 export function versionOf(program: string, args: readonly string[], pattern: RegExp): string {
   const { stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
   return pattern.exec(`${stdout ?? ''}${stderr ?? ''}`)?.[1] ?? 'none'

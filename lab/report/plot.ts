@@ -5,16 +5,16 @@ export interface PlotPlan {
   readonly top: number
   readonly width: number
   readonly height: number
-  /** The last moment, in whatever unit of time the values come. */
+  /** The last moment, in the same unit of time as the points. */
   readonly end: number
-  /** The value at the top. */
+  /** The value at the top of the plot. */
   readonly most: number
   readonly isLog?: boolean
 }
 
 const LABEL_GAP = 10
 
-/** Values over time, in a part of a chart. */
+/** Values over time, in one part of a chart. */
 export class Plot {
   readonly #chart: Chart
   readonly #plan: PlotPlan
@@ -26,12 +26,12 @@ export class Plot {
     this.#x = timeScale(plan.left, plan.width, plan.end)
   }
 
-  /** Where zero is. */
+  /** The y coordinate of zero. */
   get foot(): number {
     return this.#plan.top + this.#plan.height
   }
 
-  /** A line across at this value, with a label beside it. */
+  /** A horizontal line at this value, with a label beside it. */
   grid(value: number, label?: string): void {
     const { left, width } = this.#plan
     const y = this.#y(value)
@@ -46,7 +46,7 @@ export class Plot {
     this.#chart.line(`line ${kind}`, values.map(this.#place))
   }
 
-  /** What is between these values and zero. */
+  /** Fills the area between these values and zero. */
   area(kind: string, values: readonly Point[]): void {
     const places = values.map(this.#place)
     const [first, last] = [places[0], places.at(-1)]
@@ -54,7 +54,7 @@ export class Plot {
     this.#chart.area(kind, [[first[0], this.foot], ...places, [last[0], this.foot]])
   }
 
-  /** From zero up to a value, from one moment to another. */
+  /** A bar from zero up to a value, from one moment to another. */
   bar(kind: string, from: number, to: number, value: number): void {
     const [left, right] = [this.#x(from), this.#x(to)]
     const height = Math.max(MIN_LENGTH, this.foot - this.#y(value))
@@ -70,10 +70,10 @@ export class Plot {
   }
 }
 
-/** Else nobody would see it. */
+/** A narrower bar would be invisible. */
 export const MIN_LENGTH = 1.5
 
-/** Where a moment is, on a line of this width that begins at zero. */
+/** The x coordinate of a moment, on a plot of this width that begins at zero. */
 export function timeScale(left: number, width: number, end: number): (at: number) => number {
   return (at) => left + (Math.min(at, end) / (end || 1)) * width
 }

@@ -17,7 +17,7 @@ interface ChildOptions {
   readonly ipc?: boolean
 }
 
-/** A process of the rig's own, on its core. */
+/** A process that the lab starts, on the core that it belongs to. */
 export class Child {
   readonly name: string
   readonly cpu: Cpu
@@ -43,7 +43,8 @@ export class Child {
     }
     this.#ended = new Promise((resolve) => {
       this.process.once('error', (error) => this.#end(String(error), resolve))
-      // Not with 'close', which never comes after disconnect(); its last words take a moment longer than its end.
+      // The 'close' event cannot be used, because it never comes after disconnect(). The last output may arrive a
+      // moment after the exit.
       this.process.once('exit', () => setTimeout(() => this.#end('', resolve), LAST_WORDS))
     })
   }
@@ -52,19 +53,19 @@ export class Child {
     return this.process.pid ?? 0
   }
 
-  /** What it printed, or the last of it. */
+  /** Everything that it printed, or the end of that. */
   get output(): string {
     return this.#output
   }
 
-  /** Rejects once the process has ended by itself: for races with what it should have done. */
+  /** Rejects once the process has ended by itself. Use it in a race with something that the process should do. */
   async failed(): Promise<never> {
     await this.#ended
     if (this.#isStopping) return new Promise(() => {})
     throw new LabError(`${this.name} ended by itself. It said: ${this.#output.trim() || 'nothing'}`)
   }
 
-  /** Resolves once it printed this. */
+  /** Resolves once the output matches. */
   async said(pattern: RegExp): Promise<void> {
     const heard = new Promise<void>((resolve) => {
       this.#listener = () => {
@@ -76,7 +77,7 @@ export class Child {
     this.#listener = undefined
   }
 
-  /** Lets it end by itself, where it does when its parent lets go; then ends it. Safe twice. */
+  /** If `gently`, disconnects so that the process ends by itself; otherwise kills it. Calling it twice is safe. */
   async stop({ gently = false }: { gently?: boolean } = {}): Promise<void> {
     this.#isStopping = true
     if (this.#hasEnded) return

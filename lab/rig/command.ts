@@ -3,15 +3,15 @@ import { endWithParent } from './life.ts'
 
 interface Command<Options> {
   readonly usage: string
-  /** @throws LabError saying what to mend */
+  /** @throws LabError that says what to change */
   parseOptions(args: string[]): Options | 'help'
-  /** Resolves to whether all is as it should be. */
+  /** Resolves to whether everything is as it should be. */
   run(options: Options): Promise<boolean>
-  /** The exit code if it could not be run; 1, as if something is not as it should be, unless given. */
+  /** The exit code if the command could not run. By default 1, the same as if something is not as it should be. */
   readonly failureCode?: number
 }
 
-/** Runs a command of the lab with this process's arguments, and ends the process with it. */
+/** Runs a command of the lab with the arguments of this process, then exits. */
 export async function runCommand<Options>(command: Command<Options>): Promise<never> {
   const { usage, parseOptions, run, failureCode = 1 } = command
   endWithParent()

@@ -1,19 +1,19 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-/** What is measured has a core of its own; the store, the publishers and the load client share another. */
+/** The process that is measured has a core of its own; the store, the publishers and the load client share another. */
 export type Core = 'subject' | 'rest'
 
 const numbers: Record<Core, string> = { subject: '0', rest: '1' }
 
 export const canPin = availableParallelism() >= 2 && spawnSync('taskset', ['-V']).status === 0
 
-/** The command that runs this one on its core. */
+/** The same command, pinned to its core. */
 export function pinned(core: Core, command: string, args: readonly string[]): [string, string[]] {
   return canPin ? ['taskset', ['-c', numbers[core], command, ...args]] : [command, [...args]]
 }
 
-/** This process, with all its threads, gets out of the subject's way. */
+/** Moves this process, with all its threads, off the core of the process that is measured. */
 export function pinSelf(): void {
   if (canPin) spawnSync('taskset', ['-a', '-p', '-c', numbers.rest, String(process.pid)])
 }

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 
-/** Linux counts in hundredths of a second here: `USER_HZ`, proc(5). */
+/** The unit of Linux's CPU times, `USER_HZ`: hundredths of a second, proc(5). */
 const TICKS_PER_SECOND = 100
 
-/** What one process uses of a core. */
+/** The share of a core that one process uses. */
 export class Cpu {
   readonly #pid: number
   #ticks = 0
@@ -18,18 +18,18 @@ export class Cpu {
     this.#since = performance.now()
   }
 
-  /** Since `begin`: 1 is a whole core. */
+  /** Since `begin()`; 1 is a whole core. */
   get share(): number {
     return this.seconds / ((performance.now() - this.#since) / 1000)
   }
 
-  /** Since `begin`. */
+  /** Since `begin()`. */
   get seconds(): number {
     return (this.#read() - this.#ticks) / TICKS_PER_SECOND
   }
 
   #read(): number {
-    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th field after it.
+    // The name in parentheses may contain spaces. utime and stime are the 12th and 13th field after it.
     const fields = readFileSync(`/proc/${this.#pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return Number(fields[11]) + Number(fields[12])
   }

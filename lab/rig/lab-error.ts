@@ -1,4 +1,4 @@
-/** What ends a command of the lab with a sentence on what to mend rather than with a stack. */
+/** Ends a command of the lab with its message, which says what to change, instead of a stack trace. */
 export class LabError extends Error {
   override readonly name = 'LabError'
 }

@@ -1,6 +1,6 @@
 import { LabError } from './lab-error.ts'
 
-/** What `parse` makes of the command line; if it cannot, an error that tells the usage. */
+/** The result of `parse`. If it throws, the error is completed with the usage text. */
 export function orUsage<Parsed>(usage: string, parse: () => Parsed): Parsed {
   try {
     return parse()
@@ -30,14 +30,14 @@ export function whole(
   throw new LabError(`${option} is ${text}: give a whole number${range}`)
 }
 
-/** The one of these names that an option gives. */
+/** The value of an option, which has to be one of these names. */
 export function choice<Name extends string>(option: string, name: string, names: readonly Name[]): Name {
   const found = names.find((each) => each === name)
   if (found !== undefined) return found
   throw new LabError(`${option} is ${name}: choose from ${names.join(', ')}`)
 }
 
-/** The one of these items that has the name. */
+/** The item with this name. */
 export function named<Item>(what: string, name: string, items: readonly Item[], nameOf: (item: Item) => string): Item {
   const found = items.find((each) => nameOf(each) === name)
   if (found !== undefined) return found

@@ -1,6 +1,6 @@
 import type { Child } from './child.ts'
 
-/** Questions to a process over its IPC channel. An answer has the id of its question. */
+/** Asks a process questions over its IPC channel. An answer carries the id of its question. */
 export class Questions<Answer> {
   readonly #child: Child
   readonly #open = new Map<number | undefined, (answer: Answer) => void>()

@@ -1,4 +1,4 @@
-/** A seeded generator: whatever is drawn from it comes again with the same seed (mulberry32, seeded by FNV-1a). */
+/** A seeded generator: the same seed always gives the same numbers (mulberry32, seeded by FNV-1a). */
 export class Random {
   readonly #seed: string
   #state: number
@@ -8,12 +8,14 @@ export class Random {
     this.#state = hash(this.#seed)
   }
 
-  /** Another generator, which depends on the seed and this name alone: who draws more elsewhere changes nothing here. */
+  /**
+   * Another generator that depends only on the seed and this name. However much others draw, its numbers stay the same.
+   */
   fork(name: string): Random {
     return new Random(`${this.#seed}/${name}`)
   }
 
-  /** From 0 to below 1. */
+  /** At least 0 and less than 1. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state)
@@ -25,7 +27,7 @@ export class Random {
     return least + this.next() * (most - least)
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number; both ends are included. */
   int(least: number, most: number): number {
     return Math.floor(this.between(least, most + 1))
   }
@@ -38,7 +40,7 @@ export class Random {
     return items[this.int(0, items.length - 1)]!
   }
 
-  /** One of them, each as often as its weight says. */
+  /** One of the items, each in proportion to its weight. */
   weighted<Item>(items: readonly (readonly [weight: number, item: Item])[]): Item {
     let rest = this.next() * items.reduce((sum, [weight]) => sum + weight, 0)
     for (const [weight, item] of items) {
@@ -48,7 +50,7 @@ export class Random {
     return items.at(-1)![1]
   }
 
-  /** Some of them, each once, in any order. */
+  /** Some of the items, each at most once, in random order. */
   some<Item>(items: readonly Item[], count: number): Item[] {
     return this.shuffle(items).slice(0, count)
   }

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import { freePort } from '../../test/support/free-port.ts'
 import { Child } from './child.ts'
 
-/** A Redis of the rig's own, which keeps nothing on disk. */
+/** A Redis that the lab starts for itself; it keeps nothing on disk. */
 export class Store {
   readonly child: Child
   readonly port: number

@@ -1,7 +1,7 @@
 import { withDeadline } from '../../src/lib/deadline.ts'
 import { LabError } from './lab-error.ts'
 
-/** What a promise comes to. If it takes longer than so many ms, an error says what did not happen. */
+/** The value of a promise. If it takes longer than `ms`, an error says what did not happen. */
 export function within<Value>(ms: number, what: string, value: Promise<Value>): Promise<Value> {
   return withDeadline(value, ms, () => new LabError(`${what} within ${ms / 1000} s`))
 }
