@@ -3,24 +3,28 @@ import type { PushIds } from './push-ids.ts'
 import type { Queue } from './queue.ts'
 import type { State } from './state.ts'
 
-/** What a driver needs to know of the node, or emitter, that opens it. Times in ms. */
+/** What a driver needs to know of the node or emitter that opens it. All times are in ms. */
 export interface DriverSettings {
-  /** In front of every key: two prefixes never see each other. */
+  /** The beginning of every key. Two prefixes never see each other's data. */
   readonly prefix: string
   readonly heartbeat: number
   readonly deadAfter: number
   /** How long a call may wait for a store that is away before it rejects with `FLT_STORE_AWAY`. */
   readonly storeWait: number
-  /** Bytes that an inbox, or the broadcast stream, holds at most. */
+  /** How many bytes an inbox, or the broadcast stream, may hold. */
   readonly maxInboxBytes: number
-  /** How old the oldest that a node has not acked may be before nothing more is taken for it; 0 or nothing for no bound. */
+  /**
+   * How old the oldest entry that a node has not acked may be. If it is older, the driver takes nothing more for that
+   * node. 0 or absent: no limit.
+   */
   readonly maxLag?: number
   readonly logger: Logger
 }
 
 /**
- * The two doors to one store, each with connections of its own. Nothing is connected before it is opened, and each opening is closed on its own, so
- * one driver can serve several servers and emitters. `{ state: a.state, queue: b.queue }` mixes two.
+ * The two doors to one store, each with its own connections. Nothing is connected before a door is opened, and each
+ * opening is closed on its own, so one driver can serve several servers and emitters. `{ state: a.state, queue: b.queue
+ * }` mixes two drivers.
  */
 export interface Driver {
   readonly state: (settings: DriverSettings) => State

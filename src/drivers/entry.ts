@@ -1,36 +1,39 @@
 /**
- * Nothing was taken. `full`: it would be over its bound in bytes; `behind`: the oldest that was not acked is older than
- * `maxLag`, by the store's clock.
+ * Why a batch was not taken. `full`: with it, the stream would hold more bytes than it may. `behind`: the oldest entry
+ * that was not acked is older than `maxLag`, by the store's clock.
  */
 export type Refused = 'full' | 'behind'
 
-/** What stands in an inbox, or in the stream of broadcasts. */
+/** One element of an inbox or of the broadcast stream. */
 export interface Entry {
-  /** Where it stands; grows. */
+  /** Where the entry stands. Positions grow from entry to entry. */
   readonly position: string
   readonly bytes: Uint8Array
-  /** Its number in the stream, which grows from entry to entry; of one that is replayed, what it was the first time. */
+  /** The entry's number in its stream, which grows from entry to entry. A replay has the number of the original. */
   readonly offset: number
   /**
-   * When it was appended, in µs of the clock that `Routes` stamps by, give or take a ms. MUST NOT be less than that of an entry
-   * before it, unless the store has changed its server.
+   * When the entry was appended, in µs of the clock that `Routes` takes its stamps from, give or take a ms. MUST NOT be
+   * less than the time of an earlier entry, unless another server has taken over the store.
    */
   readonly at: number
-  /** Of a batch that was appended by `Routes.appendWhereFound`: the stamp of the one user or group in each of its addresses. */
+  /** The stamp of the one user or group in each address of the batch. Only `Routes.appendWhereFound` sets it. */
   readonly stamp?: number
-  /** A broadcast that comes once more, for those who connected since it came first. It is not acked. */
+  /**
+   * Whether this is a broadcast that comes once more, for clients that connected after it came first. A replay is not
+   * acked.
+   */
   readonly isReplay?: boolean
 }
 
-/** An entry without bytes, which ends a replay, has only to be acked. */
+/** An entry without bytes ends a replay. It only has to be acked. */
 export const isEmpty = ({ bytes }: Entry): boolean => bytes.length === 0
 
-/** Reading stops before the next entry; resolves when the handler has returned. */
+/** Stops reading before the next entry, and resolves when the handler has returned. */
 export type Stop = () => Promise<void>
 
 /**
- * Entries in order. Reading goes on when it resolves; it MUST NOT reject. Where the connection to the store was lost, what
- * was not acked MAY be handed out again, from its start, and positions MAY begin anew: whoever reads knows by publisher
- * and number what it had.
+ * Takes entries in order. Reading goes on when the handler resolves; it MUST NOT reject. After the connection to the
+ * store was lost, entries that were not acked MAY be handed out again, from the oldest, and positions MAY begin anew: a
+ * reader recognizes a batch that it has had by the batch's publisher and number.
  */
 export type Handler = (entries: readonly Entry[]) => Promise<void> | void

@@ -1,14 +1,17 @@
 import type { NodeId } from '../envelope/ids.ts'
 import type { Stop } from './entry.ts'
 
-/** A public stream that takes push bodies as JSON from any language. One node at a time reads it. */
+/** A public stream of pushes, written as JSON by programs in any language. One node at a time reads it. */
 export interface Ingress {
-  /** True while this node is its reader; call again within `ttl` ms to stay it. */
+  /**
+   * Resolves to whether this node reads the stream now. Its reader calls this again within `ttl` ms, otherwise another
+   * node may take over.
+   */
   lead(node: NodeId, ttl: number): Promise<boolean>
-  /** Lets another node read at once; nothing where this node is not the reader. */
+  /** Lets another node read at once. Does nothing if this node is not the reader. */
   resign(node: NodeId): Promise<void>
   read(handler: (entries: readonly IngressEntry[]) => Promise<void>): Stop
-  /** Forgets an entry that was routed. */
+  /** Forgets entries whose pushes have been dealt with. */
   done(positions: readonly string[]): Promise<void>
   setAside(entry: IngressEntry, reason: string): Promise<void>
 }

@@ -1,8 +1,8 @@
-// What waits for users who are nowhere. MUST and MUST NOT are promises that test/contracts/parking.ts asks of every driver.
+// Parked messages. test/contracts/parking.ts checks every MUST and MUST NOT of this contract.
 import type { UserRef } from '../envelope/envelope.ts'
 import type { NodeId, PushId, Uid } from '../envelope/ids.ts'
 
-/** A message whose users were nowhere. */
+/** A message for users who were on no node. */
 export interface Parcel {
   readonly id: PushId
   readonly bytes: Uint8Array
@@ -10,34 +10,41 @@ export interface Parcel {
 }
 
 // Invariant P2: bounded, because many never come back.
-/** How many messages wait for one user at most, of how many bytes (or a single larger one), and how long, in ms. */
+/**
+ * For each user: how many messages may be parked, how many bytes they may have together (a single one may have more),
+ * and for how long, in ms.
+ */
 export const MAX_PARKED = 100
 export const MAX_PARKED_BYTES = 2 ** 20
 export const PARK_FOR = 60_000
 
-/** `found`: the user is somewhere by now, so look up again. `full`: as much waits for that user as may. */
+/** `found`: the user is on a node by now, so look up again. `full`: no more may be parked for that user. */
 export type Parked = 'parked' | 'found' | 'full'
 
 export interface ParkedMessage {
   readonly position: string
-  /** The user's in the parcel. */
+  /** The stamp that the parcel had for this user. */
   readonly stamp: number
   readonly bytes: Uint8Array
 }
 
-/** Messages that wait for their users. */
+/** Messages that wait for users who are on no node. */
 export interface Parking {
   /**
-   * Keeps messages for a minute, at most 100 and a MiB for each user, and each push once: several nodes may have held a
-   * copy that died with them. Answers for each parcel and each of its users. MUST be one step with what `apply` does:
-   * either the user is on a node, which is not `ignored`, and the answer is `found`; or the next `apply` that puts the
-   * user on one names it. However many users a message waits for, it SHOULD be stored a bounded number of times.
+   * Parks messages for a minute, at most 100 messages and a MiB for each user. Stores each push once for each user,
+   * because several nodes may have held a copy of it when they died. Answers for each parcel and each of its users.
+   * MUST be atomic with `apply`: either the user is on a node other than `ignored`, and the answer is `found`; or the
+   * next `apply` that puts the user on a node names the user. The bytes of a message SHOULD be stored a bounded number
+   * of times, however many users it waits for.
    */
   park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]>
 
-  /** What is parked for a user, oldest first. It stays there. */
+  /** The messages that are parked for a user, oldest first. They stay parked. */
   parkedFor(uid: Uid): Promise<readonly ParkedMessage[]>
 
-  /** Removes what was handed to the user. MUST keep what was parked once more since `parkedFor`: the user has gone again. */
+  /**
+   * Removes messages that were handed to the user. MUST keep a message that was parked once more since `parkedFor`,
+   * because the user has gone again.
+   */
   unpark(uid: Uid, positions: readonly string[]): Promise<void>
 }

@@ -2,14 +2,14 @@ import type { Broadcasts } from './broadcasts.ts'
 import type { Inboxes } from './inboxes.ts'
 import type { Ingress } from './ingress.ts'
 
-/** What is on its way: to one node, and to all of them. */
+/** What is on its way to nodes: inboxes for one node each, and broadcasts for all of them. */
 export interface Queue extends Inboxes, Broadcasts {
-  /** Where processes of any language put pushes, if the driver has such a place. */
+  /** Takes pushes from programs in any language, if the driver has such a stream. */
   readonly ingress?: Ingress
 
-  /** Resolves once what was acked so far, here and there, is, or has failed to be. */
+  /** Resolves once all acks so far, of inboxes and of broadcasts, were sent or have failed. */
   flushAcks(): Promise<void>
 
-  /** MUST be safe twice. */
+  /** MUST be safe to call twice. */
   close(): Promise<void>
 }
