@@ -13,14 +13,17 @@ export class MemoryBroadcasts implements Broadcasts {
     this.#handle = handle
   }
 
-  /** In the next turn of the event loop, for its readers' sake: else who awaits one after another fills the stream. */
+  /**
+   * Waits for the next turn of the event loop, so that readers get theirs. Otherwise a caller that awaits one push
+   * after another would fill the stream.
+   */
   async publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }> {
     await nextTurn()
     this.#handle.assertOpen()
     const { store, settings } = this.#handle
     const { broadcasts, places, appended } = store
     if (places.count === 0) return { type: 'stored', nodeCount: 0 }
-    // Before anything is refused, what is only kept for nodes that may come back goes.
+    // Entries that are only kept for nodes that may come back go before anything is refused.
     if (!broadcasts.hasRoomFor(batch.length, settings.maxInboxBytes)) places.letGo()
     const refused = this.#handle.refusalOf(broadcasts, batch, broadcasts.firstAfter(places.slowest))
     if (refused !== undefined) return { type: refused }
@@ -52,7 +55,7 @@ export class MemoryBroadcasts implements Broadcasts {
     const place = places.of(node)
     if (place === undefined) return
     const missed = broadcasts.after(place, Number.POSITIVE_INFINITY).filter(({ isReplay }) => isReplay !== true)
-    // Without others, nobody is left to read it once more.
+    // If there is no other node, nobody is left to read the broadcasts again.
     if (missed.length === 0 || places.count === 1) return places.remove(node)
     places.hold(node, place)
     broadcasts.repeat(missed)

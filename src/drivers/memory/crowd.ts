@@ -4,12 +4,12 @@ import type { ConnectionRecord } from '../routes.ts'
 export interface Member {
   record: ConnectionRecord
   node: NodeId
-  /** Its place in the group: a page goes on behind it. */
+  /** Where the member stands in the group: a page goes on after it. */
   readonly order: number
   isGone: boolean
 }
 
-/** Places of members who have left are kept until they are a quarter of all. */
+/** `#places` keeps this many members who have left, and a quarter of those who are there, before it is compacted. */
 const KEEP_GONE = 16
 
 /** The members of one group, in the order in which they came. */
@@ -30,7 +30,7 @@ export class Crowd {
     return this.#countByNode.get(node) ?? 0
   }
 
-  /** Written again it keeps its place, so that no page shows it twice. */
+  /** A member that is written again keeps its place, so that no page shows it twice. */
   add(node: NodeId, record: ConnectionRecord, order: number): void {
     const known = this.#byConnection.get(record.connection)
     this.#count(node, 1)
@@ -44,7 +44,7 @@ export class Crowd {
     this.#places.push(member)
   }
 
-  /** The connection may meanwhile be a member through its node's next incarnation: then it stays. */
+  /** Meanwhile the connection may be a member through the next incarnation of its node. Then it stays. */
   remove(node: NodeId, connection: ConnectionId): void {
     const member = this.#byConnection.get(connection)
     if (member?.node !== node) return
@@ -68,7 +68,7 @@ export class Crowd {
     return [...new Set(here.flatMap(({ record }) => record.uid ?? []))]
   }
 
-  /** Those behind a place, in order, as long as somebody wants them. */
+  /** The members after a place, in order, for as long as the caller takes them. */
   *after(order: number): Generator<Member> {
     for (let index = this.#firstAfter(order); index < this.#places.length; index++) {
       if (!this.#places[index]!.isGone) yield this.#places[index]!

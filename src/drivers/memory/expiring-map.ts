@@ -1,6 +1,6 @@
 const FIRST_SWEEP = 1_000
 
-/** Forgets what has lapsed, without timers: now and then, so that it never holds more than twice what is still valid. */
+/** Forgets what has lapsed, without timers: it sweeps now and then, and so holds at most twice what is still valid. */
 export class ExpiringMap<K, V> {
   readonly #entries = new Map<K, { readonly value: V; readonly until: number }>()
   #sweepAt = FIRST_SWEEP
@@ -10,7 +10,7 @@ export class ExpiringMap<K, V> {
     return entry === undefined || entry.until <= now ? undefined : entry.value
   }
 
-  /** A new value never shortens what is left of the key's life. */
+  /** A new value never shortens the life that the key had left. */
   set(key: K, value: V, now: number, ttl: number): void {
     const until = Math.max(now + ttl, this.#entries.get(key)?.until ?? 0)
     this.#entries.set(key, { value, until })

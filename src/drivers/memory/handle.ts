@@ -5,7 +5,7 @@ import type { MemoryStore } from './memory-store.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { Stream } from './stream.ts'
 
-/** What one server or emitter has opened of a store. Closed, it takes no more calls; others go on with theirs. */
+/** What one server or emitter has opened of a store. Once it is closed it takes no more calls; other handles go on. */
 export class MemoryHandle {
   readonly store: MemoryStore
   readonly settings: DriverSettings
@@ -22,7 +22,7 @@ export class MemoryHandle {
     if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
   }
 
-  /** @param oldest what was not acked, if there is anything */
+  /** @param oldest the oldest entry that was not acked, if there is one */
   refusalOf(stream: Stream, { length }: Uint8Array, oldest: Entry | undefined): Refused | undefined {
     const { maxInboxBytes, maxLag = 0 } = this.settings
     if (!stream.hasRoomFor(length, maxInboxBytes)) return 'full'
@@ -30,7 +30,7 @@ export class MemoryHandle {
     return isBehind ? 'behind' : undefined
   }
 
-  /** Reads whenever the event says that something was appended. */
+  /** Reads whenever this event says that something was appended. */
   follow(event: string, handler: Handler, read: (cursor: number, limit: number) => readonly Entry[]): Stop {
     this.assertOpen()
     const { appended } = this.store

@@ -4,9 +4,9 @@ import type { Inboxes, Published } from '../inboxes.ts'
 import type { MemoryHandle } from './handle.ts'
 import { Stream } from './stream.ts'
 
-/** Poisoned entries that are kept of one node. */
+/** How many poisoned entries are kept for one node. */
 const MAX_ASIDE = 1_000
-/** Entries that are drained at a time. */
+/** How many entries are drained at a time. */
 const DRAIN_COUNT = 256
 
 export class MemoryInboxes implements Inboxes {
@@ -16,7 +16,7 @@ export class MemoryInboxes implements Inboxes {
     this.#handle = handle
   }
 
-  /** Opened again, it keeps what it holds and where it stood. */
+  /** An inbox that is opened again keeps its entries and its place. */
   async open(node: NodeId, before?: NodeId): Promise<number> {
     this.#handle.assertOpen()
     const { store } = this.#handle
@@ -45,7 +45,7 @@ export class MemoryInboxes implements Inboxes {
 
   consume(node: NodeId, handler: Handler): Stop {
     const { inboxes } = this.#handle.store
-    // Looked up each time: once the inbox is sealed, its old owner finds nothing.
+    // The inbox is looked up for each read: once it is sealed, its old owner finds nothing.
     return this.#handle.follow(`in:${node}`, handler, (cursor, limit) => inboxes.get(node)?.after(cursor, limit) ?? [])
   }
 

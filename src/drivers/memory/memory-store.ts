@@ -14,19 +14,19 @@ export interface Membership {
   readonly record: NodeRecord
   readonly deadAfter: number
   connectionCount: number
-  /** ms by the store's clock. */
+  /** When the node was last heard, in ms by the store's clock. */
   lastSeen: number
-  /** How many gaps there had been then. */
+  /** How many gaps there had been when the node was last heard. */
   seenInGap: number
-  /** By the time counted in `Hearing`. */
+  /** When the lease runs out, by the time counted in `Hearing`. */
   leaseUntil: number
 }
 
-/** The time that nodes were heard in: leases run by it. */
+/** The time in which nodes were heard. Leases run by it. */
 export interface Hearing {
   /** ms counted so far. */
   at: number
-  /** When a node was last heard, in ms by the store's clock. */
+  /** When any node was last heard, in ms by the store's clock. */
   heard: number
   gaps: number
 }
@@ -34,29 +34,32 @@ export interface Hearing {
 export interface Departure {
   readonly reason: ShutdownReason
   cleanedAt?: number
-  /** Who cleans up after it; until when, by the time counted in `Hearing`. */
+  /** Which node cleans up after this one, and until when it has the claim, in ms by the store's clock. */
   claim?: { readonly by: NodeId; readonly until: number }
 }
 
-/** A message that waits for a user. */
+/** A message that is parked for a user. */
 export interface ParkedRow extends Omit<ParkedMessage, 'position'> {
   readonly id: PushId
-  /** How often it was parked again: who reads it meanwhile must not take it away. */
+  /** How often the message was parked again. A reader that read it before must not take it away. */
   readonly times: number
 }
 
-/** An idempotency key: who holds it, and what came of it. */
+/** An idempotency key: who holds it, or the receipt that it answers with. */
 export type IdRecord =
   | {
       readonly state: 'open'
       readonly digest: string
-      /** Until when its holder has time to settle it; 0 where it was released. */
+      /** Until when its holder has time to settle it; 0 if it was released. */
       readonly heldUntil: number
       readonly stored: readonly NodeId[]
     }
   | { readonly state: 'done'; readonly digest: string; readonly receipt: Receipt }
 
-/** What a database would hold, for one prefix. A change is one turn of the event loop: that is all the locking it needs. */
+/**
+ * What a database would hold for one prefix. Each change happens within one turn of the event loop, so it needs no
+ * locks.
+ */
 export class MemoryStore {
   readonly nodes = new Map<NodeId, Membership>()
   readonly gone = new Map<NodeId, Departure>()
@@ -72,14 +75,14 @@ export class MemoryStore {
   readonly broadcasts = new Stream(() => this.micros())
   readonly places = new Places(this.broadcasts, () => this.now())
   readonly ids = new ExpiringMap<PushId, IdRecord>()
-  /** Emits `in:<node>` and `all` when something was appended there. */
+  /** Emits `in:<node>` when something was appended to that node's inbox, and `all` when it was a broadcast. */
   readonly appended = new EventEmitter().setMaxListeners(0)
 
   hasParkedFor(uid: Uid): boolean {
     return this.parked.get(uid, this.now()) !== undefined
   }
 
-  /** The store's clock: ms since 1970, never set back as a wall clock may be. */
+  /** The store's clock: ms since 1970. Unlike a wall clock, it is never set back. */
   now(): number {
     return performance.timeOrigin + performance.now()
   }

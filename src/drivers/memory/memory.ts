@@ -17,15 +17,17 @@ import { MemoryRoutes } from './routes.ts'
 
 export interface MemoryOptions {
   /**
-   * Whether several workers of `node:cluster` or pm2 may each be a cluster of its own: a push made in one never reaches
-   * the clients of another. Not given, a server or emitter that is made in such a worker throws.
+   * Whether each of several workers of `node:cluster` or pm2 may be a cluster of its own, in which case a push made in
+   * one worker never reaches the clients of another. Without this option, a server or emitter that is made in such a
+   * worker throws.
    */
   isolated?: boolean
 }
 
 /**
- * State and Queue in this process: nothing to install, nothing kept. Servers and emitters that share one `memory()`
- * form a cluster; two calls never see each other. It is also the shortest answer to what a driver has to do.
+ * State and Queue in the memory of this process: nothing to install, and nothing outlives the process. Servers and
+ * emitters that share the result of one `memory()` call form a cluster; two calls never see each other. It is also the
+ * shortest example of what a driver has to do.
  */
 export function memory(options: MemoryOptions = {}): Driver {
   checkNames('memory', options, ['isolated'])
@@ -43,7 +45,7 @@ export function memory(options: MemoryOptions = {}): Driver {
   }
 }
 
-/** A call takes effect at once; only its answer is a promise. */
+/** A call takes effect at once; it returns a promise only because the contract asks for one. */
 function openState(store: MemoryStore, settings: DriverSettings): State {
   const handle = new MemoryHandle(store, settings)
   return combined(new MemoryNodes(handle), new MemoryRoutes(handle), new MemoryParking(handle), {
@@ -61,8 +63,8 @@ function openQueue(store: MemoryStore, settings: DriverSettings): Queue & PushId
 }
 
 /**
- * A worker cannot know whether it is the only one. pm2 numbers its instances, also those that it starts without
- * node:cluster. Test runners fork their workers by other means, and set neither.
+ * A worker cannot know whether it is the only one. pm2 numbers its instances, even if it starts them without
+ * `node:cluster`. Test runners fork their workers in other ways, and set neither.
  */
 function isOneOfSeveral(): boolean {
   return cluster.isWorker || /^[1-9]\d*$/.test(process.env['NODE_APP_INSTANCE'] ?? '')
@@ -71,6 +73,6 @@ function isOneOfSeveral(): boolean {
 function notShared(): FlotillaError {
   return new FlotillaError(
     'FLT_NOT_SHARED',
-    'this process is one of several workers (node:cluster or pm2), which do not share memory: a push would miss the clients of all others. Use redis({ url }), or memory({ isolated: true }) if each worker is to be a cluster of its own',
+    'this process is one of several workers (node:cluster or pm2), which do not share memory, so a push would miss the clients of all other workers. Use redis({ url }), or memory({ isolated: true }) if each worker should be a cluster of its own',
   )
 }

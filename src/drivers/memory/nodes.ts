@@ -5,7 +5,7 @@ import type { Eviction, NodeList, NodeRecord, Nodes, Renewal } from '../nodes.ts
 import type { MemoryHandle } from './handle.ts'
 import type { MemoryStore } from './memory-store.ts'
 
-/** How long a gone node stays listed after it was cleaned up, so that every node hears of it. */
+/** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
 const KEEP_GONE = 60_000
 
 export class MemoryNodes implements Nodes {
@@ -100,7 +100,7 @@ export class MemoryNodes implements Nodes {
     return this.#claim(node, by, ttl)
   }
 
-  /** The lease was also the marker: without it no change is taken. */
+  /** Has nothing to do: the lease is also the marker, and an evicted node has none. */
   async fence(): Promise<void> {
     this.#handle.assertOpen()
   }
@@ -134,7 +134,10 @@ export class MemoryNodes implements Nodes {
     return true
   }
 
-  /** A node is heard: counts the time since the last one was. Why, and what a gap is: `renew` in drivers/nodes.ts. */
+  /**
+   * Counts the time since a node was last heard, and notes that one is heard now. `renew` in drivers/nodes.ts says why,
+   * and what a gap is.
+   */
   #listen(): number {
     const { nodes, hearing } = this.#store
     const now = this.#store.now()

@@ -4,12 +4,12 @@ import type { Stream } from './stream.ts'
 /** How long a gone node's place is held, in ms. */
 const HOLD_PLACE = 60_000
 
-/** How far each node has acked the broadcasts. What all of them have acked goes. */
+/** How far each node has acked the broadcasts. The stream forgets what all of them have acked. */
 export class Places {
   readonly #broadcasts: Stream
   readonly #now: () => number
   readonly #places = new Map<NodeId, number>()
-  /** Those of nodes that are gone, for a while, by the store's clock: their processes may come back. */
+  /** The places of nodes that are gone, kept for a while because their processes may come back. */
   readonly #held = new Map<NodeId, { readonly place: number; readonly until: number }>()
 
   /** @param now the store's clock, in ms */
@@ -22,7 +22,7 @@ export class Places {
     return this.#places.size
   }
 
-  /** That of whoever has acked the least. */
+  /** The place of the node that has acked the least. */
   get slowest(): number {
     return Math.min(...this.#places.values())
   }
@@ -54,16 +54,16 @@ export class Places {
     this.#trim()
   }
 
-  /** What lies behind the place of a node that is gone stays for a while. */
+  /** Keeps what comes after the place of a gone node, for a while. */
   hold(node: NodeId, place: number): void {
     this.#places.delete(node)
     this.#held.set(node, { place, until: this.#now() + HOLD_PLACE })
     // Invariant A5: it lapses although nobody broadcasts.
-    // The next broadcast may be long in coming.
+    // The next broadcast or ack, which would trim as well, may be long in coming.
     setTimeout(() => this.#trim(), HOLD_PLACE + 1).unref()
   }
 
-  /** Holds nothing any more. */
+  /** Gives up all held places. */
   letGo(): void {
     this.#held.clear()
     this.#trim()

@@ -5,7 +5,7 @@ import type { Change, ConnectionRecord, Located, Lookup, Route } from '../routes
 import { Crowd } from './crowd.ts'
 
 interface User {
-  /** Only nodes on which the user has a connection, so that a route is never stale. */
+  /** Only nodes on which the user has a connection. So a route is never stale. */
   readonly byNode: Map<NodeId, readonly ConnectionRecord[]>
 }
 
@@ -16,10 +16,10 @@ export class RouteTable {
   readonly #users = new Map<Uid, User>()
   readonly #groups = new Map<Group, Crowd>()
   readonly #connections = new Map<ConnectionId, NodeId>()
-  /** Who was in the groups of nodes that are not listed any more. */
+  /** Who was in the groups of nodes that are no longer listed. */
   readonly #groupsOfUnlisted = new Map<NodeId, Map<Group, Uid[]>>()
   readonly #micros: () => number
-  /** Counts over all users and groups, which is more than is asked. */
+  /** The last stamp. All users and groups share it, which is more than the contract asks for. */
   #stamp: number
 
   /** @param micros the store's clock, in µs */
@@ -98,7 +98,7 @@ export class RouteTable {
 
   membersOf(group: Group, limit: number, cursor = '-1', ignored: ReadonlySet<NodeId> = new Set()): Members {
     if (!/^-?\d+$/.test(cursor)) {
-      throw new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
+      throw new FlotillaError('FLT_BAD_REQUEST', 'cursor does not come from an earlier page: begin without one')
     }
     const crowd = this.#groups.get(group) ?? new Crowd()
     const members: ConnectionInfo[] = []
@@ -120,7 +120,7 @@ export class RouteTable {
     return this.#stamp
   }
 
-  /** Nothing here is ever lost and rebuilt, so "nobody" is always known. */
+  /** Nothing in memory is ever lost and rebuilt, so a lookup that finds nobody is always settled. */
   #routeOf(nodes: Iterable<NodeId>): Route {
     return { nodes: [...nodes], stamp: this.#stamp, settled: true }
   }

@@ -11,7 +11,7 @@ export class MemoryRoutes implements Routes {
     this.#handle = handle
   }
 
-  /** The lease is the marker: without it nothing is written. */
+  /** The lease is also the marker: a node without one writes nothing. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     this.#handle.assertOpen()
     const { store } = this.#handle
@@ -24,14 +24,17 @@ export class MemoryRoutes implements Routes {
     return { type: 'applied', stamps, parked: here.filter((uid) => store.hasParkedFor(uid)) }
   }
 
-  /** In the next turn of the event loop: who awaits one push after another must not keep everyone else from theirs. */
+  /**
+   * Waits for the next turn of the event loop: a caller that awaits one push after another must not keep others from
+   * theirs.
+   */
   async locate(lookup: Lookup): Promise<Located> {
     await nextTurn()
     this.#handle.assertOpen()
     return this.#handle.store.routes.locate(lookup)
   }
 
-  /** A user's route is made of its connections here, so there is nothing to repair. */
+  /** There is nothing to repair: a user's route is derived from its connections. */
   async unroute(): Promise<void> {
     this.#handle.assertOpen()
   }

@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from '../../logger.ts'
 import type { Entry, Handler } from '../entry.ts'
 
-/** Entries that are handed out at once, at most; in between, others get their turn. */
+/** How many entries are handed out at once. Between two of these chunks others get their turn. */
 const LIMIT = 256
 
-/** Hands entries to one handler, one call after another, in the turn of the event loop after they came. */
+/** Hands entries to one handler, one call after another, in the turn of the event loop after they were appended. */
 export class StreamReader {
   readonly #read: (cursor: number, limit: number) => readonly Entry[]
   readonly #handler: Handler
@@ -31,7 +31,7 @@ export class StreamReader {
 
   async #run(): Promise<void> {
     for (;;) {
-      // What else is appended in this turn is handed out together.
+      // Everything that is appended in this turn is handed out together.
       await nextTurn()
       const entries = this.#stopped ? [] : this.#read(this.#cursor, LIMIT)
       const last = entries.at(-1)
@@ -46,7 +46,7 @@ export class StreamReader {
     try {
       await this.#handler(entries)
     } catch (error) {
-      this.#logger.error({ error }, 'a handler of entries failed, which it must not')
+      this.#logger.error({ error }, 'a handler of entries threw, which it must never do')
     }
   }
 }

@@ -1,24 +1,24 @@
 import type { Entry } from '../entry.ts'
 
-/** Entries in order, numbered without a gap, forgotten from the front. */
+/** Entries in order, numbered without a gap. The oldest are forgotten first. */
 export class Stream {
   #entries: Entry[] = []
   #first: number
   #bytes = 0
   readonly #micros: () => number
 
-  /** @param micros the store's clock. A stream begins there, behind every position of one that was here before. */
+  /** @param micros the store's clock. A stream's positions begin with it, so they are greater than all of an earlier stream. */
   constructor(micros: () => number) {
     this.#micros = micros
     this.#first = micros()
   }
 
-  /** The position of the newest entry, or of the newest that was forgotten. */
+  /** The position of the newest entry. If all are forgotten, that of the last one that was forgotten. */
   get last(): number {
     return this.#first + this.#entries.length - 1
   }
 
-  /** An empty one takes a batch of any size: refused once, it would be refused for ever. */
+  /** An empty stream takes a batch of any size, otherwise such a batch would be refused for ever. */
   hasRoomFor(size: number, bound: number): boolean {
     return this.#entries.length === 0 || this.#bytes + size <= bound
   }
@@ -29,7 +29,7 @@ export class Stream {
     this.#bytes += bytes.length
   }
 
-  /** Appends again what stands there already; it takes no room twice. */
+  /** Appends entries that are in the stream already. They take no more room. */
   repeat(entries: readonly Entry[]): void {
     const at = this.#micros()
     for (const { bytes, offset } of entries) {
@@ -42,7 +42,7 @@ export class Stream {
     return this.#entries.slice(from, from + limit)
   }
 
-  /** The first behind a position. */
+  /** The first entry after a position. */
   firstAfter(position: number): Entry | undefined {
     return this.#entries[Math.max(0, position + 1 - this.#first)]
   }
