@@ -16,10 +16,10 @@ export interface Inboxes {
 
   /**
    * Creates an empty inbox for a node, and its place in the broadcast stream. An inbox or place that exists already
-   * stays as it is. The new place is where the node `before` had its own, if it had one; otherwise it is the end of the
-   * stream. `before` is the same process until it was evicted, and its clients are still connected. A node opens its
-   * inbox after it has its lease, so that the remains of an unfinished join are found, and before it binds anybody, so
-   * that nobody there misses a broadcast. Resolves to the offset of the last broadcast before the place.
+   * stays as it is. If the node `before` had a place, the new node gets the same one; otherwise it is the end of the
+   * stream. `before` is the node that this process was until it was evicted: its clients are still connected. A node
+   * opens its inbox after it has its lease, so that the remains of an unfinished join are found, and before it binds
+   * anybody, so that nobody there misses a broadcast. Resolves to the offset of the last broadcast before the place.
    */
   open(node: NodeId, before?: NodeId): Promise<number>
 

@@ -35,8 +35,8 @@ export type Applied =
       readonly parked: readonly Uid[]
     }
   /**
-   * A marker of the node is gone, because the node was fenced or the store lost it. Nothing was written where it is
-   * gone. The node MUST join again.
+   * A marker of the node is gone, because the node was fenced or the store lost it. Nothing was written in that
+   * partition. The node MUST join again.
    */
   | { readonly type: 'fenced' }
 

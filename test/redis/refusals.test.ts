@@ -116,10 +116,10 @@ test('a Redis that does not let us in says what it wants, at once', async (t) =>
   const open = await startRedis(['--save', ''])
   atEnd(t, () => open.stop())
   for (const [url, says] of [
-    [redis.url, /asks for a password: put it into the URL \(Redis said: NOAUTH /],
+    [redis.url, /asks for a password: put it in the URL \(Redis said: NOAUTH /],
     [`${redis.url}/1`, /asks for a password/],
     [redis.url.replace('//', '//:wrong@'), /does not know this user or password: correct the URL.*WRONGPASS/],
-    [open.url.replace('//', '//:secret@'), /does not take this user and password.*ERR AUTH/],
+    [open.url.replace('//', '//:secret@'), /does not accept this user and password.*ERR AUTH/],
   ] as const) {
     // Long enough that the test fails for its time where it waits.
     const emitter = startEmitter(t, { url }, 60_000)
@@ -226,10 +226,10 @@ test('a master or a sentinel that does not let us in, or does not know the name,
   for (const [url, says] of [
     [trio.url.replace('/flotilla', '/nobody'), /know no master of this name/],
     [trio.url.replace('/flotilla', '/flotilla/99'), /does not open this database.*ERR DB index/],
-    [trio.url.replace('//', '//:wrong@'), /does not take this user and password.*ERR AUTH/],
-    [`${trio.url}?sentinelPassword=wrong`, /a sentinel does not let us in/],
-    [trio.pair.master.url.replace('redis:', 'redis+sentinel:').concat('/flotilla'), /there is no sentinel/],
-    [trio.pair.master.url.replace('redis:', 'redis+cluster:'), /this Redis is no cluster/],
+    [trio.url.replace('//', '//:wrong@'), /does not accept this user and password.*ERR AUTH/],
+    [`${trio.url}?sentinelPassword=wrong`, /a sentinel does not accept this user and password/],
+    [trio.pair.master.url.replace('redis:', 'redis+sentinel:').concat('/flotilla'), /is not a sentinel/],
+    [trio.pair.master.url.replace('redis:', 'redis+cluster:'), /this Redis is not a cluster/],
   ] as const) {
     await assert.rejects(startServer(t, { url }, { connectTimeout: 60_000 }), {
       code: 'FLT_BAD_OPTION',

@@ -74,5 +74,5 @@ test('a server that Redis refuses ends with exit code 1 and one line that quotes
   assert.equal((body as { nodes: unknown[] }).nodes.length, 1)
   const misspelt = await flotilla(['start', ...flags, '--redis', `${redis.url}/one`])
   assert.equal(misspelt.code, 2)
-  assert.match(misspelt.stderr, /^--redis: the database is a whole number from 0 on.*\n$/)
+  assert.match(misspelt.stderr, /^--redis: the database must be a whole number, 0 or more.*\n$/)
 })

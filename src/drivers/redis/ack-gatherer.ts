@@ -2,8 +2,8 @@ import type { NodeId } from '../../envelope/ids.ts'
 import type { Logger } from '../../logger.ts'
 
 /**
- * Makes one ack of many: only the last position matters. An ack that fails is not sent again, for the next one covers
- * it, and entries that are read twice are known by their publisher's sequence.
+ * Makes one ack out of many, because only the last position matters. An ack that fails is not sent again: the next one
+ * covers it, and entries that are read twice are recognized by their publisher's numbers.
  */
 export class AckGatherer {
   readonly #every: { readonly entries: number; readonly ms: number }
@@ -30,9 +30,9 @@ export class AckGatherer {
     else this.#timer ??= setTimeout(() => void this.flush(), this.#every.ms)
   }
 
-  /** Resolves once what was added so far was sent, whoever began to send it. */
+  /** Resolves once all acks that were added so far have been sent, whoever began to send them. */
   async flush(): Promise<void> {
-    // It comes to nothing: else each of them would hold what the one before came to, for ever.
+    // `then` drops the result. Otherwise each promise would hold the results of all the ones before, for ever.
     this.#sent = Promise.all([this.#sent, this.#sendAll()]).then(() => {})
     await this.#sent
   }

@@ -6,8 +6,8 @@ import type { RedisHandle } from './handle.ts'
 type Send = (redis: Commands, node: NodeId, id: string, bytes: string) => Promise<unknown>
 
 /**
- * Acks only at the server that the entry was read from: one that has taken its place may have given the same ids to
- * entries that nobody has read. There they are read again, and acked again.
+ * Acks an entry only at the server that it was read from. Another server that has taken over may have given the same
+ * ids to entries that nobody has read. There the entries are read again, and acked again.
  */
 export class Acks {
   readonly #client: RedisClient
@@ -15,7 +15,7 @@ export class Acks {
   readonly #send: Send
   readonly #gatherer: AckGatherer
 
-  /** @param keyOf the stream that a node has read */
+  /** @param keyOf the stream that the node has read */
   constructor(
     { client, settings }: RedisHandle,
     every: { readonly entries: number; readonly ms: number },
@@ -32,7 +32,7 @@ export class Acks {
     this.#gatherer.add(node, position)
   }
 
-  /** Resolves once what was added so far was sent. */
+  /** Resolves once all acks that were added so far have been sent. */
   flush(): Promise<void> {
     return this.#gatherer.flush()
   }
@@ -42,8 +42,8 @@ export class Acks {
     const key = this.#keyOf(node)
     return this.#client.run(async (redis) => {
       const runId = this.#client.histories.runIdOf(this.#client.connectionFor(key))
-      if (runId === undefined) throw new Error('which server this is will be known in a moment')
       // Invariant B6: another server may have given this id to an entry that nobody has read.
+      if (runId === undefined) throw new Error('it is not known yet which server this is')
       return runId === origin || origin === '' ? this.#send(redis, node, id, bytes) : undefined
     })
   }

@@ -1,11 +1,11 @@
 import type { Refused } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
 
-/** Calls of the publishing scripts. */
+/** Calls the publishing scripts. */
 export type Appends = Pick<RedisClient, 'call' | 'close'>
 
-/** What they answer, first of all, where they have written. */
+/** The answer of a publishing script that has appended, or its first element. */
 export const TAKEN = 1
 
-/** What they answer where a node is behind, or full. */
+/** Reads the answer of a publishing script that has refused. */
 export const refusalOf = (reply: unknown): Refused => (reply === -2 ? 'behind' : 'full')

@@ -2,14 +2,14 @@ import type { Entry, Handler } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
 import { type RawEntry, toEntry } from './stream-reader.ts'
 
-/** Entries that are read again in one go. */
+/** How many entries are read again at a time. */
 const READ_COUNT = 16
 const RETRY_PAUSE = 50
 const NOTHING = Buffer.alloc(0)
 
 /**
- * Hands out broadcasts. Among them there may be markers, each naming a part of the stream that a dead node had not acked:
- * that is read again, and handed out as replays before the marker itself.
+ * Hands out broadcasts. Among them there may be markers, each of which names a part of the stream that a dead node had
+ * not acked. That part is read again, and handed out as replays before the marker itself.
  */
 export class BroadcastReader {
   readonly #client: RedisClient
@@ -49,7 +49,7 @@ export class BroadcastReader {
     }
   }
 
-  /** However long the store is away: what is skipped here would be lost. */
+  /** Tries again however long the store is away: what was skipped here would be lost. */
   async #read(after: string, upTo: string): Promise<RawEntry[]> {
     while (!this.#isStopped()) {
       try {
@@ -69,7 +69,7 @@ interface Part {
   readonly upTo: string
 }
 
-/** A marker has the field `r` in place of `d`: "after upTo". */
+/** A marker has the field `r` instead of `d`: "after upTo". */
 function markedIn({ fields }: RawEntry): Part | undefined {
   const [name, value] = fields
   if (name?.toString() !== 'r') return undefined

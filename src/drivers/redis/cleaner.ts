@@ -5,15 +5,18 @@ import { type Keys, uidOfField, userField } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { uidOfMember } from './records.ts'
 
-/** Users, groups or members that one script, or one answer, is about: at most a few ms of Redis' time. */
+/** How many users, groups or members one script, or one answer, may be about: this takes Redis at most a few ms. */
 const MOST = 1_000
 
-/** Partitions that are worked on beside each other: one after another, a node that dies soon again would not get far. */
-const BESIDE = 32
+/**
+ * How many partitions are worked on at once. One after another would take too long: a node that soon dies again would
+ * not get far.
+ */
+const AT_ONCE = 32
 
 /**
- * Removes what an evicted node had written, and reads before who was in its groups: a few partitions at a time, so that
- * Redis serves others in between.
+ * Removes what an evicted node had written, and reads before that who was in its groups. It takes a few partitions at a
+ * time, so that Redis serves others in between.
  */
 export class Cleaner {
   readonly #client: RedisClient
@@ -24,7 +27,7 @@ export class Cleaner {
     this.#keys = keys
   }
 
-  /** All but who was in its groups. */
+  /** Removes everything except who was in its groups. */
   unlist(node: NodeId): Promise<void> {
     return this.#remove(node, { keepsMembers: true })
   }
@@ -69,21 +72,21 @@ export class Cleaner {
     const uids = fields.flatMap((field) => uidOfField(field) ?? [])
     if (fields.length + groups.length === 0) return
     // Invariant K7: in portions, so that others are served in between.
-    for (const { users, rooms, isLast } of portions(uids, groups)) {
+    for (const { users, portionGroups, isLast } of portions(uids, groups)) {
       const all = [
         keys.holdings(partition, node),
         keys.epoch(partition),
         keys.groupsOf(partition, node),
         ...users.map((uid) => keys.route(partition, uid)),
-        ...rooms.map((group) => keys.groupRoute(partition, group)),
-        ...rooms.map((group) => keys.groupMembers(partition, group, node)),
+        ...portionGroups.map((group) => keys.groupRoute(partition, group)),
+        ...portionGroups.map((group) => keys.groupMembers(partition, group, node)),
       ]
-      const args = [node, isLast ? 1 : 0, keepsMembers ? 1 : 0, users.length, ...users.map(userField), ...rooms]
+      const args = [node, isLast ? 1 : 0, keepsMembers ? 1 : 0, users.length, ...users.map(userField), ...portionGroups]
       await this.#client.run((redis) => redis.fltClean(all.length, ...all, ...args))
     }
   }
 
-  /** Reads as many groups at a time as have so many members together, and larger ones piece by piece. */
+  /** Reads as many groups at a time as have at most `MOST` members together, and a larger group piece by piece. */
   async #addMembers(
     node: NodeId,
     partition: number,
@@ -106,7 +109,7 @@ export class Cleaner {
     }
   }
 
-  /** What a large hash holds; what it gives twice is the caller's to tell. */
+  /** The values of a large hash. Some may come twice. */
   async #scan(key: string): Promise<string[]> {
     const values: string[] = []
     let cursor = '0'
@@ -120,26 +123,26 @@ export class Cleaner {
 }
 
 async function aFewAtATime(work: (partition: number) => Promise<void>): Promise<void> {
-  for (let start = 0; start < ALL_PARTITIONS.length; start += BESIDE) {
-    await Promise.all(ALL_PARTITIONS.slice(start, start + BESIDE).map(work))
+  for (let start = 0; start < ALL_PARTITIONS.length; start += AT_ONCE) {
+    await Promise.all(ALL_PARTITIONS.slice(start, start + AT_ONCE).map(work))
   }
 }
 
-/** What one script cleans. */
+/** The part of a partition that one script cleans. */
 interface Portion {
   readonly users: readonly Uid[]
-  readonly rooms: readonly Group[]
+  readonly portionGroups: readonly Group[]
   readonly isLast: boolean
 }
 
-/** One at least. */
+/** At least one portion, which may be empty. */
 function* portions(uids: readonly Uid[], groups: readonly Group[]): Generator<Portion> {
   const count = uids.length + groups.length
   for (let start = 0, isLast = false; !isLast; start += MOST) {
     const end = start + MOST
     isLast = end >= count
-    const rooms = groups.slice(Math.max(0, start - uids.length), Math.max(0, end - uids.length))
-    yield { users: uids.slice(start, end), rooms, isLast }
+    const portionGroups = groups.slice(Math.max(0, start - uids.length), Math.max(0, end - uids.length))
+    yield { users: uids.slice(start, end), portionGroups, isLast }
   }
 }
 

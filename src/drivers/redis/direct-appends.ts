@@ -11,10 +11,16 @@ import { directLua } from './scripts/inboxes.ts'
 
 const direct = new HotScript(directLua)
 
-/** Of `storeWait`: by then no call comes that was given up. */
+/**
+ * How long the answer of the last call is kept, in multiples of `storeWait`. No call that was given up arrives after
+ * that.
+ */
 const KEPT_WAITS = 3
 
-/** Lookup and append in one round trip, on a server that has both. It shares the connection of lookups, and so their order. */
+/**
+ * Looks up and appends in one round trip, on a server that has both. It uses the connection of lookups, and so keeps
+ * their order.
+ */
 export class DirectAppends {
   readonly #client: RedisClient
   readonly #keys: Keys

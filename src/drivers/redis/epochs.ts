@@ -1,48 +1,49 @@
 /**
- * Says how far "nobody" can be believed: tells a part of the store that is empty from one that was lost. Each part bears an epoch, `random:createdAt`; a
- * missing one, or a young one where an older was known, means that the nodes are only writing their bindings again.
+ * Decides whether "on no node" can be believed: it tells a partition that is empty from one that was lost. Each
+ * partition bears an epoch, `random:createdAt`. A missing epoch, or a young one if another was known before, means that
+ * the nodes are still writing their bindings again.
  */
 export class Epochs {
   readonly #grace: number
   readonly #known = new Map<number, string>()
-  /** New epochs that are not believed yet, with when they were first seen, by our monotonic clock. */
+  /** New epochs that are not believed yet, and when they were first seen, by our monotonic clock. */
   readonly #seen = new Map<number, { readonly epoch: string; readonly at: number }>()
-  /** The store's clock minus our monotonic one, in ms, as the last reply that told the time had it. */
+  /** The store's clock minus our monotonic clock, in ms, by the last reply that told the time. */
   #clockOffset: number | undefined
-  /** Until when what is found nowhere may be what the store has forgotten, by our monotonic clock. */
+  /** Until when the store may have forgotten whoever it finds on no node, by our monotonic clock. */
   #doubtUntil = Number.NEGATIVE_INFINITY
 
-  /** @param grace ms that the nodes may take to come back after a loss: a heartbeat, and a second for the work */
+  /** @param grace how many ms nodes may take to come back after a loss: a heartbeat, and a second for the work */
   constructor(grace: number) {
     this.#grace = grace
   }
 
-  /** The store has told the time, in ms since 1970. */
+  /** Takes the store's time from a reply, in ms since 1970. */
   tellTime(storeNow: number): void {
     this.#clockOffset = storeNow - performance.now()
   }
 
-  /** The store may have forgotten the last of what it answered. */
+  /** Has to be called if the store may have forgotten the last writes that it confirmed. */
   doubt(): void {
     this.#doubtUntil = performance.now() + this.#grace
   }
 
-  /** Whether what is found nowhere may be what the store has forgotten. */
+  /** Whether the store may have forgotten whoever it finds on no node. */
   get isInDoubt(): boolean {
     return performance.now() < this.#doubtUntil
   }
 
-  /** What a part bore before anything was asked of it: without it, the first answer after a loss would be believed. */
+  /** Learns the epoch that a partition has at first. Otherwise the first answer after a loss would be believed. */
   learn(part: number, epoch: string): void {
     if (!this.#known.has(part)) this.#known.set(part, epoch)
   }
 
-  /** What a part bears as long as what it says can be believed. */
+  /** The partition's epoch, as long as its answers can be believed. */
   settled(part: number): string | undefined {
     return this.#seen.has(part) ? undefined : this.#known.get(part)
   }
 
-  /** Whether what this part says can be believed. */
+  /** Whether the partition's answers can be believed, given the epoch that came with them. */
   isSettled(part: number, epoch: string | null | undefined): boolean {
     if (epoch === null || epoch === undefined) return false
     const known = this.#known.get(part)

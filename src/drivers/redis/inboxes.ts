@@ -14,11 +14,11 @@ import { toEntry } from './stream-reader.ts'
 const publish = new HotScript(publishLua)
 
 const MAX_POISON = 1_000
-/** What a dead node's poison is kept for, so that a person can still look at it. */
+/** How long the poisoned entries of a dead node are kept, in ms, so that a person can still look at them. */
 const KEEP_POISON = 86_400_000
 const FIRST_DRAIN = 16
 const MAX_DRAIN = 1_024
-/** Bytes of entries that are drained at a time, about. */
+/** About how many bytes of entries are drained at a time. */
 const DRAIN_BYTES = 2 ** 22
 
 export class RedisInboxes implements Inboxes {

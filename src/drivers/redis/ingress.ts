@@ -11,7 +11,7 @@ import type { RawEntry } from './stream-reader.ts'
 const MAX_POISON = 1_000
 const NOTHING = new Uint8Array(0)
 
-/** `XADD PREFIX:ingress * body '{"uid":"u1","message":"hi"}'` from any language; the field's name does not matter. */
+/** `XADD PREFIX:ingress * body '{"uid":"u1","message":"hi"}'` from any language. The field may have any name. */
 export class RedisIngress implements Ingress {
   readonly #client: RedisClient
   readonly #keys: Keys

@@ -12,16 +12,19 @@ import { ID_MINUTES } from './scripts/push-ids.ts'
 
 const SLOT_COUNT = 16_384
 
-/** Hashes for a minute and partition. At most 512 records make Redis keep one in its compact form: that is 8,700 ids a second. */
+/**
+ * How many hashes there are for each minute and partition. Redis keeps a hash of at most 512 records in its compact
+ * form, so this is enough for 8,700 ids a second.
+ */
 const ID_HASHES = 4
 
 /**
- * One hash tag for each partition, chosen so that partition n lies in the nth part of Redis Cluster's slots: whatever
- * ranges the masters have, each gets its fair share.
+ * One hash tag for each partition, chosen so that partition n lies in the nth part of Redis Cluster's slots. So each
+ * master gets its fair share, whatever ranges of slots the masters have.
  */
 const tags: readonly string[] = evenTags()
 
-/** The slot of each partition, so that nobody hashes its keys. */
+/** The slot of each partition, so that nobody has to hash keys. */
 const slots: readonly number[] = tags.map((tag) => slotOf(tag))
 
 function evenTags(): string[] {
@@ -38,24 +41,24 @@ function evenTags(): string[] {
 }
 
 /**
- * The same tags for the seats of inboxes, in another order: the first few seats already lie all over the slots, and so does
- * any run of them.
+ * The same tags for the seats of inboxes, in another order: the first few seats, and any run of seats, are spread over
+ * all the slots.
  */
 const seatTags: readonly string[] = Array.from({ length: SEAT_COUNT }, (_, seat) => tags[reversedBits(seat)]!)
 
-/** Of eight. */
+/** Reverses the eight bits of a byte. */
 function reversedBits(byte: number): number {
   let reversed = 0
   for (let bit = 0; bit < 8; bit++) if ((byte & (1 << bit)) !== 0) reversed |= 128 >> bit
   return reversed
 }
 
-/** Every key that we write. What stands in braces decides the slot; a script's keys share one. */
+/** Every key that we write. The text in braces decides the slot, and all keys of a script share a slot. */
 export class Keys {
   readonly #prefix: string
   readonly #isCluster: boolean
 
-  /** @param isCluster where inboxes lie on several masters; elsewhere the names of all of them begin with `inboxes` */
+  /** @param isCluster if true, inboxes are spread over the masters; otherwise all their names begin with `inboxes` */
   constructor(prefix: string, { isCluster = false } = {}) {
     this.#prefix = prefix
     this.#isCluster = isCluster
@@ -76,7 +79,7 @@ export class Keys {
   // ---- who is where, by partition
   readonly epoch = (partition: number): string => this.#in(partition, 'e')
   readonly route = (partition: number, uid: Uid): string => this.routes(partition) + uid
-  /** What a user's route begins with. */
+  /** The beginning of the key of a user's route. */
   readonly routes = (partition: number): string => this.#in(partition, 'r:')
   readonly slot = (partition: number): number => slots[partition]!
   readonly parked = (partition: number, uid: Uid): string => this.#in(partition, `park:${uid}`)
@@ -94,7 +97,7 @@ export class Keys {
   readonly sealed = (node: NodeId): string => this.#at(node, 'taken')
   readonly inboxMeta = (node: NodeId): string => this.#at(node, 'm')
   readonly poison = (node: NodeId): string => this.#at(node, 'bad')
-  /** A name in the slot of a seat; nothing is written there. */
+  /** A key in the slot of a seat. Nothing is written there. */
   readonly seat = (seat: number): string => `${this.#prefix}:{${seatTags[seat]}}`
 
   // ---- broadcasts, ids, ingress
@@ -103,7 +106,10 @@ export class Keys {
   readonly allCursors = (): string => `${this.#prefix}:{all}:c`
   readonly allHeld = (): string => `${this.#prefix}:{all}:h`
   readonly allSeats = (): string => `${this.#prefix}:{all}:s`
-  /** Where the record of an idempotency key may stand: a key of its own, and for each minute a hash that others share. */
+  /**
+   * The keys that may hold the record of an idempotency key: one of its own, and for each minute a hash that others
+   * share.
+   */
   readonly idRecord = (digest: Buffer): string[] => {
     const [partition, byte] = digest as unknown as [number, number]
     const minutes = this.#in(partition, `k:${byte % ID_HASHES}`)
@@ -126,7 +132,9 @@ export class Keys {
   }
 }
 
-/** Fields of a node's holdings. The letter in front keeps a user called `#` from being taken for the marker. */
+/**
+ * Fields of a node's holdings. The letter in front of a uid keeps a user called `#` from being taken for the marker.
+ */
 export const MARKER = '#'
 export const userField = (uid: Uid): string => `u${uid}`
 export const connectionField = (connection: string): string => `=${connection}`

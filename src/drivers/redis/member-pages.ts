@@ -6,10 +6,10 @@ import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 import { nodesIn, readMember } from './records.ts'
 
-/** Names that a cursor may bring along: more than a step of a scan leaves over. */
+/** How many names a cursor may hold: more than one step of a scan leaves over. */
 const MAX_LEFT = 1_000
 
-/** Where HSCAN begins, and ends. */
+/** `START` is the cursor with which HSCAN begins. `DONE` says that HSCAN has ended. */
 const START = '0'
 const DONE = '-'
 
@@ -18,9 +18,12 @@ interface Place {
   readonly node: string
   /** HSCAN's cursor, or `DONE`. */
   readonly at: string
-  /** Those up to this one were listed, where so few are there that HSCAN gives them all at once, whatever it is asked for. */
+  /**
+   * The last name that was listed, if the node has so few members that HSCAN gives them all at once, whatever its
+   * COUNT.
+   */
   readonly behind: string
-  /** Those that HSCAN gave beyond what fitted: they come first. */
+  /** Names that HSCAN gave but that did not fit on the page: they come first on the next one. */
   readonly left: readonly string[]
 }
 
@@ -30,8 +33,8 @@ interface Crowd {
 }
 
 /**
- * A group's members, page by page and node by node, at the cost of a page. Who stays is seen, for HSCAN gives whoever is
- * there from its beginning to its end; it may give some of them twice where others come and go.
+ * Reads a group's members page by page and node by node, at the cost of a page. No member that stays is missed, because
+ * HSCAN gives every field that is there during the whole scan. It may give a field twice if others come and go.
  */
 export class MemberPages {
   readonly #client: RedisClient
@@ -79,7 +82,7 @@ export class MemberPages {
     return undefined
   }
 
-  /** Adds what is on one node; where it ended, if the page was full before that. */
+  /** Adds the members on one node. If the page is full before the last of them, answers where it ended. */
   async #addFrom({ node, key }: Crowd, from: Place, page: Page): Promise<Place | undefined> {
     let place = from
     if (place.left.length > 0) {
@@ -100,14 +103,14 @@ export class MemberPages {
   }
 }
 
-/** Of all that are on a node, those behind the last one that was listed: then they need no names in the cursor. */
-function addInOrder(page: Page, { behind }: Place, node: NodeId, found: readonly Entry[]): Place | undefined {
+/** Adds those after the last one that was listed, in order. So the cursor needs no list of names. */
+function addInOrder(page: Page, { behind }: Place, node: NodeId, found: readonly Field[]): Place | undefined {
   const rest = found.filter(([name]) => name > behind).sort(([a], [b]) => (a < b ? -1 : 1))
   const { length } = page.add(node, rest)
   return length === 0 ? undefined : { node, at: START, behind: rest.at(-length - 1)?.[0] ?? behind, left: [] }
 }
 
-type Entry = readonly [connection: string, value: string | null]
+type Field = readonly [connection: string, value: string | null]
 
 class Page {
   readonly #limit: number
@@ -125,10 +128,10 @@ class Page {
     return [...this.#members.values()]
   }
 
-  /** The names of those who found no room. */
-  add(node: NodeId, entries: readonly Entry[]): string[] {
-    for (const [index, [name, value]] of entries.entries()) {
-      if (this.room === 0) return entries.slice(index).map(([left]) => left)
+  /** Adds members until the page is full, and answers the names that did not fit. */
+  add(node: NodeId, fields: readonly Field[]): string[] {
+    for (const [index, [name, value]] of fields.entries()) {
+      if (this.room === 0) return fields.slice(index).map(([left]) => left)
       const member = value === null ? undefined : readMember(name, node, value)
       if (member !== undefined) this.#members.set(`${name} ${node}`, member)
     }
@@ -146,15 +149,15 @@ function placeOf(cursor: string): Place {
   const isBehind = /^>\S+$/.test(at) && left.length === 0
   const isOurs = node !== '' && (isBehind || /^(\d{1,20}|-)$/.test(at)) && left.length <= MAX_LEFT && !left.includes('')
   if (!isOurs) {
-    throw new FlotillaError('FLT_BAD_REQUEST', 'cursor is not one that a page before gave: begin without it')
+    throw new FlotillaError('FLT_BAD_REQUEST', 'cursor does not come from an earlier page: begin without one')
   }
   return isBehind ? { node, at: START, behind: at.slice(1), left } : { node, at, behind: '', left }
 }
 
-function zip(names: readonly string[], values: readonly (string | null)[]): Entry[] {
+function zip(names: readonly string[], values: readonly (string | null)[]): Field[] {
   return names.map((name, index) => [name, values[index] ?? null])
 }
 
-function pairs(flat: readonly string[]): Entry[] {
+function pairs(flat: readonly string[]): Field[] {
   return Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index]!, flat[2 * index + 1]!])
 }

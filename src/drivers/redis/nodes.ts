@@ -12,7 +12,7 @@ import { type Keys, MARKER } from './keys.ts'
 import { ALL_PARTITIONS, forAllPartitions } from './partitions.ts'
 import { KEEP_GONE, readEpoch, readNodeList } from './records.ts'
 
-/** A marker's life until its node has made sure that it still holds its lease. */
+/** How long a marker lives, in ms, until its node has made sure that it still holds its lease. */
 const UNCONFIRMED_MARKER = 60_000
 
 export class RedisNodes implements Nodes {
@@ -48,7 +48,8 @@ export class RedisNodes implements Nodes {
     for (const partition of ALL_PARTITIONS) this.#epochs.learn(partition, readEpoch(epochs[partition] as string).epoch!)
     // Invariant N6: markers stay only if the lease was still there when all of them were set.
     const renewal = await this.renew(node, 0)
-    if (renewal.type === 'evicted') throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined`)
+    if (renewal.type === 'evicted')
+      throw new FlotillaError('FLT_STORE_AWAY', `${node} was evicted while it joined: join again under a new id`)
     await forAllPartitions(this.#client, (redis, partition) => redis.persist(keys.holdings(partition, node)))
   }
 
@@ -69,8 +70,8 @@ export class RedisNodes implements Nodes {
   }
 
   /**
-   * Whether every master of a cluster still has the node's markers: one may have lost all that it had. Where that cannot
-   * be told in time it is so, for what the store would refuse it refuses anyway.
+   * Whether every master of a cluster still has the node's markers: one may have lost all its data. If unknown in time,
+   * assume yes: the store still fences writes.
    */
   async #isMarked(node: NodeId): Promise<boolean> {
     const { router } = this.#client

@@ -14,10 +14,10 @@ import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 import { asBuffer, parkedRows } from './records.ts'
 
-/** Pairs of a message and a user that one script takes: at most a few ms of Redis' time. */
+/** How many pairs of a message and a user one script takes: at most a few ms of Redis' time. */
 const PAIRS = 1_000
 
-/** A pair of a message and a user, and where its answer goes. */
+/** A message and one of messagePairs users, and where the answer for this pair goes. */
 interface Pair {
   readonly parcel: Parcel
   readonly uid: Uid
@@ -26,7 +26,10 @@ interface Pair {
   readonly answer: (answer: Parked) => void
 }
 
-/** What waits for users who are nowhere. A message is stored once in each partition that some of its users are in. */
+/**
+ * Parks messages for users who are on no node. A message is stored once in each partition that some of messagePairs users are
+ * in.
+ */
 export class RedisParking implements Parking {
   readonly #client: RedisClient
   readonly #keys: Keys
@@ -49,7 +52,7 @@ export class RedisParking implements Parking {
         else pairs.push(pair)
       }
     }
-    const chunks = this.#togetherWhereTheyMay([...pairsOf.values()]).flatMap(chunksOf)
+    const chunks = this.#togetherIfAllowed([...pairsOf.values()]).flatMap(chunksOf)
     const replies = await this.#client.batch((redis) =>
       chunks.map((chunk) => redis.fltPark(...this.#argumentsFor(chunk, ignored))),
     )
@@ -86,8 +89,8 @@ export class RedisParking implements Parking {
     await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...args))
   }
 
-  /** In a cluster a script has to keep to one slot, and so to one partition. */
-  #togetherWhereTheyMay(byPartition: readonly (readonly Pair[])[]): readonly (readonly Pair[])[] {
+  /** Puts all pairs together, except in a cluster: there a script has to keep to one slot, and so to one partition. */
+  #togetherIfAllowed(byPartition: readonly (readonly Pair[])[]): readonly (readonly Pair[])[] {
     return this.#client.router === undefined ? [byPartition.flat()] : byPartition
   }
 
@@ -103,11 +106,11 @@ export class RedisParking implements Parking {
       keys.push(this.#keys.route(partition, uid), this.#keys.parked(partition, uid))
     }
     const args: (string | number | Buffer)[] = [ignored ?? '', MAX_PARKED, MAX_PARKED_BYTES, PARK_FOR, users.size]
-    for (const its of messagesIn(pairs)) {
-      const { parcel, partition } = its[0]!
+    for (const messagePairs of messagesIn(pairs)) {
+      const { parcel, partition } = messagePairs[0]!
       keys.push(this.#keys.parkedMessage(partition, parcel.id))
-      args.push(parcel.id, asBuffer(parcel.bytes), its.length)
-      for (const { uid, stamp } of its) args.push(users.get(uid)!, stamp)
+      args.push(parcel.id, asBuffer(parcel.bytes), messagePairs.length)
+      for (const { uid, stamp } of messagePairs) args.push(users.get(uid)!, stamp)
     }
     return [keys.length, ...keys, ...args]
   }
@@ -119,7 +122,7 @@ function chunksOf(pairs: readonly Pair[]): (readonly Pair[])[] {
   return chunks
 }
 
-/** The pairs of one message and partition, which stand together. */
+/** Groups the pairs by message and partition. Pairs that belong together follow each other. */
 function messagesIn(pairs: readonly Pair[]): readonly (readonly Pair[])[] {
   const messages: Pair[][] = []
   let last: Pair | undefined

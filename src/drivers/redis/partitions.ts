@@ -3,7 +3,7 @@ import type { Commands, RedisClient } from './connection/client.ts'
 
 export const ALL_PARTITIONS: readonly number[] = Array.from({ length: PARTITION_COUNT }, (_, partition) => partition)
 
-/** The same for every partition, in one round trip. */
+/** Sends a command for every partition, in one round trip. */
 export function forAllPartitions(
   client: RedisClient,
   command: (redis: Commands, partition: number) => Promise<unknown>,

@@ -5,16 +5,16 @@ import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 
 const TRIM_PAUSE = 250
-/** How long a gone node's place is held, in ms: its process may wake up. */
+/** How long a gone node's place is held, in ms, because its process may wake up. */
 const HOLD_PLACE = 60_000
-/** By then the store's clock has passed it, too. */
+/** ms after which a held place has lapsed by the store's clock, too. */
 const LAPSE_SLACK = 100
-/** Has no place that could go. */
+/** A node without a place: removing it only trims. */
 const NOBODY = '' as NodeId
 
-/** How far each node has read the broadcasts. What all of them have read is trimmed. */
+/** How far each node has read the broadcasts. Whatever all of them have read is trimmed. */
 export class Places {
-  /** A stream that has no epoch yet is given one that begins with it. */
+  /** If the stream has no epoch yet, its new epoch begins with this. */
   readonly salt = newProcessId()
   readonly #client: RedisClient
   readonly #keys: Keys
@@ -29,7 +29,7 @@ export class Places {
     this.#logger = settings.logger
   }
 
-  /** The epoch that the stream bore. If it was lost, it bears another. */
+  /** The last epoch that we know of the stream. If the stream was lost, it now has another. */
   get knownEpoch(): string {
     return this.#knownEpoch
   }
@@ -38,25 +38,25 @@ export class Places {
     this.#knownEpoch = epoch
   }
 
-  /** The offset of the broadcast that the node's place is behind. */
+  /** Opens a place, and answers the offset of the last broadcast before it. */
   async open(node: NodeId, before: NodeId | undefined): Promise<number> {
     const { allMeta, allCursors, allHeld, allSeats } = this.#keys
     const keys = [allMeta(), allCursors(), allHeld(), allSeats()]
     const [epoch, place] = (await this.#client.run((redis) =>
       redis.fltOpenAll(keys, [node, this.salt, before ?? '', processOfNode(node)]),
     )) as [epoch: string, place: string]
-    // What was known before a loss stays known: only so a loss is noticed.
+    // Keep the first epoch, so that a loss is noticed.
     if (this.#knownEpoch === '') this.#knownEpoch = epoch
     return Number(place.split(' ')[1])
   }
 
-  /** The id of the entry that a node reads on behind. */
+  /** The id of the entry after which the node reads on. */
   async of(node: NodeId): Promise<string> {
     const { allMeta, allCursors } = this.#keys
     return (await this.#client.run((redis) => redis.fltPlaceInAll(allMeta(), allCursors(), node))) as string
   }
 
-  /** Without an id the node's place goes. */
+  /** Sets a node's place. Without an id, removes it. */
   async set(redis: Commands, node: NodeId, id = '', bytes = ''): Promise<void> {
     const { allHeld, allMeta, allCursors, all } = this.#keys
     const keys = [all(), allMeta(), allCursors(), allHeld()]
@@ -68,7 +68,7 @@ export class Places {
     await this.#client.run((redis) => this.set(redis, node))
   }
 
-  /** Has every node read again what this one had not; its place is held for a while. */
+  /** Has every node read again what this one had not acked. This node's place is held for a while. */
   async replay(node: NodeId): Promise<void> {
     const { all, allMeta, allCursors, allHeld } = this.#keys
     const isHeld = await this.#client.run((redis) =>
@@ -84,8 +84,9 @@ export class Places {
   }
 
   /**
-   * Trims what a place has held, once it has lapsed: the next broadcast may be long in coming. Everyone does who learns of
-   * it, by taking over or by its own acks, for whoever does it may go before.
+   * Trims what a held place had kept, once that place has lapsed: the next broadcast may be long in coming. Every node
+   * that hears of a held place does this, from taking over or from its own acks, because any single one of them may be
+   * gone by then.
    */
   #trimIn(ms: number): void {
     if (this.#trim !== undefined || this.#closed) return
@@ -94,7 +95,7 @@ export class Places {
       try {
         await this.remove(NOBODY)
       } catch (error) {
-        this.#logger.debug({ error }, 'the broadcasts were not trimmed; they will be')
+        this.#logger.debug({ error }, 'the broadcasts could not be trimmed; this is tried again')
         this.#trimIn(HOLD_PLACE)
       }
     }

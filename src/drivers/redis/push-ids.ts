@@ -6,13 +6,15 @@ import type { RedisClient } from './connection/client.ts'
 import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
 
-/** Bytes of a digest that stand for an id among all, and for a push among those under one id. */
+/**
+ * How many bytes of a digest identify an id among all ids (`FIELD`), and a push among those that use one id (`MARK`).
+ */
 const FIELD = 16
 const MARK = 12
 
 /**
- * Idempotency keys. There may be a million of them at once, so each is written in some fifty bytes: digests in place of the
- * id and of what it was used for, and of the receipt only what is not known otherwise.
+ * Idempotency keys. There may be a million of them at once, so each takes only some fifty bytes: digests instead of the
+ * id and of the push, and the part of the receipt that cannot be derived.
  */
 export class RedisPushIds implements PushIds {
   readonly #client: RedisClient
@@ -43,7 +45,7 @@ export class RedisPushIds implements PushIds {
     await this.#client.run((redis) => redis.fltReleaseId(...place, ttl, value))
   }
 
-  /** What each of the scripts begins with. */
+  /** The arguments that each of the scripts begins with. */
   #placeOf(id: PushId, digest: string): [keys: readonly string[], field: Buffer, mark: Buffer] {
     const field = sha256(id).subarray(0, FIELD)
     return [this.#keys.idRecord(field), field, sha256(digest).subarray(0, MARK)]

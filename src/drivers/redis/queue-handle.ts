@@ -9,22 +9,22 @@ import { Places } from './places.ts'
 import { Readers } from './readers.ts'
 import { type Durability, ReplicatedAppends } from './replicated-appends.ts'
 
-/** An ack costs as much as a publish: one for so many entries, or so many ms. */
+/** An ack costs as much as a publish, so one is sent for this many entries, or after this many ms. */
 const ACK_EVERY = { entries: 64, ms: 20 }
 const ACK_ALL_EVERY = { entries: 256, ms: 100 }
 
-/** What all calls of one server or emitter to its queue share. */
+/** Everything that the calls of one server or emitter to its queue share. */
 export class QueueHandle implements RedisHandle {
   readonly settings: DriverSettings
   readonly keys: Keys
   readonly client: RedisClient
-  /** What appends, and waits for a replica where that was asked for. */
+  /** Appends, and waits for a replica if that was asked for. */
   readonly appends: Appends
   readonly places: Places
   readonly readers: Readers
-  /** Of inboxes. */
+  /** Acks of inboxes. */
   readonly acks: Acks
-  /** Of broadcasts. */
+  /** Acks of broadcasts. */
   readonly acksOfAll: Acks
 
   constructor(store: Store, settings: DriverSettings, durability: Durability) {

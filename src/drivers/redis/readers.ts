@@ -2,7 +2,7 @@ import type { Stop } from '../entry.ts'
 import type { RedisHandle } from './handle.ts'
 import { type RawEntry, type StreamPlace, StreamReader } from './stream-reader.ts'
 
-/** All that one server reads. */
+/** All the readers of one server. */
 export class Readers {
   readonly #handle: RedisHandle
   readonly #readers = new Set<StreamReader>()

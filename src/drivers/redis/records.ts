@@ -1,5 +1,6 @@
-// How State's values are written into Redis, and read back. Private to this driver. What is not ours, for somebody else
-// has written there, is read as nothing: one such value must not stop a heartbeat, or everyone's lookups.
+// How values of State are written into Redis and read back. This format is private to this driver. A value that is not
+// ours, because somebody else wrote there, is read as nothing: one such value must not stop a heartbeat, or everyone's
+// lookups.
 import type { ConnectionInfo, ShutdownReason } from '../../api.ts'
 import type { NodeId, Uid } from '../../envelope/ids.ts'
 import type { GoneNode, LiveNode, NodeList } from '../nodes.ts'
@@ -8,7 +9,7 @@ import type { ConnectionRecord } from '../routes.ts'
 /** How long a gone node stays listed after it was cleaned up, in ms, so that every node hears of it. */
 export const KEEP_GONE = 60_000
 
-/** A user's connections on one node: `[[connection, since, path, ip], …]`; nothing for none. */
+/** A user's connections on one node: `[[connection, since, path, ip], …]`, or an empty text if there are none. */
 export function writeRecords(connections: readonly ConnectionRecord[]): string {
   if (connections.length === 0) return ''
   return JSON.stringify(connections.map(({ connection, since, path, ip }) => [connection, since, path, ip]))
@@ -42,7 +43,7 @@ export function uidOfMember(value: string): Uid | undefined {
   return typeof uid === 'string' ? (uid as Uid) : undefined
 }
 
-/** What a partition says of itself, "epoch stamp"; an epoch has no space. */
+/** A partition's epoch and stamp, "epoch stamp". An epoch contains no space. */
 export function readEpoch(value: string | null | undefined): { epoch: string | undefined; stamp: number } {
   if (value === null || value === undefined) return { epoch: undefined, stamp: 0 }
   const end = value.indexOf(' ')
@@ -61,7 +62,7 @@ export function readNodes(value: string | null | undefined): readonly NodeId[] {
   return nodesIn(value.split(' '))
 }
 
-/** Of what is listed, what is a node. */
+/** The words that are ids of nodes. */
 export function nodesIn(words: readonly string[]): NodeId[] {
   return words.filter(isNode)
 }
@@ -70,7 +71,7 @@ function isNode(word: string): word is NodeId {
   return word.indexOf('-') !== -1
 }
 
-/** What is parked for a user, by push: "µs order stamp since bytes", oldest first. */
+/** The messages that are parked for a user, oldest first. Each push has the value "µs order stamp since bytes". */
 export function parkedRows(hash: Readonly<Record<string, string>>): { id: string; since: string; stamp: number }[] {
   const rows = Object.entries(hash).flatMap(([id, value]) => {
     const [, micros, order, stamp, since] = /^(\d+) (\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
@@ -80,7 +81,7 @@ export function parkedRows(hash: Readonly<Record<string, string>>): { id: string
   return rows.sort((a, b) => a.at - b.at || a.order - b.order)
 }
 
-/** The same bytes, as ioredis takes them. */
+/** The same bytes, without a copy, as ioredis takes them. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
@@ -92,7 +93,7 @@ type NodesReply = [
   infos: string[],
   counts: string[],
   gone: string[],
-  /** Of a reply that tells only what has changed since the known list. */
+  /** The nodes that the reply is about, if it tells only what has changed since the known list. */
   changed?: string[],
 ]
 
@@ -129,7 +130,7 @@ function liveNode(node: NodeId, seen: string, json: string | undefined, count: s
   }
 }
 
-/** "reason at cleaned"; what was cleaned long ago is only still there because nothing has been forgotten since. */
+/** "reason at cleaned". A node that was cleaned up long ago is only still there because nothing was forgotten since. */
 function goneNode(node: NodeId, value: string, now: number): GoneNode | undefined {
   const [reason, at, cleaned] = value.split(' ')
   if (cleaned === '1' && now - Number(at) > KEEP_GONE) return undefined
@@ -160,7 +161,7 @@ function areMeta(since: unknown, path: unknown, ip: unknown): boolean {
   return typeof since === 'number' && typeof path === 'string' && typeof ip === 'string'
 }
 
-/** What a batch can carry. */
+/** Whether a batch can carry this stamp. */
 export function isStamp(stamp: number): boolean {
   return Number.isSafeInteger(stamp) && stamp >= 0
 }

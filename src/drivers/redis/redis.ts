@@ -23,15 +23,19 @@ import { RedisRoutes } from './routes.ts'
 export interface RedisDriverOptions {
   /**
    * `redis://[user:password@]host:port[/db]`, `redis+sentinel://…host:26379,host:26379/MASTER_NAME[/db]` or
-   * `redis+cluster://…host:6379,host:6379`; with `rediss` over TLS.
+   * `redis+cluster://…host:6379,host:6379`. With `rediss` instead of `redis`, over TLS.
    */
   url: string
-  /** What a push has survived once it resolves: `replicated` waits for a replica to have it. Default `memory`. */
+  /**
+   * What a push survives once it has resolved. `replicated` waits until a replica has it, so it survives the loss of
+   * the master. Default `memory`.
+   */
   durability?: 'memory' | 'replicated'
 }
 
 /**
- * State and Queue on Redis 6.2 or newer, with Sentinel, or Redis Cluster. Connects when a server or emitter first needs it.
+ * State and Queue on Redis 6.2 or newer, alone, with Sentinel, or as Redis Cluster. It connects when a server or
+ * emitter first needs it.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */

@@ -5,15 +5,15 @@ import type { Store } from './connection/address.ts'
 import { RedisClient } from './connection/client.ts'
 import type { HotScript } from './connection/script-call.ts'
 
-/** What an append has to survive before it counts as stored: `replicated` is the loss of the master. */
+/** What an append has to survive before it counts as stored. `replicated`: the loss of the master. */
 export type Durability = 'memory' | 'replicated'
 
-/** Of `storeWait`, what a replica may take: the rest is for the append itself. */
+/** The share of `storeWait` that a replica may take. The rest is for the append itself. */
 const SHARE_OF_REPLICA = 0.8
 
 /**
- * Appends that count once a replica has them (Redis: WAIT). They have connections of their own, for WAIT holds back what
- * is sent behind it. An append carries a batch of pushes, so there is one WAIT for all of them.
+ * Appends that count as stored once a replica has them (Redis: WAIT). They have a connection of their own, because WAIT
+ * holds back everything that is sent after it. An append carries a batch of pushes, so one WAIT serves all of them.
  */
 export class ReplicatedAppends implements Appends {
   readonly #client: RedisClient
@@ -24,7 +24,7 @@ export class ReplicatedAppends implements Appends {
     this.#patience = Math.ceil(settings.storeWait * SHARE_OF_REPLICA)
   }
 
-  /** @throws FlotillaError `FLT_STORE_AWAY` where no replica has it in time */
+  /** @throws FlotillaError `FLT_STORE_AWAY` if no replica has it in time */
   async call(
     script: HotScript,
     keys: readonly string[],
@@ -33,9 +33,9 @@ export class ReplicatedAppends implements Appends {
     const { reply, replicaCount } = await this.#client.callReplicated(script, keys, args, this.#patience)
     const [outcome] = [reply].flat()
     // Invariant K6: an append counts once a replica has it.
-    // What was not taken needs no replica.
+    // A batch that was not appended needs no replica.
     if (replicaCount > 0 || outcome !== TAKEN) return reply
-    const message = `no replica had the push within ${this.#patience} ms: check that Redis has replicas in step (INFO replication); try again with the same id`
+    const message = `no replica had the push within ${this.#patience} ms: check with INFO replication that Redis has replicas that are up to date, and push again with the same id`
     throw new FlotillaError('FLT_STORE_AWAY', message)
   }
 

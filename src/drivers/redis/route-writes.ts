@@ -9,7 +9,7 @@ import { bindLua } from './scripts/routes.ts'
 
 const bind = new HotScript(bindLua)
 
-/** Members of a group that one script takes. */
+/** How many members of a group one script takes. */
 const MAX_MEMBERS = 1_000
 
 /** Writes what nodes say of their own connections. */
@@ -22,11 +22,12 @@ export class RouteWrites {
     this.#keys = keys
   }
 
-  /** One script for each partition that users or connections are in, one for each group. */
+  /** Writes changes with one script for each partition that users or connections are in, and one for each group. */
   async apply(node: NodeId, changes: readonly Change[]): Promise<Applied> {
     const bindings = bindingsIn(changes)
     const memberships = membershipsIn(changes)
     // Invariant R2: both have ended before anything newer is written, or what is still on its way would overwrite that.
+    // Both have to end before anything newer is written: a write that is still on its way would overwrite it.
     const [bound, joined] = await bothEnded([
       this.#client.callEach(bind, () => bindings.map((binding) => this.#bind(node, binding))),
       this.#client.batch((redis) => memberships.map((members) => this.#setMembers(redis, node, members))),
@@ -90,20 +91,23 @@ export class RouteWrites {
 
 type ChangeOf<Type> = Extract<Change, { type: Type }>
 
-/** A change, and where its stamp belongs. */
+/** A change, and the position of its stamp. */
 interface Membership {
   readonly change: ChangeOf<'member'>
   readonly position: number
 }
 
-/** What one script writes; a change's position among all is where its stamp belongs. */
+/** What one script writes. A change's position is that of its stamp. */
 interface PartitionBindings {
   readonly partition: number
   readonly users: { readonly change: ChangeOf<'user'>; readonly position: number }[]
   readonly connections: ChangeOf<'connection'>[]
 }
 
-/** A new connection lies in its user's partition: both are one script, and so is all else that is bound there. */
+/**
+ * Groups changes by partition. A new connection is in its user's partition, so one script writes both, and everything
+ * else that is bound there.
+ */
 function bindingsIn(changes: readonly Change[]): readonly PartitionBindings[] {
   const found = new Map<number, PartitionBindings>()
   const within = (partition: number): PartitionBindings => {
@@ -122,7 +126,7 @@ function bindingsIn(changes: readonly Change[]): readonly PartitionBindings[] {
   return [...found.values()]
 }
 
-/** Of one group: as many as one script takes. */
+/** Groups the members of each group into as many as one script takes. */
 function membershipsIn(changes: readonly Change[]): readonly (readonly Membership[])[] {
   const found: Membership[][] = []
   const open = new Map<Group, Membership[]>()
@@ -140,7 +144,7 @@ function membershipsIn(changes: readonly Change[]): readonly (readonly Membershi
   return found
 }
 
-/** Like `Promise.all`, but rejects only once none of them is under way any more. */
+/** Like `Promise.all`, but rejects only once none of them is still running. */
 async function bothEnded<A, B>(works: [Promise<A>, Promise<B>]): Promise<[A, B]> {
   await Promise.allSettled(works)
   return Promise.all(works)

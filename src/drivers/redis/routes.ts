@@ -21,7 +21,7 @@ export class RedisRoutes implements Routes {
   readonly #lookups: Lookups
   readonly #pages: MemberPages
 
-  /** @param hasInboxes whether the inboxes lie on the same server, and an append needs nothing but that server */
+  /** @param hasInboxes whether the inboxes are on the same server, and nothing else is needed for an append */
   constructor(handle: RedisHandle, epochs: Epochs, cleaner: Cleaner, { hasInboxes }: { hasInboxes: boolean }) {
     this.#client = handle.client
     this.#keys = handle.keys

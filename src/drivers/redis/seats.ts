@@ -26,7 +26,7 @@ export class Seats {
     )) as number
   }
 
-  /** A byte for each seat: which of the masters it lies on. */
+  /** One byte for each seat: the number of the master that it is on. */
   #masters(): Buffer {
     const numbers = new Map<string | undefined, number>()
     const masters = Array.from({ length: SEAT_COUNT }, (_, seat) => {

@@ -5,7 +5,7 @@ import type { RedisClient } from './connection/client.ts'
 import { ReaderLine } from './connection/reader-line.ts'
 import { isStamp } from './records.ts'
 
-/** How many entries one read takes at most: with batches of 1 MiB, the memory that a burst can cost. */
+/** How many entries one read takes. As batches have up to 1 MiB, this bounds the memory that a burst costs. */
 const READ_COUNT = 16
 const RETRY_PAUSE = 50
 
@@ -13,20 +13,20 @@ export interface RawEntry {
   readonly id: string
   /** Field names and values, alternating. */
   readonly fields: readonly Buffer[]
-  /** The server that it was read from, where that matters: another may give the same id to something else. */
+  /** The server that the entry was read from, if that matters: another server may give the same id to another entry. */
   readonly origin?: string
 }
 
 export interface StreamPlace {
   readonly key: string
   readonly role: string
-  /** After which entry to read: asked for whenever there is a new connection. */
+  /** The id of the entry after which to read. Called for each new connection. */
   start(): Promise<string>
 }
 
 /**
- * An entry has the fields `d`, the batch, and `p`, how many bytes the stream had taken with it, and may have `s`, a stamp;
- * one that is not ours need not. Its id begins with the time in ms (Redis Streams: XADD).
+ * Reads an entry. Its fields are `d`, the batch; `p`, how many bytes the stream had taken with it; and perhaps `s`, a
+ * stamp. An entry that is not ours may have others. Its id begins with the time in ms (Redis Streams: XADD).
  */
 export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
   const [, bytes = Buffer.alloc(0), , taken, , given] = fields
@@ -39,16 +39,16 @@ export function toEntry({ id, fields, origin = '' }: RawEntry): Entry {
 
 /**
  * Follows one stream on a connection of its own, so that an entry wakes it at once. A stream that was renamed, deleted
- * or flushed wakes nobody (Redis Streams: XREAD), therefore no read blocks for longer than a heartbeat. Behind a new
- * connection may stand a replica that took over and gives new entries ids before those that were read: so it begins from
- * the start, and who is handed an entry twice must know it.
+ * or flushed wakes nobody (Redis Streams: XREAD), so no read blocks for longer than a heartbeat. A new connection may
+ * lead to a replica that took over and gives new entries smaller ids than those that were read. So each new connection
+ * begins from the start, and its user must recognize entries that come twice.
  */
 export class StreamReader {
   readonly #line: ReaderLine
   readonly #place: StreamPlace
   readonly #blockFor: number
   readonly #done: Promise<void>
-  /** The connection that the cursor belongs to, as long as it stands. */
+  /** The connection that the cursor belongs to, until it closes. */
   #reading: Redis | undefined
   #cursor = '0'
   #stopped = false
@@ -93,13 +93,13 @@ export class StreamReader {
       const origin = this.#line.runId ?? ''
       return stream === undefined ? [] : stream[1].map(([id, fields]) => ({ id: id.toString(), fields, origin }))
     } catch (error) {
-      // The connection was lost, Redis is loading, the stream has moved: read on as soon as it is back.
+      // The connection was lost, Redis is loading, or the stream has moved: read on as soon as it is back.
       this.#line.failed(error)
       return this.#pause()
     }
   }
 
-  /** @throws Error where the connection is lost meanwhile: what the next one leads to may have to be read from elsewhere */
+  /** @throws Error if the connection is lost meanwhile: at the next one, the place to read from may be another */
   async #begin(redis: Redis): Promise<void> {
     let isLost = false
     const lost = (): void => {

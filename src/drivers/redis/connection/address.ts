@@ -13,7 +13,7 @@ export interface Credentials {
 
 interface Common {
   readonly isTls: boolean
-  /** Of Redis itself. */
+  /** The user and password of Redis itself. */
   readonly credentials: Credentials
 }
 
@@ -25,19 +25,19 @@ export type Address =
       readonly sentinels: readonly Endpoint[]
       readonly name: string
       readonly db: number
-      /** Of the sentinels, where they ask for any. */
+      /** The user and password of the sentinels, if they ask for any. */
       readonly sentinelCredentials: Credentials
     })
   | (Common & {
       readonly type: 'cluster'
-      /** Some of its members: they name the others. */
+      /** Some of the cluster's members. They name the others. */
       readonly members: readonly Endpoint[]
     })
 
-/** What all connections that one driver opened have in common. */
+/** What all connections that one driver opened share. */
 export interface Store {
   readonly address: Address
-  /** Whether it has ever done what it was asked: then the URL was right, and what it refuses now may pass. */
+  /** Whether Redis has ever done what it was asked. If so, the URL was right, and a refusal now may be temporary. */
   hasServed: boolean
 }
 
@@ -55,14 +55,15 @@ const PARAMETERS: Readonly<Record<Kind, readonly string[]>> = {
   sentinel: ['sentinelUsername', 'sentinelPassword'],
   cluster: [],
 }
-/** RFC 3986, but with several hosts. */
+/** The syntax of RFC 3986, except that there may be several hosts. */
 const SHAPE =
   /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?<authority>[^/?#]*)(?<path>\/[^?#]*)?(?:\?(?<query>[^#]*))?(?<fragment>#.*)?$/is
 
-/** A message never repeats what it found: any part of a URL may be a piece of a password that was not encoded. */
+/** An error never repeats any part of the URL: it may be a piece of a password that was not encoded. */
 export function parseAddress(url: unknown): Address {
   const { scheme, kind: named = 'single', ...parts } = (typeof url === 'string' && SHAPE.exec(url)?.groups) || {}
-  if (scheme === undefined) throw badUrl(`give ${FORMS.single}, ${FORMS.sentinel} or ${FORMS.cluster}`)
+  if (scheme === undefined)
+    throw badUrl(`this is not the URL of a Redis: give ${FORMS.single}, ${FORMS.sentinel} or ${FORMS.cluster}`)
   const kind = named.toLowerCase() as Kind
   const form = FORMS[kind]
   const { authority = '', path = '', query = '', fragment } = parts
@@ -78,7 +79,7 @@ export function parseAddress(url: unknown): Address {
   const segments = path.split('/').slice(1)
   switch (kind) {
     case 'single': {
-      if (hosts.length > 1) throw badUrl(`one server has one host; with several it is ${FORMS.sentinel}`)
+      if (hosts.length > 1) throw badUrl(`name only one host, or write ${FORMS.sentinel} or ${FORMS.cluster}`)
       return {
         type: kind,
         endpoint: endpointIn(hosts, REDIS_PORT, form)[0]!,
@@ -88,7 +89,7 @@ export function parseAddress(url: unknown): Address {
     }
     case 'sentinel': {
       const [name = '', ...rest] = segments
-      if (name === '') throw badUrl(`name the master behind the hosts: ${form}`)
+      if (name === '') throw badUrl(`give the name of the master after the hosts: ${form}`)
       return {
         type: kind,
         sentinels: endpointIn(hosts, SENTINEL_PORT, form),
@@ -99,7 +100,8 @@ export function parseAddress(url: unknown): Address {
       }
     }
     case 'cluster': {
-      if (databaseIn(segments, form) > 0) throw badUrl(`a cluster has database 0 only: ${form}`)
+      if (databaseIn(segments, form) > 0)
+        throw badUrl(`a cluster has only database 0, so leave the database out: ${form}`)
       return { type: kind, members: endpointIn(hosts, REDIS_PORT, form), ...common }
     }
     default:
@@ -107,7 +109,7 @@ export function parseAddress(url: unknown): Address {
   }
 }
 
-/** For a message: where it is, and nothing of what lets one in. */
+/** For messages: says where Redis is, without the user and password. */
 export function describeAddress(address: Address): string {
   const scheme = address.isTls ? 'rediss' : 'redis'
   switch (address.type) {
@@ -134,20 +136,20 @@ function endpointIn(hosts: readonly string[], defaultPort: number, form: string)
     const isHost = host !== undefined && (literal === undefined || isIPv6(literal))
     if (isHost && Number(port) > 0 && Number(port) <= 65_535) return { host, port: Number(port) }
     const which = hosts.length === 1 ? 'the host' : `host ${index + 1} of ${hosts.length}`
-    throw badUrl(`${which} is not HOST, HOST:PORT or [IPv6]:PORT: ${form}`)
+    throw badUrl(`write ${which} as HOST, HOST:PORT or [IPv6]:PORT: ${form}`)
   })
 }
 
 function databaseIn(segments: readonly string[], form: string): number {
   const [db = '', ...more] = segments
   if (more.length === 0 && /^\d{0,10}$/.test(db)) return Number(db)
-  throw badUrl(`the database is a whole number from 0 on, the last of the path: ${form}`)
+  throw badUrl(`the database must be a whole number, 0 or more, at the end of the path: ${form}`)
 }
 
 function credentialsIn(userinfo: string, form: string): Credentials {
   if (userinfo === '') return {}
   const colon = userinfo.indexOf(':')
-  if (colon === -1) throw badUrl(`a password stands behind a colon, also without a user (:password@): ${form}`)
+  if (colon === -1) throw badUrl(`write a colon before the password, even if there is no user (:password@): ${form}`)
   return some(decode(userinfo.slice(0, colon), form), decode(userinfo.slice(colon + 1), form))
 }
 
@@ -161,8 +163,8 @@ function parametersIn(query: string, known: readonly string[], form: string): Re
   for (const [index, part] of query.split('&').entries()) {
     const [name = '', ...rest] = part.split('=')
     if (!known.includes(name)) {
-      const others = known.length === 0 ? 'there are none' : `there are ${known.join(' and ')}`
-      throw badUrl(`parameter ${index + 1} is not known here: ${others}; ${form}`)
+      const others = known.length === 0 ? 'which takes none' : `which takes only ${known.join(' and ')}`
+      throw badUrl(`parameter ${index + 1} is unknown in this URL, ${others}: ${form}`)
     }
     const value = decode(rest.join('='), form)
     if (value === '' || found.has(name)) throw badUrl(`give ?${name}= once, with a value`)

@@ -13,33 +13,36 @@ import type { HotScript, ScriptCall } from './script-call.ts'
 export type { Commands } from './connect.ts'
 
 const RETRY_PAUSE = 50
-/** Commands that may be unanswered at once: beyond it the store is too far behind to promise anything. */
+/**
+ * How many commands may wait for an answer at once. With more than that, the store is too far behind to promise
+ * anything.
+ */
 const MAX_WAITING = 10_000
-/** ms between two attempts to find the master where a replica has answered. */
+/** After a replica has answered: ms between two attempts to find the master. */
 const LEAVE_PAUSE = 250
 const MAX_LOADS = 3
 
 /**
- * A connection to Redis on which every command is safe to send twice, and is therefore sent again until it is answered
- * or `storeWait` has passed. ioredis itself must not resend: what it sends again after a lost reply overtakes or doubles
- * what we send.
+ * A connection to Redis on which every command is safe to send twice. So a command is sent again until it is answered
+ * or `storeWait` has passed. ioredis itself must not send anything again: after a lost reply, its copy would overtake
+ * or double ours.
  */
 export class RedisClient {
   readonly address: Address
-  /** Tells of servers that may lack the last of what the store had answered. */
+  /** Reports servers that may lack the last writes that the store had confirmed. */
   readonly histories: Histories
   readonly #redis: Commands
-  /** The same, where it is a cluster. */
+  /** The same connection as `#redis`, if the store is a cluster. */
   readonly #router: ClusterRouter | undefined
   readonly #store: Store
   readonly #settings: DriverSettings
   #closed = false
   #lastError: Error | undefined
   #failedAt = Number.NEGATIVE_INFINITY
-  /** Why Redis does not let us in, until it does. */
+  /** Why Redis refuses this connection, until it accepts it. */
   #refusal: Error | undefined
   #leftAt = Number.NEGATIVE_INFINITY
-  /** Wakes those who wait for the connection; they leave when their time is over, however long Redis is away. */
+  /** Wakes the calls that wait for the connection. A call leaves when its time is over, however long Redis is away. */
   readonly #sleepers = new Set<() => void>()
   #waiting = 0
 
@@ -51,11 +54,11 @@ export class RedisClient {
     const redis: Redis = this.#redis
     this.#router = redis instanceof ClusterRouter ? redis : undefined
     this.histories = new Histories(redis)
-    // What matters of it reaches the caller of a command.
+    // Nothing has to be logged: the caller of a command gets the error.
     this.#redis.on('error', (error: Error) => {
       this.#remember(error)
       if (isLasting(error)) this.#refusal = error
-      // It may say that waiting is in vain.
+      // The error may mean that waiting is useless.
       if (!store.hasServed) this.#wake()
     })
     this.#redis.on('ready', () => {
@@ -65,31 +68,31 @@ export class RedisClient {
     this.#redis.on('end', () => this.#wake())
   }
 
-  /** Where the store is a cluster: who has which slot. */
+  /** Knows which master has which slot, if the store is a cluster. */
   get router(): ClusterRouter | undefined {
     return this.#router
   }
 
-  /** The connection that a command on this key goes to, where it is known. */
+  /** The connection that a command on this key goes to, if it is known. */
   connectionFor(key: string): Redis | undefined {
     return this.#router === undefined ? this.#redis : this.#router.masterFor(key)
   }
 
   /**
-   * @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`; `FLT_BAD_OPTION` at once where Redis has never served us,
-   * and says what waiting does not help against; `FLT_CLOSED` after `close`
+   * @throws FlotillaError `FLT_STORE_AWAY` after `storeWait`; `FLT_BAD_OPTION` at once if Redis has never served us and
+   * refuses for a reason that waiting does not mend; `FLT_CLOSED` after `close`
    */
   async run<T>(command: (redis: Commands) => Promise<T>, wait = this.#settings.storeWait): Promise<T> {
     if (this.#waiting >= MAX_WAITING) throw this.#away()
     this.#waiting++
     const attempt = this.#attempt(command, performance.now() + wait).finally(() => this.#waiting--)
-    // A server that hangs keeps the socket open and says nothing: the caller is told in time all the same.
+    // A server that hangs keeps the socket open and says nothing. The caller gets its answer in time all the same.
     return withDeadline(attempt, wait, () => this.#away())
   }
 
   /**
-   * One round trip for the commands that `send` calls; rejects when one of them failed. ioredis' own pipeline copies each
-   * of its 500 methods into a new object every time, which costs more than a few commands do.
+   * Sends in one round trip the commands that `send` calls, and rejects if one of them failed. ioredis' own pipeline
+   * copies each of its 500 methods into a new object every time, which costs more than a few commands do.
    */
   async batch(send: (redis: Commands) => Promise<unknown>[]): Promise<unknown[]> {
     const router = this.#router
@@ -105,14 +108,14 @@ export class RedisClient {
     })
   }
 
-  /** One call of a script. */
+  /** Calls a script once. */
   call(script: HotScript, keys: readonly string[], args: readonly (string | number | Buffer)[]): Promise<unknown> {
     return this.#known(script, () => this.run((redis) => redis.evalsha(script.sha, keys.length, ...keys, ...args)))
   }
 
-  /** One round trip for several calls of a script. */
+  /** Calls a script several times, in one round trip. */
   async callEach(script: HotScript, makeCalls: () => ScriptCall[]): Promise<unknown[]> {
-    // ioredis settles a command once: each attempt makes its own.
+    // ioredis settles a command only once, so each attempt makes its own.
     const send = (redis: Commands): Promise<unknown>[] =>
       makeCalls().map((call) => {
         void redis.sendCommand(call)
@@ -121,7 +124,7 @@ export class RedisClient {
     return this.#known(script, () => this.batch(send))
   }
 
-  /** One call of a script, and how many replicas had what it wrote within `wait` ms. */
+  /** Calls a script once, and says how many replicas had what it wrote within `wait` ms. */
   callReplicated(
     script: HotScript,
     keys: readonly string[],
@@ -135,16 +138,16 @@ export class RedisClient {
         const redirections = this.#router?.redirections
         const written = redis.evalsha(script.sha, keys.length, ...keys, ...args)
         const [reply, replicaCount] = await Promise.all([written, connection.wait(1, wait)])
-        // WAIT was not where the script has been.
-        if (this.#router?.redirections !== redirections) throw new Error('the slot has moved meanwhile')
+        // The script ran on another master than WAIT.
+        if (this.#router?.redirections !== redirections) throw new Error('the slot moved to another master meanwhile')
         return { reply, replicaCount }
       }),
     )
   }
 
-  /** Hands the script to Redis where Redis does not have it, and calls again. */
+  /** Calls a script. If Redis does not have the script, loads it and calls again. */
   async #known<T>(script: HotScript, call: () => Promise<T>): Promise<T> {
-    // In a cluster, another master that lacks it may have taken over meanwhile.
+    // In a cluster, another master that lacks the script may have taken over meanwhile.
     for (let attempt = 0; attempt < MAX_LOADS; attempt++) {
       try {
         return await call()
@@ -165,7 +168,7 @@ export class RedisClient {
   close(): void {
     this.#closed = true
     this.#redis.disconnect()
-    // A client that was just about to reconnect says nothing more.
+    // A client that was about to reconnect emits nothing more.
     this.#wake()
   }
 
@@ -198,20 +201,20 @@ export class RedisClient {
     return this.#closed || this.#redis.status !== 'ready' || !(error instanceof ReplyError) || isPassingRefusal(error)
   }
 
-  /** What Redis will not do at all; a script that it lacks is handed to it. */
+  /** The error for a command that Redis refuses for good. A missing script is not one: it is loaded. */
   #final(error: unknown): unknown {
     if (!(error instanceof ReplyError) || isUnknownScript(error)) return error
     if (!this.#store.hasServed) return refused(error)
-    const message = `Redis cannot do what was asked of it: see its settings, and what else writes there (Redis said: ${error.message})`
+    const message = `Redis refused a command: check its settings, and whether something else writes to its keys (Redis said: ${error.message})`
     return new FlotillaError('FLT_INTERNAL', message, { cause: error })
   }
 
-  /** A member of a cluster was taken for a Redis that stands alone. */
+  /** Whether the URL names a member of a cluster as if it were a single Redis. */
   #isMisled(error: unknown): boolean {
     return this.#router === undefined && isRedirection(error)
   }
 
-  /** Waits for the connection, or a moment where it stands and Redis itself is not ready. */
+  /** Waits until the connection is back. If it is open and only Redis is not ready, waits a moment. */
   async #nextChance(left: number): Promise<void> {
     if (this.#redis.status === 'ready') await sleep(Math.min(RETRY_PAUSE, left))
     else await this.#comesBack(left)
@@ -233,7 +236,10 @@ export class RedisClient {
     for (const wake of this.#sleepers) wake()
   }
 
-  /** A server that is no master any more will not be one soon: a new connection may lead to the one that is. */
+  /**
+   * Reconnects, because a server that is no longer the master will not be it again soon: the new connection may lead to
+   * the new master.
+   */
   #leaveReplica(): void {
     const now = performance.now()
     if (this.#router !== undefined || this.#redis.status !== 'ready' || now - this.#leftAt < LEAVE_PAUSE) return
@@ -241,14 +247,14 @@ export class RedisClient {
     this.#redis.disconnect(true)
   }
 
-  /** What says why is not forgotten for what only says that it failed. */
+  /** Keeps an error that says why, rather than a later one that only says that something failed. */
   #remember(error: Error): void {
     if (adviceOn(error) === undefined && this.#advice !== undefined) return
     this.#lastError = error
     this.#failedAt = performance.now()
   }
 
-  /** What it said long ago need not be what it lacks now. */
+  /** What Redis said about its last failure. If that is long ago, it need not be true any more. */
   get #advice(): string | undefined {
     const isFresh = performance.now() - this.#failedAt < 2 * this.#settings.storeWait
     return isFresh ? adviceOn(this.#lastError) : undefined
@@ -256,12 +262,15 @@ export class RedisClient {
 
   #away(): FlotillaError {
     if (this.#closed) return closed()
-    const message = this.#advice ?? 'the store does not answer: try again, and check that Redis runs'
+    const message = this.#advice ?? 'the store does not answer: try again, and check that Redis is running'
     return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#lastError })
   }
 }
 
-/** Resolves, or rejects, once all of them have ended: what is on its way to one master must not come after a repetition. */
+/**
+ * Resolves or rejects once all commands have ended: one that is still on its way to a master must not arrive after its
+ * repetition.
+ */
 async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>[]): Promise<unknown[]> {
   const uncork = router.corkAll()
   let sent: Promise<unknown>[]
@@ -277,8 +286,8 @@ async function sendToMasters(router: ClusterRouter, send: () => Promise<unknown>
 
 function refused(cause: Error): FlotillaError {
   const what = isRedirection(cause)
-    ? 'this Redis is a member of a cluster: write redis+cluster:// into the URL'
-    : 'this Redis cannot do what Flotilla needs: take Redis 6.2 or newer, with all its commands'
+    ? 'this Redis is a member of a cluster: write redis+cluster:// in the URL'
+    : 'this Redis cannot do what Flotilla needs: use Redis 6.2 or newer, with all its commands'
   const advice = (isLasting(cause) && adviceOn(cause)) || `${what} (Redis said: ${cause.message})`
   return new FlotillaError('FLT_BAD_OPTION', `url: ${advice}`, { cause })
 }

@@ -11,13 +11,13 @@ const REFRESH_EVERY = 1_000
 const REFRESH_PAUSE = 100
 
 /**
- * Brings each command to the master of its slot, over one connection to each. It follows MOVED and ASK (Redis Cluster:
- * Redirection); what else goes wrong is its caller's to send again, as with a single Redis. It asks once a second who is
- * master, for one that stands still does not say that another has taken its place, and then lets go of those that are
- * none any more: what waits there is sent again.
+ * Sends each command to the master of its slot, over one connection to each master. It follows MOVED and ASK (Redis
+ * Cluster: Redirection). If anything else goes wrong, the caller has to send the command again, as with a single Redis.
+ * Once a second it asks who is master, because a master that hangs does not say that another has taken its place. It
+ * then closes the connections to servers that are no longer masters, and the commands that wait there are sent again.
  *
- * Events: those of `Redis`; `master` with a connection that is ready for the first time, and whether it is one of those
- * that the cluster began with; `moved` where slots have moved.
+ * Events: those of `Redis`; `master` with a connection that is ready for the first time, and whether the cluster began
+ * with it; `moved` when slots have moved.
  */
 export class ClusterRouter extends Redis {
   readonly #members: readonly Endpoint[]
@@ -30,13 +30,13 @@ export class ClusterRouter extends Redis {
   #redirections = 0
 
   constructor(members: readonly Endpoint[], options: RedisOptions) {
-    // Of the connection that this is itself, nothing is ever opened.
+    // This base connection is never opened.
     super({ ...options, replyMapping: 'legacy' })
     this.#members = members
     this.#options = options
   }
 
-  /** How many commands went another way than they were first sent. */
+  /** How many commands were redirected. */
   get redirections(): number {
     return this.#redirections
   }
@@ -45,7 +45,7 @@ export class ClusterRouter extends Redis {
     return [...this.#masters.values()]
   }
 
-  /** "host:port" */
+  /** The master of the key's slot, as "host:port". */
   addressFor(key: string): string | undefined {
     return this.#map.masterOf(slotOf(key))
   }
@@ -54,7 +54,7 @@ export class ClusterRouter extends Redis {
     return this.#masters.get(this.addressFor(key) ?? '')
   }
 
-  /** Follows what a reader with a connection of its own was told; where it is to go now. */
+  /** Follows a redirection that a reader got on its own connection, and answers where the reader has to go. */
   redirected(error: unknown): { readonly address: string; readonly isAsking: boolean } | undefined {
     const redirection = readRedirection(error)
     if (redirection === undefined) return undefined
@@ -63,7 +63,7 @@ export class ClusterRouter extends Redis {
     return { address, isAsking }
   }
 
-  /** What is sent until the returned function is called leaves each connection in one write. */
+  /** Everything that is sent before the returned function is called leaves each connection in one write. */
   corkAll(): () => void {
     const streams = this.masters.filter(({ status }) => status === 'ready').map(({ stream }) => stream)
     for (const stream of streams) stream.cork()
@@ -113,7 +113,7 @@ export class ClusterRouter extends Redis {
   }
 
   #learn(slot: number, address: string): void {
-    // A reader may still be told something after this was closed.
+    // A reader may still be redirected after this was closed.
     if (this.status === 'end') return
     this.#map.learn(slot, address)
     this.#open(address)
@@ -132,7 +132,7 @@ export class ClusterRouter extends Redis {
       this.emit('master', master, isFromStart)
       this.#settle()
     })
-    // Perhaps another takes its place.
+    // Another master may have taken its place.
     master.on('close', () => void this.#refresh())
     master.connect().catch(() => {})
     return master
@@ -151,7 +151,10 @@ export class ClusterRouter extends Redis {
     return this.#refreshing
   }
 
-  /** What one member says against it need not be what the others say: only where all have failed it is told. */
+  /**
+   * Asks one member after another who has which slot. One member's refusal need not be that of the others, so there is
+   * an error only if all have failed.
+   */
   async #askAround(): Promise<void> {
     let failure: Error | undefined
     const failed = (error: Error): void => {
@@ -163,7 +166,7 @@ export class ClusterRouter extends Redis {
       if (this.status === 'end') return
       const redis = new Link({ ...this.#options, ...member, retryStrategy: () => null })
       redis.on('error', failed)
-      // The listener has heard why.
+      // The `error` listener has the reason.
       const isConnected = await withDeadline(redis.connect(), ANSWER_WITHIN, late).then(
         () => true,
         () => false,
@@ -173,7 +176,7 @@ export class ClusterRouter extends Redis {
       if (isAnswered) return
     }
     this.emit('error', failure ?? late())
-    // Who asks for nothing but news does so at its own pace.
+    // Otherwise a caller that keeps refreshing would ask without a pause.
     await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE))
   }
 

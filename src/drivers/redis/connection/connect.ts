@@ -8,30 +8,30 @@ import { Link } from './link.ts'
 export type Commands = Redis & ScriptCommands
 
 const MAX_RECONNECT_DELAY = 1_000
-/** ms for one attempt, and for a server that is left to say goodbye: neither may use up what a caller waits for. */
+/** ms for one attempt to connect, and for a server to close its end: neither may use up the time of a caller. */
 const CONNECT_WITHIN = 2_000
 const GOODBYE_WITHIN = 100
 const ASK_SENTINEL_WITHIN = 1_000
 
-/** Opens nothing yet: the first command, or `connect`, does. */
+/** Makes a connection. The first command, or `connect`, opens it. */
 export function connect(address: Address, settings: DriverSettings, role: string, socketTimeout: number): Commands {
   const options = optionsOf(`${settings.prefix}:${role}`, socketTimeout)
   switch (address.type) {
     case 'single':
-      // Commands say better than silence that it is still loading.
+      // While Redis is loading, commands should be refused with LOADING rather than get no answer.
       return new Link({ ...options, ...toServer(address), enableReadyCheck: false }) as unknown as Commands
     case 'sentinel':
       return new Link({ ...options, ...throughSentinels(address) }, (sentinel, more) =>
         connectToSentinel(address, sentinel, more),
       ) as unknown as Commands
     case 'cluster':
-      return new ClusterRouter(address.members, { ...options, ...lettingIn(address) }) as unknown as Commands
+      return new ClusterRouter(address.members, { ...options, ...accessOptions(address) }) as unknown as Commands
     default:
       throw address satisfies never
   }
 }
 
-/** To one member of a cluster, for a reader that follows a slot itself. */
+/** Makes a connection to one member of a cluster, for a reader that follows a slot by itself. */
 export function connectMember(
   address: Extract<Address, { type: 'cluster' }>,
   { host, port }: Endpoint,
@@ -39,19 +39,19 @@ export function connectMember(
   role: string,
   socketTimeout: number,
 ): Redis {
-  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...lettingIn(address), host, port })
+  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...accessOptions(address), host, port })
 }
 
 function optionsOf(connectionName: string, socketTimeout: number): RedisOptions {
   return {
     connectionName,
     lazyConnect: true,
-    // RESP2 keeps the shapes of replies that Redis 6.2 gives.
+    // RESP2 gives replies the same shapes as Redis 6.2 does.
     protocol: 2,
     // Invariant K2: what ioredis sends again by itself would be doubled, or overtake.
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
-    // Without it, commands whose connection was lost would stay unanswered for ever.
+    // Otherwise commands whose connection was lost would stay unanswered for ever.
     maxRetriesPerRequest: 0,
     socketTimeout,
     connectTimeout: CONNECT_WITHIN,
@@ -65,7 +65,7 @@ function optionsOf(connectionName: string, socketTimeout: number): RedisOptions 
 type AddressOf<Type> = Extract<Address, { type: Type }>
 
 function toServer({ endpoint, db, ...address }: AddressOf<'single'>): RedisOptions {
-  return { ...endpoint, db, ...lettingIn(address) }
+  return { ...endpoint, db, ...accessOptions(address) }
 }
 
 function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentinel'>): RedisOptions {
@@ -73,9 +73,9 @@ function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentin
     sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
     name,
     db,
-    ...lettingIn(address),
+    ...accessOptions(address),
     ...(address.isTls && { enableTLSForSentinelMode: true }),
-    // A master that stood still and was replaced says nothing: the sentinels do.
+    // A master that hung and was replaced does not say so, but the sentinels do.
     failoverDetector: true,
   }
 }
@@ -83,7 +83,7 @@ function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentin
 function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, more: RedisOptions): Redis {
   return new Link({
     ...sentinel,
-    ...lettingIn({ isTls: address.isTls, credentials: address.sentinelCredentials }),
+    ...accessOptions({ isTls: address.isTls, credentials: address.sentinelCredentials }),
     protocol: 2,
     enableReadyCheck: false,
     retryStrategy: () => null,
@@ -94,6 +94,6 @@ function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, m
   })
 }
 
-function lettingIn({ credentials, isTls }: Pick<Address, 'credentials' | 'isTls'>): RedisOptions {
+function accessOptions({ credentials, isTls }: Pick<Address, 'credentials' | 'isTls'>): RedisOptions {
   return { ...credentials, ...(isTls && { tls: {} }) }
 }

@@ -5,12 +5,12 @@ import type { Endpoint } from './address.ts'
 
 export type Stream = Awaited<ReturnType<AbstractConnector['connect']>>
 type Tell = Parameters<AbstractConnector['connect']>[0]
-/** Is shown each stream before ioredis listens to it. */
+/** Gets each stream before ioredis listens to it. */
 export type Prepare = (stream: Stream) => void
 /** Opens a connection to a sentinel. */
 export type OpenSentinel = (endpoint: Endpoint, options: RedisOptions) => unknown
 
-/** Leads to one server. */
+/** Connects to one server. */
 export class Door extends AbstractConnector {
   readonly #options: RedisOptions
   readonly #prepare: Prepare
@@ -28,14 +28,14 @@ export class Door extends AbstractConnector {
       tls === undefined ? connectPlain(port, host) : connectTls({ ...tls, host, port }),
     )
     this.stream = stream
-    // It was told to disconnect before there was anything to disconnect.
+    // `disconnect` was called before there was a stream.
     if (!this.connecting) stream.destroy()
     this.#prepare(stream)
     return stream
   }
 }
 
-/** ioredis' own opens all its connections to sentinels in one method. */
+/** The connector of ioredis opens all its connections to sentinels in one method. */
 interface SentinelFinder extends AbstractConnector {
   connect(tell: Tell): Promise<Stream>
   connectToSentinel(endpoint: Endpoint, options?: RedisOptions): unknown
@@ -44,7 +44,7 @@ const Finder = SentinelConnector as unknown as (new (options: RedisOptions) => S
   prototype: SentinelFinder
 }
 
-/** Leads to the master that the sentinels name. */
+/** Connects to the master that the sentinels name. */
 export class SentinelDoor extends Finder {
   readonly #prepare: Prepare
   readonly #open: OpenSentinel
@@ -66,7 +66,9 @@ export class SentinelDoor extends Finder {
   }
 }
 
-/** ioredis never tries again after a connector has rejected; after a stream that has ended already it does. */
+/**
+ * If a connector rejects, ioredis never tries again. If the connector returns a stream that has ended already, it does.
+ */
 async function openedBy(door: AbstractConnector, open: () => Promise<Stream>): Promise<Stream> {
   try {
     const stream = await open()

@@ -3,8 +3,8 @@ import { ClusterRouter } from './cluster-router.ts'
 import { ServerWatch } from './server-watch.ts'
 
 /**
- * Which histories of writes this process has met. One that it meets while it runs is that of a replica that took over, or
- * of a server that started again: either may lack the last of what the store had answered.
+ * The histories of writes that this process has met (see `ServerWatch`). If it meets a new one while it runs, a replica
+ * took over or a server started again, and either may lack the last writes that the store had confirmed.
  */
 export class Histories {
   readonly #watches = new WeakMap<Redis, ServerWatch>()
@@ -23,7 +23,7 @@ export class Histories {
     this.#listeners.push(listener)
   }
 
-  /** The server that a connection leads to; nothing until it is known. */
+  /** The server that a connection leads to; undefined until it is known. */
   runIdOf(redis: Redis | undefined): string | undefined {
     return redis === undefined ? undefined : this.#watches.get(redis)?.runId
   }

@@ -5,46 +5,50 @@ import { isForbidden, isLockedOut, NoRedisError, ReplyError, SilentError } from 
 type SentItem = Parameters<Redis['handleReconnection']>[1]
 type DataListener = (chunk: Buffer) => void
 
-/** Commands without which a connection would lead to something else than was asked for. */
-const ENTRY: ReadonlySet<string> = new Set(['auth', 'select'])
+/**
+ * If one of these commands fails, the connection must not be used: it would lead to another database, or have another
+ * user.
+ */
+const SETUP_COMMANDS: ReadonlySet<string> = new Set(['auth', 'select'])
 const [PLUS, MINUS, PUSH] = [0x2b, 0x2d, 0x3e]
 
 /**
- * Every connection to a Redis or a sentinel is one of these. By itself, ioredis goes on when Redis refuses the database,
- * and for some reasons the password; its errors carry the arguments of their commands, which are passwords and messages;
- * a server that says what nobody asked makes it throw where nobody can catch that; and what nobody listens to is printed.
- * Here all that goes wrong is an `error` event or the rejection of a command, and holds no more than what Redis said.
+ * Every connection to a Redis or a sentinel is a `Link`. ioredis alone would have these faults: it goes on if Redis
+ * refuses the database, or, for some reasons, the password; its errors contain the arguments of their commands, which
+ * are passwords and messages; it throws where nobody can catch it if a server says what nobody asked for; and it prints
+ * errors that nobody listens to. A `Link` reports every failure as an `error` event or as the rejection of a command,
+ * and its errors hold no more than what Redis said.
  */
 export class Link extends Redis {
-  /** Whether it is known how the connection that is being made has turned out. */
-  #isTold = false
+  /** Whether the outcome of the current attempt to connect was reported. */
+  #isReported = false
   #isReading = false
   #isEmptied = false
   #refusedStream: Stream | undefined
   #sentinelError: Error | undefined
 
   constructor(options: RedisOptions, openSentinel?: OpenSentinel) {
-    // The connector is made before there is a `this`, and opens nothing until then.
+    // The connector is made before `this` exists, but opens nothing before then.
     const made: { link?: Link } = {}
     const Connector = connectorOf((stream) => made.link!.#screen(stream), openSentinel)
     super({ ...options, replyMapping: 'legacy', Connector })
     made.link = this
     this.on('connecting', () => {
-      this.#isTold = false
+      this.#isReported = false
     })
     this.on('ready', () => {
-      this.#isTold = true
+      this.#isReported = true
     })
     this.on('error', () => {
-      this.#isTold = true
+      this.#isReported = true
     })
     this.on('close', () => {
-      if (!this.#isTold) this.emit('error', new SilentError('the connection was closed'))
+      if (!this.#isReported) this.emit('error', new SilentError('the connection was closed'))
     })
   }
 
   override disconnect(reconnect = false): void {
-    if (!reconnect) this.#isTold = true
+    if (!reconnect) this.#isReported = true
     super.disconnect(reconnect)
   }
 
@@ -63,20 +67,24 @@ export class Link extends Redis {
     return super.silentEmit(event, argument instanceof Error ? this.#translated(event, argument) : argument)
   }
 
-  /** Of what is sent while the connection is being made. A command that never settles keeps ioredis from calling it ready. */
+  /**
+   * Guards a command that is sent while the connection is being made. As long as one of these has not settled, ioredis
+   * does not call the connection ready.
+   */
   #guard(command: Command): void {
     const { name, reject } = command
     command.reject = (error: Error) => {
-      if (error instanceof ReplyError && (ENTRY.has(name) || isLockedOut(error))) this.#refused(error.message, name)
-      else if (ENTRY.has(name)) this.disconnect(true)
-      // It only asks whether Redis is loading, which a command would be told as well.
+      if (error instanceof ReplyError && (SETUP_COMMANDS.has(name) || isLockedOut(error)))
+        this.#refused(error.message, name)
+      else if (SETUP_COMMANDS.has(name)) this.disconnect(true)
+      // This INFO only asks whether Redis is loading, which any command would report as well.
       else if (name === 'info' && isForbidden(error)) command.resolve('')
       else reject.call(command, error)
     }
   }
 
   #refused(message: string, command: string): void {
-    // What else was sent is refused along with it.
+    // The other commands of this connection are refused as well: one error is enough.
     if (this.#refusedStream === this.stream) return
     this.#refusedStream = this.stream
     const error = new ReplyError(message, command)
@@ -90,13 +98,16 @@ export class Link extends Redis {
     return this.status !== 'ready' && this.#isSilence(error) ? new SilentError(error.message) : error
   }
 
-  /** A server that expects TLS drops what is none, and one that expects none may wait for the end of what is. */
+  /**
+   * A server that expects TLS closes a connection without it. A server without TLS may wait for the rest of the
+   * handshake.
+   */
   #isSilence(error: Error): boolean {
     const code = 'code' in error ? error.code : undefined
     return code === 'ECONNRESET' || (code === 'ETIMEDOUT' && this.options.tls !== undefined)
   }
 
-  /** Lets ioredis read what answers a command, and nothing else. */
+  /** Lets ioredis read answers to commands, and nothing else. */
   #screen(stream: Stream): void {
     const prepend = stream.prependListener.bind(stream) as (event: string, listener: DataListener) => Stream
     let isFirst = true
@@ -119,13 +130,13 @@ export class Link extends Redis {
     const [type] = chunk
     const isAsked = this.commandQueue.length > 0 || Boolean(this.condition?.subscriber)
     if (!isAsked && type === MINUS) return new ReplyError(chunk.toString('latin1', 1).split('\r\n')[0] ?? '')
-    if (!isAsked) return new NoRedisError('it says what nobody asked')
-    // The first commands are answered with OK or an error, and only RESP3 knows pushes.
+    if (!isAsked) return new NoRedisError('it sent something that nobody asked for')
+    // The first commands are answered with OK or an error. Only RESP3 has pushes.
     const isStrange = isFirst ? type !== PLUS && type !== MINUS : type === PUSH
     return isStrange ? new NoRedisError('its answer is not RESP') : undefined
   }
 
-  /** Lets an answer that no command waits for meet a command all the same. */
+  /** Lets `#unasked` take an answer that no command waits for: otherwise ioredis would throw. */
   #standIn(): void {
     const queue = this.commandQueue
     const shift = queue.shift.bind(queue)
@@ -142,14 +153,14 @@ export class Link extends Redis {
     command: {
       name: '',
       args: [],
-      resolve: () => this.#leave(new NoRedisError('it answers more than it was asked')),
-      // Somebody empties the queue, and this is its end.
+      resolve: () => this.#leave(new NoRedisError('it sent more answers than there were commands')),
+      // ioredis rejects all commands of the queue: this is the end of it.
       reject: () => void (this.#isEmptied = true),
     },
   } as unknown as SentItem
 
   #leave(why: Error): void {
-    // Having refused one command it may still answer others.
+    // A server that has refused one command may still answer others.
     if (this.#refusedStream !== this.stream) this.stream.destroy(why)
   }
 }

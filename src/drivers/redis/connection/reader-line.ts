@@ -6,8 +6,8 @@ import { connect, connectMember } from './connect.ts'
 import { ServerWatch } from './server-watch.ts'
 
 /**
- * The connection of one reader: a blocking read on a shared one would delay every other command. In a cluster it goes
- * to the master of its stream's slot, and after it when another takes over.
+ * The connection of one reader: on a shared connection, a blocking read would delay every other command. In a cluster
+ * it goes to the master of its stream's slot, and follows the slot to another master.
  */
 export class ReaderLine {
   readonly #client: RedisClient
@@ -17,7 +17,10 @@ export class ReaderLine {
   #redis: Redis | undefined
   #watch: ServerWatch | undefined
   #address: string | undefined
-  /** The slot is on its way to this master, which serves only who says that it knows (Redis Cluster: ASKING). */
+  /**
+   * The slot is moving to this master, which serves it only to a connection that has sent ASKING (Redis Cluster:
+   * ASKING).
+   */
   #asked: string | undefined
   #wake: (() => void) | undefined
   #closed = false
@@ -30,16 +33,16 @@ export class ReaderLine {
     client.router?.on('moved', this.#follow)
   }
 
-  /** The server that it leads to; nothing until it is known. */
+  /** The server that the connection leads to; undefined until it is known. */
   get runId(): string | undefined {
     return this.#watch?.runId
   }
 
-  /** Once it is ready, or closed: then nothing. */
+  /** Resolves to the connection once it is ready; to undefined if it was closed. */
   async open(): Promise<Redis | undefined> {
     this.#aim()
     if (this.#redis === undefined) {
-      // Nobody has asked who has the slot yet.
+      // The client does not know yet who has the slot. This call makes it ask.
       await this.#client.run(async () => {})
       this.#aim()
     }
@@ -49,12 +52,12 @@ export class ReaderLine {
     return redis.status === 'ready' ? redis : undefined
   }
 
-  /** Before each read. */
+  /** Has to be called before each read. */
   prepare(redis: Redis): void {
     if (this.#asked !== undefined) redis.asking().catch(() => {})
   }
 
-  /** A read has failed: perhaps the stream is elsewhere. */
+  /** Has to be called if a read has failed: the stream may have moved. */
   failed(error: unknown): void {
     const redirection = this.#client.router?.redirected(error)
     this.#asked = redirection?.isAsking === true ? redirection.address : undefined
@@ -64,7 +67,7 @@ export class ReaderLine {
     this.#closed = true
     this.#client.router?.off('moved', this.#follow)
     this.#redis?.disconnect()
-    // A client that was just about to reconnect says nothing more.
+    // A client that was about to reconnect emits nothing more.
     this.#wake?.()
   }
 
@@ -96,11 +99,14 @@ export class ReaderLine {
     return this.#settings.heartbeat + this.#settings.storeWait
   }
 
-  /** A read that waits at a master that is none any more would wait for its time to end. */
+  /**
+   * Closes the connection if the slot has moved: a blocking read at its former master would wait until its time is
+   * over.
+   */
   readonly #follow = (): void => {
     if (this.#asked === undefined && this.#client.router?.addressFor(this.#key) !== this.#address) {
       this.#redis?.disconnect()
-      // Even where the slot comes back there, it takes a new connection.
+      // Even if the slot comes back to this master, a new connection is needed.
       this.#address = undefined
       this.#wake?.()
     }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import slotOf from 'cluster-key-slot'
 import { Command } from 'ioredis'
 
-/** A script that is called so often that what ioredis does for each call counts. */
+/** A script that is called so often that the work of ioredis for each call matters. */
 export class HotScript {
   readonly lua: string
   readonly sha: string
@@ -22,10 +22,13 @@ export class HotScript {
   }
 }
 
-/** One call, written down when it is made: ioredis' own scripts take three promises more and copy their arguments thrice. */
+/**
+ * One call, serialized when it is made. For its own scripts, ioredis makes three more promises and copies the arguments
+ * three times.
+ */
 export class ScriptCall extends Command {
   readonly #bytes: string
-  /** One of its keys, which share a slot. */
+  /** One of the keys of the call, which all share a slot. */
   readonly #key: string
 
   constructor(bytes: string, key: string) {
@@ -43,7 +46,7 @@ export class ScriptCall extends Command {
   }
 }
 
-/** RESP: Bulk strings. */
+/** A bulk string (RESP: Bulk strings). */
 function bulk(text: string): string {
   return `$${Buffer.byteLength(text)}\r\n${text}\r\n`
 }

@@ -1,8 +1,9 @@
 import type { Redis } from 'ioredis'
 
 /**
- * Which server a connection leads to, and which history of writes that server tells: another history, where a replica
- * took over or the server started again, may lack the last of what was answered before (Redis: INFO replication).
+ * Knows which server a connection leads to, and which history of writes that server has. If a replica took over or the
+ * server started again, its history is another one, and it may lack the last writes that were confirmed (Redis: INFO
+ * replication).
  */
 export class ServerWatch {
   #runId: string | undefined
@@ -11,12 +12,12 @@ export class ServerWatch {
     redis.on('close', () => {
       this.#runId = undefined
     })
-    // The first command of a connection: whatever else is answered on it is answered later.
+    // INFO is the first command of a connection, so whatever else is sent on it is answered later.
     redis.on('ready', () => void this.#ask(redis, onHistory))
     if (redis.status === 'ready') void this.#ask(redis, onHistory)
   }
 
-  /** Nothing until it is known. It is never the same twice. */
+  /** Undefined until it is known. No two servers, and no two starts of one, have the same. */
   get runId(): string | undefined {
     return this.#runId
   }
@@ -28,7 +29,7 @@ export class ServerWatch {
       const id = /^master_replid:(\w+)/m.exec(info)?.[1]
       if (id !== undefined) onHistory(id)
     } catch (error) {
-      // Not allowed to ask: then every server is the same to us.
+      // This user may not ask. Then all servers are the same to us.
       if (redis.status === 'ready' && error instanceof Error && error.name === 'ReplyError') this.#runId = 'unknown'
     }
   }

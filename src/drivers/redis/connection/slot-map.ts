@@ -1,6 +1,6 @@
 const SLOTS = 16_384
 
-/** Which master has which slot. Of two members that disagree the one with the newer epoch is right. */
+/** Knows which master has which slot. If two members disagree, the one with the newer epoch is right. */
 export class SlotMap {
   readonly #masters: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined)
   readonly #epochs = new Float64Array(SLOTS)
@@ -9,14 +9,15 @@ export class SlotMap {
     return this.#masters[slot]
   }
 
-  /** A member has said where the slot is now. */
+  /** Takes over what a redirection said: where the slot is now. */
   learn(slot: number, master: string): void {
     this.#masters[slot] = master
   }
 
   /**
-   * Takes over what a member says of the cluster, and tells which masters there are. A line is "id host:port@bus flags
-   * master ping pong epoch link slots…" (Redis Cluster: CLUSTER NODES); `asked` is the host that did not name itself.
+   * Takes over what a member says of the cluster, and answers which masters there are. A line is "id host:port@bus
+   * flags master ping pong epoch link slots…" (Redis Cluster: CLUSTER NODES). `asked` is the host of the member that
+   * was asked, which may not name itself.
    */
   read(lines: string, asked: string): { readonly masters: ReadonlySet<string>; readonly hasMoved: boolean } {
     const masters = new Set<string>()
@@ -25,7 +26,7 @@ export class SlotMap {
       const [, endpoint = '', flags = '', , , , epoch, , ...ranges] = line.split(' ')
       const address = addressIn(endpoint, asked)
       if (address === undefined || !/\bmaster\b/.test(flags)) continue
-      // One that has failed counts as long as nobody else has its slots.
+      // A master that has failed still counts as long as nobody else has its slots.
       if (!flags.includes('fail')) masters.add(address)
       for (const range of ranges) if (this.#assign(range, address, Number(epoch))) hasMoved = true
     }
@@ -34,7 +35,7 @@ export class SlotMap {
   }
 
   #assign(range: string, address: string, epoch: number): boolean {
-    // "[93-<-id]" is a slot on its way: its owner lists it as well.
+    // "[93-<-id]" is a slot that is moving. Its owner also lists it without brackets.
     if (range.startsWith('[')) return false
     const [from, to = from] = range.split('-').map(Number)
     let hasMoved = false
@@ -49,7 +50,7 @@ export class SlotMap {
   }
 }
 
-/** "host:port@bus,name": a member that knows only its name is reached by it. */
+/** "host:port@bus,name". A member that knows only its name is reached by that name. */
 function addressIn(endpoint: string, asked: string): string | undefined {
   const [, host, port, name] = /^(.*):(\d+)@\d+(?:,([^,]*))?/.exec(endpoint) ?? []
   if (port === undefined || port === '0') return undefined

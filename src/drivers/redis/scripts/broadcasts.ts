@@ -1,6 +1,9 @@
 import { INT, NOW } from './lua.ts'
 
-/** Places, "id bytes". Which is behind which, their ids say: what somebody else has appended bears no count of bytes. */
+/**
+ * Places, "id bytes". Their ids say which is before which: an entry that somebody else has appended has no count of
+ * bytes.
+ */
 const PLACES = `
 local function placeOf(cursor)
   local ms, seq, bytes = string.match(cursor, '^(%d+)-(%d+) ?(%d*)')
@@ -16,8 +19,8 @@ end
 `
 
 /**
- * Trims the broadcast stream to its slowest reader, and says how many bytes are gone. It looks at every cursor, and at
- * those that are held for processes that may come back: "id bytes until".
+ * Trims the broadcast stream to its slowest reader, and answers how many bytes are gone in all. It looks at every
+ * cursor, and at the places that are held for processes that may come back: "id bytes until".
  */
 const TRIM_ALL = `${PLACES}
 local function trim(stream, meta, cursors, held, now)
@@ -37,8 +40,9 @@ end
 `
 
 /**
- * Answers 1 and the number of readers, 0 where the stream is full, -2 where a reader is behind, -1 where it is being
- * rebuilt. What the slowest reader has not read was appended at "since" or later, as in an inbox.
+ * Answers 1, the number of readers and the epoch; 0 if the stream is full; -2 if a reader is behind; -1 if the stream
+ * was lost and its readers may not be back yet. Whatever the slowest reader has not read was appended at "since" or
+ * later, as in an inbox.
  */
 export const publishAllLua = `${NOW}${INT}${TRIM_ALL}
 -- KEYS stream meta cursors held; ARGV bytes bound salt knownEpoch grace maxLag
@@ -49,12 +53,14 @@ if not epoch then
   redis.call('HSET', KEYS[2], 'epoch', epoch)
 end
 -- Invariant A7: the stream was lost and its readers are only coming back, so nothing is stored before they had the time.
+-- The stream was lost and its readers are still coming back: nothing is stored before they have had the time.
 if ARGV[4] ~= '' and ARGV[4] ~= epoch and now - string.match(epoch, ':(%d+)$') < tonumber(ARGV[5]) then return {-1} end
 local readers = redis.call('HLEN', KEYS[3])
 if readers == 0 then return {1, 0, epoch} end
 local total, gone = tonumber(meta[1]) or 0, tonumber(meta[2]) or 0
 local function isFull() return total > gone and total - gone + #ARGV[1] > tonumber(ARGV[2]) end
--- Readers trim only now and then: before anything is refused, what they have read goes, and what is only held.
+-- Readers trim only now and then. So before anything is refused, entries that all have read go, and then those that are
+-- only held.
 if isFull() then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
 -- Invariant A5: a place that is only held costs nobody a broadcast.
 if isFull() and redis.call('DEL', KEYS[4]) == 1 then gone = trim(KEYS[1], KEYS[2], KEYS[3], KEYS[4], now) end
@@ -74,7 +80,7 @@ local id = redis.call('XADD', KEYS[1], '*', 'd', ARGV[1], 'p', total)
 redis.call('HSET', KEYS[2], 'in', total, 'last', id)
 return {1, readers, epoch}`
 
-/** The stream for everyone. A cursor is "id bytes": what its node has read of it. */
+/** The stream of broadcasts. A node's cursor, "id bytes", says how far it has read. */
 export const broadcastScripts = {
   fltOpenAll: {
     numberOfKeys: 4,
@@ -87,13 +93,13 @@ local meta = redis.call('HMGET', KEYS[1], 'last', 'in', 'epoch')
 local place = redis.call('HGET', KEYS[2], ARGV[3]) or redis.call('HGET', KEYS[3], ARGV[3])
 place = place and string.match(place, '^%S+ %d+') or (meta[1] or '0-0') .. ' ' .. (meta[2] or '0')
 redis.call('HSETNX', KEYS[2], ARGV[1], place)
--- It may lie before everyone else's.
+-- The new place may lie before all others.
 redis.call('HDEL', KEYS[1], 'since')
 return {meta[3], redis.call('HGET', KEYS[2], ARGV[1])}`,
   },
 
-  // A marker "after upTo" in the stream has its readers go back; what they are to read is held for them. It counts as a
-  // byte, so that every entry has its own count.
+  // A marker "after upTo" in the stream makes its readers go back; the entries that they have to read again are held.
+  // The marker counts as one byte, so that every entry has its own count.
   fltReplayAll: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}
@@ -102,7 +108,7 @@ local cursor = redis.call('HGET', KEYS[3], ARGV[1])
 if not cursor then return 0 end
 redis.call('HDEL', KEYS[3], ARGV[1])
 local meta = redis.call('HMGET', KEYS[2], 'in', 'last')
--- Nobody is left to read it once more.
+-- Nobody is left to read the entries again.
 if redis.call('HLEN', KEYS[3]) == 0 then
   redis.call('DEL', KEYS[1], KEYS[4])
   redis.call('HSET', KEYS[2], 'out', meta[1] or 0)
@@ -118,11 +124,11 @@ redis.call('PEXPIRE', KEYS[4], ARGV[2])
 return 1`,
   },
 
-  // Answers in how many ms the next of the places lapses that are held; 0 where there is none.
+  // Answers in how many ms the next held place lapses; 0 if there is none.
   fltAckAll: {
     numberOfKeys: 4,
     lua: `${NOW}${INT}${TRIM_ALL}
--- KEYS stream meta cursors held; ARGV node id bytes pause. No id: its place goes.
+-- KEYS stream meta cursors held; ARGV node id bytes pause. Without an id, the node's place is removed.
 local function untilLapse()
   local soonest = 0
   for _, cursor in ipairs(redis.call('HVALS', KEYS[4])) do
@@ -134,7 +140,7 @@ end
 local known = redis.call('HGET', KEYS[3], ARGV[1])
 if ARGV[2] == '' then redis.call('HDEL', KEYS[3], ARGV[1])
 elseif known then
-  -- Of an entry that is not ours it is nothing, or anything.
+  -- An entry that is not ours has no count of bytes, or any.
   local total = tonumber(redis.call('HGET', KEYS[2], 'in')) or 0
   local bytes = math.min(math.max(tonumber(string.match(ARGV[3], '^%d+$')) or 0, placeOf(known).bytes), total)
   redis.call('HSET', KEYS[3], ARGV[1], ARGV[2] .. ' ' .. int(bytes))

@@ -1,8 +1,8 @@
 import { INT, NOW } from './lua.ts'
 
 /**
- * What stands in an inbox was appended at "since" or later. Where that is too long ago it may still be young, for acks do
- * not say what they leave: only then the oldest is looked at, which copies it.
+ * Everything in an inbox was appended at "since" or later. If that is too long ago, the oldest entry may still be
+ * young, because acks do not say what they leave. Only then is the oldest looked at, because that copies it.
  */
 const ROOM = `
 local function isBehind(inbox, meta, since, maxLag)
@@ -15,7 +15,7 @@ local function isBehind(inbox, meta, since, maxLag)
   if at ~= since then redis.call('HSET', meta, 'since', int(at)) end
   return now - at > maxLag
 end
--- How many bytes it will have taken with these; nil, and 0 where it is full, -2 where it is behind.
+-- How many bytes the inbox will have taken with this batch; or nil, and 0 if it is full, -2 if it is behind.
 local function roomFor(inbox, meta, size, bound, maxLag)
   local counts = redis.call('HMGET', meta, 'in', 'out', 'since')
   local total, gone = tonumber(counts[1]) or 0, tonumber(counts[2]) or 0
@@ -28,9 +28,12 @@ local function roomFor(inbox, meta, size, bound, maxLag)
 end
 `
 
-/** Never makes an inbox: who has none has gone. Answers 1, 0 where it is full, -2 where it is behind, -1 where it is not there. */
+/**
+ * Appends a batch, but never creates an inbox: a node without one has gone. Answers 1 if it is stored, 0 if the inbox
+ * is full, -2 if it is behind, -1 if there is none.
+ */
 export const publishLua = `${INT}${ROOM}
--- KEYS inbox meta; ARGV bytes bound maxLag. No bound: it is taken in any case.
+-- KEYS inbox meta; ARGV bytes bound maxLag. Without a bound, the batch is taken in any case.
 local total, refusal = roomFor(KEYS[1], KEYS[2], #ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]))
 if refusal == 0 then return redis.call('EXISTS', KEYS[1]) - 1 end
 if refusal then return refusal end
@@ -40,10 +43,10 @@ redis.call('HSET', KEYS[2], 'in', total)
 return 1`
 
 /**
- * A lookup of one user or group and an append to each of its inboxes, on a server that has them all. Where it is not clear
- * who is there, or one of the inboxes does not take it, nothing is appended and the answer is nil. Else it is the stamp
- * and the nodes, the publisher's own among them, whose inbox is left out. A call that comes twice, or too late, is answered
- * and not done again.
+ * Looks up one user or group and appends to each of its inboxes, on a server that has them all. Answers the stamp and
+ * the nodes; the publisher's own node may be among them, but its inbox is left out. If it is not clear who is where, or
+ * one of the inboxes does not take the batch, it appends nothing and answers nil. A call that comes twice, or too late,
+ * is answered but not carried out again.
  */
 export const directLua = `${INT}${ROOM}
 -- KEYS epoch route last; ARGV epoch inboxes own seq keepFor bytes bound maxLag
@@ -79,7 +82,7 @@ for inbox, total in pairs(totals) do
 end
 return ends(stamp .. nodes)`
 
-/** Inboxes. "in" and "out" count bytes for ever, so an ack that is sent twice takes nothing twice. */
+/** Inboxes. "in" and "out" count bytes and never go back, so an ack that is sent twice takes nothing away twice. */
 export const inboxScripts = {
   fltOpenInbox: {
     numberOfKeys: 2,
@@ -99,7 +102,7 @@ return 1`,
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('XTRIM', KEYS[1], 'MINID', ARGV[1])
 local counts = redis.call('HMGET', KEYS[2], 'in', 'out')
--- Of an entry that is not ours it is nothing, or anything.
+-- An entry that is not ours has no count of bytes, or any.
 local gone = math.min(tonumber(string.match(ARGV[2], '^%d+$')) or 0, tonumber(counts[1]) or 0)
 if gone > (tonumber(counts[2]) or 0) then redis.call('HSET', KEYS[2], 'out', int(gone)) end
 return 1`,

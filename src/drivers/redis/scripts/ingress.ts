@@ -1,4 +1,4 @@
-/** Who reads the public stream: a lease of one holder. */
+/** Which node reads the public stream: a lease with one holder. */
 export const ingressScripts = {
   fltResign: {
     numberOfKeys: 1,

@@ -8,11 +8,13 @@ local micros = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local now = math.floor(micros / 1000)
 `
 
-/** Numbers above 2^31 must not become 1.8e+15. */
+/** Writes a number as an integer: Lua would write a large one as 1.8e+15. */
 export const INT = `local function int(n) return string.format('%.0f', n) end
 `
 
-/** A route is "nodeA nodeB": the other nodes in it, each after a space, and whether the node itself is. */
+/**
+ * A route is "nodeA nodeB". Answers the other nodes in it, each after a space, and whether the node itself is in it.
+ */
 export const WITHOUT = `
 local function without(route, node)
   local others, listed = '', false

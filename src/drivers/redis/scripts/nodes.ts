@@ -1,14 +1,15 @@
 import { INT, NOW } from './lua.ts'
 
 /**
- * Leases run by the time that nodes were heard in, not by the clock alone: while everybody is silent, nobody can tell
+ * Leases run by the time in which nodes were heard, not by the clock alone: while all nodes are silent, nobody can tell
  * whether they died or the store was away. So a silence of all nodes that is longer than half of `deadAfter` is a gap,
- * which counts as one heartbeat, however long it was. A clock that was set back is a gap, too, and counts as nothing.
- * Whoever was heard since the gap before has a whole lease after it. Whoever was not has missed a turn that others took,
- * so its time runs on: otherwise a single node that keeps crashing would list its dead for ever.
+ * which counts as one heartbeat, however long it was. A clock that was set back is a gap, too, and counts as nothing. A
+ * node that was heard since the gap before has a whole lease after this one. Any other node has missed a turn that
+ * others took, so its lease runs on: otherwise a single node that keeps crashing would list its dead for ever.
  *
- * `clock` holds the time counted so far (`at`, in ms), when a node was last heard by the store's clock (`heard`), and the
- * number of gaps so far. `seen` holds "lastSeen gaps" for each node: by the store's clock, and the number of gaps then.
+ * `clock` holds the time counted so far (`at`, in ms), when a node was last heard by the store's clock (`heard`), and
+ * the number of gaps so far. `seen` holds "lastSeen gaps" for each node: when it was last heard, by the store's clock,
+ * and the number of gaps then.
  */
 const LISTEN = `
 local function listen(clock, lease, seen, heartbeat, deadAfter)
@@ -35,9 +36,9 @@ end
 `
 
 /**
- * The version of the node list, and which node each of the last thousand versions is about. A version is µs by the store's
- * clock, and more than the last: a store that has lost some of its versions, or all, does not give them again to others,
- * and does not find the one that a reader has.
+ * The version of the node list, and which node each of the last thousand versions is about. A version is µs by the
+ * store's clock, and more than the last. So a store that has lost some or all of its versions never gives the same
+ * number to another change, and does not find the version that a reader has.
  */
 const CHANGED = `
 local function changed(v, log, node)
@@ -51,10 +52,10 @@ end
 `
 
 /**
- * Who cleans up after a gone node. `gone` holds "reason at cleaned holder" for each, and `claims` until when its claim
- * lasts by the store's clock. One that lasts longer than anybody asks for comes of a clock that was set back: it counts as
- * lapsed. By the time that leases run by, which counts a heartbeat for each life of a node that keeps crashing, the claim of
- * a dead claimant would hold up its next lives.
+ * Which node cleans up after a gone node. `gone` holds "reason at cleaned holder" for each gone node, and `claims`
+ * holds until when its claim lasts, by the store's clock. A claim that lasts longer than anybody asks for comes from a
+ * clock that was set back, and counts as lapsed. Claims do not run by the time of leases: that counts only a heartbeat
+ * for each life of a node that keeps crashing, so the claim of a dead claimant would hold up its next lives.
  */
 const LONGEST_CLAIM = 600_000
 const CLAIM = `
@@ -70,7 +71,7 @@ local function claim(gone, claims, node, by, ttl)
 end
 `
 
-/** Leases, and who was put out. */
+/** Leases, and which nodes are gone. */
 export const nodeScripts = {
   fltJoin: {
     numberOfKeys: 7,
@@ -86,7 +87,7 @@ changed(KEYS[5], KEYS[7], node)
 return 1`,
   },
 
-  // A marker expires until its node has made sure that it was not evicted meanwhile: then \`PERSIST\`.
+  // A marker expires unless its node makes sure that it was not evicted meanwhile, and then calls PERSIST.
   fltMark: {
     numberOfKeys: 2,
     lua: `${NOW}${INT}
@@ -120,7 +121,7 @@ end
 return {1, now, tonumber(redis.call('GET', KEYS[4])) or 0, next, overdue, orphaned}`,
   },
 
-  // All of it, or those who have changed since a version that the log still has, and what is known of them now.
+  // The whole list. Or, if the log still has the version `since`, only the nodes that have changed since then.
   fltNodes: {
     numberOfKeys: 6,
     readOnly: true,
@@ -182,7 +183,7 @@ if redis.call('HEXISTS', KEYS[7], node) == 0 then
     if not at or tonumber(expiry) >= at or not redis.call('ZSCORE', KEYS[2], by) then return 'refused' end
   end
   redis.call('ZREM', KEYS[2], node)
-  -- Nobody is left whose lease could run by it.
+  -- No lease is left that could run by this clock.
   if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('DEL', KEYS[1]) end
   redis.call('HDEL', KEYS[3], node)
   redis.call('HDEL', KEYS[4], node)

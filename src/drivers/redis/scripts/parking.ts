@@ -1,9 +1,10 @@
 import { INT, NOW, WITHOUT } from './lua.ts'
 
-/** What waits for users who are nowhere. */
+/** Messages that are parked for users who are on no node. */
 export const parkingScripts = {
-  // Messages that wait for users, each with how many it waits for. One step: either the user is somewhere, or whoever binds
-  // the user next finds the message. A user's field without a name counts the bytes of its messages.
+  // Parks messages; each counts the users that it waits for. This is one step: either the user is on a node, or whoever
+  // binds the user next finds the message. In a user's hash, the field with an empty name counts the bytes of the
+  // messages.
   fltPark: {
     lua: `${NOW}${INT}${WITHOUT}
 -- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes count (user stamp)…)…
@@ -28,7 +29,8 @@ local function forgetOld(parked)
     end
   end
 end
--- A row is "µs order stamp since bytes": since is when it was parked last, and who read it before must not take it away.
+-- A row is "µs order stamp since bytes". "since" is when the message was last parked: a reader that read it before that
+-- must not take it away.
 local function parkAgain(parked, id, row)
   local head, since, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
   redis.call('HSET', parked, id, head .. ' ' .. int(math.max(since + 1, micros)) .. ' ' .. size)
@@ -61,7 +63,7 @@ for message = 2 * userCount + 1, #KEYS do
     if not isFound[user] then
       local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes)
       if added then
-        -- It may have lapsed where others have waited for less long.
+        -- The message may have lapsed here, although this user's row has not.
         parkedCount = parkedCount + (isStored and added or 1)
         isKept = true
       end
@@ -90,7 +92,7 @@ for at = 2, #KEYS do
   if row and string.match(row, ' (%d+) %d+$') == since then
     redis.call('HDEL', KEYS[1], id)
     redis.call('HINCRBY', KEYS[1], '', -string.match(row, '%d+$'))
-    -- The message may have lapsed, and been stored again for others: then this user is not counted there.
+    -- The message may have lapsed, and been stored again for others. Then this user is not counted in it.
     local isCounted = tonumber(since) >= micros - ARGV[1] * 1000 and redis.call('EXISTS', KEYS[at]) == 1
     if isCounted and redis.call('HINCRBY', KEYS[at], 'users', -1) <= 0 then
       redis.call('DEL', KEYS[at])

@@ -1,7 +1,7 @@
 /** Places in the broadcast stream, "id bytes". */
 export const placeScripts = {
-  // One that lies beyond the stream's end is of a server whose last entries were lost: what came since may stand before
-  // it. Then the node reads everything again that is there.
+  // A place beyond the end of the stream comes from a server whose last entries were lost. New entries may come before
+  // it. Then the node reads again everything that is there.
   fltPlaceInAll: {
     numberOfKeys: 2,
     lua: `

@@ -1,18 +1,21 @@
 import { LONGEST_ID } from '../../push-ids.ts'
 import { INT, NOW } from './lua.ts'
 
-/** The minutes in which a record that is valid now can end, and one more, so that no two share a hash. */
+/**
+ * How many minutes there are in which a record that is valid now can end, and one more, so that no two share a hash.
+ */
 export const ID_MINUTES = LONGEST_ID / 60_000 + 2
 const KEY_COUNT = 1 + ID_MINUTES
 
-/** Bytes of a value beyond which Redis gives up the compact form of a whole hash (hash-max-listpack-value). */
+/** If a value has more bytes than this, Redis gives up the compact form of the whole hash (hash-max-listpack-value). */
 const MAX_COMPACT = 64
 
 /**
- * A record of an idempotency key: state (`d`one or `o`pen), until when it is valid in ms (6 bytes), a mark of the push's
- * digest (12 bytes), and the rest: what a done one answers; of an open one that an earlier attempt had stored for some
- * nodes, "heldUntil nodes". It stands in the hash of the minute in which it ends, which Redis forgets as a whole; a long one
- * has a key of its own. A hash is named by its minute modulo their number, which is one more than can be in use.
+ * A record of an idempotency key: its state (`d`one or `o`pen), until when it is valid, in ms (6 bytes), a mark of the
+ * push's digest (12 bytes), and a rest. The rest of a done record is its answer; that of an open one is "heldUntil
+ * nodes" if an earlier attempt had reached some nodes. A record is in the hash of the minute in which it ends, which
+ * Redis forgets as a whole; a long record has a key of its own. A hash is named by its minute modulo the number of
+ * hashes, which is one more than can be in use.
  */
 const RECORDS = `
 -- KEYS own minutes…; ARGV field mark ttl
@@ -25,7 +28,7 @@ local function ifValid(record)
   local state, till, digest, at = struct.unpack('>c1I6c12', record)
   if till > now then return {state = state, till = till, mark = digest, rest = string.sub(record, at)} end
 end
--- The one record of the id, and where it stands. A reservation ends soon, so it is found first.
+-- Finds the only record of the id, and its key. A reservation ends soon, so it is found first.
 local function find()
   local known = ifValid(redis.call('GET', KEYS[1]))
   if known then return known, KEYS[1] end
@@ -68,7 +71,7 @@ write(key, 'o', math.max(ends, known and known.till or 0), rest)
 return {'fresh', stored or ''}`,
   },
 
-  // Whoever's reservation lapsed meanwhile comes too late: what another has settled stays.
+  // A caller whose reservation has lapsed comes too late: what another caller has settled stays.
   fltSettleId: {
     numberOfKeys: KEY_COUNT,
     lua: `${NOW}${INT}${RECORDS}

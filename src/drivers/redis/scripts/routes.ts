@@ -1,8 +1,9 @@
 import { INT, NOW, WITHOUT } from './lua.ts'
 
 /**
- * A partition counts its stamps behind its epoch: "epoch stamp", at KEYS[2]. They never run back while the partition is
- * there, whoever leaves it and whatever becomes of the clock. Without an epoch it was lost: then `stamp` is nil.
+ * A partition keeps its last stamp after its epoch: "epoch stamp", at KEYS[2]. As long as the partition exists its
+ * stamps never go back, whoever leaves it and whatever happens to the clock. If there is no epoch, the partition was
+ * lost: then `stamp` is nil.
  */
 const STAMPS = `
 local epoch, stamp = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) ?(%d*)$')
@@ -16,9 +17,9 @@ local function keepStamp() redis.call('SET', KEYS[2], epoch .. ' ' .. int(stamp)
 `
 
 /**
- * Users and connections of one partition: each user has its route and what is parked for it among the keys, its field
- * and value among the arguments; what is left of those is connections. Answers the users' stamps, with a plus where
- * something is parked, or nil where the marker is gone.
+ * Binds users and connections of one partition. Each user has its route and its parked messages among the keys, and a
+ * field and a value among the arguments; the remaining arguments are connections. Answers the users' stamps, each with
+ * a plus if something is parked for the user, or nil if the marker is gone.
  */
 export const bindLua = `${NOW}${INT}${STAMPS}${WITHOUT}
 -- KEYS holdings epoch (route parked)…; ARGV node (field value)… (field present)…
@@ -43,9 +44,11 @@ for at = 2 * users + 2, #ARGV, 2 do
 end
 return table.concat(stamps, ' ')`
 
-/** Who is where. Each write refuses, with nil, where the node's marker is gone; cleaning refuses while it stands. */
+/**
+ * Who is where. Each write refuses, with nil, if the node's marker is gone. Cleaning refuses while the marker is there.
+ */
 export const routeScripts = {
-  // Several members of one group, who share a stamp: no lookup comes between them.
+  // Writes several members of one group. They share a stamp, because no lookup comes between them.
   fltSetMembers: {
     numberOfKeys: 5,
     lua: `${NOW}${INT}${STAMPS}
@@ -82,9 +85,8 @@ end
 return 1`,
   },
 
-  // Cleaning up after an evicted node.
-
-  // Of as many groups as have so many members together, from the first on: their members, or nil where one alone has more.
+  // Part of cleaning up after an evicted node. Reads groups, from the first on, as long as they have at most `most`
+  // members together. Answers their members, or nil for a single group that has more.
   fltMembersOn: {
     lua: `
 -- KEYS groupMembers…; ARGV most
@@ -102,7 +104,7 @@ end
 return found`,
   },
 
-  // \`UNLINK\` frees what is large beside the commands of others.
+  // UNLINK frees large values without holding up the commands of others.
   fltClean: {
     lua: `${NOW}${INT}${STAMPS}${WITHOUT}
 -- KEYS holdings epoch groupsOf route… groupRoute… groupMembers…; ARGV node isLast keepsMembers userCount field… group…

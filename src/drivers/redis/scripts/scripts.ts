@@ -1,5 +1,5 @@
-// What Redis runs in one step. Each script touches one hash slot, declares its keys, takes the time from Redis and may
-// run twice with the same outcome.
+// Scripts, each of which Redis runs in one step. A script touches one hash slot, declares its keys, takes the time from
+// Redis, and may run twice with the same outcome.
 import { broadcastScripts } from './broadcasts.ts'
 import { inboxScripts } from './inboxes.ts'
 import { ingressScripts } from './ingress.ts'
@@ -22,7 +22,7 @@ export const scripts = {
   ...ingressScripts,
 } as const
 
-/** ioredis flattens lists: keys and arguments can be told apart by eye. */
+/** ioredis flattens lists. With lists, a reader can tell keys from arguments. */
 type Argument = string | number | Buffer | readonly (string | number | Buffer)[]
 export type ScriptCommands = {
   [Name in keyof typeof scripts]: (...keysAndArguments: Argument[]) => Promise<unknown>

@@ -1,11 +1,13 @@
 import { INT, NOW } from './lua.ts'
 
 /**
- * Seats of inboxes. Which are taken say the ids of the nodes that have a place among the broadcasts, as every open one does;
- * who was told a seat and has yet to open is remembered for a while, as "seat until".
+ * Seats of inboxes. The ids of the nodes that have a place among the broadcasts, as every node with an open inbox does,
+ * say which seats are taken. A seat that was given out, but whose inbox has yet to be opened, is remembered for a
+ * while, as "seat until".
  */
 export const seatScripts = {
-  // On the master with the fewest inboxes the seat with the fewest, so that a master's slots can be parted later.
+  // Chooses the master with the fewest inboxes, and on it the seat with the fewest, so that a master's slots can be
+  // divided later.
   fltSeat: {
     numberOfKeys: 2,
     lua: `${NOW}${INT}
