@@ -6,7 +6,7 @@ import { elapse, until } from '../support/until.ts'
 import { broadcastAllOf, bytesOf, Inbox, numbered, opened, textOf } from './inboxes/words.ts'
 import { calm, type Candidate, CONCURRENCY, dormant, newNode, stage } from './stage.ts'
 
-/** Every MUST of `Broadcasts`. A node reads them once its inbox is open. */
+/** Tests every MUST of `Broadcasts`. A node reads broadcasts once its inbox is open. */
 export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadcasts>): void {
   describe('a broadcast', { concurrency: CONCURRENCY }, () => {
     it('reaches every node once, in order, and says how many read', async (t) => {
@@ -46,7 +46,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       assert.deepEqual(since.texts, [...numbered(5), 'after'])
     })
 
-    it('is known by its offset to be the newest, whether or not it was read', async (t) => {
+    it('is the newest by its offset, whether or not it was read', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = await opened(queue)
       await broadcastAllOf(queue, numbered(3))
@@ -60,7 +60,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       )
     })
 
-    it('keeps a node its place when it is opened again', async (t) => {
+    it('keeps the place of a node that is opened again', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = await opened(queue)
       await broadcastAllOf(queue, ['kept'])
@@ -85,7 +85,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       }
     })
 
-    it('that was not acked is read again by a new reader of the node, and one that was is not', async (t) => {
+    it('is read again by a new reader of the node if it was not acked, and only then', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
       const node = await opened(one)
@@ -107,7 +107,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
     })
 
     // Invariant A2: the stream is trimmed to its slowest reader, never to a length.
-    it('is kept for the slowest: a node that stood still misses nothing that the others have acked', async (t) => {
+    it('is kept for the slowest node: one that hung misses nothing that the others have acked', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [quick, slow] = [queue(), queue()]
       const [quickNode, slowNode] = [await opened(quick), await opened(slow)]
@@ -124,7 +124,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       assert.deepEqual(late.texts, numbered(300))
     })
 
-    it('is refused over the bound, never dropped, and taken again when the slowest has caught up', async (t) => {
+    it('is refused if the stream is full, never dropped, and taken again when the slowest node has caught up', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 64 * 1024 }).queue()
       const [quick, slow] = [await opened(queue), await opened(queue)]
       queue.consumeAll(quick, (entries) => queue.ackAll(quick, entries.at(-1)!.position))
@@ -145,7 +145,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       await until('there is room again', async () => (await queue.publishAll(batch)).type === 'stored')
     })
 
-    it('is refused while its slowest reader is further behind than `maxLag`, and taken again once that has read on', async (t) => {
+    it('is refused while its slowest reader is further behind than `maxLag`, and taken again once that reader has read on', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxLag: 50 }).queue()
       const [quick, slow] = [await opened(queue), await opened(queue)]
       queue.consumeAll(quick, (entries) => queue.ackAll(quick, entries.at(-1)!.position))
@@ -167,7 +167,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       await until('it is taken again', async () => (await queue.publishAll(bytesOf('x'))).type === 'stored')
     })
 
-    it('is not behind for the sake of a process that may never wake up; once it has, it counts again', async (t) => {
+    it('is not refused as behind because of a process that may never wake up; once that has woken up, it counts again', async (t) => {
       const { queue } = stage(t, candidate(), { ...calm, maxLag: 50 })
       const [one, two] = [queue(), queue()]
       const [dead, alive] = [await opened(one), await opened(two)]
@@ -196,7 +196,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       }
     })
 
-    it('is stored for nobody where no node is open', async (t) => {
+    it('is stored for nobody if no node is open', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 }).queue()
       for (let round = 0; round < 5; round++) {
         assert.deepEqual(await queue.publishAll(new Uint8Array(4_000)), { type: 'stored', nodeCount: 0 })
@@ -204,7 +204,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
     })
 
     // Invariant A3: what a dead node had not read comes once more.
-    it('that a dead node had not acked comes once more to everyone, as a replay that ends with an empty entry', async (t) => {
+    it('comes once more to everyone if a dead node had not acked it, as a replay that ends with an empty entry', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two, three] = [queue(), queue(), queue()]
       const [dead, alive] = [await opened(one), await opened(two)]
@@ -242,7 +242,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       )
     })
 
-    it('is not kept for anybody where its last reader goes', async (t) => {
+    it('is not kept for anybody once its last reader has gone', async (t) => {
       const { queue } = stage(t, candidate(), { ...calm, maxInboxBytes: 1_000 })
       const one = queue()
       const last = await opened(one)
@@ -257,7 +257,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       assert.deepEqual(inbox.texts, ['after'])
     })
 
-    it('is not replayed where the dead node had acked them all', async (t) => {
+    it('is not replayed if the dead node had acked all of them', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
       const [dead, alive] = [await opened(one), await opened(two)]
@@ -298,7 +298,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
     })
 
     // Invariant A5: the place of a dead node is held, and costs nobody anything.
-    it('is not refused for the sake of a process that may never wake up', async (t) => {
+    it('is not refused because of a process that may never wake up', async (t) => {
       const { queue } = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 })
       const [one, two] = [queue(), queue()]
       const [dead, alive] = [await opened(one), await opened(two)]
@@ -326,7 +326,7 @@ export function broadcasts(candidate: () => Candidate<unknown, Inboxes & Broadca
       assert.deepEqual(await one.publishAll(bytesOf('x')), { type: 'stored', nodeCount: 1 })
     })
 
-    it('that only a dead node had not read takes no room once that was destroyed', async (t) => {
+    it('takes no room if only a dead node had not read it and that node was destroyed', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 32 * 1024 }).queue()
       const [dead, living] = [await opened(queue), await opened(queue)]
       queue.consumeAll(living, (entries) => queue.ackAll(living, entries.at(-1)!.position))

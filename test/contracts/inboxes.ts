@@ -3,7 +3,7 @@ import { inbox } from './inboxes/inbox.ts'
 import { takeover } from './inboxes/takeover.ts'
 import type { Candidate } from './stage.ts'
 
-/** Every MUST of `Inboxes`. */
+/** Tests every MUST of `Inboxes`. */
 export function inboxes(candidate: () => Candidate<unknown, Inboxes>): void {
   for (const part of [inbox, takeover]) part(candidate)
 }

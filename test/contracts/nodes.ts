@@ -4,7 +4,7 @@ import { eviction } from './nodes/eviction.ts'
 import { membership } from './nodes/membership.ts'
 import type { Candidate } from './stage.ts'
 
-/** Every MUST of `Nodes`. A node that has joined may write, therefore it takes `apply`, too. */
+/** Tests every MUST of `Nodes`. It needs `apply`, too, because a node that has joined may write. */
 export function nodes(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'>>): void {
   for (const part of [membership, eviction]) part(candidate)
 }

@@ -9,7 +9,7 @@ import { asPushId, asUid, calm, type Candidate, CONCURRENCY, joined, stage } fro
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text)
 
-/** Every MUST of `Parking`. */
+/** Tests every MUST of `Parking`. */
 export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): void {
   describe('parking', { concurrency: CONCURRENCY }, () => {
     it('keeps messages for a user who is nowhere, in order, until they are taken away', async (t) => {
@@ -28,7 +28,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       await one.unpark(asUid('u1'), [])
     })
 
-    it('keeps nothing for a user who is somewhere, unless only on the node that is known to lack it', async (t) => {
+    it('keeps nothing for a user who is on a node, unless that is only the ignored node', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       const [a, b] = [await joined(one), await joined(two)]
@@ -42,7 +42,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual(await park(two, 'u1', ['z']), ['parked'])
     })
 
-    it('does not name who goes, or who is told to be on no node', async (t) => {
+    it('does not name a user who leaves, or who is already on no node', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const node = await joined(one)
       await park(one, 'u1', ['x'])
@@ -50,7 +50,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
     })
 
     // Invariant P3: a push is parked once, and taken away only as it was read.
-    it('keeps each push once, whoever brings it', async (t) => {
+    it('stores each push once for each user, whoever brings it', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       assert.deepEqual(await park(one, 'u1', ['a', 'b', 'a']), ['parked', 'parked', 'parked'])
@@ -58,7 +58,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual(await textsFor(one, 'u1'), ['a', 'b', 'c'])
     })
 
-    it('does not take away what was parked once more since it was read, and keeps its place', async (t) => {
+    it('does not take away a message that was parked again since it was read, and keeps its place', async (t) => {
       const one = stage(t, candidate(), calm).state()
       await park(one, 'u1', ['a', 'b', 'c'])
       await park(one, 'u2', ['a'])
@@ -83,7 +83,7 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
     })
 
     // Invariant P1: parking is one step with binding.
-    it('loses none that meets a binding: it is named to who binds, or found by who parks', async (t) => {
+    it('loses no message while its user is being bound: either the binding names the user, or parking finds the user', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       const node = await joined(one)

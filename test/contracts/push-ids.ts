@@ -8,7 +8,7 @@ import { asPushId, calm, type Candidate, CONCURRENCY, newNode, stage } from './s
 const LONG = 600_000
 const fresh = { type: 'fresh', stored: [] }
 
-/** Every MUST of `PushIds`. */
+/** Tests every MUST of `PushIds`. */
 export function pushIds(candidate: () => Candidate<unknown, PushIds>): void {
   describe('an idempotency key', { concurrency: CONCURRENCY }, () => {
     // Invariant I1: one of all who push under an id is sent.
@@ -100,7 +100,7 @@ export function pushIds(candidate: () => Candidate<unknown, PushIds>): void {
       assert.deepEqual(await queue.reserve(id, 'body', LONG), { type: 'done', receipt })
     })
 
-    it('may be any text, and is its own', async (t) => {
+    it('may be any text, and two texts are two ids', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       for (const id of hostileIds) assert.deepEqual(await queue.reserve(asPushId(id), 'body', LONG), fresh, id)
       for (const id of hostileIds) {

@@ -9,7 +9,7 @@ import { clock } from './queue/clock.ts'
 import { handles } from './queue/handles.ts'
 import type { Candidate } from './stage.ts'
 
-/** Every MUST of `Queue` and `PushIds`, asked of a driver on a real store. */
+/** Tests every MUST of `Queue` and `PushIds` with a driver on a real store. */
 export function queueContract(name: string, candidate: () => Candidate<State, Queue & PushIds>): void {
   describe(`Queue of ${name}`, () => {
     for (const part of [inboxes, broadcasts, pushIds, clock, handles]) part(candidate)

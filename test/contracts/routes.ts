@@ -6,7 +6,7 @@ import { groups } from './routes/groups.ts'
 import { model } from './routes/model.ts'
 import type { Candidate } from './stage.ts'
 
-/** Every MUST of `Routes`, which are those of nodes. */
+/** Tests every MUST of `Routes`. It needs `Nodes`, too, because only a node that has joined may write. */
 export function routes(candidate: () => Candidate<Nodes & Routes>): void {
   for (const part of [bindings, groups, fence, model]) part(candidate)
 }

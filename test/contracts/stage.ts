@@ -18,31 +18,31 @@ interface Closable {
 }
 
 /**
- * What takes the tests of a contract: a driver, or as much of one as implements it, on a store that answers. `S` and `Q`
- * are what its doors have. Each test writes under a prefix of its own.
+ * The object of a contract's tests: a driver, or the part of one that implements the contract, on a store that answers.
+ * `S` and `Q` are the types of its two doors. Each test writes under a prefix of its own.
  */
 export interface Candidate<S = unknown, Q = unknown> {
   readonly driver: {
     readonly state?: (settings: DriverSettings) => S & Closable
     readonly queue?: (settings: DriverSettings) => Q & Closable
   }
-  /** How many entries of a node are kept aside, if the store can be asked: the contract has no call for it. */
+  /** How many poisoned entries of a node are kept, if the store can be asked: the contract has no call for it. */
   countAside?(prefix: string, node: NodeId): Promise<number>
 }
 
-/** Tests run beside each other, for most of their time is waiting for leases. */
+/** How many tests run at the same time: they mostly wait for leases. */
 export const CONCURRENCY = 4
 
 export type Overrides = Partial<Omit<DriverSettings, 'prefix' | 'logger'>>
 
-/** For tests in which no lease may run out. */
+/** Settings for tests in which no lease may run out. */
 export const calm = { heartbeat: 3_000, deadAfter: 600_000 }
-/** A reader that is not woken looks again once a heartbeat: so late that the test would fail before. */
+/** A reader that is not woken reads again after a heartbeat, which is so long that the test fails before that. */
 export const dormant = { heartbeat: 3_600_000, deadAfter: 14_400_000 }
 
 export interface Stage<S, Q> {
   readonly settings: DriverSettings
-  /** A handle as a process of its own would have; closed after the test. */
+  /** Opens a handle, as a process of its own would. It is closed after the test. */
   state(): S & Closable
   queue(): Q & Closable
 }
@@ -72,7 +72,7 @@ export async function joined(state: Pick<Nodes, 'join'>, name = 'n'): Promise<No
 }
 
 let sequence = 0
-/** Ids spread over all the partitions, as a node's do. */
+/** Makes ids that are spread over all partitions, as those of a node are. */
 export function newConnection(uid?: string): ConnectionRecord {
   const connection = connectionId(newProcessId(), (sequence * 37) % 256, sequence++)
   return {

@@ -6,7 +6,7 @@ import { routes } from './routes.ts'
 import type { Candidate } from './stage.ts'
 import { handles } from './state/handles.ts'
 
-/** Every MUST of `State`, asked of a driver on a real store. */
+/** Tests every MUST of `State` with a driver on a real store. */
 export function stateContract(name: string, candidate: () => Candidate<State>): void {
   describe(`State of ${name}`, () => {
     for (const part of [nodes, routes, parking, handles]) part(candidate)

@@ -21,7 +21,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       assert.deepEqual(await unacked(queue, node), [])
     })
 
-    it('hands out what was published in its order, with growing positions', async (t) => {
+    it('hands out batches in the order in which they were published, with growing positions', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [writer, reader] = [queue(), queue()]
       const node = await opened(reader)
@@ -215,7 +215,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       assert.deepEqual(inbox.texts.slice(0, taken), numbered(taken))
     })
 
-    it('takes what is owed, full or behind as it is, and counts it', async (t) => {
+    it('takes an owed batch even if it is full or behind, and counts it', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 16 * 1024 }).queue()
       const lagging = stage(t, candidate(), { ...calm, maxLag: 50 }).queue()
       for (const [handle, refused] of [
@@ -232,7 +232,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       }
     })
 
-    it('has no age without `maxLag`, and one that is read in time takes for ever with it', async (t) => {
+    it('is never behind without `maxLag`, and with it never if it is read in time', async (t) => {
       const without = stage(t, candidate(), calm).queue()
       const node = await opened(without)
       await publishAllOf(without, node, ['old'])
@@ -240,7 +240,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       const [writer, reader] = [queue(), queue()]
       const busy = await opened(writer)
       reader.consume(busy, (entries) => reader.ack(busy, entries.at(-1)!.position))
-      // Many times as long as it may be behind.
+      // This takes many times as long as the inbox may be behind.
       const started = performance.now()
       while (performance.now() < started + 500) {
         await until('it takes more', async () => (await writer.publish(busy, bytesOf('x'))) === 'stored')
@@ -248,7 +248,7 @@ export function inbox(candidate: () => Candidate<unknown, Inboxes>): void {
       assert.equal(await without.publish(node, bytesOf('x')), 'stored')
     })
 
-    it('of one node knows nothing of another', async (t) => {
+    it('holds nothing of another node', async (t) => {
       const queue = stage(t, candidate(), { ...calm, maxInboxBytes: 10_000 }).queue()
       const [a, b] = [await opened(queue), await opened(queue)]
       await fill(() => queue.publish(a, new Uint8Array(1_000)), 1_000)

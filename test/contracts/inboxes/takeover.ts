@@ -58,7 +58,7 @@ export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
       owner.ack(node, inbox.entries.at(-1)!.position)
       const late = new Inbox()
       owner.consume(node, late.handler)
-      // A reader that is up shows that the late one had its chance.
+      // Once this reader reads, the late one has had its chance.
       const other = await opened(owner)
       const control = new Inbox()
       owner.consume(other, control.handler)
@@ -80,7 +80,7 @@ export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
       assert.deepEqual(await drained(queue, node), [])
     })
 
-    it('forgets an entry only when its handler has resolved; one that rejects ends the drain, the next goes on there', async (t) => {
+    it('forgets an entry only when its handler has resolved; a handler that rejects ends the drain, and the next drain goes on there', async (t) => {
       const queue = stage(t, candidate(), calm).queue()
       const node = await opened(queue)
       await publishAllOf(queue, node, numbered(3_000))
@@ -111,7 +111,7 @@ export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
       })
     })
 
-    it('is safe beside another: every entry is handed out, at least once', async (t) => {
+    it('is safe at the same time as another: every entry is handed out at least once', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
       const node = await opened(one)
@@ -139,7 +139,7 @@ export function takeover(candidate: () => Candidate<unknown, Inboxes>): void {
       await queue.destroy(unknown)
     })
 
-    it('removes what is left of a node, twice, and beside others', async (t) => {
+    it('removes what is left of a node, also if done twice or at the same time as others', async (t) => {
       const { queue } = stage(t, candidate(), calm)
       const [one, two] = [queue(), queue()]
       const [node, other] = [await opened(one), await opened(one)]

@@ -26,7 +26,7 @@ export async function broadcastAllOf(queue: Broadcasts, texts: readonly string[]
   for (const text of texts) assert.equal((await queue.publishAll(bytesOf(text))).type, 'stored')
 }
 
-/** Publishes until the inbox refuses; what it took. */
+/** Publishes until the inbox refuses, and answers what it took. */
 export async function fill(publish: () => Promise<Published>, size: number): Promise<number> {
   let taken = 0
   for (;;) {
@@ -37,7 +37,7 @@ export async function fill(publish: () => Promise<Published>, size: number): Pro
   }
 }
 
-/** A handler that remembers. */
+/** A handler that records what it got. */
 export class Inbox {
   readonly entries: Entry[] = []
   readonly handler: Handler = (entries) => void this.entries.push(...entries)
@@ -51,7 +51,7 @@ export class Inbox {
   }
 }
 
-/** What the inbox holds for a new reader. Leaves an entry of its own behind, which later looks do not count. */
+/** What a new reader gets from the inbox. Leaves an entry of its own in the inbox, which later calls do not count. */
 export async function unacked(queue: Inboxes, node: NodeId): Promise<string[]> {
   const inbox = new Inbox()
   const last = `look ${randomUUID()}`

@@ -8,7 +8,7 @@ import { userHere } from '../routes/words.ts'
 import { calm, type Candidate, CONCURRENCY, joined, newNode, stage } from '../stage.ts'
 import { asRenewed, liveNodes } from './words.ts'
 
-/** Of a test that is tried again if the machine stalled in the midst of it. */
+/** The options of a test that is tried again if the machine stalls in the middle of it. */
 const patient = { timeout: 60_000 }
 
 export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'>>): void {
@@ -40,7 +40,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.deepEqual(await liveNodes(one), [])
     })
 
-    it('names a silent node to one that was steady, and lets that one evict it', async (t) => {
+    it('names a silent node to a steady one, and lets the steady one evict it', async (t) => {
       const { state } = stage(t, candidate())
       const one = state()
       const [silent, node] = [await joined(one), await joined(one)]
@@ -60,7 +60,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
     it('names a node whose lease runs out to one that joined meanwhile, before any younger lease runs out', async (t) => {
       const { state, settings } = stage(t, candidate(), { heartbeat: 100, deadAfter: 1_000 })
       const one = state()
-      // A machine that stalls may let both leases run out between two renewals: then once more.
+      // If the machine stalls, both leases may run out between two renewals. Then the test tries again.
       await until(
         'only the elder is named',
         async () => {
@@ -77,14 +77,14 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
     })
 
     // Invariant N1: a silence of all counts as one heartbeat.
-    it('names nobody after a silence of all, and lets nobody be evicted, until a whole lease has passed', async (t) => {
+    it('names nobody after a silence of all nodes, and lets nobody be evicted, until a whole lease has passed', async (t) => {
       const { state, settings } = stage(t, candidate(), { heartbeat: 100, deadAfter: 1_000 })
       const one = state()
       await until(
         'the lease of who renewed as the silence ended lasts as long as the lease of who did not',
         async () => {
           const [silent, node] = [await joined(one), await joined(one)]
-          // As if the store had been away.
+          // This looks as if the store had been away.
           await elapse(settings.deadAfter * 1.5)
           assert.ok(!asRenewed(await one.renew(node, 0)).overdue.includes(silent))
           assert.equal(await one.evict(silent, 'dead', node), 'refused')
@@ -97,7 +97,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       )
     })
 
-    it('lets those who were silent with all others go on, even if one that joins is the first back', async (t) => {
+    it('lets nodes go on that were silent with all others, even if a node that joins is the first back', async (t) => {
       const { state, settings } = stage(t, candidate())
       const one = state()
       const silent = await joined(one)
@@ -109,14 +109,14 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
     })
 
     // Invariant N2: a node that missed its turn gets no new lease from a gap.
-    it('names a dead node after a bounded number of lives of a single one that always dies soon', async (t) => {
+    it('names a dead node after a bounded number of lives of a single node that keeps crashing', async (t) => {
       const { state, settings } = stage(t, candidate())
       const one = state()
       const ghost = await joined(one)
       const most = 3 + settings.deadAfter / settings.heartbeat
       for (let lives = 1; ; lives++) {
         assert.ok(lives <= most, `it is still not named after ${most} lives`)
-        // Nobody is heard meanwhile: each life is far shorter than a lease, each pause longer.
+        // No other node is heard meanwhile. Each life is far shorter than a lease, and each pause is longer.
         await elapse(settings.deadAfter)
         const node = await joined(one)
         const { overdue } = asRenewed(await one.renew(node, 0))
@@ -127,7 +127,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
     })
 
     // Invariant N3: only a live node declares another one dead, and only once that lease has run out.
-    it('lets nobody evict as dead who is not a live node itself', async (t) => {
+    it('lets only a live node evict another as dead', async (t) => {
       const { state } = stage(t, candidate())
       const one = state()
       const [silent, node] = [await joined(one), await joined(one)]
@@ -137,8 +137,8 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.equal(await one.evict(silent, 'dead', node), 'claimed')
     })
 
-    it('does not evict as dead whose lease runs again', async (t) => {
-      // Long enough that no pause of a busy machine makes the living look dead.
+    it('does not evict as dead a node whose lease runs again', async (t) => {
+      // This is so long that no pause of a busy machine makes a live node look dead.
       const { state } = stage(t, candidate(), { heartbeat: 1_000, deadAfter: 5_000 })
       const one = state()
       const [node, living, silent] = [await joined(one), await joined(one), await joined(one)]
@@ -179,7 +179,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
     })
 
     // Invariant N4: a claim saves work and guards nothing.
-    it('leaves it to one of those who see a death at once, and tells nobody else to clean up meanwhile', async (t) => {
+    it('gives the claim to one of the nodes that see a death at once, and tells no other to clean up meanwhile', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const [node, ...others] = await Promise.all(Array.from({ length: 6 }, () => joined(one)))
@@ -195,7 +195,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.equal(await one.evict(node, 'evicted', dies), 'claimed')
       const isOrphaned = async (by: NodeId): Promise<boolean> =>
         asRenewed(await one.renew(by, 0)).orphaned.includes(node)
-      await until('both are told', async () => (await isOrphaned(a)) && (await isOrphaned(b)))
+      await until('both see it', async () => (await isOrphaned(a)) && (await isOrphaned(b)))
       assert.equal(await one.evict(node, 'dead', a), 'claimed')
       assert.equal(await one.claim(node, a, 60_000), true)
       assert.equal(await one.evict(node, 'dead', b), 'held')
@@ -207,14 +207,14 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
       assert.deepEqual((await one.nodes()).gone, [{ node, reason: 'evicted', cleaned: true }])
     })
 
-    it('lets a claim lapse while nobody is heard: who starts next finds the node orphaned at once', async (t) => {
+    it('lets a claim lapse while nobody is heard: a node that starts next finds the gone node orphaned at once', async (t) => {
       const { state } = stage(t, candidate(), { heartbeat: 100, deadAfter: 600 })
       const one = state()
       const [node, dies] = [await joined(one), await joined(one)]
       await one.evict(node, 'evicted', dies)
       const ttl = 1_000
       await one.claim(node, dies, ttl)
-      // As leases run, this is one heartbeat.
+      // By the time that leases run by, this is one heartbeat.
       await elapse(ttl + 100)
       const next = await joined(one)
       assert.deepEqual(asRenewed(await one.renew(next, 0)).orphaned, [node])
@@ -237,7 +237,7 @@ export function eviction(candidate: () => Candidate<Nodes & Pick<Routes, 'apply'
   })
 }
 
-/** Renews until somebody is overdue, and says who. */
+/** Renews until a node is overdue, and answers which. */
 async function firstOverdue(state: Nodes, node: NodeId): Promise<readonly NodeId[]> {
   let overdue: readonly NodeId[] = []
   await until('somebody is overdue', async () => {

@@ -30,7 +30,7 @@ export function membership(candidate: () => Candidate<Nodes & Pick<Routes, 'appl
       })
     })
 
-    it('lists a node once that joined twice, and lets it write', async (t) => {
+    it('lists a node that joined twice only once, and lets it write', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const record = { node: newNode(), name: 'n', startedAt: 1 }
@@ -66,7 +66,7 @@ export function membership(candidate: () => Candidate<Nodes & Pick<Routes, 'appl
       assert.equal(renewal.version, versions.at(-1))
     })
 
-    it('says the same of who is there, given what it said before', async (t) => {
+    it('answers the same nodes if it is given an earlier list', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const lists = [await one.nodes()]
@@ -91,7 +91,7 @@ export function membership(candidate: () => Candidate<Nodes & Pick<Routes, 'appl
       await agree()
     })
 
-    it('tells the count that the last renewal or report gave', async (t) => {
+    it('answers the count of the last renewal or report', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const node = await joined(one)
@@ -122,7 +122,7 @@ export function membership(candidate: () => Candidate<Nodes & Pick<Routes, 'appl
       assert.ok(nextExpiry !== undefined && nextExpiry > 0 && nextExpiry <= calm.deadAfter, String(nextExpiry))
     })
 
-    it('does not put out a node that is late as long as nobody evicts it', async (t) => {
+    it('keeps a node that is late as long as nobody evicts it', async (t) => {
       const { state, settings } = stage(t, candidate())
       const one = state()
       const node = await joined(one)

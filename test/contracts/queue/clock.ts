@@ -7,7 +7,7 @@ import { Inbox, numbered, publishAllOf } from '../inboxes/words.ts'
 import { appliedTo, userHere } from '../routes/words.ts'
 import { calm, type Candidate, joined, stage } from '../stage.ts'
 
-/** In µs. */
+/** A time in µs. */
 const MS = 1_000
 
 export function clock(candidate: () => Candidate<Nodes & Routes, Inboxes>): void {

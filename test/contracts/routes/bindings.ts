@@ -25,7 +25,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(await whereIs(one, 'u1'), [])
     })
 
-    it('keeps every device of a user on a node, and the last to leave takes the route along', async (t) => {
+    it('keeps every device of a user on a node, and drops the route with the last', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const node = await joined(one)
@@ -185,7 +185,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
     })
 
     // Invariant R3: stamps never run back, and leaving raises them too.
-    it('gives each binding a stamp larger than any lookup told before, and lookups no smaller one from then on', async (t) => {
+    it('gives each binding a larger stamp than any lookup gave before, and lookups no smaller one from then on', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const [a, b] = [await joined(one), await joined(one)]
@@ -205,7 +205,7 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
       }
     })
 
-    it('gives the same to whoever leaves, with one connection of several, with the last, or where nobody knew', async (t) => {
+    it('gives a larger stamp to a user who leaves, too, with one connection of several, with the last, or without having been bound', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       const [a, b] = [await joined(one), await joined(two)]
@@ -231,13 +231,13 @@ export function bindings(candidate: () => Candidate<Nodes & Routes>): void {
         const { stamps } = await appliedTo(from, node, [change])
         const after = await routesOf(two, 'u1', 'g1')
         const [was, is] = change.type === 'user' ? [before.user, after.user] : [before.group, after.group]
-        assert.ok(was.stamp < stamps[0]!, `step ${index}: ${stamps[0]} after ${was.stamp} was told`)
-        assert.ok(stamps[0]! <= is.stamp, `step ${index}: ${is.stamp} is told after ${stamps[0]}`)
+        assert.ok(was.stamp < stamps[0]!, `step ${index}: ${stamps[0]} after a lookup gave ${was.stamp}`)
+        assert.ok(stamps[0]! <= is.stamp, `step ${index}: a lookup gives ${is.stamp} after ${stamps[0]}`)
         before = after
       }
     })
 
-    it('tells a larger stamp once a dead node was cleaned, which is when its users have left it', async (t) => {
+    it('answers a larger stamp once a dead node was cleaned, which is when its users have left it', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const [dead, node] = [await joined(one), await joined(one)]
       await one.apply(dead, [userHere('u1'), memberHere('g1', newConnection('u1'))])

@@ -81,7 +81,7 @@ export function fence(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(await zombie.apply(node, [userHere('u1')]), { type: 'fenced' })
     })
 
-    it('cleans up all that an evicted node wrote and nothing else, twice and beside others', async (t) => {
+    it('cleans up all that an evicted node wrote and nothing else, also if done twice or at the same time as others', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       const [node, other] = [await joined(one), await joined(one)]

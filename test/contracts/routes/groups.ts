@@ -27,7 +27,7 @@ export function groups(candidate: () => Candidate<Nodes & Routes>): void {
       assert.deepEqual(byId.get(other.connection), { ...other, node: b })
     })
 
-    it('neither list nor count members on a node that is to be ignored', async (t) => {
+    it('neither list nor count members on an ignored node', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const one = state()
       const [a, b] = [await joined(one), await joined(one)]
@@ -75,7 +75,7 @@ export function groups(candidate: () => Candidate<Nodes & Routes>): void {
       for (const group of names) assert.equal((await one.members(group, 10)).memberCount, 0)
     })
 
-    it('of a node that is not listed any more are known until it is cleaned', async (t) => {
+    it('of a node that is no longer listed are known until it is cleaned', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const node = await joined(one)
       const [u1, u2] = [newConnection('u1'), newConnection('u2')]
@@ -98,7 +98,7 @@ export function groups(candidate: () => Candidate<Nodes & Routes>): void {
       assert.equal((await one.groupsOn(node)).size, 0)
     })
 
-    it('of a node are told with their users, until it is cleaned', async (t) => {
+    it('of a node are listed with their users, until it is cleaned', async (t) => {
       const { state } = stage(t, candidate(), calm)
       const [one, two] = [state(), state()]
       const [a, b] = [await joined(one), await joined(two)]
@@ -133,7 +133,7 @@ export function groups(candidate: () => Candidate<Nodes & Routes>): void {
         const next = leaving.pop()
         if (next !== undefined) await one.apply(nodes[records.indexOf(next) % 2]!, [memberGone('g1', next)])
         await one.apply(nodes[page % 2]!, [memberHere('g1', newConnection())])
-        // A member that says again that it is here stays where it stands.
+        // A member that is written again keeps its place.
         await one.apply(nodes[1]!, [memberHere('g1', records[1]!)])
       })
       const seen = pages.flat()
@@ -195,7 +195,7 @@ export function groups(candidate: () => Candidate<Nodes & Routes>): void {
       }
     })
 
-    it('gives later lookups no smaller a stamp than whoever left was given', async (t) => {
+    it('give later lookups no smaller stamp than a member who left was given', async (t) => {
       const one = stage(t, candidate(), calm).state()
       const node = await joined(one)
       const [leaving, staying] = [newConnection('u1'), newConnection('u2')]

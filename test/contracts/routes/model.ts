@@ -55,7 +55,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ type: fc.constant('replace' as const), node: anyNode }) },
 )
 
-/** The plainest thing that could be right: what each node last said, forgotten with the node. */
+/** The simplest model: it keeps what each node last said, and forgets it with the node. */
 class Model {
   nodes: NodeId[] = []
   readonly devices: ConnectionRecord[][] = []
@@ -64,7 +64,7 @@ class Model {
   readonly present: Set<ConnectionRecord>[] = []
   readonly #salt = newProcessId()
 
-  /** Names of this run only. */
+  /** These names are used in this run only. */
   name(name: string): string {
     return `${name} ${this.#salt}`
   }
