@@ -17,7 +17,7 @@ test('acks that were sent leave nothing behind', async () => {
     collect()
     return process.memoryUsage().heapUsed
   }
-  // The first time it also takes what it always has.
+  // The first round also allocates what is kept for good.
   const before = await flush()
   const each = ((await flush()) - before) / FLUSHES
   assert.ok(each < 10, `${each} bytes for each`)

@@ -91,7 +91,7 @@ for (const [url, says] of [
   })
 }
 
-test('a durability that there is none of is refused, and an option that there is none of', () => {
+test('a durability or an option that does not exist is refused', () => {
   const durability = 'disk' as 'memory'
   assert.throws(() => redis({ url: 'redis://host', durability }), {
     code: 'FLT_BAD_OPTION',
@@ -117,7 +117,7 @@ test('whatever is wrong with a URL, no piece of a password stands in the message
       }
 })
 
-test('no password stands in what a message calls the store', () => {
+test('a message that names the store holds no password', () => {
   for (const [url, shown] of [
     ['redis://:hunter2@host:6379/1', 'redis://host:6379/1'],
     ['redis://:hunter%2F2@host', 'redis://host:6379/0'],

@@ -1,5 +1,5 @@
-// Somebody's web server, with a Flotilla attached for each URL that it is given. It says what became of each, and ends
-// when its input does. Whatever Flotilla throws where nobody catches it would end it before.
+// A user's web server, with a Flotilla attached for each URL that it is given. It prints what became of each, and exits
+// when its input ends. An error that Flotilla throws where nobody catches it would end the process before that.
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -28,7 +28,7 @@ test('commands that waited in vain for a Redis that is away leave nothing behind
     collectGarbage()
     return process.memoryUsage().heapUsed
   }
-  // The first time it also takes what it always has.
+  // The first round also allocates what is kept for good.
   const before = await askInVain()
   const each = ((await askInVain()) - before) / (ROUNDS * AT_ONCE)
   assert.ok(each < 50, `${each} bytes for each`)

@@ -11,7 +11,7 @@ import { StoreCalls } from '../support/store-calls.ts'
 import { SuiteRedis } from '../support/suite-redis.ts'
 import { until } from '../support/until.ts'
 
-/** ms, and long: what a heartbeat costs is none of what follows users. */
+/** ms. It is long, so that calls of heartbeats are not counted among those for users. */
 const HEARTBEAT = 60_000
 const PARTITIONS = 256
 
@@ -87,7 +87,7 @@ test('many who leave a group at once while pushes to it are on their way cost a 
   for (const client of [first!, last!]) client.socket.terminate()
 })
 
-/** A node with these users, and an inbox that nobody reads. */
+/** Joins a node with these users and an inbox that nobody reads. */
 async function startGhost(t: TestContext, prefix: string, changes: readonly Change[]): Promise<NodeId> {
   const driver = redis({ url: server.url })
   const settings = { ...stage(t, { driver }, calm).settings, prefix }
@@ -100,7 +100,7 @@ async function startGhost(t: TestContext, prefix: string, changes: readonly Chan
   return ghost
 }
 
-/** Calls that a takeover takes beside those that clean up after the node. */
+/** How many calls a takeover makes, without those that clean up after the node. */
 function callsAfterUsers({ byClients }: StoreCalls, ghost: NodeId): number {
   return byClients.filter(({ args }) => !args.some((arg) => arg.includes(ghost))).length
 }
@@ -129,7 +129,7 @@ test('pushes that a dead node took cost a fifth of a call each, whether their us
 })
 
 // Invariant N9: every step of a takeover is safe twice.
-test('who takes over after a node that died over it still knows who was in the groups', async (t) => {
+test('a node that takes over after one that died during its takeover still knows who was in the groups', async (t) => {
   const [a, b] = (await startHosts(t, 'twice', 2, 500)) as [Host, Host]
   const connection = newConnection('u')
   const ghost = await startGhost(t, 'twice', [userHere('u', [connection]), memberHere('g', connection)])

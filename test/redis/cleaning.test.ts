@@ -8,7 +8,7 @@ import { asGroup, calm, joined, newConnection, stage } from '../contracts/stage.
 import { StoreCalls } from '../support/store-calls.ts'
 import { SuiteRedis } from '../support/suite-redis.ts'
 
-/** Users, groups or members that a script may be about. */
+/** How many users, groups or members one script may be about. */
 const MOST = 1_000
 const USERS = 3_000
 const ROOM = 1_500
@@ -20,7 +20,7 @@ test('after a node with thousands of users, each with a group, calls are counted
   const one = stage(t, { driver: redis({ url: server.url }) }, calm).state()
   const [dead, node] = [await joined(one), await joined(one)]
   const uids = Array.from({ length: USERS }, (_, index) => `u${index}`)
-  // One partition has more users than a script takes, and one group more members.
+  // One partition has more users than a script takes, and one group has more members.
   const crowd = Array.from({ length: 400_000 }, (_, index) => `c${index}`)
     .filter((uid) => partitionOf(uid) === 7)
     .slice(0, MOST + 100)
@@ -43,7 +43,7 @@ test('after a node with thousands of users, each with a group, calls are counted
   const [first, last] = [await routesOf(one, 'u1', 'room'), await routesOf(one, crowd.at(-1)!, `of ${crowd.at(-1)}`)]
   assert.deepEqual([first.user.nodes, first.group.nodes, last.user.nodes, last.group.nodes], [[node], [node], [], []])
 
-  // Of each partition: its groups twice, its users, its members, and all that is cleaned.
+  // Five calls for each partition: two for its groups, and one each for its users, its members and the cleaning.
   const calls = log.byClients.length
   assert.ok(calls <= 5 * PARTITION_COUNT + 20, `${calls} calls`)
   for (const { name, args } of log.byClients) {

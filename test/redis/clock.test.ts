@@ -14,11 +14,11 @@ for (const [what, ms] of [
   ['set back by an hour', HOUR],
   ['put forward by an hour', -HOUR],
 ] as const) {
-  test(`when the store's clock is ${what}, nobody is overdue, and who is dead is soon noticed`, async (t) => {
+  test(`when the store's clock is ${what}, nobody is overdue, and a dead node is soon noticed`, async (t) => {
     const { state, settings } = stage(t, { driver: redis({ url: server.url }) })
     const one = state()
     const [silent, node] = [await joined(one), await joined(one)]
-    // What the store remembers of its clock is that far off instead.
+    // The clock itself cannot be set, so the values that the store keeps of it are shifted instead.
     await server.raw.hincrby(`${settings.prefix}:{m}:clock`, 'heard', ms)
     assert.deepEqual(asRenewed(await one.renew(node, 0)).overdue, [])
     assert.equal(await one.evict(silent, 'dead', node), 'refused')
@@ -27,7 +27,7 @@ for (const [what, ms] of [
   })
 }
 
-test('what the store remembers of the time may be lost: nobody is overdue, and who is dead is soon noticed', async (t) => {
+test('the time that the store keeps may be lost: nobody is overdue, and a dead node is soon noticed', async (t) => {
   const { state, settings } = stage(t, { driver: redis({ url: server.url }) })
   const one = state()
   const [silent, node] = [await joined(one), await joined(one)]

@@ -12,7 +12,7 @@ import { atEnd, client, Load, startEmitter, startServer } from './stage.ts'
 const keys = new Keys('flotilla', { isCluster: true })
 const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
 
-/** A key of the slot that holds who is where of a user. */
+/** A key in the slot that holds the user's State. */
 const routeOf = (uid: string): string => keys.route(partitionOf(uid), uid as Uid)
 
 describe('on a Redis Cluster', () => {
@@ -26,7 +26,7 @@ describe('on a Redis Cluster', () => {
   test('slots that move under load lose nothing, double nothing and refuse nothing', async (t) => {
     const { a, b, clients, load } = await underLoad(t, cluster.url, '&group=g')
     const store = { url: cluster.url }
-    // The slots of a user's State, of an inbox and of the broadcasts, each with keys on both sides for a while.
+    // The slots of a user's State, of an inbox and of the broadcasts. For a while, each has keys at both masters.
     for (const key of [routeOf('u1'), keys.inbox(a.cluster.self as never), keys.all()]) {
       const from = await cluster.masterOf(key)
       const to = await otherThan(cluster, from)
@@ -53,7 +53,7 @@ describe('on a Redis Cluster', () => {
     assert.deepEqual(load.faults(clients), { lost: [], doubled: [], disordered: [] })
   })
 
-  test('a master that stands still is replaced under load, wakes up, and takes nothing with it', async (t) => {
+  test('a master that hangs is replaced under load, wakes up, and loses nothing', async (t) => {
     const { a, clients, load } = await underLoad(t, cluster.url)
     const inbox = keys.inbox(a.cluster.self as never)
     const master = await cluster.masterOf(inbox)
@@ -100,7 +100,7 @@ async function otherThan(cluster: RedisCluster, master: RedisServer): Promise<Re
 
 type Clients = Parameters<Load['faults']>[0]
 
-/** Two servers that share the users, and somebody who pushes to all of them. */
+/** Two servers that share the users, and a publisher that pushes to all of them. */
 async function underLoad(
   t: TestContext,
   url: string,
@@ -115,7 +115,9 @@ async function underLoad(
   return { a, b, clients: new Map(clients), load }
 }
 
-/** Everything was stored, once and in order; of what a master had answered last, some may be gone with it. */
+/**
+ * Checks that everything was stored once and in order. The last pushes that a lost master had confirmed may be missing.
+ */
 async function endedWell(load: Load, clients: Clients): Promise<void> {
   await load.stop()
   await until('all but a round have come', () => load.faults(clients).lost.length <= USERS.length)

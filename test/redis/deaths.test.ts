@@ -14,7 +14,10 @@ const PARTITIONS = 256
 
 const server = new SuiteRedis()
 
-/** Survivors, a node that does not live, and another that sees to it; all that they ask of the store is noted. */
+/**
+ * Starts survivors, joins a node that does not live (`ghost`) and one that may evict it (`other`), and records
+ * everything that they ask of the store.
+ */
 async function startDeath(t: TestContext, times: Overrides) {
   const driver = redis({ url: server.url })
   const { state, settings } = stage(t, { driver }, times)
@@ -58,7 +61,7 @@ test('while one cleans up after a dead node, the heartbeats of the others do not
   assert.equal((await log.naming(ghost)).length, before)
 })
 
-test('who took a lease and died before it put the fence up is followed by another', async (t) => {
+test('a node that evicted another and died before it fenced it is followed by a third', async (t) => {
   const { one, ghost, other } = await startDeath(t, { heartbeat: 100, deadAfter: 60_000 })
   assert.equal(await one.evict(ghost, 'evicted', other), 'claimed')
   await until('it is cleaned up', async () => (await one.nodes()).gone.some(({ cleaned }) => cleaned))

@@ -14,7 +14,7 @@ import { connect, type TestClient } from '../support/connect.ts'
 import { StoreCalls } from '../support/store-calls.ts'
 import { SuiteRedis } from '../support/suite-redis.ts'
 
-/** ms, and long: what a heartbeat costs is none of what a push costs. */
+/** ms. It is long, so that calls of heartbeats are not counted among those of pushes. */
 const HEARTBEAT = 60_000
 const U = { type: 'user', uid: asUid('u') } as const
 const G = { type: 'group', group: asGroup('g') } as const
@@ -29,7 +29,7 @@ async function startHosts(t: TestContext, prefix: string, count: number): Promis
   return hosts
 }
 
-/** What the store is asked for while something is pushed, and its receivers have it. */
+/** The calls that the store gets from a push until its receivers have it. */
 async function callsOf(push: () => Promise<unknown>, receivers: readonly TestClient[]): Promise<StoreCalls> {
   const counts = receivers.map(({ texts }) => texts.length)
   const calls = await StoreCalls.start(server.url)
@@ -52,7 +52,7 @@ test('a push alone costs one call, to a user as to a group, whether here or else
     [{ uid: 'u0' }, [clients[0]!], 1],
   ]
   const { cluster } = a.server
-  // From now on Redis has the script. The epochs of the partitions are known from the start.
+  // After this, Redis has the script. The epochs of the partitions are known from the start.
   await cluster.push({ uid: 'nobody' }, 'anybody?')
   for (const [n, [target, receivers, count]] of cases.entries()) {
     const calls = await callsOf(() => cluster.push(target as { uid: string }, `text ${n}`), receivers)
@@ -75,7 +75,7 @@ test('pushes of one moment go together, and everything keeps its order', async (
       texts.push(`${round}.${n}`)
       return a.server.cluster.push({ uid: 'u' }, `${round}.${n}`)
     })
-    // Some rounds begin while the one before is under way.
+    // Some rounds begin while the one before is still under way.
     if (round % 4 === 0) await Promise.all(pushes)
     else await new Promise((resolve) => void setImmediate(resolve))
   }
@@ -84,12 +84,12 @@ test('pushes of one moment go together, and everything keeps its order', async (
   client.socket.terminate()
 })
 
-test('a driver whose inboxes lie elsewhere, or whose appends have to be replicated, has no such way', async (t) => {
+test('a driver whose inboxes lie elsewhere, or whose appends have to be replicated, has no direct way', async (t) => {
   const drivers = [redis({ url: 'redis+cluster://127.0.0.1:1' }), redis({ url: server.url, durability: 'replicated' })]
   for (const driver of drivers) assert.equal(stage(t, { driver }, calm).state().appendWhereFound, undefined)
 })
 
-// ---- what State promises of it
+// ---- the promises of `appendWhereFound`
 
 interface Parts {
   readonly settings: DriverSettings
@@ -97,7 +97,7 @@ interface Parts {
   readonly queue: Queue
   readonly self: NodeId
   readonly other: NodeId
-  /** What came to the other node. */
+  /** What the other node received. */
   readonly inbox: Inbox
   append(seq: number, text: string, target?: typeof U | typeof G): ReturnType<NonNullable<State['appendWhereFound']>>
 }
@@ -116,7 +116,7 @@ async function startParts(t: TestContext, maxInboxBytes = 1_000): Promise<Parts>
   return { settings, state, queue, self, other, inbox, append }
 }
 
-test('it appends to every inbox but that of its own node, and tells the stamp beside the batch', async (t) => {
+test('it appends to every inbox but that of its own node, and stores the stamp with the batch', async (t) => {
   const { state, self, other, inbox, append } = await startParts(t)
   const connection = newConnection('u')
   for (const node of [self, other]) await state.apply(node, [userHere('u', [connection]), memberHere('g', connection)])
@@ -133,7 +133,7 @@ test('it appends to every inbox but that of its own node, and tells the stamp be
   )
 })
 
-test('asked twice, or too late, it appends once', async (t) => {
+test('called twice, or too late, it appends once', async (t) => {
   const { state, other, inbox, append } = await startParts(t)
   await state.apply(other, [userHere('u')])
   const first = await append(2, 'm2')
@@ -144,13 +144,13 @@ test('asked twice, or too late, it appends once', async (t) => {
   assert.deepEqual(inbox.texts, ['m2', 'm3'])
 })
 
-test('what it left to the usual way it does not append later', async (t) => {
+test('a batch that it left to the usual way is not appended later', async (t) => {
   const { state, self, other, inbox, append, queue } = await startParts(t, 100)
   await state.apply(other, [userHere('u')])
   assert.ok((await fill(() => queue.publish(self, bytesOf('x'.repeat(60))), 60)) > 0)
   await state.apply(self, [memberHere('g', newConnection())])
   await state.apply(other, [memberHere('g', newConnection())])
-  // Full here: nothing goes there either.
+  // This inbox is full, so the batch does not go to the other one either.
   const { appendWhereFound } = state
   const batch = { publisher: 'q', seq: 1, bytes: bytesOf('y'.repeat(60)) }
   assert.equal(await appendWhereFound!(G, batch, undefined), undefined)
@@ -160,7 +160,7 @@ test('what it left to the usual way it does not append later', async (t) => {
   assert.deepEqual(inbox.texts, ['last'])
 })
 
-test('where a part of State was lost it says nothing', async (t) => {
+test('if a partition was lost, it answers nothing', async (t) => {
   const { state, other, inbox, append, settings } = await startParts(t)
   await state.apply(other, [userHere('u')])
   await append(1, 'before')

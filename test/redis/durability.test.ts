@@ -9,7 +9,7 @@ import { startReplicaPair } from '../support/redis-sentinel.ts'
 import { atEnd, client, startEmitter, startServer, TIMES } from './stage.ts'
 
 // Invariant K6: an append counts once a replica has it.
-test('a replicated push is stored once the replica has it, and fails where none has it in time', async (t) => {
+test('a replicated push is stored once the replica has it, and fails if none has it in time', async (t) => {
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())
   const store = { url: pair.master.url, durability: 'replicated' } as const
@@ -19,7 +19,7 @@ test('a replicated push is stored once the replica has it, and fails where none 
   const raw = new Redis(pair.master.url)
   atEnd(t, () => raw.disconnect())
   await raw.config('RESETSTAT')
-  // All of these are one batch, or two.
+  // All these pushes are one batch, or two.
   await Promise.all(Array.from({ length: 100 }, (_, index) => emitter.push({ uid: 'u' }, String(index))))
   const waits = Number(/cmdstat_wait:calls=(\d+)/.exec(await raw.info('commandstats'))?.[1])
   assert.ok(waits >= 1 && waits <= 3, `${waits} WAITs for 100 pushes`)
@@ -31,12 +31,12 @@ test('a replicated push is stored once the replica has it, and fails where none 
     message: /no replica had the push within 2400 ms/,
   })
   await assert.rejects(emitter.push({ uid: 'u' }, 'unsure', { id: 'named' }), { code: 'FLT_STORE_AWAY' })
-  // What no inbox took needs no replica, and is no fault of the store's.
+  // A batch that no inbox took needs no replica, and the store is not to blame.
   const settings = { prefix: 'flotilla', ...TIMES, storeWait: 3_000 }
   const queue = redis(store).queue({ ...settings, maxInboxBytes: 1e6, logger: silent })
   atEnd(t, () => queue.close())
   assert.equal(await queue.publish('gone-abcdefghij' as NodeId, Buffer.from('x')), 'closed')
-  // Who does not ask for it does not wait for it.
+  // A publisher that does not ask for a replica does not wait for one.
   const careless = startEmitter(t, { url: pair.master.url })
   await careless.push({ uid: 'u' }, 'quick')
   pair.replica.resume()
@@ -48,7 +48,7 @@ test('what a replicated push has stored is still there when the replica takes ov
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())
   const store = { url: pair.master.url, durability: 'replicated' } as const
-  // It closes without its master: that should not take long.
+  // It closes while its master is away, which should not take long.
   const server = await startServer(t, store, { storeWait: 1_000 })
   await client(t, server, 'uid=u')
   const node = server.cluster.self

@@ -19,7 +19,7 @@ for (const fields of [
 ]) {
   const what = fields.join(' ')
 
-  test(`what somebody else puts before everyone ("${what}") costs nobody a broadcast, and takes no room for ever`, async (t) => {
+  test(`an entry that somebody else adds to the broadcasts ("${what}") costs nobody a broadcast, and does not take room for ever`, async (t) => {
     const { queue, settings } = stage(t, { driver: redis({ url: server.url }) }, calm)
     const [quick, slow] = [queue(), queue()]
     const [quickNode, slowNode] = [await opened(quick), await opened(slow)]
@@ -37,7 +37,7 @@ for (const fields of [
     await server.raw.xadd(all, '*', ...fields)
     await mine.received(3)
     const late = new Inbox()
-    // Trimmed only now and then: each ack may do it.
+    // The stream is trimmed only now and then; any ack may do it.
     await until('it is trimmed', async () => {
       quick.ackAll(quickNode, mine.entries[2]!.position)
       await quick.flushAcks()
@@ -57,7 +57,7 @@ for (const fields of [
     assert.equal(gone, taken)
   })
 
-  test(`what somebody else puts into an inbox ("${what}") does not lift its bound`, async (t) => {
+  test(`an entry that somebody else adds to an inbox ("${what}") does not lift its bound`, async (t) => {
     const { queue: open, settings } = stage(
       t,
       { driver: redis({ url: server.url }) },

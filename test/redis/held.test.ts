@@ -8,7 +8,7 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { atEnd } from './stage.ts'
 
-test('what was held for a dead node goes without another broadcast, though who took it over has gone, too', async (t) => {
+test('entries held for a dead node go without another broadcast, even if the node that took it over is gone, too', async (t) => {
   const server = await startRedis()
   atEnd(t, () => server.stop())
   const raw = new Redis(server.url)
@@ -23,7 +23,7 @@ test('what was held for a dead node goes without another broadcast, though who t
   await taker.close()
   const place = await raw.hget(held, dead)
   assert.ok(place !== null, 'its process may wake up')
-  // The minute is nearly over.
+  // As if the minute were nearly over.
   await raw.hset(held, dead, place.replace(/\d+$/, String(Date.now() + 200)))
   const inbox = new Inbox()
   other.consumeAll(living, (entries) => {

@@ -19,7 +19,7 @@ async function bytesSent(): Promise<number> {
   return Number(/^total_net_output_bytes:(\d+)/m.exec(await server.raw.info('stats'))![1])
 }
 
-/** What the store sends for it, beside what it sends for being asked that. */
+/** How many bytes the store sends while `work` runs, without those that the measuring itself costs. */
 async function replyBytes(work: () => Promise<unknown>): Promise<number> {
   const before = await bytesSent()
   const idle = (await bytesSent()) - before
@@ -28,7 +28,7 @@ async function replyBytes(work: () => Promise<unknown>): Promise<number> {
   return (await bytesSent()) - start - idle
 }
 
-/** Bytes that it costs somebody who has the list to hear of one more. */
+/** How many bytes it costs a node that has the list to hear of one more node. */
 async function costOfOneMore(state: State): Promise<number> {
   const known = await state.nodes()
   await joined(state)
@@ -47,7 +47,7 @@ test('to hear of one more node costs the same in a small cluster and in a large 
   while ((await one.nodes()).live.length < MANY) await joined(one)
   const large = await costOfOneMore(one)
   const whole = await replyBytes(() => one.nodes())
-  // Some numbers may have a digit more.
+  // Some numbers may be a digit longer.
   assert.ok(large <= small + 20, `${large} bytes, not ${small}`)
   assert.ok(large * 10 < whole, `${large} bytes of ${whole}`)
 })
@@ -69,7 +69,7 @@ test('a node reads the whole list when it starts, and then only what has changed
   assert.ok(reads.length >= 4, `${reads.length}`)
 })
 
-test('who was away for longer than the store remembers changes reads the whole list', async (t) => {
+test('a node that was away for longer than the store remembers changes reads the whole list', async (t) => {
   const { state, settings } = stage(t, driver(), calm)
   const one = state()
   const nodes = [await joined(one), await joined(one)]
@@ -80,7 +80,7 @@ test('who was away for longer than the store remembers changes reads the whole l
   assert.deepEqual(who(await one.nodes(known)), nodes.slice(1).toSorted())
 })
 
-test('where the store has lost the last changes, or all, they are not taken for those that came instead', async (t) => {
+test('if the store has lost the last changes, or all, a node does not take them for those that came instead', async (t) => {
   const { state, settings } = stage(t, driver(), calm)
   const one = state()
   const kept = await joined(one)
@@ -89,7 +89,7 @@ test('where the store has lost the last changes, or all, they are not taken for 
   const lost = await joined(one)
   const known = await one.nodes()
   assert.deepEqual(who(known), [kept, lost].toSorted())
-  // As a replica that has taken over without the last of it.
+  // As if a replica had taken over without the last changes.
   await Promise.all(keys.map((key, index) => server.raw.restore(key, 0, dumps[index]!, 'REPLACE')))
   const other = await joined(one)
   assert.deepEqual(who(await one.nodes(known)), [kept, other].toSorted())

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 
-/** What a server that is no Redis, or a strange one, does with a connection. */
+/** What a server that is not a Redis, or is an odd one, does with a connection. */
 export type Behaviour = (socket: Socket) => void
 
-/** Says the same to each command; what is sent is an array for each (RESP). */
+/** Answers each command with the same bytes. A client sends each command as an array (RESP). */
 function says(answer: string): Behaviour {
   return (socket) =>
     socket.on('data', (bytes) => {
@@ -14,7 +14,7 @@ function says(answer: string): Behaviour {
     })
 }
 
-/** Lets a client in as Redis does, and only then answers like that. */
+/** Accepts a client as Redis does, and then answers each command like this. */
 function lateSays(answer: string): Behaviour {
   return (socket) =>
     socket.on('data', (bytes) => {
@@ -63,7 +63,7 @@ export const behaviours: Readonly<Record<string, Behaviour>> = {
 
 const web = createHttpServer((_, response) => response.end('<p>hello</p>'))
 
-/** Their ports, by what they do. */
+/** The ports of the servers, by what each server does. */
 export async function startOddServers(): Promise<{ ports: ReadonlyMap<string, number>; stop(): void }> {
   const ports = new Map<string, number>()
   const servers: Server[] = []

@@ -6,7 +6,10 @@ import { behaviours, startOddServers } from './odd-servers.ts'
 
 const host = fileURLToPath(new URL('attached-host.ts', import.meta.url))
 
-/** What became of `ready`, and of three pushes, with each; nobody waits longer than `patience` ms for the store at start. */
+/**
+ * What became of `ready` and of three pushes, for each server. At the start, nobody waits longer than `patience` ms for
+ * the store.
+ */
 async function outcomesOf(urls: readonly string[], patience: number): Promise<Map<string, string[]>> {
   const child = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), host, String(patience), ...urls])
   const { code, signal } = await child.exited
@@ -48,11 +51,11 @@ const LASTING = [
   'is a web server',
 ]
 
-test('what is no Redis, or lets nobody in, is an error at once', async (t) => {
+test('a server that is not a Redis, or that refuses everybody, is an error at once', async (t) => {
   const { ports, stop } = await startOddServers()
   t.after(stop)
   const urls = new Map(LASTING.map((name) => [`redis://127.0.0.1:${ports.get(name)}`, name]))
-  // Whoever waits for it to pass finds another code.
+  // If Flotilla had waited for this to pass, the code would be another.
   for (const [url, [ready]] of await outcomesOf([...urls.keys()], 60_000)) {
     assert.equal(ready, 'FLT_BAD_OPTION', urls.get(url))
   }

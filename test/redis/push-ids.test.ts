@@ -30,7 +30,7 @@ async function start(t: TestContext): Promise<Fixture> {
   return { url: server.url, queue, raw }
 }
 
-/** Claims and settles an id as a push to `offline` that reached nobody does. */
+/** Reserves and settles an id, as a push to `offline` that reached nobody does. */
 async function settled(queue: PushIds, id: string, offline: readonly string[]): Promise<void> {
   const pushId = `c:${id}` as PushId
   assert.equal((await queue.reserve(pushId, 'a digest of 28 characters...', 15_000)).type, 'fresh')
@@ -41,7 +41,7 @@ async function bytesUsed(raw: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1])
 }
 
-/** What Redis holds for each of so many ids, by its own account. */
+/** How many bytes Redis uses for each id, by its own account. */
 async function bytesEach(t: TestContext, count: number, offline: readonly string[]): Promise<number> {
   const { queue, raw } = await start(t)
   await settled(queue, randomUUID(), [])
@@ -58,7 +58,7 @@ test('an id of 36 bytes takes at most 120 bytes, mean over 100,000 of one user',
   assert.ok(each <= 120, `${each} bytes each`)
 })
 
-test('the same where the user was offline, whose uid has 36 bytes, too', async (t) => {
+test('the same holds if the user was offline, and the uid has 36 bytes, too', async (t) => {
   const each = await bytesEach(t, 20_000, [randomUUID()])
   assert.ok(each <= 120, `${each} bytes each`)
 })

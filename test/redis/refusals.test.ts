@@ -18,7 +18,7 @@ async function startStore(t: TestContext): Promise<{ redis: RedisServer; raw: Re
   return { redis, raw }
 }
 
-test('a Redis that is out of memory is waited for, then named', async (t) => {
+test('a Redis that is out of memory is waited for, then named in the error', async (t) => {
   const { redis, raw } = await startStore(t)
   const server = await startServer(t, { url: redis.url })
   const u = await client(t, server, 'uid=u')
@@ -39,7 +39,7 @@ test('a Redis that is out of memory is waited for, then named', async (t) => {
   assert.equal(await u.next(), 'late')
 })
 
-test('a replica that takes no writes is left, and named where there is nothing better', async (t) => {
+test('a replica that takes no writes is left, and named in the error if there is no master', async (t) => {
   const pair = await startReplicaPair()
   atEnd(t, () => pair.stop())
   const emitter = startEmitter(t, { url: pair.replica.url }, 3_000)
@@ -58,7 +58,7 @@ test('connections that Redis kills, and a Redis that hangs for a moment, cost no
   const u = await client(t, server, 'uid=u')
   const emitter = startEmitter(t, { url: redis.url })
   const texts = Array.from({ length: 60 }, (_, index) => String(index))
-  // Timers that are overdue need not fire in order.
+  // Overdue timers need not fire in order.
   const asked: string[] = []
   const pushed = texts.map(async (text, index) => {
     await elapse(index * 10)
@@ -77,7 +77,7 @@ test('connections that Redis kills, and a Redis that hangs for a moment, cost no
   assert.deepEqual(got, asked)
 })
 
-test('a Redis that is still loading is waited for, then named', async (t) => {
+test('a Redis that is still loading is waited for, then named in the error', async (t) => {
   const slowly = ['--key-load-delay', '10000', '--loading-process-events-interval-bytes', '1024']
   const redis = await startRedis(['--save', '', ...slowly])
   atEnd(t, () => redis.stop())
@@ -91,7 +91,7 @@ test('a Redis that is still loading is waited for, then named', async (t) => {
   await raw.eval("for n = 1, 1000 do redis.call('SET', 'k' .. n, string.rep('x', 100)) end", 0)
   await raw.save()
   const restarted = redis.restart()
-  // Asks at once, and not when it is loaded.
+  // This push asks at once, not only when Redis has loaded.
   const asker = new Redis(redis.url, { enableReadyCheck: false })
   atEnd(t, () => asker.disconnect())
   asker.on('error', () => {})
@@ -110,7 +110,7 @@ test('a Redis that is still loading is waited for, then named', async (t) => {
   assert.equal(await u.next(), 'after')
 })
 
-test('a Redis that does not let us in says what it wants, at once', async (t) => {
+test('a Redis that refuses us says at once what it wants', async (t) => {
   const redis = await startRedis(['--save', '', '--requirepass', 'secret'])
   atEnd(t, () => redis.stop())
   const open = await startRedis(['--save', ''])
@@ -121,7 +121,7 @@ test('a Redis that does not let us in says what it wants, at once', async (t) =>
     [redis.url.replace('//', '//:wrong@'), /does not know this user or password: correct the URL.*WRONGPASS/],
     [open.url.replace('//', '//:secret@'), /does not accept this user and password.*ERR AUTH/],
   ] as const) {
-    // Long enough that the test fails for its time where it waits.
+    // This is so long that the test times out if Flotilla waits.
     const emitter = startEmitter(t, { url }, 60_000)
     await assert.rejects(emitter.push({ all: true }, 'x'), { code: 'FLT_BAD_OPTION', message: says })
   }
@@ -220,7 +220,7 @@ test('an attached server whose Redis did not let it in takes its place once Redi
   assert.equal((await server.cluster.nodes()).length, 1)
 })
 
-test('a master or a sentinel that does not let us in, or does not know the name, says so at start', async (t) => {
+test('a master or a sentinel that refuses us, or does not know the name, is an error at start', async (t) => {
   const trio = await startSentinels()
   atEnd(t, () => trio.stop())
   for (const [url, says] of [

@@ -21,14 +21,14 @@ import { startServer } from './stage.ts'
 const SLOTS = 16_384
 const keys = new Keys('flotilla', { isCluster: true })
 
-/** How many times the mean the busiest of several masters has. */
+/** The busiest master's number of inboxes, divided by the mean. */
 function unevenness(nodes: readonly NodeId[], masterOf: (slot: number) => number, masterCount: number): number {
   const counts = Array.from({ length: masterCount }, () => 0)
   for (const node of nodes) counts[masterOf(slotOf(keys.inbox(node)))]!++
   return Math.max(...counts) / (nodes.length / masterCount)
 }
 
-/** Masters with one range of slots each, of about the same size. */
+/** Masters with one range of slots each, all about the same size. */
 const evenly =
   (count: number) =>
   (slot: number): number =>
@@ -37,7 +37,7 @@ const evenly =
 describe('seats of inboxes', () => {
   const server = new SuiteRedis()
 
-  /** Nodes that come and go: all of one round ask before any of them opens. */
+  /** Nodes that come and go. All nodes of one round ask for a seat before any of them opens its inbox. */
   async function fleetAfter(
     t: TestContext,
     rounds: readonly (readonly [leaving: number, joining: number])[],
@@ -66,7 +66,7 @@ describe('seats of inboxes', () => {
     return nodes
   }
 
-  /** As a queue asks in a cluster of so many masters. */
+  /** Asks for a seat as a queue does in a cluster of this many masters. */
   function seatsIn(prefix: string, masters: number): (process: ProcessId) => Promise<number> {
     const { allCursors, allSeats } = new Keys(prefix)
     const masterOf = evenly(masters)
@@ -98,13 +98,13 @@ describe('seats of inboxes', () => {
     assert.ok(found <= 1.2, String(found))
   })
 
-  test('inboxes that were spread over few masters are even when their slots are parted among more', async (t) => {
+  test('inboxes that were spread over few masters are even when their slots are divided among more', async (t) => {
     const nodes = await fleetAfter(t, [[0, 320]], 4)
     const found = unevenness(nodes, evenly(16), 16)
     assert.ok(found <= 1.2, String(found))
   })
 
-  test('a process that asks again, for the reply was lost, has one seat', async () => {
+  test('a process that asks again because the reply was lost has one seat', async () => {
     const prefix = `test-${newProcessId()}`
     const [ask, process] = [seatsIn(prefix, 3), newProcessId()]
     assert.equal(await ask(process), await ask(process))

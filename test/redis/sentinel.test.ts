@@ -32,7 +32,7 @@ for (const [what, isKilled] of [
     await load.stop()
     await a.cluster.push({ all: true }, '999999')
     await until('the last have come', () => [...clients.values()].every(({ received }) => received.includes('999999')))
-    // What the killed master had answered and not passed on is beyond `durability: 'memory'`.
+    // Pushes that the killed master had confirmed but not replicated may be lost under `durability: 'memory'`.
     await until('all but two rounds have come', () => load.faults(clients).lost.length <= 4)
     const { doubled, disordered } = load.faults(clients)
     assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])

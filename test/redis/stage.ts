@@ -6,14 +6,15 @@ import { connect, type TestClient } from '../../src/testing.ts'
 import { until } from '../support/until.ts'
 
 /**
- * ms. No node dies in these tests, and none may be taken for dead. After a loss of the store nodes have a heartbeat and a
- * second to bind everybody again: so long that a busy machine is enough for that. The store may be away for a failover.
+ * Times in ms. No node dies in these tests, and none may be taken for dead. After a loss of the store, nodes have a
+ * heartbeat and a second to bind everybody again, which must be enough on a busy machine. The store may be away for as
+ * long as a failover takes.
  */
 export const TIMES = { heartbeat: 5_000, deadAfter: 60_000, storeWait: 60_000 }
 
 const endings = new WeakMap<TestContext, (() => unknown)[]>()
 
-/** Ends what the test has begun, the last first: a server says goodbye to a store that still answers. */
+/** Ends what the test has started, the last first: so a server can still say goodbye to its store. */
 export function atEnd(t: TestContext, end: () => unknown): void {
   const known = endings.get(t)
   if (known !== undefined) return void known.push(end)
@@ -58,11 +59,11 @@ export async function client(t: TestContext, server: Server, query: string): Pro
 interface Sent {
   readonly uid: string
   readonly text: string
-  /** `stored`, `offline`, or what went wrong. */
+  /** The outcome: `stored`, `offline`, or what went wrong. */
   readonly outcome: string
 }
 
-/** Pushes to users, one after another and some at once, for as long as the test lets it. */
+/** Pushes to users, some one after another and some at once, until the test stops it. */
 export class Load {
   readonly #emitter: Emitter
   readonly #uids: readonly string[]
@@ -85,7 +86,7 @@ export class Load {
     return this.#sent
   }
 
-  /** Waits until so many more were answered. */
+  /** Waits until this many more pushes were answered. */
   async more(count: number): Promise<void> {
     const goal = this.#sent.length + count
     await until(`${count} more pushes`, () => this.#sent.length >= goal, { timeout: 300_000 })
@@ -96,7 +97,9 @@ export class Load {
     await this.#done
   }
 
-  /** Of what is numbered: what each client should have, and has not; what it has twice; whether anything came out of order. */
+  /**
+   * Checks the numbered messages: what each client lacks, what it has twice, and whether anything came out of order.
+   */
   faults(clients: ReadonlyMap<string, TestClient>): { lost: string[]; doubled: string[]; disordered: string[] } {
     const faults = { lost: [] as string[], doubled: [] as string[], disordered: [] as string[] }
     for (const [uid, { received }] of clients) {

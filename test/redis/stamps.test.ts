@@ -17,7 +17,7 @@ test('when a clock is set back by an hour, stamps go on from where they were, wh
   const node = await joined(one)
   const keys = new Keys(settings.prefix)
   for (const partition of [partitionOf('u1'), partitionOf('g1')]) {
-    // What the store remembers of its stamps is that far ahead instead.
+    // The clock itself cannot be set, so the stamps in the store are moved ahead instead.
     const [epoch, stamp] = (await server.raw.get(keys.epoch(partition)))!.split(' ')
     await server.raw.set(keys.epoch(partition), `${epoch} ${Number(stamp) + HOUR}`)
   }

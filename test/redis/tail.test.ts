@@ -14,7 +14,7 @@ const keys = new Keys('flotilla')
 const AN_HOUR = 3_600_000
 
 // Invariant B9: after a reconnect an inbox is read from its start.
-test('a replica that takes over without the tail, its ids behind: what is new is read, and bindings return', async (t) => {
+test('a replica takes over without the last entries, and its ids are smaller: new entries are read, and bindings return', async (t) => {
   const trio = await startSentinels()
   atEnd(t, () => trio.stop())
   const store = { url: trio.url }
@@ -31,9 +31,10 @@ test('a replica that takes over without the tail, its ids behind: what is new is
   atEnd(t, () => raw.disconnect())
   raw.on('error', () => {})
   replica.pause()
-  // Else what it is sent would wait for it in its socket.
+  // Otherwise commands that are sent to it would wait in its socket.
   await raw.call('CLIENT', 'KILL', 'TYPE', 'replica')
-  // The master's ids are an hour ahead, as with a clock that is: the replica's will be behind what was read.
+  // The master's ids are an hour ahead, as if its clock were. The replica's ids will be smaller than those that were
+  // read.
   for (const stream of [keys.inbox(b.cluster.self as NodeId), keys.all()]) {
     await raw.call('XSETID', stream, `${Date.now() + AN_HOUR}-0`)
   }
@@ -65,7 +66,7 @@ test('a replica that takes over without the tail, its ids behind: what is new is
   )
 })
 
-test('a place beyond the end of the broadcasts is put right: what comes then is read', async (t) => {
+test('a place beyond the end of the broadcasts is corrected, and later broadcasts are read', async (t) => {
   const redis = await startRedis()
   atEnd(t, () => redis.stop())
   const raw = new Redis(redis.url)
