@@ -6,9 +6,9 @@ import type { Handler, Refused, Stop } from './entry.ts'
 /** The stream of broadcasts, which each node reads from its own place. */
 export interface Broadcasts {
   /**
-   * Appends a batch to the broadcast stream and answers how many nodes read it. MUST refuse the batch if the stream is
-   * full, unless it is empty, or if its slowest reader is behind. Entries that are only kept for a node that is gone
-   * MUST NOT count for either.
+   * Appends a batch to the broadcast stream and answers how many nodes read it. It MUST refuse the batch if the stream
+   * is full or its slowest reader is behind, unless the stream is empty. Entries that are only kept for a node that is
+   * gone MUST NOT count for either.
    */
   publishAll(batch: Uint8Array): Promise<{ type: 'stored'; nodeCount: number } | { type: Refused }>
 
@@ -31,7 +31,7 @@ export interface Broadcasts {
    * Has every node read once more, as replays, the broadcasts that a dead node had not acked: the dead node's clients
    * may be connected to other nodes by now. The dead node's place stays for a minute, because its process may wake up,
    * unless the stream is full. After that minute the store MUST NOT keep anything for it, whether or not another
-   * broadcast comes. MUST be safe to call twice.
+   * broadcast comes. Calling it twice MUST be safe.
    */
   replayAll(node: NodeId): Promise<void>
 }

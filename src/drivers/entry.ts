@@ -12,8 +12,8 @@ export interface Entry {
   /** The entry's number in its stream, which grows from entry to entry. A replay has the number of the original. */
   readonly offset: number
   /**
-   * When the entry was appended, in µs of the clock that `Routes` takes its stamps from, give or take a ms. MUST NOT be
-   * less than the time of an earlier entry, unless another server has taken over the store.
+   * When the entry was appended, in µs of the clock that `Routes` takes its stamps from, give or take a ms. It MUST NOT
+   * be less than the time of an earlier entry, unless another server has taken over the store.
    */
   readonly at: number
   /** The stamp of the one user or group in each address of the batch. Only `Routes.appendWhereFound` sets it. */
@@ -32,8 +32,8 @@ export const isEmpty = ({ bytes }: Entry): boolean => bytes.length === 0
 export type Stop = () => Promise<void>
 
 /**
- * Takes entries in order. Reading goes on when the handler resolves; it MUST NOT reject. After the connection to the
- * store was lost, entries that were not acked MAY be handed out again, from the oldest, and positions MAY begin anew: a
- * reader recognizes a batch that it has had by the batch's publisher and number.
+ * Takes entries in order. Reading goes on when the handler resolves; a handler MUST NOT reject. After the connection to
+ * the store was lost, entries that were not acked MAY be handed out again, from the oldest, and positions MAY begin
+ * anew: a reader recognizes a batch that it has had by the batch's publisher and number.
  */
 export type Handler = (entries: readonly Entry[]) => Promise<void> | void

@@ -27,10 +27,10 @@ export interface Inboxes {
   isOpen(node: NodeId): Promise<boolean>
 
   /**
-   * Appends a batch to the inbox, in one round trip. MUST NOT create the inbox. MUST keep the order of calls that were
-   * awaited. MUST refuse the batch if the inbox is full or behind, unless the inbox is empty or the batch `isOwed`. An
-   * owed batch holds only copies of messages that another inbox has taken and keeps until this one has them. If it
-   * could be refused, two full inboxes that forward to each other would keep those messages for ever.
+   * Appends a batch to the inbox, in one round trip. It MUST NOT create the inbox. It MUST keep the order of calls that
+   * were awaited. It MUST refuse the batch if the inbox is full or behind, unless the inbox is empty or the batch
+   * `isOwed`. An owed batch holds only copies of messages that another inbox has taken and keeps until this one has
+   * them. If it could be refused, two full inboxes that forward to each other would keep those messages for ever.
    */
   publish(node: NodeId, batch: Uint8Array, isOwed?: boolean): Promise<Published>
 
@@ -59,13 +59,13 @@ export interface Inboxes {
 
   /**
    * Hands out the entries of a sealed inbox, in order, several at a time, but at most a few MiB. Entries are forgotten
-   * when the handler has resolved, not before. A handler that rejects ends the drain. MUST be safe to call twice, and
-   * at the same time as others: then entries are handed out twice.
+   * when the handler has resolved, not before. A handler that rejects ends the drain. Calling it twice, or
+   * at the same time as others, MUST be safe: then entries are handed out twice.
    */
   drain(node: NodeId, handler: (entries: readonly Entry[]) => Promise<void>): Promise<void>
 
   /**
-   * Removes what is left of a node: its sealed inbox and its place in the broadcast stream. MUST be safe to call twice.
+   * Removes what is left of a node: its sealed inbox and its place in the broadcast stream. Calling it twice MUST be safe.
    */
   destroy(node: NodeId): Promise<void>
 }

@@ -72,7 +72,7 @@ export interface Nodes {
   join(node: NodeRecord): Promise<void>
 
   /**
-   * Renews the lease, which lasts `deadAfter`. Once the lease was taken away, it MUST answer `evicted` for ever.
+   * Renews the lease, which lasts `deadAfter`. Once the lease was taken away, the answer MUST be `evicted` for ever.
    *
    * A lease MUST run by the store's clock alone, and only while some node is heard, by `join` or `renew`. If no node is
    * heard for longer than half of `deadAfter`, that is a gap: all nodes may have died, or the store was away, and
@@ -84,10 +84,10 @@ export interface Nodes {
   renew(node: NodeId, connectionCount: number): Promise<Renewal>
 
   /**
-   * MUST NOT list a node as live if its lease was taken away. Given a list that it answered before, it MUST read no
-   * more than what has changed since, unless the store cannot tell: too much has changed, or the store has forgotten
-   * some of it. With and without that list, the same nodes MUST be live and the same gone; but with it, `lastSeen` and
-   * `connectionCount` of a live node MAY be old.
+   * A node whose lease was taken away MUST NOT be listed as live. Given a list that it answered before, the call MUST
+   * read no more than what has changed since, unless the store cannot tell: too much has changed, or the store has
+   * forgotten some of it. With and without that list, the same nodes MUST be live and the same gone; but with it,
+   * `lastSeen` and `connectionCount` of a live node MAY be old.
    */
   nodes(known?: NodeList): Promise<NodeList>
 
@@ -96,14 +96,14 @@ export interface Nodes {
 
   /**
    * Takes a node's lease away, and claims for `by`, for half a heartbeat, what the node leaves. It MUST be one command,
-   * because all survivors may see a death at once. If the node is gone already, it only claims. If the reason is
-   * `dead`, it MUST do nothing and answer `refused` if the lease has not run out (see `renew`), or if `by` has no lease
-   * itself. MUST be safe to call twice.
+   * because all survivors may see a death at once. If the node is gone already, it only claims. With `dead` as the
+   * reason, it MUST do nothing and answer `refused` if the lease has not run out (see `renew`) or `by` has no lease
+   * itself. Calling it twice MUST be safe.
    */
   evict(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<Eviction>
 
   /**
-   * Claims what a gone node has left, for `by`, for `ttl` ms by the store's clock. MUST answer false if the claim of
+   * Claims what a gone node has left, for `by`, for `ttl` ms by the store's clock. It MUST answer false if the claim of
    * another node has not lapsed, if the node is not gone, or if it was cleaned up. A claim saves work and guards
    * nothing.
    */
@@ -111,20 +111,20 @@ export interface Nodes {
 
   /**
    * Takes an evicted node's markers away, so that nothing the node writes from then on has an effect, however late it
-   * arrives. The node is cleaned only after that, so that what it wrote before goes with the rest. MUST be safe to call
-   * twice.
+   * arrives. The node is cleaned only after that, so that what it wrote before goes with the rest. Calling it twice
+   * MUST be safe.
    */
   fence(node: NodeId): Promise<void>
 
   /**
    * Takes a fenced node out of every lookup and list. Until the node is cleaned, `groupsOn` MUST still know who was in
-   * its groups. MUST be safe to call twice, and at the same time as others.
+   * its groups. Calling it twice, or at the same time as others, MUST be safe.
    */
   unlist(node: NodeId): Promise<void>
 
   /**
-   * Removes everything that a fenced node had written, such as bindings and memberships. MUST be safe to call twice,
-   * and at the same time as others.
+   * Removes everything that a fenced node had written, such as bindings and memberships. Calling it twice, or at the
+   * same time as others, MUST be safe.
    */
   clean(node: NodeId): Promise<void>
 

@@ -32,10 +32,10 @@ export interface ParkedMessage {
 export interface Parking {
   /**
    * Parks messages for a minute, at most 100 messages and a MiB for each user. Stores each push once for each user,
-   * because several nodes may have held a copy of it when they died. Answers for each parcel and each of its users.
-   * MUST be atomic with `apply`: either the user is on a node other than `ignored`, and the answer is `found`; or the
-   * next `apply` that puts the user on a node names the user. The bytes of a message SHOULD be stored a bounded number
-   * of times, however many users it waits for.
+   * because several nodes may have held a copy of it when they died. Answers for each parcel and each of its users. For
+   * each user the call MUST be atomic with `apply`: either the user is on a node other than `ignored`, and the answer
+   * is `found`; or the next `apply` that puts the user on a node names the user. The bytes of a message SHOULD be
+   * stored a bounded number of times, however many users it waits for.
    */
   park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]>
 
@@ -43,8 +43,8 @@ export interface Parking {
   parkedFor(uid: Uid): Promise<readonly ParkedMessage[]>
 
   /**
-   * Removes messages that were handed to the user. MUST keep a message that was parked once more since `parkedFor`,
-   * because the user has gone again.
+   * Removes messages that were handed to the user. A message that was parked again since `parkedFor` MUST stay, because
+   * the user has gone again.
    */
   unpark(uid: Uid, positions: readonly string[]): Promise<void>
 }

@@ -24,8 +24,8 @@ export interface PushIds {
   reserve(id: PushId, digest: string, ttl: number): Promise<Reservation>
 
   /**
-   * From now on, and for `ttl` ms, the id answers with this receipt, which bears that id. MUST NOT replace a receipt
-   * that the id answers with already.
+   * From now on, and for `ttl` ms, the id answers with this receipt, which bears that id. A receipt that the id answers
+   * with already MUST NOT be replaced.
    */
   settle(id: PushId, digest: string, receipt: Receipt, ttl: number): Promise<void>
 

@@ -10,6 +10,6 @@ export interface Queue extends Inboxes, Broadcasts {
   /** Resolves once all acks so far, of inboxes and of broadcasts, were sent or have failed. */
   flushAcks(): Promise<void>
 
-  /** MUST be safe to call twice. */
+  /** Calling it twice MUST be safe. */
   close(): Promise<void>
 }

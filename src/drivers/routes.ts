@@ -35,8 +35,8 @@ export type Applied =
       readonly parked: readonly Uid[]
     }
   /**
-   * A marker of the node is gone, because the node was fenced or the store lost it. Nothing was written in that
-   * partition. The node MUST join again.
+   * The node's marker in some partition is gone, because the node was fenced or the store lost it. Nothing was written
+   * in that partition. The node MUST join again.
    */
   | { readonly type: 'fenced' }
 
@@ -44,10 +44,10 @@ export type Applied =
 export interface Route {
   readonly nodes: readonly NodeId[]
   /**
-   * `nodes` reflects every change of the user or group with a stamp up to this one, and no other. Every later change
-   * MUST get a larger stamp, also if the user or group is on no node, or has never been on any, or if the store's clock
-   * was set back. A store that came back empty MUST begin with its clock, in µs. Two users, or a user and a group, may
-   * be in partitions with clocks of their own: see `acrossPartitions`.
+   * `nodes` reflects every change of the user or group that has a stamp up to this one. Every later change MUST get a
+   * larger stamp, also if the user or group is on no node, or has never been on any, or if the store's clock was set
+   * back. A store that came back empty MUST begin with its clock, in µs. Two users, or a user and a group, may be in
+   * partitions with clocks of their own: see `acrossPartitions`.
    */
   readonly stamp: number
   /** False while the store is being rebuilt after a loss: then "on no node" means "not known yet". */
@@ -99,15 +99,15 @@ export interface Routes {
    */
   apply(node: NodeId, changes: readonly Change[]): Promise<Applied>
 
-  /** MUST cost one round trip, however much is asked for. */
+  /** A lookup MUST cost one round trip, however much it asks for. */
   locate(lookup: Lookup): Promise<Located>
 
   /**
    * Finds one user or group and appends a batch to the inbox of each node it is on, in one step: to all of them, or to
    * none if one of them does not take it. Only a driver whose State and Queue lie on one server has this call. If
-   * nothing was appended, it resolves to nothing: then ask `locate`, and append to each inbox. Lookups that are asked
-   * for later MUST come after it. A batch MUST NOT be appended if the same publisher has called with the same or a
-   * larger number before.
+   * nothing was appended, it resolves to undefined: then ask `locate`, and append to each inbox. Lookups that are asked
+   * for later MUST run after this call. A batch MUST NOT be appended if the same publisher has called with the same or
+   * a larger number before.
    */
   appendWhereFound?(target: LoneTarget, batch: NumberedBatch, self: NodeId | undefined): Promise<Found | undefined>
 
@@ -120,9 +120,9 @@ export interface Routes {
   connections(uid: Uid): Promise<ConnectionInfo[]>
 
   /**
-   * Over all pages, MUST return every member that stays, at least once; MAY return a member again if others come and
-   * go. A page MUST have at most `limit` members, and MUST cost about as much as they do, however many members there
-   * are. MUST neither list nor count members on an `ignored` node.
+   * All pages together MUST return every member that stays, at least once; they MAY return a member again if others
+   * come and go. A page MUST have at most `limit` members, and its cost MUST depend on them, not on how many members
+   * the group has. Members on an `ignored` node MUST NOT be listed or counted.
    */
   members(
     group: Group,

@@ -14,6 +14,6 @@ export interface State extends Nodes, Routes, Parking {
   /** Rejects if the store does not answer within `timeout` ms. */
   ping(timeout: number): Promise<void>
 
-  /** MUST be safe to call twice. Calls that are under way then reject with `FLT_CLOSED`. */
+  /** Calling it twice MUST be safe. Calls that are under way then reject with `FLT_CLOSED`. */
   close(): Promise<void>
 }
