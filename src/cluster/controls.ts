@@ -1,6 +1,6 @@
 import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Hub } from '../delivery/hub.ts'
-import type { Address, ControlAction, ControlEnvelope, ReplyEnvelope } from '../envelope/envelope.ts'
+import type { Recipients, ControlAction, ControlEnvelope, ReplyEnvelope } from '../envelope/envelope.ts'
 import type { Group, NodeId } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
@@ -102,7 +102,7 @@ export class Controls {
     const timer = setTimeout(() => pending.giveUp(), this.#replyWait)
     try {
       const replyTo = this.#membership.node
-      const make = (to: Address): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
+      const make = (to: Recipients): ControlEnvelope => ({ type: 'control', to, action, replyTo, correlation })
       const nodes = await new Promise<readonly NodeId[]>((resolve, failed) => {
         this.#dispatcher.dispatch({
           target,

@@ -4,7 +4,7 @@ import type { Entry } from '../drivers/entry.ts'
 import type { Nodes } from '../drivers/nodes.ts'
 import type { Queue } from '../drivers/queue.ts'
 import type { Routes } from '../drivers/routes.ts'
-import type { Address, Codec, Envelope, PushEnvelope } from '../envelope/envelope.ts'
+import type { Recipients, Codec, Envelope, PushEnvelope } from '../envelope/envelope.ts'
 import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 import { acrossPartitions, stampedWith } from '../envelope/stamps.ts'
 import type { Logger } from '../logger.ts'
@@ -90,7 +90,7 @@ export class Takeover {
     }
   }
 
-  #departedFrom({ to, except }: PushEnvelope): Address | undefined {
+  #departedFrom({ to, except }: PushEnvelope): Recipients | undefined {
     if (to.type !== 'groups') return undefined
     const users = this.#hub.departedFrom(to.groups, except)
     return users.length === 0 ? undefined : { type: 'users', users }
@@ -114,7 +114,7 @@ interface TakeoverRooms {
   readonly dispatcher: Dispatcher
 }
 
-/** Addressees that are looked for at a time: one entry may hold thousands of pushes to a group of thousands. */
+/** Recipients that are looked up at a time: one entry may hold thousands of pushes to a group of thousands. */
 const PORTION = 16_384
 
 function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEnvelope[]> {
@@ -137,9 +137,9 @@ function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEn
  * Of a push to groups: those who were in them there. Their memberships went with the node, and who comes back in a moment
  * may be in no group yet; who got the groups' own copy knows the users' by its id.
  */
-type FindUsers = (push: PushEnvelope) => Address | undefined
+type FindUsers = (push: PushEnvelope) => Recipients | undefined
 
-function usersIn({ to, except }: PushEnvelope, members: ReadonlyMap<Group, readonly Uid[]>): Address | undefined {
+function usersIn({ to, except }: PushEnvelope, members: ReadonlyMap<Group, readonly Uid[]>): Recipients | undefined {
   if (to.type !== 'groups') return undefined
   const users = new Map(
     to.groups.flatMap(({ group, stamp }) => (members.get(group) ?? []).map((uid) => [uid, acrossPartitions(stamp)])),

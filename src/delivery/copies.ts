@@ -1,4 +1,4 @@
-import type { Address } from '../envelope/envelope.ts'
+import type { Recipients } from '../envelope/envelope.ts'
 import type { PushId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { NameSet } from '../lib/name-set.ts'
@@ -6,7 +6,7 @@ import type { NameSet } from '../lib/name-set.ts'
 /** What was delivered of a push: to everyone who was bound to its names then, or to the connections of these ids. */
 export interface Copy {
   readonly id: PushId
-  readonly type: Address['type']
+  readonly type: Recipients['type']
   readonly names: NameSet
   readonly except: { readonly uids: NameSet; readonly connections: NameSet } | undefined
   /** Grows from copy to copy. */

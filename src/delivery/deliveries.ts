@@ -1,5 +1,5 @@
 import type { ClientConnection } from '../connection/client-connection.ts'
-import type { Address, PushEnvelope } from '../envelope/envelope.ts'
+import type { Recipients, PushEnvelope } from '../envelope/envelope.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import type { Except } from '../envelope/target.ts'
 import { NameSet } from '../lib/name-set.ts'
@@ -152,7 +152,7 @@ function exceptedBy(except: Except | undefined): Copy['except'] {
   return except && { uids: new NameSet(except.uids), connections: new NameSet(except.connections) }
 }
 
-function namesIn(to: Address): readonly string[] {
+function namesIn(to: Recipients): readonly string[] {
   switch (to.type) {
     case 'users':
       return to.users.map(({ uid }) => uid)

@@ -150,7 +150,7 @@ export class Forwarder {
   }
 
   async #sendElsewhere(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
-    await this.#init.dispatcher.resendToStragglers(addressed(push, users), this.#init.node())
+    await this.#init.dispatcher.resendToStragglers(forUsers(push, users), this.#init.node())
   }
 
   async #sendAfter(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
@@ -158,8 +158,8 @@ export class Forwarder {
     const { dispatcher, node } = this.#init
     // Who is not here any more must not be looked for here, whatever State says by now.
     await Promise.all([
-      gone.length > 0 && dispatcher.resend(addressed(push, gone), node()),
-      here.length > 0 && dispatcher.resend(addressed(push, here), undefined),
+      gone.length > 0 && dispatcher.resend(forUsers(push, gone), node()),
+      here.length > 0 && dispatcher.resend(forUsers(push, here), undefined),
     ])
   }
 
@@ -192,6 +192,6 @@ export class Forwarder {
   }
 }
 
-function addressed(push: PushEnvelope, users: readonly UserRef[]): PushEnvelope {
+function forUsers(push: PushEnvelope, users: readonly UserRef[]): PushEnvelope {
   return { ...push, to: { type: 'users', users } }
 }

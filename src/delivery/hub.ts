@@ -1,5 +1,5 @@
 import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
-import type { Address, GroupRef, PushEnvelope, UserRef } from '../envelope/envelope.ts'
+import type { Recipients, GroupRef, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, Uid } from '../envelope/ids.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
 import type { Except } from '../envelope/target.ts'
@@ -346,7 +346,7 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   /** The connections that an order is for: those bound at or before its lookup, never a younger one. */
-  select(to: Address): Set<ClientConnection> {
+  select(to: Recipients): Set<ClientConnection> {
     const found = new Set<ClientConnection>()
     switch (to.type) {
       case 'users':

@@ -16,7 +16,7 @@ export interface Entry {
    * be less than the time of an earlier entry, unless another server has taken over the store.
    */
   readonly at: number
-  /** The stamp of the one user or group in each address of the batch. Only `Routes.appendWhereFound` sets it. */
+  /** The stamp of the one user or group among the recipients of each of its envelopes. Only `Routes.appendWhereFound` sets it. */
   readonly stamp?: number
   /**
    * Whether this is a broadcast that comes once more, for clients that connected after it came first. A replay is not

@@ -79,7 +79,7 @@ export type LoneTarget =
 export interface NumberedBatch {
   readonly publisher: string
   readonly seq: number
-  /** The addresses in the batch bear no stamp yet: readers find it beside the batch, see `Entry.stamp`. */
+  /** The recipients in the batch bear no stamp yet: readers find it beside the batch, see `Entry.stamp`. */
   readonly bytes: Uint8Array
 }
 

@@ -1,8 +1,8 @@
 import {
   ActionTag,
   ActionType,
-  AddressTag,
-  AddressType,
+  RecipientsTag,
+  RecipientsType,
   BatchTag,
   EnvelopeTag,
   EnvelopeType,
@@ -10,7 +10,7 @@ import {
   PushFlag,
 } from './binary-tags.ts'
 import type {
-  Address,
+  Recipients,
   Batch,
   ControlAction,
   ControlEnvelope,
@@ -77,7 +77,7 @@ function readEnvelope(reader: TlvReader): Envelope {
 
 function readPush(reader: TlvReader): PushEnvelope {
   let id: string | undefined
-  let to: Address | undefined
+  let to: Recipients | undefined
   let data: Uint8Array | undefined
   let isText = false
   let except: Except | undefined
@@ -91,7 +91,7 @@ function readPush(reader: TlvReader): PushEnvelope {
         id = reader.text()
         break
       case EnvelopeTag.to:
-        to = within(reader, readAddress)
+        to = within(reader, readRecipients)
         break
       case EnvelopeTag.text:
         data = reader.value()
@@ -141,14 +141,14 @@ function kindOf(isText: boolean, flags: number): PayloadKind {
 }
 
 function readControl(reader: TlvReader): ControlEnvelope {
-  let to: Address | undefined
+  let to: Recipients | undefined
   let action: ControlAction | undefined
   let replyTo: string | undefined
   let correlation: number | undefined
   while (!reader.done) {
     switch (reader.tag()) {
       case EnvelopeTag.to:
-        to = within(reader, readAddress)
+        to = within(reader, readRecipients)
         break
       case EnvelopeTag.action:
         action = within(reader, readAction)
@@ -199,16 +199,16 @@ function readReply(reader: TlvReader): ReplyEnvelope {
   }
 }
 
-function readAddress(reader: TlvReader): Address {
-  const type = readType(reader, AddressTag.type)
+function readRecipients(reader: TlvReader): Recipients {
+  const type = readType(reader, RecipientsTag.type)
   switch (type) {
-    case AddressType.users:
-      return { type: 'users', users: readAll(reader, AddressTag.stamped, readUser) }
-    case AddressType.groups:
-      return { type: 'groups', groups: readAll(reader, AddressTag.stamped, readGroup) }
-    case AddressType.connections:
-      return { type: 'connections', connections: readAll(reader, AddressTag.connection, readConnection) }
-    case AddressType.all:
+    case RecipientsType.users:
+      return { type: 'users', users: readAll(reader, RecipientsTag.stamped, readUser) }
+    case RecipientsType.groups:
+      return { type: 'groups', groups: readAll(reader, RecipientsTag.stamped, readGroup) }
+    case RecipientsType.connections:
+      return { type: 'connections', connections: readAll(reader, RecipientsTag.connection, readConnection) }
+    case RecipientsType.all:
       return { type: 'all' }
     default:
       throw broken(`an envelope has the unknown kind of target ${type}`)

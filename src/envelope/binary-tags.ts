@@ -28,8 +28,8 @@ export const EnvelopeType = { push: 1, control: 2, reply: 3 } as const
 /** Bits. `json` marks a text as JSON. A node that does not know the bit delivers the same text. */
 export const PushFlag = { resent: 1, named: 2, json: 4 } as const
 
-export const AddressTag = { type: 1, stamped: 2, connection: 3 } as const
-export const AddressType = { users: 1, groups: 2, connections: 3, all: 4 } as const
+export const RecipientsTag = { type: 1, stamped: 2, connection: 3 } as const
+export const RecipientsType = { users: 1, groups: 2, connections: 3, all: 4 } as const
 
 export const ExceptTag = { uid: 1, connection: 2 } as const
 

@@ -1,15 +1,15 @@
 import {
   ActionTag,
   ActionType,
-  AddressTag,
-  AddressType,
+  RecipientsTag,
+  RecipientsType,
   BatchTag,
   EnvelopeTag,
   EnvelopeType,
   ExceptTag,
   PushFlag,
 } from './binary-tags.ts'
-import type { Address, Batch, ControlAction, Envelope, PushEnvelope } from './envelope.ts'
+import type { Recipients, Batch, ControlAction, Envelope, PushEnvelope } from './envelope.ts'
 import type { Payload } from './payload.ts'
 import type { Except } from './target.ts'
 import type { TlvWriter } from './tlv.ts'
@@ -44,7 +44,7 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
     case 'push': {
       const { id, to, payload, except, key, hops, broadcast } = envelope
       writer.text(EnvelopeTag.id, id)
-      writeAddress(writer, to)
+      writeRecipients(writer, to)
       writePayload(writer, payload)
       if (except !== undefined) writeExcept(writer, except)
       if (key !== undefined) writer.text(EnvelopeTag.key, key)
@@ -55,7 +55,7 @@ export function writeEnvelope(writer: TlvWriter, envelope: Envelope): void {
       return
     }
     case 'control':
-      writeAddress(writer, envelope.to)
+      writeRecipients(writer, envelope.to)
       writeAction(writer, envelope.action)
       writer.text(EnvelopeTag.replyTo, envelope.replyTo)
       writer.number(EnvelopeTag.correlation, envelope.correlation)
@@ -80,23 +80,23 @@ function writePayload(writer: TlvWriter, { kind, data }: Payload): void {
   else writer.bytes(kind === 'bytes' ? EnvelopeTag.binary : EnvelopeTag.text, data)
 }
 
-function writeAddress(writer: TlvWriter, to: Address): void {
+function writeRecipients(writer: TlvWriter, to: Recipients): void {
   const at = writer.begin(EnvelopeTag.to, OVERHEAD)
-  writer.number(AddressTag.type, AddressType[to.type])
-  writeAddressees(writer, to)
+  writer.number(RecipientsTag.type, RecipientsType[to.type])
+  writeRefs(writer, to)
   writer.end(at)
 }
 
-function writeAddressees(writer: TlvWriter, to: Address): void {
+function writeRefs(writer: TlvWriter, to: Recipients): void {
   switch (to.type) {
     case 'users':
-      for (const { uid, stamp } of to.users) writer.numberedText(AddressTag.stamped, stamp, uid)
+      for (const { uid, stamp } of to.users) writer.numberedText(RecipientsTag.stamped, stamp, uid)
       return
     case 'groups':
-      for (const { group, stamp } of to.groups) writer.numberedText(AddressTag.stamped, stamp, group)
+      for (const { group, stamp } of to.groups) writer.numberedText(RecipientsTag.stamped, stamp, group)
       return
     case 'connections':
-      for (const connection of to.connections) writer.text(AddressTag.connection, connection)
+      for (const connection of to.connections) writer.text(RecipientsTag.connection, connection)
       return
     case 'all':
       return

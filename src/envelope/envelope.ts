@@ -15,7 +15,7 @@ export interface GroupRef {
 }
 
 /** The connections on the receiving node that an envelope is for. */
-export type Address =
+export type Recipients =
   | { readonly type: 'users'; readonly users: readonly UserRef[] }
   | { readonly type: 'groups'; readonly groups: readonly GroupRef[] }
   | { readonly type: 'connections'; readonly connections: readonly ConnectionId[] }
@@ -24,7 +24,7 @@ export type Address =
 export interface PushEnvelope {
   readonly type: 'push'
   readonly id: PushId
-  readonly to: Address
+  readonly to: Recipients
   readonly payload: Payload
   readonly except?: Except | undefined
   /**
@@ -52,7 +52,7 @@ export type ControlAction =
 /** An order to the node that hosts the connections, because only that node writes their entries in State. */
 export interface ControlEnvelope {
   readonly type: 'control'
-  readonly to: Address
+  readonly to: Recipients
   readonly action: ControlAction
   readonly replyTo: NodeId
   readonly correlation: number

@@ -1,5 +1,5 @@
 import { bytesOfBase64, toBase64 } from './base64.ts'
-import type { Address, Batch, Codec, ControlAction, Envelope } from './envelope.ts'
+import type { Recipients, Batch, Codec, ControlAction, Envelope } from './envelope.ts'
 import type { ConnectionId, Group, NodeId, PushId, Uid } from './ids.ts'
 import { type JsonFields, jsonFields, listOf, numberOf, textOf } from './json-fields.ts'
 import type { Payload } from './payload.ts'
@@ -54,7 +54,7 @@ function readEnvelope(value: unknown): Envelope {
       return {
         type: 'push',
         id: textOf(fields, 'id') as PushId,
-        to: readAddress(fields['to']),
+        to: readRecipients(fields['to']),
         payload: readPayload(fields),
         except: readExcept(fields['except']),
         key: fields['key'] === undefined ? undefined : textOf(fields, 'key'),
@@ -66,7 +66,7 @@ function readEnvelope(value: unknown): Envelope {
     case 'control':
       return {
         type: 'control',
-        to: readAddress(fields['to']),
+        to: readRecipients(fields['to']),
         action: readAction(fields['action']),
         replyTo: textOf(fields, 'replyTo') as NodeId,
         correlation: numberOf(fields, 'correlation'),
@@ -88,7 +88,7 @@ function readPayload(fields: JsonFields): Payload {
   return { kind: fields['json'] === true ? 'json' : 'text', data: textOf(fields, 'text') }
 }
 
-function readAddress(value: unknown): Address {
+function readRecipients(value: unknown): Recipients {
   const fields = jsonFields(value, 'to')
   switch (fields['type']) {
     case 'users':

@@ -1,4 +1,4 @@
-import type { Address, Envelope } from './envelope.ts'
+import type { Recipients, Envelope } from './envelope.ts'
 
 /** How far the stamps of two partitions may differ at one moment, in µs. The masters' clocks must agree within this. */
 export const STAMP_SKEW = 1_000_000
@@ -13,15 +13,15 @@ export function acrossPartitions(stamp: number): number {
   return Math.max(0, stamp - STAMP_SKEW)
 }
 
-/** Puts the stamp of a lookup into the addresses of envelopes that were written before the stamp was known. */
+/** Puts the stamp of a lookup into the recipients of envelopes that were written before the stamp was known. */
 export function stampedWith(stamp: number | undefined, envelopes: readonly Envelope[]): readonly Envelope[] {
   if (stamp === undefined) return envelopes
   return envelopes.map((envelope) => {
-    return envelope.type === 'reply' ? envelope : { ...envelope, to: addressWith(stamp, envelope.to) }
+    return envelope.type === 'reply' ? envelope : { ...envelope, to: recipientsWith(stamp, envelope.to) }
   })
 }
 
-function addressWith(stamp: number, to: Address): Address {
+function recipientsWith(stamp: number, to: Recipients): Recipients {
   if (to.type === 'users') return { type: 'users', users: to.users.map(({ uid }) => ({ uid, stamp })) }
   if (to.type === 'groups') return { type: 'groups', groups: to.groups.map(({ group }) => ({ group, stamp })) }
   return to

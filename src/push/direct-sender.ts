@@ -1,5 +1,5 @@
 import type { Found, LoneTarget, Routes } from '../drivers/routes.ts'
-import type { Address, Codec } from '../envelope/envelope.ts'
+import type { Recipients, Codec } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Share, Split } from './lookup-answers.ts'
@@ -30,7 +30,7 @@ export class DirectSender {
   async send(dispatch: Dispatch, self: NodeId | undefined): Promise<Split | undefined> {
     const target = loneTargetOf(dispatch)
     if (target === undefined) return undefined
-    const envelope = dispatch.make(addressOf(target, 0))
+    const envelope = dispatch.make(recipientsOf(target, 0))
     const [publisher, seq] = [this.#publisher, ++this.#seq]
     const bytes = this.#codec.encode({ publisher, seq, envelopes: [envelope] })
     const found = await this.#append(target, { publisher, seq, bytes }, self)
@@ -46,13 +46,13 @@ function loneTargetOf({ target, isFirstCopy, reservation }: Dispatch): LoneTarge
   return undefined
 }
 
-function addressOf(target: LoneTarget, stamp: number): Address {
+function recipientsOf(target: LoneTarget, stamp: number): Recipients {
   if (target.type === 'user') return { type: 'users', users: [{ uid: target.uid, stamp }] }
   return { type: 'groups', groups: [{ group: target.group, stamp }] }
 }
 
 function splitOf(target: LoneTarget, { nodes, stamp }: Found): Split {
-  const to = addressOf(target, stamp)
+  const to = recipientsOf(target, stamp)
   const shares = nodes.map((node): Share => ({ node, to }))
   // A group that nobody is in is empty, not offline.
   return { shares, offline: shares.length === 0 && target.type === 'user' ? [target.uid] : [] }

@@ -1,4 +1,4 @@
-import type { Address, Envelope } from '../envelope/envelope.ts'
+import type { Recipients, Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { Share } from './lookup-answers.ts'
 import type { PendingReservation } from './pending-reservation.ts'
@@ -14,7 +14,7 @@ export interface Dispatch<Target = LocatableTarget> {
   /** A node that is known not to have the target. */
   readonly ignoring?: NodeId | undefined
   /** Makes what one node, or everyone, is sent. */
-  make(to: Address): Envelope
+  make(to: Recipients): Envelope
   /** `nodeCount` nodes have it. `stored` says which of them have what, unless it was for everyone. */
   done(nodeCount: number, offline: readonly string[], stored: readonly Share[]): void
   failed(error: unknown): void

@@ -1,5 +1,5 @@
 import type { Routes } from '../drivers/routes.ts'
-import type { Address, Envelope, PushEnvelope, UserRef } from '../envelope/envelope.ts'
+import type { Recipients, Envelope, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
 import { Broadcast } from './broadcast.ts'
@@ -145,7 +145,7 @@ export class Dispatcher {
     }
     const copy = { ...push, hops: push.hops + 1, resent: true }
     // Invariant R5: a copy keeps the stamps of the first lookup, whatever this lookup finds.
-    const make = (to: Address): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
+    const make = (to: Recipients): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
     return new Promise((resolve, reject) => {
       const done: Dispatch['done'] = (nodeCount, missed) => resolve({ nodeCount, missed })
       this.dispatch({ target, make, ignoring, done, failed: reject })

@@ -1,12 +1,12 @@
 import type { Located, Lookup, Route } from '../drivers/routes.ts'
-import type { Address, GroupRef, UserRef } from '../envelope/envelope.ts'
+import type { Recipients, GroupRef, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import type { LocatableTarget } from './targets.ts'
 
 /** What one node gets of a push. */
 export interface Share {
   readonly node: NodeId
-  readonly to: Address
+  readonly to: Recipients
 }
 
 /** A located target, split by node: which node gets which part of it, and who is nowhere. */
@@ -122,7 +122,7 @@ class Parts<Ref> {
     return isSomewhere
   }
 
-  shares(addressOf: (refs: readonly Ref[]) => Address): Share[] {
-    return this.#parts.map(({ node, refs }) => ({ node, to: addressOf(refs) }))
+  shares(recipientsOf: (refs: readonly Ref[]) => Recipients): Share[] {
+    return this.#parts.map(({ node, refs }) => ({ node, to: recipientsOf(refs) }))
   }
 }

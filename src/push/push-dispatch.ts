@@ -1,5 +1,5 @@
 import type { Receipt } from '../api.ts'
-import type { Address, PushEnvelope } from '../envelope/envelope.ts'
+import type { Recipients, PushEnvelope } from '../envelope/envelope.ts'
 import { type PushId, shownPushId } from '../envelope/ids.ts'
 import type { Payload } from '../envelope/payload.ts'
 import type { Except, ParsedTarget } from '../envelope/target.ts'
@@ -63,7 +63,7 @@ export class PushDispatch implements Dispatch<ParsedTarget> {
     return this.#push.target
   }
 
-  make(to: Address): PushEnvelope {
+  make(to: Recipients): PushEnvelope {
     const { payload, except, key } = this.#push
     const push = { type: 'push' as const, id: this.#id, to, payload, except, key, hops: 0, resent: false }
     return this.reservation === undefined ? push : { ...push, named: true }

@@ -1,4 +1,4 @@
-import type { Address, Envelope } from '../envelope/envelope.ts'
+import type { Recipients, Envelope } from '../envelope/envelope.ts'
 import type { Payload } from '../envelope/payload.ts'
 import type { Except, ParsedTarget } from '../envelope/target.ts'
 
@@ -8,7 +8,7 @@ const REF_OVERHEAD = 12
 /** About how many bytes an envelope takes once encoded: good enough to bound a batch. */
 export function envelopeSize(envelope: Envelope): number {
   if (envelope.type === 'reply') return ENVELOPE_OVERHEAD
-  const size = ENVELOPE_OVERHEAD + addressSize(envelope.to)
+  const size = ENVELOPE_OVERHEAD + recipientsSize(envelope.to)
   return envelope.type === 'push' ? size + contentSize(envelope) : size + ENVELOPE_OVERHEAD
 }
 
@@ -49,7 +49,7 @@ function idsSize(ids: readonly string[]): number {
   return size
 }
 
-function addressSize(to: Address): number {
+function recipientsSize(to: Recipients): number {
   switch (to.type) {
     case 'users':
       return sum(to.users, ({ uid }) => uid.length)

@@ -1,4 +1,4 @@
-import type { Address } from '../envelope/envelope.ts'
+import type { Recipients } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
 
@@ -21,8 +21,8 @@ export function namesOf(target: ParsedTarget): readonly string[] {
   }
 }
 
-/** The target that an address is a part of: nothing for everyone, who are not looked up. */
-export function targetOf(to: Address): LocatableTarget | undefined {
+/** The target that these recipients are a part of: nothing for everyone, who are not looked up. */
+export function targetOf(to: Recipients): LocatableTarget | undefined {
   switch (to.type) {
     case 'users':
       return { type: 'users', uids: to.users.map(({ uid }) => uid) }
@@ -37,8 +37,8 @@ export function targetOf(to: Address): LocatableTarget | undefined {
   }
 }
 
-/** A new lookup's address with the stamps of the first one: those decide who has had the message. */
-export function withStampsOf(to: Address, first: Address): Address {
+/** The recipients that a new lookup found, with the stamps of the first one: those decide who has had the message. */
+export function withStampsOf(to: Recipients, first: Recipients): Recipients {
   if (to.type === 'users' && first.type === 'users') {
     const stamps = new Map(first.users.map(({ uid, stamp }): [Uid, number] => [uid, stamp]))
     return { type: 'users', users: to.users.map(({ uid, stamp }) => ({ uid, stamp: stamps.get(uid) ?? stamp })) }
@@ -54,7 +54,7 @@ export function withStampsOf(to: Address, first: Address): Address {
 }
 
 /** Whom a receipt may name as offline. A group that nobody is in is empty, not offline. */
-export function receiptNamesOf(to: Address): readonly string[] {
+export function receiptNamesOf(to: Recipients): readonly string[] {
   if (to.type === 'users') return to.users.map(({ uid }) => uid)
   return to.type === 'connections' ? to.connections : []
 }

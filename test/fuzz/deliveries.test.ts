@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Deliveries } from '../../src/delivery/deliveries.ts'
 import { Hub } from '../../src/delivery/hub.ts'
-import type { Address, PushEnvelope } from '../../src/envelope/envelope.ts'
+import type { Recipients, PushEnvelope } from '../../src/envelope/envelope.ts'
 import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/envelope/ids.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { newCounters, type OverflowRules } from '../../src/outbound/backlog.ts'
@@ -111,7 +111,7 @@ class World {
     const push: PushEnvelope = {
       type: 'push',
       id: `p${step.id}` as PushId,
-      to: this.#addressOf(step, stamp),
+      to: this.#recipientsOf(step, stamp),
       payload: encodePayload('x'),
       except: uid && { uids: [uid], connections: [] },
       hops: 0,
@@ -131,7 +131,7 @@ class World {
     assert.equal(deliveredCount, count)
   }
 
-  #addressOf({ kind, names }: PushStep, stamp: number): Address {
+  #recipientsOf({ kind, names }: PushStep, stamp: number): Recipients {
     switch (kind) {
       case 'users':
         return { type: 'users', users: names.map((name) => ({ uid: UIDS[name]!, stamp })) }
@@ -162,7 +162,10 @@ class World {
 }
 
 /** The stamps by which a connection is in a target. `undefined` if it is not; empty if the target has no stamps. */
-function stampsOf(to: Address, { id, uid, uidStamp, groupStamps }: ClientConnection): [number, number][] | undefined {
+function stampsOf(
+  to: Recipients,
+  { id, uid, uidStamp, groupStamps }: ClientConnection,
+): [number, number][] | undefined {
   switch (to.type) {
     case 'users': {
       const found = to.users.filter((user) => user.uid === uid)

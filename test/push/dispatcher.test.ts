@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { State } from '../../src/drivers/state.ts'
-import type { Address, ControlEnvelope, Envelope, PushEnvelope } from '../../src/envelope/envelope.ts'
+import type { Recipients, ControlEnvelope, Envelope, PushEnvelope } from '../../src/envelope/envelope.ts'
 import { type ConnectionId, type NodeId, newProcessId, nodeId, type PushId, type Uid } from '../../src/envelope/ids.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
@@ -73,7 +73,7 @@ class Stage {
     })
   }
 
-  send(make: (to: Address) => Envelope): Promise<[nodeCount: number, offline: readonly string[]]> {
+  send(make: (to: Recipients) => Envelope): Promise<[nodeCount: number, offline: readonly string[]]> {
     return new Promise((resolve, failed) =>
       this.dispatcher.dispatch({
         target: { type: 'users', uids: [UID] },
@@ -85,7 +85,7 @@ class Stage {
   }
 }
 
-const toUser: Address = { type: 'users', users: [{ uid: UID, stamp: 0 }] }
+const toUser: Recipients = { type: 'users', users: [{ uid: UID, stamp: 0 }] }
 const pushOf = (hops: number): PushEnvelope => ({
   type: 'push',
   id: `after-${hops}` as PushId,
@@ -113,7 +113,7 @@ test('a control dies with the node that it was for, and a push does not', async 
   // It has lost its place: its inbox is not there, and its lease goes.
   await stage.state.evict(stage.node, 'evicted', stage.node)
   const action = { type: 'close', code: 4403, reason: '' } as const
-  const control = (to: Address): ControlEnvelope => ({
+  const control = (to: Recipients): ControlEnvelope => ({
     type: 'control',
     to,
     action,

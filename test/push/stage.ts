@@ -3,7 +3,7 @@ import { memory } from '../../src/drivers/memory/memory.ts'
 import type { PushIds } from '../../src/drivers/push-ids.ts'
 import type { Queue } from '../../src/drivers/queue.ts'
 import type { State } from '../../src/drivers/state.ts'
-import type { Address, Envelope } from '../../src/envelope/envelope.ts'
+import type { Recipients, Envelope } from '../../src/envelope/envelope.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator } from '../../src/push/locator.ts'
@@ -118,7 +118,7 @@ export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<P
 }
 
 /** Whom an envelope is for, by the names that a target has. */
-export function namesIn(to: Address): readonly string[] {
+export function namesIn(to: Recipients): readonly string[] {
   if (to.type === 'users') return to.users.map(({ uid }) => uid)
   if (to.type === 'groups') return to.groups.map(({ group }) => `group ${group}`)
   return [to.type]

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check'
-import type { Address, Batch, ControlAction, Envelope } from '../../src/envelope/envelope.ts'
+import type { Recipients, Batch, ControlAction, Envelope } from '../../src/envelope/envelope.ts'
 import type { ConnectionId, Group, NodeId, PushId, Uid } from '../../src/envelope/ids.ts'
 import { encodePayload, type Payload } from '../../src/envelope/payload.ts'
 import type { Except } from '../../src/envelope/target.ts'
@@ -52,7 +52,7 @@ const anyUid = anyId as fc.Arbitrary<Uid>
 const anyGroup = anyId as fc.Arbitrary<Group>
 const anyNode = anyId as fc.Arbitrary<NodeId>
 
-const anyAddress: fc.Arbitrary<Address> = fc.oneof(
+const anyRecipients: fc.Arbitrary<Recipients> = fc.oneof(
   record({ type: fc.constant('users' as const), users: fc.array(record({ uid: anyUid, stamp: anyCount })) }),
   record({
     type: fc.constant('groups' as const),
@@ -73,7 +73,7 @@ export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
   record({
     type: fc.constant('push' as const),
     id: anyId as fc.Arbitrary<PushId>,
-    to: anyAddress,
+    to: anyRecipients,
     payload: anyPayload,
     except: fc.option(anyExcept, { nil: undefined }),
     key: fc.option(anyId, { nil: undefined }),
@@ -89,7 +89,7 @@ export const anyEnvelope: fc.Arbitrary<Envelope> = fc.oneof(
     ),
   record({
     type: fc.constant('control' as const),
-    to: anyAddress,
+    to: anyRecipients,
     action: anyAction,
     replyTo: anyNode,
     correlation: anyCount,

@@ -92,7 +92,7 @@ function checkCrowd(evidence: Evidence, book: FindingBook, push: Push): void {
   for (const connection of evidence.history.connections) {
     if (push.except.includes(connection.uid) || connection.openedAt >= push.firstCalledAt) continue
     const end = Math.min(deadline(evidence, push, connection), evidence.endOf(connection))
-    if (end < push.firstCalledAt || !wasAddressed(connection, push, end)) continue
+    if (end < push.firstCalledAt || !wasRecipient(connection, push, end)) continue
     const isStranded = diedUnderWay(evidence, connection, push)
     if (!isStranded && !isOwed(evidence, connection, push)) continue
     book.checkedCount++
@@ -225,7 +225,7 @@ function deadline(evidence: Evidence, push: Push, { slot }: Connection): number 
 }
 
 /** Whether the push is for this connection. A member who leaves the group before a message arrives does not get it. */
-function wasAddressed({ memberships }: Connection, push: Push, until: number): boolean {
+function wasRecipient({ memberships }: Connection, push: Push, until: number): boolean {
   if (push.kind === 'all') return true
   return memberships.some(
     ({ group, joinedAt, leavingAt }) => group === push.group && joinedAt < push.firstCalledAt && leavingAt > until,
