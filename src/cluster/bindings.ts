@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ClientConnection, UNSTAMPED } from '../connection/client-connection.ts'
-import type { Holds } from '../delivery/holds.ts'
+import type { HeldUsers } from '../delivery/held-users.ts'
 import type { Hub } from '../delivery/hub.ts'
 import type { Change, ConnectionRecord, Routes } from '../drivers/routes.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
@@ -20,14 +20,14 @@ export interface Incarnation {
   rejoin(): Promise<void>
 }
 
-interface Membership {
+interface GroupChange {
   readonly group: Group
   readonly connection: ClientConnection
 }
 
 interface ParkedHooks {
   /** Told of users while the store has not said whether something is parked for them. */
-  readonly holds: Holds
+  readonly heldUsers: HeldUsers
   /** Told of users who were put here and for whom something is parked. */
   readonly onParked: (uid: Uid) => void
 }
@@ -46,7 +46,7 @@ export class Bindings {
   readonly #parked: ParkedHooks
   #users = new Set<Uid>()
   #connections = new Set<ConnectionId>()
-  #memberships = new Map<string, Membership>()
+  #groupChanges = new Map<string, GroupChange>()
   #round = new Round()
   #isFlushing = false
   /** When the last write began that more than one had waited for. */
@@ -71,7 +71,7 @@ export class Bindings {
 
   touchGroups(connection: ClientConnection, groups: Iterable<Group>): Promise<void> {
     if (this.#closed) return Promise.reject(closed())
-    for (const group of groups) this.#memberships.set(`${connection.id} ${group}`, { group, connection })
+    for (const group of groups) this.#groupChanges.set(`${connection.id} ${group}`, { group, connection })
     if (this.#isClean) return Promise.resolve()
     this.#schedule()
     return this.#round.join()
@@ -107,7 +107,7 @@ export class Bindings {
   }
 
   get #isClean(): boolean {
-    return this.#users.size + this.#connections.size + this.#memberships.size === 0
+    return this.#users.size + this.#connections.size + this.#groupChanges.size === 0
   }
 
   #schedule(): void {
@@ -126,10 +126,10 @@ export class Bindings {
 
   async #writeRound(): Promise<void> {
     const round = this.#round
-    const batch = { users: this.#users, connections: this.#connections, memberships: this.#memberships }
+    const batch = { users: this.#users, connections: this.#connections, groupChanges: this.#groupChanges }
     this.#users = new Set()
     this.#connections = new Set()
-    this.#memberships = new Map()
+    this.#groupChanges = new Map()
     this.#round = new Round()
     if (round.size > 1) this.#crowdedAt = performance.now()
     // Invariant R2: a write says how things are now, so one that comes late or twice is still right.
@@ -148,21 +148,21 @@ export class Bindings {
   }
 
   /** False where this node has lost its place. */
-  async #apply({ changes, stampers, newcomers }: Description): Promise<boolean> {
-    const { holds, onParked } = this.#parked
-    // Invariant P5: pushes from now on come after those that may be parked.
-    for (const uid of newcomers) holds.hold(uid)
+  // Invariant P5: pushes from now on come after those that may be parked.
+  async #apply({ changes, onStamped, newcomers }: Description): Promise<boolean> {
+    const { heldUsers, onParked } = this.#parked
+    for (const uid of newcomers) heldUsers.hold(uid)
     try {
       for (let start = 0; start < changes.length; start += MAX_CHANGES) {
         const part = changes.slice(start, start + MAX_CHANGES)
         const applied = await this.#state.apply(this.#incarnation.node, part)
         if (applied.type === 'fenced') return false
-        for (const [index, stamp] of applied.stamps.entries()) stampers[start + index]?.(stamp)
+        for (const [index, stamp] of applied.stamps.entries()) onStamped[start + index]?.(stamp)
         for (const uid of applied.parked) onParked(uid)
       }
       return true
     } finally {
-      for (const uid of newcomers) holds.release(uid)
+      for (const uid of newcomers) heldUsers.release(uid)
     }
   }
 
@@ -170,31 +170,31 @@ export class Bindings {
   async #putBack(batch: Batch, round: Round): Promise<void> {
     for (const uid of batch.users) this.#users.add(uid)
     for (const connection of batch.connections) this.#connections.add(connection)
-    for (const [key, membership] of batch.memberships) this.#memberships.set(key, membership)
+    for (const [key, change] of batch.groupChanges) this.#groupChanges.set(key, change)
     this.#round.done.then(round.resolve, round.reject)
     if (this.#closed) round.reject(closed())
     await sleep(RETRY_PAUSE)
   }
 
   /** Users and members come first, for theirs are the stamps that matter. */
-  #describe({ users, connections, memberships }: Batch): Description {
+  #describe({ users, connections, groupChanges }: Batch): Description {
     const changes: Change[] = []
-    const stampers: ((stamp: number) => void)[] = []
+    const onStamped: ((stamp: number) => void)[] = []
     const newcomers: Uid[] = []
     for (const uid of users) {
       const here = [...this.#hub.ofUser(uid)]
       if (here.some(({ uidStamp }) => uidStamp === UNSTAMPED)) newcomers.push(uid)
-      const left = this.#hub.unstampedUserDepartures(uid)
+      const departed = this.#hub.unstampedUserDepartures(uid)
       changes.push({ type: 'user', uid, connections: here.map(recordOf) })
-      stampers.push((stamp) => {
+      onStamped.push((stamp) => {
         stampUser(uid, here, stamp)
-        this.#hub.stampUserDepartures(uid, left, stamp)
+        this.#hub.stampUserDepartures(uid, departed, stamp)
       })
     }
-    for (const { group, connection } of memberships.values()) {
+    for (const { group, connection } of groupChanges.values()) {
       const present = this.#hub.ofGroup(group).has(connection)
       changes.push({ type: 'member', group, connection: memberOf(connection), present })
-      stampers.push((stamp) => {
+      onStamped.push((stamp) => {
         if (present) stampMember(group, connection, stamp)
         else this.#hub.stampDeparture(group, connection.id, stamp)
       })
@@ -202,20 +202,20 @@ export class Bindings {
     for (const connection of connections) {
       changes.push({ type: 'connection', connection, present: this.#hub.get(connection) !== undefined })
     }
-    return { changes, stampers, newcomers }
+    return { changes, onStamped, newcomers }
   }
 }
 
 interface Batch {
   readonly users: ReadonlySet<Uid>
   readonly connections: ReadonlySet<ConnectionId>
-  readonly memberships: ReadonlyMap<string, Membership>
+  readonly groupChanges: ReadonlyMap<string, GroupChange>
 }
 
 interface Description {
   readonly changes: readonly Change[]
   /** Told the stamps of as many changes, from the first on. */
-  readonly stampers: readonly ((stamp: number) => void)[]
+  readonly onStamped: readonly ((stamp: number) => void)[]
   /** Users who come here with it. */
   readonly newcomers: readonly Uid[]
 }

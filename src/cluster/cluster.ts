@@ -102,16 +102,16 @@ export class Cluster implements ClusterApi {
   }
 
   async join(target: Target, ...groups: string[]): Promise<number> {
-    return groups.length === 0 ? 0 : this.#order(target, { type: 'join', groups: parseGroups(groups).map(ownText) })
+    return groups.length === 0 ? 0 : this.#request(target, { type: 'join', groups: parseGroups(groups).map(ownText) })
   }
 
   async leave(target: Target, ...groups: string[]): Promise<number> {
-    return groups.length === 0 ? 0 : this.#order(target, { type: 'leave', groups: parseGroups(groups) })
+    return groups.length === 0 ? 0 : this.#request(target, { type: 'leave', groups: parseGroups(groups) })
   }
 
   async disconnect(target: Target, code: number = CloseCode.kicked, reason = ''): Promise<number> {
     checkClose(code, reason)
-    return this.#order(target, { type: 'close', code, reason })
+    return this.#request(target, { type: 'close', code, reason })
   }
 
   async evict(node: string): Promise<void> {
@@ -126,7 +126,7 @@ export class Cluster implements ClusterApi {
     return this.#rooms.events.on(event, listener)
   }
 
-  #order(target: Target, action: ControlAction): Promise<number> {
-    return this.#rooms.controls.order(parseTarget(target), action)
+  #request(target: Target, action: ControlAction): Promise<number> {
+    return this.#rooms.controls.request(parseTarget(target), action)
   }
 }

@@ -84,7 +84,7 @@ export class Controls {
   }
 
   /** Resolves to how many connections it touched, once every node that hosts one has done it. */
-  async order(target: ParsedTarget, action: ControlAction): Promise<number> {
+  async request(target: ParsedTarget, action: ControlAction): Promise<number> {
     // What is all here, such as a connection that joins a group itself, needs no lookup.
     const local = target.type === 'connections' ? this.#hub.select(target) : undefined
     if (target.type === 'connections' && local?.size === target.connections.length) {
@@ -92,10 +92,10 @@ export class Controls {
         throw tooManyGroups(this.#maxGroups)
       return this.#act(local, action)
     }
-    return this.#orderElsewhere(target, action)
+    return this.#requestElsewhere(target, action)
   }
 
-  async #orderElsewhere(target: ParsedTarget, action: ControlAction): Promise<number> {
+  async #requestElsewhere(target: ParsedTarget, action: ControlAction): Promise<number> {
     const correlation = ++this.#lastCorrelation
     const pending = new Pending()
     this.#pending.set(correlation, pending)

@@ -3,18 +3,18 @@ import type { LiveNode } from '../drivers/nodes.ts'
 import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError } from '../errors.ts'
 import { checkNames } from '../lib/checked-names.ts'
-import type { Sight } from './node-observer.ts'
+import type { StateQueries } from './node-observer.ts'
 
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
 /** Answers who is where, from State alone. */
 export class Directory implements DirectoryApi {
-  readonly #state: Sight
+  readonly #state: StateQueries
   /** What this node knows of itself is newer than what it last told the store. */
   readonly #refine: (node: LiveNode) => LiveNode
 
-  constructor(state: Sight, refine: (node: LiveNode) => LiveNode = (node) => node) {
+  constructor(state: StateQueries, refine: (node: LiveNode) => LiveNode = (node) => node) {
     this.#state = state
     this.#refine = refine
   }

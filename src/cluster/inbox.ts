@@ -23,9 +23,9 @@ export interface Receiver {
   obey(control: ControlEnvelope): Promise<void>
   answered(reply: ReplyEnvelope): void
   /** Whether nobody else can own this inbox by now. */
-  readonly isSure: boolean
+  readonly hasLease: boolean
   /** Asks, where that is not sure. False where another may own this inbox: then nothing of it may be delivered. */
-  confirm(): Promise<boolean>
+  confirmLease(): Promise<boolean>
   onError(error: unknown): void
 }
 
@@ -105,7 +105,7 @@ export class Inbox {
   async #workOff(entries: readonly Entry[]): Promise<void> {
     if (this.#isLost) return
     // Invariant N8: after a pause another may have this inbox, and have sent on what it holds.
-    if (!this.#receiver.isSure && !(await this.#confirm())) {
+    if (!this.#receiver.hasLease && !(await this.#confirmLease())) {
       // What was just left out comes to the next inbox: it must not be overtaken by what this one would read next.
       this.#isLost = true
       return
@@ -119,9 +119,9 @@ export class Inbox {
   }
 
   /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
-  async #confirm(): Promise<boolean> {
+  async #confirmLease(): Promise<boolean> {
     const receiver = this.#receiver
-    const answer = await retry(() => receiver.confirm(), {
+    const answer = await retry(() => receiver.confirmLease(), {
       pause: RETRY_PAUSE,
       isOver: () => this.#closed,
       onFailure: (error) => receiver.onError(error),
@@ -142,16 +142,16 @@ export class Inbox {
     const open = { position, isDone: false }
     this.#open.push(open)
     const handover = new Handover(entry.offset)
-    const works: Promise<void>[] = []
-    if (envelopes instanceof Promise) works.push(envelopes)
-    else for (const envelope of envelopes) this.#handle(envelope, handover, works)
+    const tasks: Promise<void>[] = []
+    if (envelopes instanceof Promise) tasks.push(envelopes)
+    else for (const envelope of envelopes) this.#handle(envelope, handover, tasks)
     const done = (): void => {
       open.isDone = true
       this.#ackDone()
     }
     const handed = (): void => this.#receiver.whenTaken(handover, done)
-    if (works.length === 0) handed()
-    else void Promise.allSettled(works).then(handed)
+    if (tasks.length === 0) handed()
+    else void Promise.allSettled(tasks).then(handed)
   }
 
   /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
@@ -192,16 +192,16 @@ export class Inbox {
     await this.#source.setAside(entry, String(error)).catch(this.#receiver.onError)
   }
 
-  /** Adds to `works` what has to end before the entry is acked; usually nothing. */
-  #handle(envelope: Envelope, handover: Handover, works: Promise<void>[]): void {
+  /** Adds to `tasks` what has to end before the entry is acked; usually nothing. */
+  #handle(envelope: Envelope, handover: Handover, tasks: Promise<void>[]): void {
     switch (envelope.type) {
       case 'push': {
-        const work = this.#receiver.deliver(envelope, handover)
-        if (work !== undefined) works.push(this.#guard(work))
+        const task = this.#receiver.deliver(envelope, handover)
+        if (task !== undefined) tasks.push(this.#guard(task))
         return
       }
       case 'control':
-        works.push(this.#guard(this.#receiver.obey(envelope)))
+        tasks.push(this.#guard(this.#receiver.obey(envelope)))
         return
       case 'reply':
         this.#receiver.answered(envelope)
@@ -211,9 +211,9 @@ export class Inbox {
     }
   }
 
-  async #guard(work: Promise<void>): Promise<void> {
+  async #guard(task: Promise<void>): Promise<void> {
     try {
-      await work
+      await task
     } catch (error) {
       this.#receiver.onError(error)
     }

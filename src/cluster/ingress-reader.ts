@@ -48,13 +48,13 @@ export class IngressReader {
   }
 
   async #route(entries: readonly IngressEntry[]): Promise<void> {
-    let left = entries
-    while (left.length > 0 && !this.#closed) {
+    let remaining = entries
+    while (remaining.length > 0 && !this.#closed) {
       // All at once, in order: the pusher keeps it, and gathers.
-      const outcomes = await Promise.all(left.map(async (entry) => ({ entry, outcome: await this.#push(entry) })))
-      left = outcomes.filter(({ outcome }) => outcome === 'again').map(({ entry }) => entry)
+      const outcomes = await Promise.all(remaining.map(async (entry) => ({ entry, outcome: await this.#push(entry) })))
+      remaining = outcomes.filter(({ outcome }) => outcome === 'again').map(({ entry }) => entry)
       await this.#forget(outcomes.filter(({ outcome }) => outcome === 'done').map(({ entry }) => entry.position))
-      if (left.length > 0) await sleep(RETRY_PAUSE)
+      if (remaining.length > 0) await sleep(RETRY_PAUSE)
     }
   }
 

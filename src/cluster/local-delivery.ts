@@ -29,15 +29,15 @@ export class LocalDelivery {
   deliver(envelope: Envelope): Promise<unknown> | undefined {
     const { membership } = this.#init
     // Invariants D5, N8: as from an inbox, so it asks first if others may have taken this node over.
-    if (membership.isSure && this.#last === undefined) return this.#hand(envelope)
+    if (membership.hasLease && this.#last === undefined) return this.#hand(envelope)
     // In an object, for the next one waits only until this one was handed over.
-    const handed = (this.#last ?? membership.confirm()).then(() => ({ work: this.#hand(envelope) }))
+    const handed = (this.#last ?? membership.confirmLease()).then(() => ({ task: this.#hand(envelope) }))
     this.#last = handed
     const forget = (): void => {
       if (this.#last === handed) this.#last = undefined
     }
     handed.then(forget, forget)
-    return handed.then(({ work }) => work)
+    return handed.then(({ task }) => task)
   }
 
   #hand(envelope: Envelope): Promise<unknown> | undefined {
@@ -45,8 +45,8 @@ export class LocalDelivery {
     if (envelope.type === 'control') return controls.obey(envelope)
     if (envelope.type === 'reply') return undefined
     const handover = new Handover()
-    const work = deliverer.deliver(envelope, handover)
+    const task = deliverer.deliver(envelope, handover)
     const taken = new Promise<void>((resolve) => whenTaken(handover, resolve))
-    return work === undefined ? taken : Promise.all([taken, work])
+    return task === undefined ? taken : Promise.all([taken, task])
   }
 }

@@ -33,13 +33,13 @@ export interface MembershipHooks {
   /** Under a new id, after an eviction or because the store lost us. The inbox of that id is open. */
   rejoined(from: NodeId): void
   /** Under a new id, which whatever is written from now on bears; broadcasts with a higher offset than this come. */
-  entered(offset: number): void
+  joined(offset: number): void
   /** A node has gone and nobody cleans up after it, or no longer. */
-  orphaned(node: NodeId, reason: ShutdownReason): void
+  needsTakeover(node: NodeId, reason: ShutdownReason): void
   /** A node's lease has run out. */
-  overdue(node: NodeId): void
+  leaseExpired(node: NodeId): void
   /** A heartbeat was taken. */
-  beat(): void
+  renewed(): void
   connectionCount(): number
   url(): string | undefined
 }
@@ -60,7 +60,7 @@ export class Membership implements NodeBook {
   /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
   #renewedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
-  #isBeating = false
+  #isRenewing = false
   #countTimer: NodeJS.Timeout | undefined
   #isCountStale = false
   #rejoining: Promise<void> | undefined
@@ -110,7 +110,7 @@ export class Membership implements NodeBook {
 
   /** Takes its place, or rejects where the store does not answer. */
   async start(): Promise<void> {
-    await this.#enter()
+    await this.#join()
     await this.refresh()
     // At once, because a lease may have run out before, or be about to.
     this.#schedule(0)
@@ -131,7 +131,7 @@ export class Membership implements NodeBook {
   }
 
   /** Whether nobody can have declared this node dead by now. */
-  get isSure(): boolean {
+  get hasLease(): boolean {
     return performance.now() - this.#renewedAt < this.#settings.deadAfter
   }
 
@@ -139,9 +139,9 @@ export class Membership implements NodeBook {
    * True where others may not have declared this node dead without its knowing. A process that was paused must ask
    * before it delivers: meanwhile its inbox may have been handed to another.
    */
-  async confirm(): Promise<boolean> {
-    // Invariant N8: after a pause others may have taken this node over.
-    if (this.isSure) return true
+  // Invariant N8: after a pause others may have taken this node over.
+  async confirmLease(): Promise<boolean> {
+    if (this.hasLease) return true
     const node = this.#node
     const renewal = await this.#renew()
     if (renewal.type === 'renewed') return true
@@ -150,8 +150,8 @@ export class Membership implements NodeBook {
   }
 
   /** Takes the next heartbeat now: something may have happened to this node's place. */
-  hasten(): void {
-    if (this.#closed || this.#isBeating || this.#timer === undefined) return
+  renewNow(): void {
+    if (this.#closed || this.#isRenewing || this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#schedule(0)
   }
@@ -176,15 +176,15 @@ export class Membership implements NodeBook {
   async #rejoin(): Promise<void> {
     const from = this.#node
     this.#logger.warn({ node: from }, 'this node has lost its place in the cluster and joins again')
-    await retry(() => this.#enterAgain(from), {
+    await retry(() => this.#joinAgain(from), {
       pause: RETRY_PAUSE,
       isOver: () => this.#closed,
       onFailure: (error) => this.#logger.warn({ error }, 'cannot join yet'),
     })
   }
 
-  async #enterAgain(from: NodeId): Promise<void> {
-    await this.#enter()
+  async #joinAgain(from: NodeId): Promise<void> {
+    await this.#join()
     this.#logger.info({ node: this.#node, from }, 'joined again')
     await this.refresh()
     this.#hooks.rejoined(from)
@@ -194,7 +194,7 @@ export class Membership implements NodeBook {
    * The lease first: what is left of a join that stopped halfway is then found, and cleaned up, when it runs out. Nobody
    * is bound here before the inbox is open. Each attempt has an id of its own, for the last one's may be evicted by now.
    */
-  async #enter(): Promise<void> {
+  async #join(): Promise<void> {
     const { name } = this.#settings
     // Invariants N6, N7: lease, inbox, then clients, under an id that was never used before.
     this.#incarnation = incarnationAfter(this.#incarnation, await this.#queue.seat?.(this.process))
@@ -205,17 +205,17 @@ export class Membership implements NodeBook {
     const offset = await this.#queue.open(node, this.#node)
     this.#node = node
     this.#renewedAt = sentAt
-    this.#hooks.entered(offset)
+    this.#hooks.joined(offset)
   }
 
   #schedule(delay: number): void {
     if (this.#closed) return
-    this.#timer = setTimeout(() => void this.#beat(), delay)
+    this.#timer = setTimeout(() => void this.#sendHeartbeat(), delay)
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeat(): Promise<void> {
     const { heartbeat } = this.#settings
-    this.#isBeating = true
+    this.#isRenewing = true
     let next = heartbeat
     try {
       const renewal = await this.#renew()
@@ -224,14 +224,14 @@ export class Membership implements NodeBook {
       if (renewal.type === 'renewed') {
         if (renewal.version !== this.#roster.list.version) await this.refresh()
         next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
-        for (const node of renewal.overdue) this.#hooks.overdue(node)
-        for (const node of renewal.orphaned) this.#hooks.orphaned(node, this.#reasonOf(node))
-        this.#hooks.beat()
+        for (const node of renewal.overdue) this.#hooks.leaseExpired(node)
+        for (const node of renewal.orphaned) this.#hooks.needsTakeover(node, this.#reasonOf(node))
+        this.#hooks.renewed()
       }
     } catch (error) {
       if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
     }
-    this.#isBeating = false
+    this.#isRenewing = false
     this.#schedule(next)
   }
 

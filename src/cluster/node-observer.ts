@@ -7,9 +7,9 @@ import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 const WATCH_FOR = 60_000
 
 /** What can be asked about who is where. */
-export type Sight = Pick<Nodes & Routes, 'locate' | 'connections' | 'nodes' | 'members'>
+export type StateQueries = Pick<Nodes & Routes, 'locate' | 'connections' | 'nodes' | 'members'>
 
-interface Sighting {
+interface Observation {
   readonly lastSeen: number
   /** By our monotonic clock. */
   since: number
@@ -21,11 +21,11 @@ interface Sighting {
  * the last of them has died, nobody does, so the emitter looks at the list once a heartbeat and leaves out whoever shows
  * no sign of life for as long as its lease lasts, by the emitter's own clock. It changes nothing in the store.
  */
-export class NodeObserver implements Sight {
-  readonly #state: Sight
+export class NodeObserver implements StateQueries {
+  readonly #state: StateQueries
   readonly #heartbeat: number
   readonly #deadAfter: number
-  readonly #sightings = new Map<NodeId, Sighting>()
+  readonly #observations = new Map<NodeId, Observation>()
   #silent: ReadonlySet<NodeId> = new Set()
   #timer: NodeJS.Timeout | undefined
   /** When the last look that was answered had been asked for. */
@@ -33,7 +33,7 @@ export class NodeObserver implements Sight {
   #askedAt = 0
   #isClosed = false
 
-  constructor(state: Sight, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
+  constructor(state: StateQueries, { heartbeat, deadAfter }: { heartbeat: number; deadAfter: number }) {
     this.#state = state
     this.#heartbeat = heartbeat
     this.#deadAfter = deadAfter
@@ -66,7 +66,7 @@ export class NodeObserver implements Sight {
   /** Safe twice. */
   close(): void {
     this.#isClosed = true
-    this.#rest()
+    this.#stopWatching()
   }
 
   /** Somebody asks: from now on the nodes are watched. What was known before may be old. */
@@ -77,13 +77,13 @@ export class NodeObserver implements Sight {
     if (!this.#isClosed) this.#timer ??= setInterval(() => this.#lookAgain(), this.#heartbeat).unref()
   }
 
-  #rest(): void {
+  #stopWatching(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 
   #lookAgain(): void {
-    if (performance.now() - this.#askedAt > WATCH_FOR) return this.#rest()
+    if (performance.now() - this.#askedAt > WATCH_FOR) return this.#stopWatching()
     // Whoever asks next hears that the store is away.
     this.#look().catch(() => {})
   }
@@ -100,16 +100,16 @@ export class NodeObserver implements Sight {
     // While nothing was seen, because the store or this process was away, no node could show that it lives.
     const isGap = now - this.#lookedAt > this.#deadAfter / 2
     this.#lookedAt = askedAt
-    const before = new Map(this.#sightings)
-    this.#sightings.clear()
+    const before = new Map(this.#observations)
+    this.#observations.clear()
     for (const { node, lastSeen, deadAfter } of live) {
       const known = before.get(node)
       const isSame = known?.lastSeen === lastSeen
       const since = isSame && !isGap ? known.since : now
       // Invariant N13: an emitter has no lease and evicts nobody, so it only leaves out whoever is silent.
       const isSilent = isSame && (known.isSilent || askedAt - since > (deadAfter || this.#deadAfter))
-      this.#sightings.set(node, { lastSeen, since, isSilent })
+      this.#observations.set(node, { lastSeen, since, isSilent })
     }
-    this.#silent = new Set([...this.#sightings].flatMap(([node, { isSilent }]) => (isSilent ? node : [])))
+    this.#silent = new Set([...this.#observations].flatMap(([node, { isSilent }]) => (isSilent ? node : [])))
   }
 }

@@ -1,9 +1,9 @@
 import type { ShutdownReason } from '../api.ts'
 import type { ClientConnection } from '../connection/client-connection.ts'
 import { Deliverer } from '../delivery/deliverer.ts'
-import { Farewell } from '../delivery/farewell.ts'
+import { FinalBroadcasts } from '../delivery/final-broadcasts.ts'
 import { Forwarder } from '../delivery/forwarder.ts'
-import { Holds } from '../delivery/holds.ts'
+import { HeldUsers } from '../delivery/held-users.ts'
 import type { Hub } from '../delivery/hub.ts'
 import { Leftovers } from '../delivery/leftovers.ts'
 import { ParkedPushes } from '../delivery/parked-pushes.ts'
@@ -82,7 +82,7 @@ export class ClusterNode {
   readonly #forwarder: Forwarder
   readonly #readers: Readers
   readonly #startup: Startup
-  #farewell: Farewell | undefined
+  #finalBroadcasts: FinalBroadcasts | undefined
   #undeliveredCount = 0
   #closed = false
 
@@ -119,22 +119,22 @@ export class ClusterNode {
       onUndelivered,
     })
 
-    const holds = new Holds()
+    const heldUsers = new HeldUsers()
     const forwarder = (this.#forwarder = new Forwarder({ hub, state, dispatcher, node: () => membership.node }))
-    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, holds, logger))
+    const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, heldUsers, logger))
     const parking: ParkedPushes = (this.#parking = new ParkedPushes({
       state,
       codec,
       logger,
-      holds,
+      heldUsers,
       handOut: (push, handover) => deliverer.handOut(push, handover),
       whenTaken,
-      confirm: () => membership.confirm(),
+      confirmLease: () => membership.confirmLease(),
       isHere: (uid) => [...hub.ofUser(uid)].some(({ isGoing }) => !isGoing),
       onUndelivered,
     }))
     const onParked = (uid: Uid): void => void parking.collect(uid)
-    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { holds, onParked }))
+    const bindings = (this.#bindings = new Bindings(state, hub, membership, logger, { heldUsers, onParked }))
     this.#rebinder = new Rebinder(hub, bindings)
     state.onLoss?.(() => this.#recover())
     this.#leftovers = new Leftovers({
@@ -210,9 +210,9 @@ export class ClusterNode {
 
   /** Everybody here is told to go now. */
   sayGoodbye(): void {
-    if (!this.isReady || this.#farewell !== undefined) return
-    this.#farewell = new Farewell(this.#queue, this.#hub.uids)
-    this.#deliverer.sayFarewell(this.#farewell)
+    if (!this.isReady || this.#finalBroadcasts !== undefined) return
+    this.#finalBroadcasts = new FinalBroadcasts(this.#queue, this.#hub.uids)
+    this.#deliverer.forwardFinal(this.#finalBroadcasts)
   }
 
   /** Hands in what it owes: a graceful end is a takeover of oneself. The connections are closed before. */
@@ -231,7 +231,7 @@ export class ClusterNode {
 
   async #join(): Promise<void> {
     await this.#membership.start()
-    this.#follow()
+    this.#startReading()
   }
 
   async #leave(): Promise<void> {
@@ -242,7 +242,7 @@ export class ClusterNode {
       await this.#leftovers.close()
       await this.#pusher.close()
       const { broadcasts } = this.#readers
-      if (broadcasts !== undefined) await this.#farewell?.end(broadcasts, this.#forwarder)
+      if (broadcasts !== undefined) await this.#finalBroadcasts?.end(broadcasts, this.#forwarder)
       // Whatever has come is done and acked; otherwise it would be sent again to those who have it.
       await this.#readers.close()
       await this.#queue.flushAcks()
@@ -264,21 +264,21 @@ export class ClusterNode {
 
   // ---- what comes in
 
-  #follow(): void {
-    this.#readers.follow(this.#membership.node, this.#hub.lastBroadcast)
+  #startReading(): void {
+    this.#readers.readAs(this.#membership.node, this.#hub.lastBroadcast)
   }
 
   #receiver(): Receiver {
     const membership = this.#membership
     return {
-      get isSure() {
-        return membership.isSure
+      get hasLease() {
+        return membership.hasLease
       },
       deliver: (push, handover) => this.#deliverer.deliverStored(push, handover),
       whenTaken: this.#hooks.whenTaken,
       obey: (control) => this.#controls.obey(control),
       answered: (reply) => this.#controls.answered(reply),
-      confirm: () => membership.confirm(),
+      confirmLease: () => membership.confirmLease(),
       onError: (error) => this.#hooks.onError('consume', error),
     }
   }
@@ -293,18 +293,18 @@ export class ClusterNode {
   #membershipHooks(): ConstructorParameters<typeof Membership>[3] {
     return {
       rejoined: (from) => this.#rejoined(from),
-      entered: (offset) => {
+      joined: (offset) => {
         this.#hub.skipBroadcasts(offset)
         this.#bindings.forgetStamps()
       },
-      orphaned: (node, reason) => this.#takeOver(node, reason),
-      overdue: (node) => this.#takeOver(node, 'dead'),
-      beat: () => {
+      needsTakeover: (node, reason) => this.#takeOver(node, reason),
+      leaseExpired: (node) => this.#takeOver(node, 'dead'),
+      renewed: () => {
         // One that was under way while this node said goodbye.
         if (this.#closed) return
         this.#hub.forgetOld()
         this.#leadIngress()
-        void this.#rebinder.some()
+        void this.#rebinder.rebindSome()
       },
       connectionCount: () => this.#hub.size,
       url: () => this.#hooks.url(),
@@ -312,7 +312,7 @@ export class ClusterNode {
   }
 
   #rejoined(from: NodeId): void {
-    this.#follow()
+    this.#startReading()
     this.#rebinder.stop()
     // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
     // them there as long as they are not in the new one.
@@ -325,8 +325,8 @@ export class ClusterNode {
       { node: this.#membership.node },
       'the store has changed its server: everybody here is bound again',
     )
-    this.#membership.hasten()
-    void this.#rebinder.all()
+    this.#membership.renewNow()
+    void this.#rebinder.rebindAll()
   }
 
   #takeOver(node: NodeId, reason: ShutdownReason): void {

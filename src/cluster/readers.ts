@@ -32,7 +32,7 @@ export class Readers {
   }
 
   /** Reads from now on what is for this node, and the broadcasts behind the given one. */
-  follow(node: NodeId, lastBroadcast: number): void {
+  readAs(node: NodeId, lastBroadcast: number): void {
     this.#poisonedBefore += this.#poisonedNow
     // Not awaited: an entry of the old inbox may itself wait until this node has joined again.
     void this.close()

@@ -3,30 +3,30 @@ import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
 import type { Handover } from '../outbound/handover.ts'
-import type { Farewell } from './farewell.ts'
+import type { FinalBroadcasts } from './final-broadcasts.ts'
 import type { Forwarder } from './forwarder.ts'
-import type { Holds } from './holds.ts'
+import type { HeldUsers } from './held-users.ts'
 import type { Hub } from './hub.ts'
 
 const RETRY_PAUSE = 500
 
 /** Sends a push after users; resolves once that is stored. */
-type SendAfter = (push: PushEnvelope, users: readonly UserRef[], options?: { isExtra: boolean }) => Promise<void>
+type SendAfter = (push: PushEnvelope, users: readonly UserRef[], options?: { isAlsoHere: boolean }) => Promise<void>
 
 /** Delivers pushes to this node's connections, and has them sent after those who have moved on. */
 export class Deliverer {
   readonly #hub: Hub
   readonly #forwarder: Forwarder
-  readonly #holds: Holds
+  readonly #heldUsers: HeldUsers
   readonly #logger: Logger
   /** Of users for whom first copies wait, the last of these. */
   readonly #lines = new Map<Uid, Promise<void>>()
   #deliveredCount = 0
-  #farewell: Farewell | undefined
+  #finalBroadcasts: FinalBroadcasts | undefined
   #closed = false
 
-  constructor(hub: Hub, forwarder: Forwarder, holds: Holds, logger: Logger) {
-    this.#holds = holds
+  constructor(hub: Hub, forwarder: Forwarder, heldUsers: HeldUsers, logger: Logger) {
+    this.#heldUsers = heldUsers
     this.#logger = logger
     this.#hub = hub
     this.#forwarder = forwarder
@@ -64,8 +64,8 @@ export class Deliverer {
   }
 
   /** From now on what comes for everyone is also sent after those who were here. */
-  sayFarewell(farewell: Farewell): void {
-    this.#farewell = farewell
+  forwardFinal(finalBroadcasts: FinalBroadcasts): void {
+    this.#finalBroadcasts = finalBroadcasts
   }
 
   close(): void {
@@ -75,25 +75,25 @@ export class Deliverer {
   /** Users wait, each by themselves, for what must reach them before. */
   #handInOrder(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
     if (push.to.type !== 'users') return this.#hand(push, handover, sendAfter)
-    const works: (Promise<void> | undefined)[] = []
+    const tasks: (Promise<void> | undefined)[] = []
     const free = push.to.users.filter((user) => {
       if (this.#isFree(user.uid, push)) return true
       const alone: PushEnvelope = { ...push, to: { type: 'users', users: [user] } }
-      works.push(
+      tasks.push(
         push.resent
-          ? this.#holds.released(user.uid)!.then(() => this.#handInOrder(alone, handover, sendAfter))
+          ? this.#heldUsers.released(user.uid)!.then(() => this.#handInOrder(alone, handover, sendAfter))
           : this.#handInLine(alone, user.uid, handover, sendAfter),
       )
       return false
     })
-    if (works.length === 0) return this.#hand(push, handover, sendAfter)
-    if (free.length > 0) works.push(this.#hand({ ...push, to: { type: 'users', users: free } }, handover, sendAfter))
-    return allOf(works)
+    if (tasks.length === 0) return this.#hand(push, handover, sendAfter)
+    if (free.length > 0) tasks.push(this.#hand({ ...push, to: { type: 'users', users: free } }, handover, sendAfter))
+    return allOf(tasks)
   }
 
   /** Whether nothing must reach a user before: a copy of what was sent before waits only for what is parked. */
   #isFree(uid: Uid, { resent }: PushEnvelope): boolean {
-    if (resent) return this.#holds.released(uid) === undefined
+    if (resent) return this.#heldUsers.released(uid) === undefined
     const hasLine = this.#lines.size > 0 && this.#lines.has(uid)
     return !hasLine && this.#earlierTo(uid) === undefined
   }
@@ -107,32 +107,32 @@ export class Deliverer {
     await before
     // Invariant D6: a push on its way after this user is not overtaken.
     for (let earlier = this.#earlierTo(uid); earlier !== undefined; earlier = this.#earlierTo(uid)) await earlier
-    let work: Promise<void> | undefined
+    let task: Promise<void> | undefined
     try {
-      work = this.#hand(push, handover, sendAfter)
+      task = this.#hand(push, handover, sendAfter)
     } finally {
       if (this.#lines.get(uid) === line) this.#lines.delete(uid)
       leave()
     }
-    await work
+    await task
   }
 
   /** Resolves once a user has been handed what is parked, or what is being sent after them was tried. */
   #earlierTo(uid: Uid): Promise<void> | undefined {
-    return this.#holds.released(uid) ?? this.#forwarder.tried(uid)
+    return this.#heldUsers.released(uid) ?? this.#forwarder.tried(uid)
   }
 
   #hand(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
-    const { deliveredCount, gone, left } = this.#hub.deliver(push, handover)
+    const { deliveredCount, gone, partlyGone } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
-    if (push.to.type === 'all') return this.#sendFarewell(push, handover)
-    if (gone === undefined && left === undefined) return undefined
-    return allOf([gone && sendAfter(push, gone), left && sendAfter(push, left, { isExtra: true })])
+    if (push.to.type === 'all') return this.#forwardBroadcast(push, handover)
+    if (gone === undefined && partlyGone === undefined) return undefined
+    return allOf([gone && sendAfter(push, gone), partlyGone && sendAfter(push, partlyGone, { isAlsoHere: true })])
   }
 
   /** Of what could not be sent, those have it who are connected elsewhere when it comes once more. */
-  #sendFarewell(push: PushEnvelope, { offset }: Handover): Promise<void> | undefined {
-    const users = this.#farewell?.owedTo(push, offset) ?? []
+  #forwardBroadcast(push: PushEnvelope, { offset }: Handover): Promise<void> | undefined {
+    const users = this.#finalBroadcasts?.owedTo(push, offset) ?? []
     if (users.length === 0) return undefined
     return this.#sendAfter({ ...push, broadcast: offset }, users).catch(leftInInbox)
   }
@@ -163,8 +163,8 @@ const leftInInbox = (): Promise<void> => new Promise(() => {})
 const yes = (): boolean => true
 const no = (): boolean => false
 
-function allOf(works: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
-  const real = works.filter((work) => work !== undefined)
+function allOf(tasks: readonly (Promise<void> | undefined)[]): Promise<void> | undefined {
+  const real = tasks.filter((task) => task !== undefined)
   if (real.length <= 1) return real[0]
   return Promise.all(real).then(() => {})
 }

@@ -14,7 +14,7 @@ export interface Delivery {
   /** Users who are not here, or not any more: for them it is sent on, or parked. */
   readonly gone: readonly UserRef[] | undefined
   /** Users who are here, but whom another connection has just left: it may be elsewhere by now. */
-  readonly left: readonly UserRef[] | undefined
+  readonly partlyGone: readonly UserRef[] | undefined
 }
 
 /** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
@@ -24,7 +24,7 @@ export class Hub implements Iterable<ClientConnection> {
   readonly #byGroup = new Map<Group, Set<ClientConnection>>()
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departures<Uid>()
-  readonly #departed = new Departures()
+  readonly #departedMembers = new Departures()
   /** The offset of the newest broadcast that came here. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
@@ -79,7 +79,7 @@ export class Hub implements Iterable<ClientConnection> {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
     for (const group of connection.groupStamps.keys()) {
-      this.#departed.add(group, connection)
+      this.#departedMembers.add(group, connection)
       unlist(this.#byGroup, group, connection)
     }
     if (connection.uid !== undefined) unlist(this.#byUid, connection.uid, connection)
@@ -114,7 +114,7 @@ export class Hub implements Iterable<ClientConnection> {
 
   /** Lookups of a group know from this stamp on that a connection has left it. */
   stampDeparture(group: Group, connection: ConnectionId, stamp: number): void {
-    this.#departed.stamp(group, connection, stamp)
+    this.#departedMembers.stamp(group, connection, stamp)
   }
 
   /** Connections of a user that have closed, and of which the store does not know that. */
@@ -128,27 +128,28 @@ export class Hub implements Iterable<ClientConnection> {
   }
 
   /** Whether a connection of a user has closed since a lookup, so that a push may have been on its way to it. */
-  hasLeftSince(user: UserRef): boolean {
+  hasClosedSince(user: UserRef): boolean {
     return this.#departedUsers.size > 0 && this.#departedUsers.since(user).length > 0
   }
 
   /** From now on no push comes that was located at this stamp or before. */
   forgetDeparted(upTo: number): void {
-    this.#departed.forgetUpTo(upTo)
+    this.#departedMembers.forgetUpTo(upTo)
     this.#departedUsers.forgetUpTo(upTo)
   }
 
   /** Members who have left and were forgotten while a push might still have come that was theirs. */
   get forgottenDepartureCount(): number {
-    return this.#departed.forgottenCount + this.#departedUsers.forgottenCount
+    return this.#departedMembers.forgottenCount + this.#departedUsers.forgottenCount
   }
 
   /** Who was in some of the groups here when they were looked up, and no longer is. */
   departedFrom(groups: readonly GroupRef[], except: Except | undefined): readonly UserRef[] {
-    if (this.#departed.size === 0) return NO_USERS
+    if (this.#departedMembers.size === 0) return NO_USERS
     const found = new Map<Uid, UserRef>()
     for (const ref of groups) {
-      for (const user of this.#departed.since(ref)) if (!this.#isIn(user.uid, ref.group)) found.set(user.uid, user)
+      for (const user of this.#departedMembers.since(ref))
+        if (!this.#isIn(user.uid, ref.group)) found.set(user.uid, user)
     }
     for (const uid of except?.uids ?? []) found.delete(uid)
     return [...found.values()]
@@ -197,7 +198,7 @@ export class Hub implements Iterable<ClientConnection> {
       }
       case 'groups': {
         const { deliveredCount, going } = this.#deliverTo(push, message, to.groups, this.#groups)
-        return { deliveredCount, gone: this.#membersToFollow(push, to.groups, going), left: undefined }
+        return { deliveredCount, gone: this.#membersToFollow(push, to.groups, going), partlyGone: undefined }
       }
       case 'connections':
         return { deliveredCount: this.#deliverToConnections(push, message, to.connections), ...NOBODY_AWAY }
@@ -252,17 +253,17 @@ export class Hub implements Iterable<ClientConnection> {
     push: PushEnvelope,
     users: readonly UserRef[],
     going: readonly (readonly [ClientConnection, UserRef])[],
-  ): Pick<Delivery, 'gone' | 'left'> {
+  ): Pick<Delivery, 'gone' | 'partlyGone'> {
     const goingCounts = new Map<UserRef, number>()
     for (const [, user] of going) goingCounts.set(user, (goingCounts.get(user) ?? 0) + 1)
     let gone: UserRef[] | undefined
-    let left: UserRef[] | undefined
+    let partlyGone: UserRef[] | undefined
     for (const user of users) {
       const goingCount = goingCounts.get(user) ?? 0
       if (goingCount === this.ofUser(user.uid).size) (gone ??= []).push(user)
-      else if (!push.resent && (goingCount > 0 || this.hasLeftSince(user))) (left ??= []).push(user)
+      else if (!push.resent && (goingCount > 0 || this.hasClosedSince(user))) (partlyGone ??= []).push(user)
     }
-    return { gone, left }
+    return { gone, partlyGone }
   }
 
   /** Who left the groups after the lookup, or is just going. Nobody knows whom to look for if no user was bound. */
@@ -406,7 +407,7 @@ const byGroup = (hub: Hub): RefIndex<GroupRef> => ({
 })
 
 const NONE: ReadonlySet<ClientConnection> = new Set()
-const NOBODY_AWAY = { gone: undefined, left: undefined }
+const NOBODY_AWAY = { gone: undefined, partlyGone: undefined }
 const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])
 const NO_USERS: readonly UserRef[] = Object.freeze([])
 const NOBODY_GOING: readonly never[] = Object.freeze([])

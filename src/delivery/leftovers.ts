@@ -23,7 +23,7 @@ export class Leftovers {
   readonly #hooks: LeftoversHooks
   #waiting: Leftover[] = []
   #byteCount = 0
-  #work: Promise<void> | undefined
+  #running: Promise<void> | undefined
   #isClosing = false
   #isStoreAway = false
 
@@ -37,13 +37,13 @@ export class Leftovers {
       if (leftover !== undefined) this.#add(leftover)
     }
     // In the next turn: by then nobody finds the connection here any more.
-    if (this.#waiting.length > 0) this.#work ??= nextTurn().then(() => this.#workOff())
+    if (this.#waiting.length > 0) this.#running ??= nextTurn().then(() => this.#workOff())
   }
 
   /** Resolves once everything has been sent on, or cannot be: it tries once whether the store is there. */
   async close(): Promise<void> {
     this.#isClosing = true
-    await this.#work
+    await this.#running
   }
 
   #add(leftover: Leftover): void {
@@ -63,7 +63,7 @@ export class Leftovers {
       await this.#sendOnAll(onceForEachUser(waiting))
       for (const { encoded } of waiting) this.#byteCount -= encoded.bytes.length
     }
-    this.#work = undefined
+    this.#running = undefined
   }
 
   async #sendOnAll(leftovers: readonly Leftover[]): Promise<void> {

@@ -4,7 +4,7 @@ import type { Codec, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
 import { Handover } from '../outbound/handover.ts'
-import type { Holds } from './holds.ts'
+import type { HeldUsers } from './held-users.ts'
 
 const RETRY_PAUSE = 200
 /** Users for whom something is parked at a time, or those of one push. */
@@ -15,7 +15,7 @@ interface ParkedPushesInit {
   readonly codec: Codec
   readonly logger: Logger
   /** Told who is being handed something. */
-  readonly holds: Holds
+  readonly heldUsers: HeldUsers
   /** A promise where it has to be sent on. */
   readonly handOut: (push: PushEnvelope, handover: Handover) => Promise<void> | undefined
   /** Calls back once the connections have taken it, or are not waited for any more. */
@@ -23,7 +23,7 @@ interface ParkedPushesInit {
   /** Whether a user has a connection here that takes messages. */
   readonly isHere: (uid: Uid) => boolean
   /** False where this node has lost its place: then it will bind everybody again, and be told again of what is parked. */
-  readonly confirm: () => Promise<boolean>
+  readonly confirmLease: () => Promise<boolean>
   /** Told of a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
@@ -86,13 +86,13 @@ export class ParkedPushes {
 
   /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
   async collect(uid: Uid): Promise<void> {
-    this.#init.holds.hold(uid)
+    this.#init.heldUsers.hold(uid)
     const asked = this.#collecting.get(uid)
     this.#collecting.set(uid, (asked ?? 0) + 1)
     if (asked !== undefined) return
     let isDone = false
     while (!isDone && !this.#closed) isDone = await this.#attempt(uid)
-    this.#init.holds.release(uid, this.#collecting.get(uid))
+    this.#init.heldUsers.release(uid, this.#collecting.get(uid))
     this.#collecting.delete(uid)
   }
 
@@ -102,10 +102,10 @@ export class ParkedPushes {
 
   /** False where there may be more. Those whom it concerned are released with the first attempt. */
   async #attempt(uid: Uid): Promise<boolean> {
-    const { holds, logger } = this.#init
+    const { heldUsers, logger } = this.#init
     let held = this.#collecting.get(uid)!
     const release = (): void => {
-      holds.release(uid, held)
+      heldUsers.release(uid, held)
       held = 0
     }
     this.#collecting.set(uid, 0)
@@ -126,13 +126,13 @@ export class ParkedPushes {
     const { state, handOut, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
     // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
-    if (!(await this.#init.confirm())) return
+    if (!(await this.#init.confirmLease())) return
     const handover = new Handover()
-    const works = messages.flatMap((message) =>
+    const tasks = messages.flatMap((message) =>
       this.#read(uid, message).flatMap((push) => handOut(push, handover) ?? []),
     )
     onHanded()
-    await Promise.all(works)
+    await Promise.all(tasks)
     await new Promise<void>((resolve) => whenTaken(handover, resolve))
     await state.unpark(
       uid,

@@ -48,8 +48,8 @@ class Stage {
       reachedTime: (at: number) => void this.events.push(at),
     }
     const receiver = {
-      isSure: true,
-      confirm: async () => true,
+      hasLease: true,
+      confirmLease: async () => true,
       deliver: ({ id }: PushEnvelope, handover: Handover) => {
         this.delivered.push(id)
         this.events.push(id)

@@ -55,7 +55,7 @@ test('a first copy reaches every connection of the user, young or old', () => {
   assert.deepEqual(hub.deliver(pushTo('u', 20)), {
     deliveredCount: 2,
     gone: undefined,
-    left: undefined,
+    partlyGone: undefined,
   })
   assert.deepEqual([got(old), got(young)], [true, true])
 })
@@ -94,8 +94,8 @@ test('a binding that the store has not stamped yet counts as younger than any lo
 test('who is not here is gone; and a device that has left since the lookup is sent after', () => {
   const hub = new Hub()
   const away = (uid: string): unknown[] => {
-    const { gone, left } = hub.deliver(pushTo(uid, 20))
-    return [gone, left]
+    const { gone, partlyGone } = hub.deliver(pushTo(uid, 20))
+    return [gone, partlyGone]
   }
   assert.deepEqual(away('nobody'), [[{ uid: 'nobody', stamp: 20 }], undefined])
   bound(hub, 'u', 10)

@@ -19,7 +19,7 @@ interface BroadcastReader {
  * What a node that closes still owes to those who were here: broadcasts that were stored before they were told to go, and that
  * it comes to only now. Nobody who takes over from it would know whom to send them after.
  */
-export class Farewell {
+export class FinalBroadcasts {
   readonly #uids: readonly Uid[]
   /** The offset of the broadcast that was stored last before; until it is known, what comes was. */
   #newest = Number.POSITIVE_INFINITY

@@ -7,7 +7,7 @@ interface Hold {
 }
 
 /** Users for whom something may be parked that they have not been handed yet: what comes for them waits behind it. */
-export class Holds {
+export class HeldUsers {
   readonly #holds = new Map<Uid, Hold>()
 
   /** As often as it is called, `release` has to be. */
