@@ -7,36 +7,38 @@ import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import { FlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 
-/** Changes that one call to State carries: a node that comes back with all its users leaves room for others. */
+/** Changes in one call to State: a node that comes back with all its users must leave room for other callers. */
 const MAX_CHANGES = 1_000
 const RETRY_PAUSE = 100
-/** ms from one write to the next while many come: a write for each handful costs a fraction of one for each. */
+/** ms between two writes while many connections come: one write for several costs a fraction of a write for each. */
 const CROWD_PAUSE = 2
 
-/** The node that Bindings writes for. It may change: an evicted node comes back under a new id. */
+/** The node that `Bindings` writes for. Its id may change, because an evicted node comes back under a new one. */
 export interface Incarnation {
   readonly node: NodeId
-  /** The store refused a write: this node has lost its place and takes a new one. Resolves once it has it. */
+  /** Called if the store refuses a write: the node has lost its lease and joins again. Resolves once it has joined. */
   rejoin(): Promise<void>
 }
 
+/** A connection that has joined or left a group. */
 interface GroupChange {
   readonly group: Group
   readonly connection: ClientConnection
 }
 
 interface ParkedHooks {
-  /** Told of users while the store has not said whether something is parked for them. */
+  /** Holds users until the store has said whether pushes are parked for them. */
   readonly heldUsers: HeldUsers
-  /** Told of users who were put here and for whom something is parked. */
+  /** Called for each user who was bound here, if pushes are parked for that user. */
   readonly onParked: (uid: Uid) => void
 }
 
 /**
- * Keeps State in step with the hub. Whoever changes the hub says what has changed; what State is then told is how things
- * stand in the hub at that moment, so a write that is late or comes twice is still right. One write is under way at a
- * time, and what changes meanwhile goes together with the next. Where several waited for the last write, the next leaves
- * them two milliseconds to gather; a lone change is written at the end of its tick.
+ * Keeps State in step with the hub. Code that changes the hub reports which users, connections and groups have changed;
+ * the write then says how they stand in the hub at that moment, so a write that is late or comes twice is still right.
+ * One write is under way at a time, and changes made meanwhile go together in the next. If several callers waited for
+ * the last write, the next one starts two milliseconds after it at the earliest, so that changes gather; a lone change
+ * is written at the end of the current turn.
  */
 export class Bindings {
   readonly #state: Routes
@@ -49,7 +51,7 @@ export class Bindings {
   #groupChanges = new Map<string, GroupChange>()
   #round = new Round()
   #isFlushing = false
-  /** When the last write began that more than one had waited for. */
+  /** The start of the last write that had more than one waiter. */
   #crowdedAt = Number.NEGATIVE_INFINITY
   #closed = false
 
@@ -61,7 +63,7 @@ export class Bindings {
     this.#logger = logger
   }
 
-  /** Resolves once State knows of the connection: its user, its groups, or that it has gone. */
+  /** Called after a connection has changed. Resolves once State knows its user and groups, or that it has closed. */
   touch(connection: ClientConnection, uids: readonly Uid[], groups: Iterable<Group>): Promise<void> {
     if (this.#closed) return Promise.reject(closed())
     this.#connections.add(connection.id)
@@ -69,6 +71,7 @@ export class Bindings {
     return this.touchGroups(connection, groups)
   }
 
+  /** Like `touch`, if nothing but groups of the connection has changed. */
   touchGroups(connection: ClientConnection, groups: Iterable<Group>): Promise<void> {
     if (this.#closed) return Promise.reject(closed())
     for (const group of groups) this.#groupChanges.set(`${connection.id} ${group}`, { group, connection })
@@ -78,8 +81,9 @@ export class Bindings {
   }
 
   /**
-   * At once with a new id: what is written under it makes everybody younger than what was sent before, and whoever is
-   * handed what was parked meanwhile must count as that.
+   * Called as soon as the node has a new id: resets all stamps, so that parked messages count as new. What is written
+   * under the new id makes every connection younger than what was sent before, and until then it must count as younger,
+   * too.
    */
   forgetStamps(): void {
     for (const connection of this.#hub) {
@@ -89,7 +93,7 @@ export class Bindings {
     }
   }
 
-  /** Writes these connections again as they are. Resolves once they are stored, or never will be. */
+  /** Writes these connections again as they are. Resolves once they are stored, or this node has closed. */
   async repeat(connections: Iterable<ClientConnection>): Promise<void> {
     let stored = Promise.resolve()
     for (const connection of connections) {
@@ -142,13 +146,13 @@ export class Bindings {
       if (await this.#apply(description)) return true
       await this.#incarnation.rejoin()
     } catch (error) {
-      this.#logger.warn({ error }, 'bindings could not be stored; they will be again')
+      this.#logger.warn({ error }, 'bindings could not be stored: trying again')
     }
     return false
   }
 
-  /** False where this node has lost its place. */
   // Invariant P5: pushes from now on come after those that may be parked.
+  /** False if this node has lost its lease. */
   async #apply({ changes, onStamped, newcomers }: Description): Promise<boolean> {
     const { heldUsers, onParked } = this.#parked
     for (const uid of newcomers) heldUsers.hold(uid)
@@ -166,7 +170,7 @@ export class Bindings {
     }
   }
 
-  /** What could not be stored goes with the next round, and so do those who wait for it. */
+  /** Puts a batch that could not be stored into the next round, and lets its waiters wait for that. */
   async #putBack(batch: Batch, round: Round): Promise<void> {
     for (const uid of batch.users) this.#users.add(uid)
     for (const connection of batch.connections) this.#connections.add(connection)
@@ -176,7 +180,7 @@ export class Bindings {
     await sleep(RETRY_PAUSE)
   }
 
-  /** Users and members come first, for theirs are the stamps that matter. */
+  /** Lists users and members first, because their changes are the ones that get stamps. */
   #describe({ users, connections, groupChanges }: Batch): Description {
     const changes: Change[] = []
     const onStamped: ((stamp: number) => void)[] = []
@@ -214,16 +218,16 @@ interface Batch {
 
 interface Description {
   readonly changes: readonly Change[]
-  /** Told the stamps of as many changes, from the first on. */
+  /** The callback at each index takes the stamp of the change at the same index. Connections have none. */
   readonly onStamped: readonly ((stamp: number) => void)[]
-  /** Users who come here with it. */
+  /** Users who have a connection that is not stamped yet. */
   readonly newcomers: readonly Uid[]
 }
 
-/** Those who wait for one write. */
+/** The callers that wait for one write. */
 class Round {
   readonly done: Promise<void>
-  /** How many they are. */
+  /** How many callers wait. */
   size = 0
   resolve!: () => void
   reject!: (error: Error) => void
@@ -233,7 +237,7 @@ class Round {
       this.resolve = resolve
       this.reject = reject
     })
-    // Nobody may be waiting when the node closes.
+    // If nobody waits when the node closes, the rejection must not count as unhandled.
     this.done.catch(() => {})
   }
 
@@ -261,7 +265,10 @@ function recordOf({ id, uid, meta }: ClientConnection): ConnectionRecord {
   return { connection: id, uid, path: meta.path, ip: meta.ip, since: meta.openedAt }
 }
 
-/** With its module's path: its own, which the client chose, is stored with its user once, not with each of a thousand groups. */
+/**
+ * A member is stored with the path of its module. The path that the client chose may be long: it is stored once, with
+ * the user, and not with each of perhaps a thousand groups.
+ */
 function memberOf(connection: ClientConnection): ConnectionRecord {
   return { ...recordOf(connection), path: connection.meta.pattern }
 }

@@ -22,7 +22,7 @@ import type { Membership } from './membership.ts'
 import type { Registrar } from './registrar.ts'
 import type { Takeover } from './takeover.ts'
 
-interface Rooms {
+interface Parts {
   readonly membership: Membership
   readonly pusher: PusherApi
   readonly directory: Directory
@@ -33,72 +33,72 @@ interface Rooms {
   readonly generateUid: () => string
 }
 
-/** What users call `cluster`: checks what it is given and hands it to the room that does it. */
+/** The public `cluster`: checks arguments and passes each call to the object that does the work. */
 export class Cluster implements ClusterApi {
-  readonly #rooms: Rooms
+  readonly #parts: Parts
 
-  constructor(rooms: Rooms) {
-    this.#rooms = rooms
+  constructor(parts: Parts) {
+    this.#parts = parts
   }
 
   get self(): NodeId {
-    return this.#rooms.membership.node
+    return this.#parts.membership.node
   }
 
   // ---- pushing
 
   push(target: Target, message: Message, options?: PushOptions): ReturnType<PusherApi['push']> {
-    return this.#rooms.pusher.push(target, message, options)
+    return this.#parts.pusher.push(target, message, options)
   }
 
   transport(message: Message, ...uid: [] | [uid: Many]): ReturnType<PusherApi['transport']> {
-    return this.#rooms.pusher.transport(message, ...uid)
+    return this.#parts.pusher.transport(message, ...uid)
   }
 
   transportToUid(message: Message, ...uids: string[]): ReturnType<PusherApi['transportToUid']> {
-    return this.#rooms.pusher.transportToUid(message, ...uids)
+    return this.#parts.pusher.transportToUid(message, ...uids)
   }
 
   transportToGroup(message: Message, ...groups: string[]): ReturnType<PusherApi['transportToGroup']> {
-    return this.#rooms.pusher.transportToGroup(message, ...groups)
+    return this.#parts.pusher.transportToGroup(message, ...groups)
   }
 
   transportToAll(message: Message): ReturnType<PusherApi['transportToAll']> {
-    return this.#rooms.pusher.transportToAll(message)
+    return this.#parts.pusher.transportToAll(message)
   }
 
   // ---- asking
 
   isOnline(uid: string): ReturnType<Directory['isOnline']> {
-    return this.#rooms.directory.isOnline(uid)
+    return this.#parts.directory.isOnline(uid)
   }
 
   connections(uid: string): ReturnType<Directory['connections']> {
-    return this.#rooms.directory.connections(uid)
+    return this.#parts.directory.connections(uid)
   }
 
   members(group: string, page?: MemberPage): ReturnType<Directory['members']> {
-    return this.#rooms.directory.members(group, page)
+    return this.#parts.directory.members(group, page)
   }
 
   nodes(): ReturnType<Directory['nodes']> {
-    return this.#rooms.directory.nodes()
+    return this.#parts.directory.nodes()
   }
 
   counts(): ReturnType<Directory['counts']> {
-    return this.#rooms.directory.counts()
+    return this.#parts.directory.counts()
   }
 
   // ---- changing
 
-  async register(connection: Connection, uid: string = this.#rooms.generateUid()): Promise<string> {
+  async register(connection: Connection, uid: string = this.#parts.generateUid()): Promise<string> {
     const parsed = ownText(parseUid(uid))
-    await this.#rooms.registrar.register(connection, parsed)
+    await this.#parts.registrar.register(connection, parsed)
     return parsed
   }
 
   logout(connection: Connection): Promise<void> {
-    return this.#rooms.registrar.logout(connection)
+    return this.#parts.registrar.logout(connection)
   }
 
   async join(target: Target, ...groups: string[]): Promise<number> {
@@ -119,14 +119,14 @@ export class Cluster implements ClusterApi {
     if (nodes.every((other) => other.node !== node)) {
       throw new FlotillaError('FLT_NOT_FOUND', `no node ${node} is in the cluster: nodes() lists those that are`)
     }
-    await this.#rooms.takeover.takeOver(node as NodeId, 'evicted', this.#rooms.membership.node)
+    await this.#parts.takeover.takeOver(node as NodeId, 'evicted', this.#parts.membership.node)
   }
 
   on<E extends keyof ClusterEvents>(event: E, listener: (event: ClusterEvents[E]) => void): () => void {
-    return this.#rooms.events.on(event, listener)
+    return this.#parts.events.on(event, listener)
   }
 
   #request(target: Target, action: ControlAction): Promise<number> {
-    return this.#rooms.controls.request(parseTarget(target), action)
+    return this.#parts.controls.request(parseTarget(target), action)
   }
 }

@@ -11,12 +11,12 @@ import type { Membership } from './membership.ts'
 import { tooManyGroups } from './registrar.ts'
 
 interface ControlsSettings {
-  /** ms that an order may take. */
+  /** ms that a control may take. */
   readonly storeWait: number
   readonly maxGroupsPerConnection: number
 }
 
-/** An order that was given, until every node has said what it came to. */
+/** A control that was sent, until every node has replied. */
 class Pending {
   readonly done: Promise<number>
   readonly #answered = new Set<NodeId>()
@@ -30,11 +30,13 @@ class Pending {
     })
   }
 
+  /** Called once it is known which nodes have to reply. */
   expect(nodes: Iterable<NodeId>): void {
     this.#expected = new Set(nodes)
     this.#check()
   }
 
+  /** Called for each reply; the second one of a node counts for nothing. */
   answered(node: NodeId, count: number): void {
     if (this.#answered.has(node)) return
     this.#answered.add(node)
@@ -42,7 +44,7 @@ class Pending {
     this.#check()
   }
 
-  /** Some node died with the order: its connections died with it. */
+  /** Called when time is up: a node that has not replied has died, and its connections with it. */
   giveUp(): void {
     this.#resolve(this.#count)
   }
@@ -55,8 +57,8 @@ class Pending {
 }
 
 /**
- * Orders to the nodes that host connections: join, leave, close. Only the hosting node knows, and writes, what its
- * connections are; so it is told, does it, and answers with how many they were.
+ * Controls: join, leave and close. Only the node that hosts a connection knows and writes what State says of it, so a
+ * control goes to every hosting node, which obeys it and replies with the number of connections it touched.
  */
 export class Controls {
   readonly #hub: Hub
@@ -83,9 +85,9 @@ export class Controls {
     this.#maxGroups = maxGroupsPerConnection
   }
 
-  /** Resolves to how many connections it touched, once every node that hosts one has done it. */
+  /** Resolves to the number of connections touched, once every node that hosts one has obeyed. */
   async request(target: ParsedTarget, action: ControlAction): Promise<number> {
-    // What is all here, such as a connection that joins a group itself, needs no lookup.
+    // If all the connections are here, as when one joins a group itself, no lookup is needed.
     const local = target.type === 'connections' ? this.#hub.select(target) : undefined
     if (target.type === 'connections' && local?.size === target.connections.length) {
       if (action.type === 'join' && this.#withRoom(local, action.groups).size < local.size)
@@ -119,7 +121,7 @@ export class Controls {
     }
   }
 
-  /** Does what another node, or this one, has ordered, and says so. */
+  /** Called for each control that this node gets, from another node or from itself: acts on it and replies. */
   async obey({ to, action, replyTo, correlation }: ControlEnvelope): Promise<void> {
     const count = await this.#act(this.#hub.select(to), action)
     const reply: ReplyEnvelope = { type: 'reply', from: this.#membership.node, correlation, count }
@@ -127,11 +129,12 @@ export class Controls {
     else this.#dispatcher.sendTo(replyTo, reply)
   }
 
+  /** Called for each reply to a control of this node. */
   answered({ from, correlation, count }: ReplyEnvelope): void {
     this.#pending.get(correlation)?.answered(from, count)
   }
 
-  /** Resolves to how many connections they were. */
+  /** Resolves to the number of connections touched. */
   async #act(connections: ReadonlySet<ClientConnection>, action: ControlAction): Promise<number> {
     switch (action.type) {
       case 'close':
@@ -151,16 +154,16 @@ export class Controls {
     }
   }
 
-  /** They are closed, whether the store has heard of it or not: if it is away, it will later. */
+  /** Waits until the store no longer lists the connections. A store that is away is told later. */
   async #untilUnlisted(connections: ReadonlySet<ClientConnection>): Promise<void> {
     const stored = [...connections].map((connection) => this.#bindings.touchGroups(connection, []))
     await withDeadline(Promise.all(stored), this.#replyWait, storeAway).catch(() => {})
   }
 
-  /** Those that would not be in more groups than one may be. */
+  /** The connections that may join the groups without being in more than `maxGroupsPerConnection`. */
   #withRoom(connections: ReadonlySet<ClientConnection>, groups: readonly Group[]): ReadonlySet<ClientConnection> {
     const isFull = ({ groupStamps }: ClientConnection): boolean => {
-      // Most are far from it, and need not be asked which of the groups they are in already.
+      // Most connections are far from the limit: for them it does not matter which of the groups they are in already.
       if (groupStamps.size + groups.length <= this.#maxGroups) return false
       return groupStamps.size + groups.filter((group) => !groupStamps.has(group)).length > this.#maxGroups
     }

@@ -8,10 +8,10 @@ import type { StateQueries } from './node-observer.ts'
 const DEFAULT_LIMIT = 100
 const MAX_LIMIT = 1_000
 
-/** Answers who is where, from State alone. */
+/** Answers which users, members and nodes there are, from State alone. */
 export class Directory implements DirectoryApi {
   readonly #state: StateQueries
-  /** What this node knows of itself is newer than what it last told the store. */
+  /** Adds what this node knows of itself, which is newer than what it last told the store. */
   readonly #refine: (node: LiveNode) => LiveNode
 
   constructor(state: StateQueries, refine: (node: LiveNode) => LiveNode = (node) => node) {

@@ -10,35 +10,39 @@ import { Handover } from '../outbound/handover.ts'
 import type { SeenBatches } from './seen-batches.ts'
 
 const RETRY_PAUSE = 100
-/** ms, and a number: how long an entry that was taken may still stand in the store, because its ack was lost. */
+/** ms for which positions are remembered: an entry whose ack was lost may be read again that long. */
 const REMEMBER_POSITIONS = 60_000
+/** At most so many positions are remembered. */
 const MAX_POSITIONS = 10_000
 
-/** What a node does with what it is sent. */
+/** What a node does with the envelopes it is sent. */
 export interface Receiver {
-  /** A promise where something is left to do before the entry is acked. */
+  /** Called for each push. Returns a promise if something remains to be done before the entry may be acked. */
   deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined
-  /** Calls back once the connections have taken it, or are not waited for any more. */
+  /** Calls `done` once the connections have taken the handover, or are no longer waited for. */
   whenTaken(handover: Handover, done: () => void): void
+  /** Called for each control; the entry is acked once it resolves. */
   obey(control: ControlEnvelope): Promise<void>
+  /** Called for each reply. */
   answered(reply: ReplyEnvelope): void
-  /** Whether nobody else can own this inbox by now. */
+  /** Whether this node surely has its lease, so that no other node can own this inbox. */
   readonly hasLease: boolean
-  /** Asks, where that is not sure. False where another may own this inbox: then nothing of it may be delivered. */
+  /** Asks the store if that is not sure. If false, another node may own this inbox: nothing of it may be delivered. */
   confirmLease(): Promise<boolean>
+  /** Called for an entry that cannot be decoded, and if a push or a control fails. */
   onError(error: unknown): void
 }
 
-/** Where the entries come from, and where they are acked. */
+/** The stream that entries are read from and acked in. */
 interface Source {
   readonly consume: (handler: (entries: readonly Entry[]) => Promise<void>) => Stop
   readonly ack: (position: string) => void
   readonly setAside: (entry: Entry, reason: string) => Promise<void>
-  /** Told that all that is still to come was appended at this time or later: see `Entry.at`. */
+  /** Called before entries are handled: everything still to come was appended at this time or later, see `Entry.at`. */
   readonly reachedTime?: (at: number) => void
 }
 
-/** The source of what is for this node alone. */
+/** The inbox of one node. */
 export function inboxOf(queue: Queue, node: NodeId, reachedTime: (at: number) => void): Source {
   return {
     reachedTime,
@@ -48,7 +52,7 @@ export function inboxOf(queue: Queue, node: NodeId, reachedTime: (at: number) =>
   }
 }
 
-/** The source of what is for everyone. */
+/** The stream of broadcasts, as one node reads it. */
 export function broadcastsTo(queue: Queue, node: NodeId): Source {
   return {
     consume: (handler) => queue.consumeAll(node, handler),
@@ -58,8 +62,9 @@ export function broadcastsTo(queue: Queue, node: NodeId): Source {
 }
 
 /**
- * Works off one stream of entries: in order, each batch once, and without waiting for anybody. An entry is acked when everything in it, and before it, is done, and the
- * kernel has it. A source may read again what was not acked: that is neither delivered nor counted on twice.
+ * Handles one stream of entries: in order, each batch once, and without waiting for any connection. An entry is acked
+ * once everything in it and before it is done, and the kernel has taken it or is no longer waited for. A source may
+ * hand out an unacked entry again: it is neither delivered nor waited for twice.
  */
 export class Inbox {
   readonly #source: Source
@@ -68,18 +73,18 @@ export class Inbox {
   readonly #logger: Logger
   readonly #seenBatches: SeenBatches
   readonly #stop: Stop
-  /** Entries that are not acked yet, oldest first. */
+  /** The entries that are not acked yet, oldest first. */
   readonly #open: { readonly position: string; isDone: boolean }[] = []
   #lastOffset: number
   readonly #taken = new Recent(REMEMBER_POSITIONS, MAX_POSITIONS)
   #poisonedCount = 0
-  /** Another may own it: this node has joined again, or is about to, and reads on in an inbox of its new id. */
+  /** Another node may own this inbox. This node joins again and reads on in the inbox of its new id. */
   #isLost = false
   #closed = false
 
-  /** @param from the offset of the entry that it begins behind */
-  constructor(source: Source, seenBatches: SeenBatches, { codec, receiver, logger }: InboxSettings, from = 0) {
-    this.#lastOffset = from
+  /** @param startOffset the offset of the entry after which reading begins */
+  constructor(source: Source, seenBatches: SeenBatches, { codec, receiver, logger }: InboxSettings, startOffset = 0) {
+    this.#lastOffset = startOffset
     this.#source = source
     this.#seenBatches = seenBatches
     this.#codec = codec
@@ -106,7 +111,7 @@ export class Inbox {
     if (this.#isLost) return
     // Invariant N8: after a pause another may have this inbox, and have sent on what it holds.
     if (!this.#receiver.hasLease && !(await this.#confirmLease())) {
-      // What was just left out comes to the next inbox: it must not be overtaken by what this one would read next.
+      // The entries skipped here are taken over and come again; what this inbox would read next must not overtake them.
       this.#isLost = true
       return
     }
@@ -118,7 +123,7 @@ export class Inbox {
     }
   }
 
-  /** Asks until there is an answer: entries that were read but neither delivered nor refused would be lost. */
+  /** Asks until the store answers, because entries that were read but neither delivered nor given up would be lost. */
   async #confirmLease(): Promise<boolean> {
     const receiver = this.#receiver
     const answer = await retry(() => receiver.confirmLease(), {
@@ -134,7 +139,7 @@ export class Inbox {
     const { position } = entry
     const envelopes = this.#decode(entry)
     if (envelopes === 'known') {
-      // Those that are open stand behind it, or are it: their acks cover it.
+      // If entries are open, one of them is this entry or comes after it: its ack covers this one.
       if (this.#open.length === 0) this.#source.ack(position)
       return
     }
@@ -154,7 +159,7 @@ export class Inbox {
     else void Promise.allSettled(tasks).then(handed)
   }
 
-  /** It is not acked, and nobody waits for it: what comes after it is, once it has been read to its end. */
+  /** A replayed entry is not acked and nobody waits for it. An empty entry ends the replay, and is acked instead. */
   #takeReplay(entry: Entry): void {
     const handover = new Handover(entry.offset)
     for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])
@@ -164,14 +169,14 @@ export class Inbox {
     try {
       return this.#codec.decode(bytes).envelopes.filter((envelope) => envelope.type === 'push')
     } catch {
-      // It was set aside when it came first.
+      // The entry was set aside when it was read the first time.
       return []
     }
   }
 
   /**
-   * `known` where it was taken before at this very position, and is read again. One that was appended twice has nothing
-   * left to deliver, and its place: behind its first copy.
+   * `known` if the entry was handled before at this very position and is now read again. A batch that was appended
+   * twice has a position of its own but nothing to deliver: its second entry is acked in its turn.
    */
   #decode(entry: Entry): readonly Envelope[] | Promise<void> | 'known' {
     if (isEmpty(entry)) return this.#taken.has(entry.position) ? 'known' : []
@@ -187,12 +192,15 @@ export class Inbox {
   async #setAside(entry: Entry, error: unknown): Promise<void> {
     // Invariant B10: one bad entry must not stop the rest.
     this.#poisonedCount++
-    this.#logger.error({ position: entry.position, error }, 'an entry of the inbox is not ours and was set aside')
+    this.#logger.error(
+      { position: entry.position, error },
+      'an entry of the inbox could not be decoded and was set aside',
+    )
     this.#receiver.onError(error)
     await this.#source.setAside(entry, String(error)).catch(this.#receiver.onError)
   }
 
-  /** Adds to `tasks` what has to end before the entry is acked; usually nothing. */
+  /** Adds to `tasks` what must end before the entry may be acked; usually nothing. */
   #handle(envelope: Envelope, handover: Handover, tasks: Promise<void>[]): void {
     switch (envelope.type) {
       case 'push': {

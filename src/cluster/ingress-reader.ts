@@ -11,8 +11,9 @@ import type { Pusher } from '../push/pusher.ts'
 const RETRY_PAUSE = 100
 
 /**
- * Routes the pushes that processes of any language put into the ingress stream, in order, each at least once. One node
- * at a time reads it; an entry's id serves as the push's, so what is read again after a crash is not pushed again.
+ * Pushes what processes written in any language append to the ingress stream: in order, each entry at least once. One
+ * node at a time reads the stream. The entry's position serves as the id of its push, so an entry that is read again
+ * after a crash is not pushed again.
  */
 export class IngressReader {
   readonly #ingress: Ingress
@@ -27,7 +28,7 @@ export class IngressReader {
     this.#logger = logger
   }
 
-  /** Becomes the reader if nobody is, or stays it. */
+  /** Called with each heartbeat: becomes the reader if no other node is, or remains it. */
   async lead(node: NodeId, ttl: number): Promise<void> {
     const leads = await this.#ingress.lead(node, ttl)
     if (this.#closed) return
@@ -50,7 +51,7 @@ export class IngressReader {
   async #route(entries: readonly IngressEntry[]): Promise<void> {
     let remaining = entries
     while (remaining.length > 0 && !this.#closed) {
-      // All at once, in order: the pusher keeps it, and gathers.
+      // All at once: the pusher keeps their order and gathers them.
       const outcomes = await Promise.all(remaining.map(async (entry) => ({ entry, outcome: await this.#push(entry) })))
       remaining = outcomes.filter(({ outcome }) => outcome === 'again').map(({ entry }) => entry)
       await this.#forget(outcomes.filter(({ outcome }) => outcome === 'done').map(({ entry }) => entry.position))
@@ -70,7 +71,7 @@ export class IngressReader {
   }
 
   async #setAside(entry: IngressEntry, error: unknown): Promise<'done' | 'again'> {
-    this.#logger.error({ position: entry.position, error }, 'an ingress entry is no push and was set aside')
+    this.#logger.error({ position: entry.position, error }, 'an ingress entry is not a push and was set aside')
     try {
       await this.#ingress.setAside(entry, String(error))
       return 'done'
@@ -79,7 +80,7 @@ export class IngressReader {
     }
   }
 
-  /** What is not forgotten now is read again later, and known by its id. */
+  /** An entry that could not be removed is read again later, and its push is known by its id. */
   async #forget(positions: readonly string[]): Promise<void> {
     await this.#ingress.done(positions).catch((error: unknown) => {
       this.#logger.warn({ error }, 'routed ingress entries could not be removed')

@@ -8,18 +8,18 @@ interface LocalDeliveryInit {
   readonly membership: Membership
   readonly deliverer: Deliverer
   readonly controls: Controls
-  /** Calls back once the connections have taken it, or are not waited for any more. */
+  /** Calls `done` once the connections have taken the handover, or are no longer waited for. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
 }
 
 /**
- * The part of a push that is for this very node takes no detour over the store: it is done when an entry of the inbox would
- * be acked, usually at the end of what runs now. A node that is not sure whether it still has its place asks first; what is
- * pushed meanwhile waits behind, in order.
+ * Delivers the part of a push that is for this very node, without a detour through the store. It is done when the same
+ * entry in the inbox would be acked, usually at the end of the current turn. If this node is not sure that it still has
+ * its lease, it asks the store first, and envelopes that come meanwhile wait in order.
  */
 export class LocalDelivery {
   readonly #init: LocalDeliveryInit
-  /** The last that waits. */
+  /** Settles when the last envelope that waits has been handed over. */
   #last: Promise<unknown> | undefined
 
   constructor(init: LocalDeliveryInit) {
@@ -30,7 +30,7 @@ export class LocalDelivery {
     const { membership } = this.#init
     // Invariants D5, N8: as from an inbox, so it asks first if others may have taken this node over.
     if (membership.hasLease && this.#last === undefined) return this.#hand(envelope)
-    // In an object, for the next one waits only until this one was handed over.
+    // The task is wrapped in an object, because the next envelope waits only for this handover and not for the task.
     const handed = (this.#last ?? membership.confirmLease()).then(() => ({ task: this.#hand(envelope) }))
     this.#last = handed
     const forget = (): void => {

@@ -19,7 +19,7 @@ import { Roster } from '../push/roster.ts'
 
 const RETRY_PAUSE = 100
 const COUNT_PAUSE = 100
-/** After a lease has run out it is only then overdue: a glance this much later sees it. */
+/** ms. The next heartbeat comes this long after the expiry of a lease, so that the lease counts as overdue by then. */
 const EXPIRY_SLACK = 5
 
 export interface MembershipSettings {
@@ -28,23 +28,23 @@ export interface MembershipSettings {
   readonly deadAfter: number
 }
 
-/** What the rest of the node does when its place in the cluster changes. */
+/** What `Membership` tells the rest of the node, and asks of it. */
 export interface MembershipHooks {
-  /** Under a new id, after an eviction or because the store lost us. The inbox of that id is open. */
+  /** Called after the node has joined again, because it was evicted or the store lost it. `from` is its previous id. */
   rejoined(from: NodeId): void
-  /** Under a new id, which whatever is written from now on bears; broadcasts with a higher offset than this come. */
+  /** Called after each join: later writes bear the new id, and only broadcasts numbered above `offset` arrive. */
   joined(offset: number): void
-  /** A node has gone and nobody cleans up after it, or no longer. */
+  /** Called for a node that is gone and that no node is cleaning up after. */
   needsTakeover(node: NodeId, reason: ShutdownReason): void
-  /** A node's lease has run out. */
+  /** Called for a node whose lease has run out. */
   leaseExpired(node: NodeId): void
-  /** A heartbeat was taken. */
+  /** Called after each heartbeat that the store has taken. */
   renewed(): void
   connectionCount(): number
   url(): string | undefined
 }
 
-/** This node's place in the cluster: its lease, its heartbeat, and whom it knows. */
+/** This node's place in the cluster: its lease, its heartbeat, and the nodes it knows. */
 export class Membership implements NodeBook {
   readonly process: ProcessId = newProcessId()
   readonly #state: Nodes
@@ -57,7 +57,7 @@ export class Membership implements NodeBook {
   #incarnation = 0
   #node: NodeId
   #roster = new Roster()
-  /** By our monotonic clock, taken before the renewal was sent: the store's lease is never shorter. */
+  /** When the last renewal was sent, by our monotonic clock. The lease lasts at least `deadAfter` from then. */
   #renewedAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #isRenewing = false
@@ -90,7 +90,7 @@ export class Membership implements NodeBook {
     return this.#roster.live
   }
 
-  /** Whether a node is, or was, this very process: its connections are here. */
+  /** Whether an id is, or was, one of this process: then its connections are here. */
   isSelf(node: NodeId): boolean {
     return node === this.#node || processOfNode(node) === this.process
   }
@@ -108,15 +108,15 @@ export class Membership implements NodeBook {
     return this.#roster.isGone(node) ? undefined : node
   }
 
-  /** Takes its place, or rejects where the store does not answer. */
+  /** Joins the cluster; rejects if the store does not answer. */
   async start(): Promise<void> {
     await this.#join()
     await this.refresh()
-    // At once, because a lease may have run out before, or be about to.
+    // The first heartbeat goes at once, because a lease may have run out already or be about to.
     this.#schedule(0)
   }
 
-  /** Resolves once it keeps the id that it has. */
+  /** Resolves once the id of this node no longer changes. */
   async stop(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#timer)
@@ -124,20 +124,20 @@ export class Membership implements NodeBook {
     await this.#rejoining
   }
 
-  /** Tells the others how many connections are here without waiting for the next heartbeat, though not for each one. */
+  /** Called when the number of connections has changed. Reports it soon, several changes at once. */
   countChanged(): void {
     this.#isCountStale = true
     this.#countTimer ??= setTimeout(() => this.#reportCount(), 0).unref()
   }
 
-  /** Whether nobody can have declared this node dead by now. */
+  /** Whether this node surely has its lease: nobody can have declared it dead by now. */
   get hasLease(): boolean {
     return performance.now() - this.#renewedAt < this.#settings.deadAfter
   }
 
   /**
-   * True where others may not have declared this node dead without its knowing. A process that was paused must ask
-   * before it delivers: meanwhile its inbox may have been handed to another.
+   * True if this node has its lease; asks the store if that is not sure, and joins again if it is lost. A process that
+   * was paused must ask before it delivers, because another node may have taken over its inbox meanwhile.
    */
   // Invariant N8: after a pause others may have taken this node over.
   async confirmLease(): Promise<boolean> {
@@ -149,14 +149,14 @@ export class Membership implements NodeBook {
     return false
   }
 
-  /** Takes the next heartbeat now: something may have happened to this node's place. */
+  /** Sends the next heartbeat now, because the store may have lost this node's lease. */
   renewNow(): void {
     if (this.#closed || this.#isRenewing || this.#timer === undefined) return
     clearTimeout(this.#timer)
     this.#schedule(0)
   }
 
-  /** Asks the store who has come and gone since it was last asked, and tells. */
+  /** Asks the store which nodes have come and gone since it was last asked, and emits the events. */
   async refresh(): Promise<void> {
     const now = new Roster(await this.#state.nodes(this.#roster.list))
     if (this.#closed) return
@@ -165,7 +165,7 @@ export class Membership implements NodeBook {
     this.#announce(before, now)
   }
 
-  /** Takes a new id, as often as it needs to: the sockets stay open meanwhile. */
+  /** Joins again under a new id and retries until that succeeds. The sockets stay open meanwhile. */
   rejoin(): Promise<void> {
     this.#rejoining ??= this.#rejoin().finally(() => {
       this.#rejoining = undefined
@@ -191,8 +191,9 @@ export class Membership implements NodeBook {
   }
 
   /**
-   * The lease first: what is left of a join that stopped halfway is then found, and cleaned up, when it runs out. Nobody
-   * is bound here before the inbox is open. Each attempt has an id of its own, for the last one's may be evicted by now.
+   * Takes the lease first: if the join stops halfway, the lease runs out and other nodes clean up. The inbox is opened
+   * before anybody is bound here. Each attempt has an id of its own, because the previous attempt's may have been
+   * evicted by now.
    */
   async #join(): Promise<void> {
     const { name } = this.#settings
@@ -201,7 +202,7 @@ export class Membership implements NodeBook {
     const node = nodeId(name, this.process, this.#incarnation)
     const sentAt = performance.now()
     await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
-    // An earlier incarnation's place among the broadcasts: the same clients are still here.
+    // A later incarnation reads broadcasts on from where the earlier one was, because the same clients are still here.
     const offset = await this.#queue.open(node, this.#node)
     this.#node = node
     this.#renewedAt = sentAt
@@ -243,13 +244,13 @@ export class Membership implements NodeBook {
     return renewal
   }
 
-  /** At once for the first change, then once in a while for all that came since. */
+  /** Reports the first change at once, then every `COUNT_PAUSE` ms all that came since. */
   #reportCount(): void {
     this.#countTimer = undefined
     if (!this.#isCountStale || this.#closed) return
     this.#isCountStale = false
     const told = this.#state.reportCount(this.#node, this.#hooks.connectionCount())
-    // The next heartbeat tells it again.
+    // The next heartbeat reports it again.
     told.catch((error: unknown) => this.#logger.debug({ error }, 'the connection count was not stored'))
     this.#countTimer = setTimeout(() => this.#reportCount(), COUNT_PAUSE).unref()
   }

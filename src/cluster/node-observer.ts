@@ -3,23 +3,25 @@ import type { NodeList, Nodes } from '../drivers/nodes.ts'
 import type { Located, Lookup, Route, Routes } from '../drivers/routes.ts'
 import type { Group, NodeId, Uid } from '../envelope/ids.ts'
 
-/** How long it goes on looking after the last question, in ms. */
+/** ms for which the nodes are watched after the last query. */
 const WATCH_FOR = 60_000
 
-/** What can be asked about who is where. */
+/** The queries that State answers about users, groups and nodes. */
 export type StateQueries = Pick<Nodes & Routes, 'locate' | 'connections' | 'nodes' | 'members'>
 
+/** What was last seen of a node. */
 interface Observation {
   readonly lastSeen: number
-  /** By our monotonic clock. */
+  /** Since when `lastSeen` has not changed, by our monotonic clock. */
   since: number
   isSilent: boolean
 }
 
 /**
- * State as an emitter sees it, which has no lease and so may not evict. As long as a server lives, that one does; when
- * the last of them has died, nobody does, so the emitter looks at the list once a heartbeat and leaves out whoever shows
- * no sign of life for as long as its lease lasts, by the emitter's own clock. It changes nothing in the store.
+ * State as an emitter sees it. Dead nodes are evicted by living ones, but after the last server has died nobody does
+ * that, and an emitter has no lease and so may not evict. It therefore looks at the list of nodes at every heartbeat,
+ * and leaves out each node that has shown no sign of life for as long as its lease lasts, by the emitter's own clock.
+ * It changes nothing in the store.
  */
 export class NodeObserver implements StateQueries {
   readonly #state: StateQueries
@@ -28,7 +30,7 @@ export class NodeObserver implements StateQueries {
   readonly #observations = new Map<NodeId, Observation>()
   #silent: ReadonlySet<NodeId> = new Set()
   #timer: NodeJS.Timeout | undefined
-  /** When the last look that was answered had been asked for. */
+  /** When the last list that arrived had been asked for. */
   #lookedAt = Number.NEGATIVE_INFINITY
   #askedAt = 0
   #isClosed = false
@@ -63,13 +65,13 @@ export class NodeObserver implements StateQueries {
     return this.#state.members(group, limit, cursor, this.#silent)
   }
 
-  /** Safe twice. */
+  /** Safe to call twice. */
   close(): void {
     this.#isClosed = true
     this.#stopWatching()
   }
 
-  /** Somebody asks: from now on the nodes are watched. What was known before may be old. */
+  /** Called at each query: the nodes are watched from now on. If they were not, the list is read first. */
   async #watch(): Promise<void> {
     this.#askedAt = performance.now()
     if (this.#timer !== undefined) return
@@ -84,7 +86,7 @@ export class NodeObserver implements StateQueries {
 
   #lookAgain(): void {
     if (performance.now() - this.#askedAt > WATCH_FOR) return this.#stopWatching()
-    // Whoever asks next hears that the store is away.
+    // The next query will report that the store is away.
     this.#look().catch(() => {})
   }
 
@@ -97,7 +99,7 @@ export class NodeObserver implements StateQueries {
 
   #note({ live }: NodeList, askedAt: number): void {
     const now = performance.now()
-    // While nothing was seen, because the store or this process was away, no node could show that it lives.
+    // While the store was away or this process stood still, no node could show that it lives.
     const isGap = now - this.#lookedAt > this.#deadAfter / 2
     this.#lookedAt = askedAt
     const before = new Map(this.#observations)

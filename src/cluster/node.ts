@@ -36,7 +36,7 @@ import { Registrar } from './registrar.ts'
 import { Startup } from './startup.ts'
 import { Takeover } from './takeover.ts'
 
-/** Of `storeWait`: what a push may take from its lookup to its place in an inbox, generously. */
+/** A push may take this many times `storeWait` from its lookup until it is in an inbox. That is generous. */
 const LOCATED_WAITS = 3
 
 export interface NodeSettings extends DriverSettings {
@@ -51,11 +51,13 @@ export interface NodeSettings extends DriverSettings {
 }
 
 export interface NodeHooks {
+  /** Called for errors that no caller hears of. */
   readonly onError: (phase: 'push' | 'consume', error: unknown) => void
-  /** Calls back once the connections have taken what was handed over, or are not waited for any more. */
+  /** Calls `done` once the connections have taken the handover, or are no longer waited for. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
+  /** Called to close a connection, because a control said so. */
   readonly closeConnection: (connection: ClientConnection, code: number, reason: string) => void
-  /** Where clients reach this node, once that is known. */
+  /** The URL at which clients reach this node, once it is known. */
   readonly url: () => string | undefined
 }
 
@@ -101,7 +103,7 @@ export class ClusterNode {
     }))
     const onUndelivered = (push: PushHead): void => this.#countUndelivered(push)
 
-    // The dispatcher hands over to rooms that themselves send by it: only here is a room asked for before it is there.
+    // The dispatcher calls `local` and `parking`, which are created below and need the dispatcher themselves.
     const dispatcher: Dispatcher = new Dispatcher({
       queue,
       codec,
@@ -185,37 +187,37 @@ export class ClusterNode {
   }
 
   /**
-   * Takes its place in the cluster. Rejects with `FLT_STORE_AWAY` when that takes longer than `connectTimeout`, and with
-   * `FLT_BAD_OPTION` as soon as the store says that waiting is in vain; it goes on trying all the same.
+   * Joins the cluster. Rejects with `FLT_STORE_AWAY` if that takes longer than `connectTimeout`, and with
+   * `FLT_BAD_OPTION` as soon as the store says that no retry can help. The node goes on trying all the same.
    */
   ready(): Promise<void> {
     return this.#startup.ready()
   }
 
-  /** Whether it has taken its place: then nobody needs to wait for `ready`. */
+  /** Whether the node has joined the cluster: then nobody needs to wait for `ready`. */
   get isReady(): boolean {
     return this.#startup.isDone
   }
 
-  /** A connection has closed without having taken these: they are sent after its user and its groups. */
+  /** Called when a connection has closed without having taken these messages: they are forwarded to its user. */
   leftBehind(connection: ClientConnection, messages: readonly EncodedMessage[]): void {
     this.#leftovers.add(connection, messages)
   }
 
-  /** Rejects unless State and Queue answer in time, and list this node. */
+  /** Rejects unless State and Queue answer in time and know this node. */
   async health(timeout: number): Promise<void> {
     const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
     await withDeadline(this.#checkHealth(timeout), timeout, late)
   }
 
-  /** Everybody here is told to go now. */
+  /** Called before the connections of a closing node are told to go. */
   sayGoodbye(): void {
     if (!this.isReady || this.#finalBroadcasts !== undefined) return
     this.#finalBroadcasts = new FinalBroadcasts(this.#queue, this.#hub.uids)
     this.#deliverer.forwardFinal(this.#finalBroadcasts)
   }
 
-  /** Hands in what it owes: a graceful end is a takeover of oneself. The connections are closed before. */
+  /** Leaves the cluster after all connections have closed. The node takes over from itself, to hand on what it owes. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -243,13 +245,17 @@ export class ClusterNode {
       await this.#pusher.close()
       const { broadcasts } = this.#readers
       if (broadcasts !== undefined) await this.#finalBroadcasts?.end(broadcasts, this.#forwarder)
-      // Whatever has come is done and acked; otherwise it would be sent again to those who have it.
+      // Everything that was delivered must be acked first: the takeover would send it again to those who have it.
       await this.#readers.close()
       await this.#queue.flushAcks()
       // Invariant N10: a node leaves by the way that every death takes.
       await this.#takeover.takeOver(node, 'closed', node)
     } catch (error) {
-      if (this.isReady) this.#logger.warn({ error }, 'this node could not say goodbye: the others will notice')
+      if (this.isReady)
+        this.#logger.warn(
+          { error },
+          'this node could not leave the cluster properly: the others will take over from it',
+        )
     }
     await this.#readers.close()
   }
@@ -285,7 +291,7 @@ export class ClusterNode {
 
   #countUndelivered({ id }: PushHead): void {
     this.#undeliveredCount++
-    this.#logger.debug({ id }, 'a push found nobody any more')
+    this.#logger.debug({ id }, 'a push found none of its users any more')
   }
 
   // ---- who comes and goes
@@ -300,7 +306,7 @@ export class ClusterNode {
       needsTakeover: (node, reason) => this.#takeOver(node, reason),
       leaseExpired: (node) => this.#takeOver(node, 'dead'),
       renewed: () => {
-        // One that was under way while this node said goodbye.
+        // This heartbeat was under way while the node left.
         if (this.#closed) return
         this.#hub.forgetOld()
         this.#leadIngress()
@@ -314,16 +320,16 @@ export class ClusterNode {
   #rejoined(from: NodeId): void {
     this.#startReading()
     this.#rebinder.stop()
-    // Where it was not evicted but lost by the store, its old place is still there. Those who look for its users find
-    // them there as long as they are not in the new one.
+    // If the store lost this node without an eviction, its previous id may still be listed. Lookups find its users
+    // there until they are written under the new id, so the previous id is taken over only after that.
     void this.#bindings.repeat(this.#hub).then(() => this.#takeOver(from, 'evicted'))
   }
 
-  /** The store may have forgotten the last of what it was told. */
+  /** Called when the store may have forgotten its latest writes. */
   #recover(): void {
     this.#logger.warn(
       { node: this.#membership.node },
-      'the store has changed its server: everybody here is bound again',
+      'the store has changed its server: every connection here is bound again',
     )
     this.#membership.renewNow()
     void this.#rebinder.rebindAll()
@@ -331,13 +337,13 @@ export class ClusterNode {
 
   #takeOver(node: NodeId, reason: ShutdownReason): void {
     this.#takeover.takeOver(node, reason, this.#membership.node).catch((error: unknown) => {
-      if (!this.#closed) this.#logger.warn({ error, node }, 'a takeover stopped halfway; it will go on')
+      if (!this.#closed) this.#logger.warn({ error, node }, 'a takeover stopped halfway: it will go on')
     })
   }
 
   #leadIngress(): void {
     this.#ingress?.lead(this.#membership.node, this.#settings.deadAfter).catch((error: unknown) => {
-      if (!this.#closed) this.#logger.warn({ error }, 'the ingress stream could not be asked for')
+      if (!this.#closed) this.#logger.warn({ error }, 'this node could not ask to read the ingress stream')
     })
   }
 
@@ -347,18 +353,18 @@ export class ClusterNode {
 }
 
 export interface NodeStats {
-  /** Pushes that were asked for here. */
+  /** Pushes that were made on this node. */
   readonly pushCount: number
-  /** Messages that were handed to a connection here. */
+  /** Messages that were handed to connections on this node. */
   readonly deliveredCount: number
-  /** Pushes whose user had gone by the time they arrived, and was found nowhere. */
+  /** Pushes that were given up, because none of their users could be found any more. */
   readonly undeliveredCount: number
-  /** Inbox entries that were not ours and were set aside. */
+  /** Inbox entries that could not be decoded and were set aside. */
   readonly poisonedCount: number
-  /** Bytes of pushes made here that wait for the store now. */
+  /** Bytes of pushes made on this node that wait for the store now. */
   readonly waitingBytes: number
-  /** Pushes that had to wait for room, for `maxWaitingBytes` waited for the store. */
+  /** Pushes that had to wait for room, because `maxWaitingBytes` already waited for the store. */
   readonly delayedCount: number
-  /** Pushes that failed with `FLT_OVERLOADED`: there was no room in time. */
+  /** Pushes that failed with `FLT_OVERLOADED`, because there was no room in time. */
   readonly refusedCount: number
 }

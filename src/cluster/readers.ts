@@ -3,7 +3,7 @@ import type { NodeId } from '../envelope/ids.ts'
 import { broadcastsTo, Inbox, inboxOf, type InboxSettings } from './inbox.ts'
 import { SeenBatches } from './seen-batches.ts'
 
-/** What a node reads: its own inbox, and what is for everyone, under its id of this moment. */
+/** The two streams that a node reads under its current id: its own inbox, and the broadcasts. */
 export class Readers {
   readonly #queue: Queue
   readonly #settings: InboxSettings
@@ -14,24 +14,24 @@ export class Readers {
   #broadcasts: Inbox | undefined
   #poisonedBefore = 0
 
-  /** @param reachedTime told that whatever is still to come was appended at this time or later: see `Entry.at` */
+  /** @param reachedTime called before entries are handled: see `Source` */
   constructor(queue: Queue, settings: InboxSettings, reachedTime: (at: number) => void) {
     this.#queue = queue
     this.#settings = settings
     this.#reachedTime = reachedTime
   }
 
-  /** Entries that were not ours and were set aside. */
+  /** Entries that could not be decoded and were set aside. */
   get poisonedCount(): number {
     return this.#poisonedBefore + this.#poisonedNow
   }
 
-  /** The reader of broadcasts, once there is one. */
+  /** The reader of broadcasts, once reading has begun. */
   get broadcasts(): Inbox | undefined {
     return this.#broadcasts
   }
 
-  /** Reads from now on what is for this node, and the broadcasts behind the given one. */
+  /** From now on reads the inbox of this id, and the broadcasts after the given offset. */
   readAs(node: NodeId, lastBroadcast: number): void {
     this.#poisonedBefore += this.#poisonedNow
     // Not awaited: an entry of the old inbox may itself wait until this node has joined again.

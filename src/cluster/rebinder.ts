@@ -3,13 +3,14 @@ import type { ClientConnection } from '../connection/client-connection.ts'
 import type { Hub } from '../delivery/hub.ts'
 import type { Bindings } from './bindings.ts'
 
-/** Connections that are written in one go: others are bound, and Redis serves others, in between. */
+/** Connections that are written in one go. In between, new connections are bound and the store serves others. */
 const SLICE = 1_000
+/** ms between two slices. */
 const SLICE_PAUSE = 10
-/** In so many heartbeats everybody was written again, unless they are very many. */
+/** A full pass takes this many heartbeats, unless there are very many connections. */
 const HEARTBEATS_PER_PASS = 64
 
-/** Writes again what State was told before: all of it where the store may have forgotten some, else a little at a time. */
+/** Writes known bindings again: all of them if the store may have forgotten some, otherwise a few at a time. */
 export class Rebinder {
   readonly #hub: Hub
   readonly #bindings: Bindings
@@ -22,7 +23,7 @@ export class Rebinder {
     this.#next = hub[Symbol.iterator]()
   }
 
-  /** Everything, slice by slice; a later call takes over from an earlier one. */
+  /** Writes every connection again, slice by slice. A later call replaces an earlier one. */
   async rebindAll(): Promise<void> {
     const run = ++this.#run
     // Invariant R14: bindings that a failover lost come back, slice by slice.
@@ -33,7 +34,7 @@ export class Rebinder {
     }
   }
 
-  /** A small part, another each time: what was lost and nobody noticed is there again after a while. */
+  /** Called with each heartbeat: writes the next few connections again, to mend a loss that nobody has noticed. */
   async rebindSome(): Promise<void> {
     const slice: ClientConnection[] = []
     for (let remaining = Math.min(Math.ceil(this.#hub.size / HEARTBEATS_PER_PASS), SLICE); remaining > 0; remaining--) {
@@ -44,7 +45,7 @@ export class Rebinder {
     await this.#bindings.repeat(slice)
   }
 
-  /** Leaves the rest of `all`. */
+  /** Stops `rebindAll`. */
   stop(): void {
     this.#run++
   }

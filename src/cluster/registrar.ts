@@ -10,7 +10,7 @@ import { ownText } from '../lib/own-text.ts'
 import type { Bindings } from './bindings.ts'
 import type { Membership } from './membership.ts'
 
-/** ms: those who begin to wait for the same write within so long share a deadline. */
+/** ms within which callers that wait for the same write share one deadline, and so one timer. */
 const SHARED_DEADLINE = 20
 
 interface RegistrarSettings {
@@ -20,7 +20,7 @@ interface RegistrarSettings {
   readonly storeWait: number
 }
 
-/** Who lives on this node: moves them in and out, in the hub and in State, and tells of it. */
+/** Binds connections to users and groups, in the hub and in State, and emits the events. */
 export class Registrar {
   readonly #hub: Hub
   readonly #bindings: Bindings
@@ -41,14 +41,14 @@ export class Registrar {
     this.#settings = settings
   }
 
-  /** The id of a new connection: State lists it beside its user, so that both are written in one place. */
+  /** The id of a new connection. It lies in the partition of its user, so that both are written together. */
   newConnectionId(uid: string | undefined): ConnectionId {
     const sequence = ++this.#sequence
     const partition = uid === undefined ? hashOf(String(sequence)) % PARTITION_COUNT : partitionOf(uid)
     return connectionId(this.#membership.process, partition, sequence)
   }
 
-  /** Resolves once a push to the user or the groups reaches the connection. What cannot be stored leaves no trace. */
+  /** Resolves once pushes to the user and groups reach the connection. If that cannot be stored, nothing remains. */
   async moveIn(connection: ClientConnection, uid: string | undefined, groups: Iterable<string>): Promise<void> {
     const user = uid === undefined ? undefined : ownText(parseUid(uid))
     const joined = [...groups].map((group) => ownText(parseGroup(group)))
@@ -68,14 +68,14 @@ export class Registrar {
     if (user !== undefined) this.#emit('register', connection, user)
   }
 
-  /** Nobody reaches the connection any more. State hears of it, now or as soon as it can. */
+  /** Called when a connection has closed: no push reaches it any more. State is told as soon as it can be. */
   moveOut(connection: ClientConnection): void {
     if (this.#hub.get(connection.id) === undefined) return
     const { uid } = connection
     const groups = [...connection.groupStamps.keys()]
     this.#hub.remove(connection)
     this.#membership.countChanged()
-    // It is written again until it is stored; where this node closes first, the takeover does it.
+    // Retried until it is stored. If this node closes first, its takeover removes the connection.
     this.#bindings.touch(connection, uid === undefined ? [] : [uid], groups).catch(() => {})
     if (uid !== undefined) this.#emit('logout', connection, uid)
   }
@@ -101,7 +101,7 @@ export class Registrar {
 
   async #change(connection: ClientConnection, uid: Uid | undefined, touched: readonly Uid[]): Promise<void> {
     this.#hub.setUid(connection, uid)
-    // Its groups list it with its uid.
+    // The members of a group are listed with their uids, so its groups are written as well.
     await this.#stored(this.#bindings.touch(connection, touched, connection.groupStamps.keys()))
   }
 

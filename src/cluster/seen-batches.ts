@@ -1,7 +1,7 @@
-/** Publishers that were silent for so many others' batches are forgotten. */
+/** How many publishers are remembered: beyond it, the one that has been silent longest is forgotten. */
 const MAX_PUBLISHERS = 10_000
 
-/** Which batches of each publisher were read: one that was appended twice, because a reply was lost, is read once. */
+/** The last batch read of each publisher: a batch that was appended twice, because a reply was lost, counts once. */
 export class SeenBatches {
   readonly #last = new Map<string, number>()
 
@@ -10,7 +10,7 @@ export class SeenBatches {
     const last = this.#last.get(publisher) ?? 0
     // Invariant B4: a batch whose reply was lost is appended twice.
     if (seq <= last) return false
-    // Taken out and put back, a publisher moves to the end: those at the front have been silent longest.
+    // Deleting and setting it moves the publisher to the end, so the first key has been silent longest.
     this.#last.delete(publisher)
     this.#last.set(publisher, seq)
     if (this.#last.size > MAX_PUBLISHERS) this.#last.delete(this.#last.keys().next().value!)

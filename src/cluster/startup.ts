@@ -6,17 +6,17 @@ import type { Logger } from '../logger.ts'
 const RETRY_PAUSE = 250
 
 interface StartupInit {
-  /** Takes the node's place in the cluster. */
+  /** Makes one attempt to join the cluster. */
   readonly join: () => Promise<void>
-  /** ms that a caller of `ready` waits. */
+  /** ms for which a caller of `ready` waits. */
   readonly connectTimeout: number
   readonly logger: Logger
 }
 
-/** Tries until the node has its place in the cluster, and tells everyone who waits for that. */
+/** Tries until the node has joined the cluster, and tells everyone who waits for that. */
 export class Startup {
   readonly #init: StartupInit
-  /** Whoever gives up is forgotten, because the start itself may take for ever. */
+  /** A caller that gives up is removed, because the start itself may take for ever. */
   readonly #waiting = new Set<(failure?: unknown) => void>()
   #started: Promise<void> | undefined
   #isDone = false
@@ -27,19 +27,19 @@ export class Startup {
     this.#init = init
   }
 
-  /** Whether the node has taken its place: then nobody needs to wait. */
+  /** Whether the node has joined: then nobody needs to wait. */
   get isDone(): boolean {
     return this.#isDone
   }
 
-  /** Settles with the start, if there was one. */
+  /** Settles when the start does; `undefined` if it has not begun. */
   get started(): Promise<void> | undefined {
     return this.#started
   }
 
   /**
-   * Rejects with `FLT_STORE_AWAY` if the start takes longer than `connectTimeout`, and with `FLT_BAD_OPTION` as soon as the
-   * store says that waiting is in vain. The start goes on all the same.
+   * Rejects with `FLT_STORE_AWAY` if the start takes longer than `connectTimeout`, and with `FLT_BAD_OPTION` as soon as
+   * the store says that no retry can help. The start goes on all the same.
    */
   ready(): Promise<void> {
     this.#started ??= this.#begin()
@@ -86,7 +86,7 @@ export class Startup {
   #failed(error: unknown): void {
     const isNews = String(error) !== String(this.#failure)
     this.#failure = error
-    if (isNews) this.#init.logger.warn({ error }, 'this node cannot take its place in the cluster yet')
+    if (isNews) this.#init.logger.warn({ error }, 'this node cannot join the cluster yet: trying again')
     if (isFlotillaError(error) && error.code === 'FLT_BAD_OPTION') this.#tellWaiting(error)
   }
 

@@ -11,9 +11,9 @@ import type { Logger } from '../logger.ts'
 import type { Dispatcher } from '../push/dispatcher.ts'
 
 /**
- * Cleans up after a node that has gone: nothing it writes counts any more, what its inbox held is sent after its users,
- * and nobody is listed on it. Every step is safe twice and beside others, for whoever does it may die, or be paused and
- * wake up, at any point; the claim only saves the others the work.
+ * Cleans up after a node that is gone: its later writes have no effect, what its inbox held is forwarded to its users,
+ * and nobody is listed on it. Every step may run twice and beside another node's, because the node that takes over may
+ * die, or be paused and wake up, at any point. The claim only saves the others the work.
  */
 export class Takeover {
   readonly #state: Nodes & Routes
@@ -22,7 +22,7 @@ export class Takeover {
   readonly #hub: Hub
   readonly #dispatcher: Dispatcher
   readonly #logger: Logger
-  /** ms that one node may be the only one to clean up after another without a word: it may have died over it. */
+  /** ms that a claim lasts unless it is renewed: the node that cleans up may have died. */
   readonly #claimFor: number
   readonly #running = new Set<NodeId>()
 
@@ -39,7 +39,7 @@ export class Takeover {
     this.#logger = logger
   }
 
-  /** False where the node is not to be taken over: it lives, or another is at it. */
+  /** False if the node must not be taken over, because it lives, or if another node is taking it over. */
   async takeOver(node: NodeId, reason: ShutdownReason, by: NodeId): Promise<boolean> {
     if (this.#running.has(node)) return false
     this.#running.add(node)
@@ -51,20 +51,20 @@ export class Takeover {
       await this.#state.fence(node)
       if (!(await this.#claim(node, by))) return false
       claiming = setInterval(() => void this.#claim(node, by).catch(() => {}), this.#claimFor / 3)
-      this.#logger.debug({ node, reason }, 'taking over what a node has left')
+      this.#logger.debug({ node, reason }, 'taking over from a node')
       await this.#queue.seal(node)
       const members = await this.#state.groupsOn(node)
-      // First nobody is listed there any more: how long the inbox takes does not matter to that.
+      // Before the inbox, which may take long: lookups must not find anybody on this node any more.
       await this.#state.unlist(node)
-      // This node's own connections have closed before: only the hub still knows who they were.
+      // A node that closes has closed its connections before: only its hub still knows the users they had.
       const findUsers: FindUsers = node === by ? (push) => this.#departedFrom(push) : (push) => usersIn(push, members)
       await this.#queue.drain(node, (entries) => this.#resend(node, entries, findUsers))
-      // Only now: who takes over after this node asks for the groups once more.
+      // Only after the inbox: if this node dies now, the next one to take over asks for the groups again.
       await this.#state.clean(node)
       await this.#queue.replayAll(node)
       await this.#queue.destroy(node)
       await this.#state.forget(node)
-      if (node !== by) this.#logger.info({ node, reason }, 'took over what a node has left')
+      if (node !== by) this.#logger.info({ node, reason }, 'took over from a node')
       return true
     } finally {
       clearInterval(claiming)
@@ -76,7 +76,7 @@ export class Takeover {
     return this.#state.claim(node, by, this.#claimFor)
   }
 
-  /** Sends what the dead node had not delivered to where its users are now. Orders die with the connections they were for. */
+  /** Forwards the pushes that the dead node had not delivered. Controls die with the connections they were for. */
   async #resend(node: NodeId, entries: readonly Entry[], findUsers: FindUsers): Promise<void> {
     const envelopes = entries.flatMap((entry) => this.#envelopesIn(entry, node))
     const copies = envelopes.flatMap((push) => {
@@ -100,7 +100,7 @@ export class Takeover {
     try {
       return stampedWith(stamp, this.#codec.decode(bytes).envelopes)
     } catch (error) {
-      this.#logger.error({ node, error }, 'an entry of a dead node is not ours and was dropped')
+      this.#logger.error({ node, error }, 'an entry of a dead node could not be decoded and was dropped')
       return []
     }
   }
@@ -114,7 +114,7 @@ interface TakeoverRooms {
   readonly dispatcher: Dispatcher
 }
 
-/** Recipients that are looked up at a time: one entry may hold thousands of pushes to a group of thousands. */
+/** How many recipients are looked up at a time: one entry may hold thousands of pushes to a group of thousands. */
 const PORTION = 16_384
 
 function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEnvelope[]> {
@@ -134,8 +134,9 @@ function* portionsOf(pushes: readonly PushEnvelope[]): Generator<readonly PushEn
 }
 
 /**
- * Of a push to groups: those who were in them there. Their memberships went with the node, and who comes back in a moment
- * may be in no group yet; who got the groups' own copy knows the users' by its id.
+ * Finds the users who were in the groups of a push on the node that is gone. A copy goes to these users, because the
+ * node's members went with it and may be in no group yet when they come back. A connection that also gets the copy for
+ * the groups gets only one of them, because both have the same id.
  */
 type FindUsers = (push: PushEnvelope) => Recipients | undefined
 

@@ -3,10 +3,10 @@ import type { ConnectionId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { NameSet } from '../lib/name-set.ts'
 
-/** What a connection is bound to. */
+/** Whether a connection is bound to a user or to a group. */
 export type Kind = 'uid' | 'group'
 
-/** A time that a connection spent with one user, or in one group. Times are numbers of deliveries. */
+/** A time during which a connection was bound to one user or group. Times are numbers of deliveries. */
 interface Stay {
   readonly connection: ConnectionId
   readonly key: string
@@ -16,24 +16,28 @@ interface Stay {
 }
 
 /**
- * Who was bound to what when something was delivered. Only what has changed lately is noted: any other binding has been as
- * it is since the connection came.
+ * Which connections were bound to which users and groups at each delivery. Only recent changes are noted: any other
+ * binding has been as it is since the connection came.
  */
 export class BindingHistory {
   readonly #byConnection = new Map<ConnectionId, Map<string, Stay[]>>()
-  /** As they were noted, so that of those with one key the first goes first. */
+  /** In the order in which they were noted, so the stays of one key are forgotten oldest first. */
   readonly #stays = new Fifo<Stay>()
 
   get size(): number {
     return this.#stays.size
   }
 
-  /** The last delivery for which the oldest note matters. */
+  /** The last delivery for which the oldest stay matters. */
   get oldest(): number {
     return this.#stays.first === undefined ? 0 : endOf(this.#stays.first)
   }
 
-  /** @param now the last delivery so far */
+  /**
+   * Notes that a binding has begun.
+   *
+   * @param now the number of the last delivery so far
+   */
   begin({ id, addedAfter }: ClientConnection, kind: Kind, name: string, now: number): void {
     const key = keyOf(kind, name)
     const last = this.#lastOf(id, key)
@@ -41,6 +45,7 @@ export class BindingHistory {
     else if (last !== undefined || addedAfter < now) this.#note(id, key, now, Number.POSITIVE_INFINITY)
   }
 
+  /** Notes that a binding has ended. */
   end({ id, addedAfter }: ClientConnection, kind: Kind, name: string, now: number): void {
     const key = keyOf(kind, name)
     const last = this.#lastOf(id, key)
@@ -48,7 +53,7 @@ export class BindingHistory {
     else if (addedAfter < now) this.#note(id, key, addedAfter, now)
   }
 
-  /** Whether a connection was bound to one of the names when that was delivered. */
+  /** Whether the connection was bound to one of the names at that delivery. */
   wasBound(connection: ClientConnection, kind: Kind, names: NameSet, delivery: number): boolean {
     if (connection.addedAfter >= delivery) return false
     const noted = this.#byConnection.get(connection.id) ?? NOTHING
@@ -66,7 +71,7 @@ export class BindingHistory {
     return false
   }
 
-  /** Nobody asks any more for what was delivered up to this. */
+  /** Forgets what matters only to deliveries up to this one. */
   forgetUpTo(delivery: number): void {
     while (this.#stays.size > 0 && endOf(this.#stays.first!) <= delivery) this.#forget(this.#stays.shift()!)
   }
@@ -98,7 +103,7 @@ const NOTHING: ReadonlyMap<string, readonly Stay[]> = new Map()
 
 const keyOf = (kind: Kind, name: string): string => `${kind[0]}${name}`
 
-/** A stay that lasts and is forgotten counts as having lasted for ever. */
+/** A stay that still lasts may be forgotten early: it then counts as having lasted for ever. */
 const endOf = ({ after, upTo }: Stay): number => (upTo === Number.POSITIVE_INFINITY ? after : upTo)
 
 function covers(stays: readonly Stay[], delivery: number): boolean {

@@ -3,49 +3,52 @@ import type { PushId } from '../envelope/ids.ts'
 import { Fifo } from '../lib/fifo.ts'
 import type { NameSet } from '../lib/name-set.ts'
 
-/** What was delivered of a push: to everyone who was bound to its names then, or to the connections of these ids. */
+/** One delivery of a push: to everyone who was bound to the names then, or to the connections with these ids. */
 export interface Copy {
   readonly id: PushId
   readonly type: Recipients['type']
   readonly names: NameSet
   readonly except: { readonly uids: NameSet; readonly connections: NameSet } | undefined
-  /** Grows from copy to copy. */
+  /** The number of this delivery; it grows from copy to copy. */
   readonly delivery: number
-  /** Whether more connections may be added to its names. */
+  /** Whether `names` are the ids of the connections reached, to which more may be added. */
   readonly isOpen: boolean
-  /** ms; when it was delivered last. */
+  /** When it was last delivered, in ms. */
   at: number
-  /** The next older one of the same push; it may be forgotten. */
+  /** The previous copy of the same push; it may have been forgotten. */
   readonly before: Copy | undefined
 }
 
-/** The copies of pushes that were delivered lately, found by their push and forgotten from the oldest on. */
+/** The copies that were delivered lately, found by the id of their push. The oldest are forgotten first. */
 export class Copies {
   readonly #keepFor: number
   readonly #limit: number
-  /** The newest of each push. */
+  /** The newest copy of each push. */
   readonly #byPush = new Map<PushId, Copy>()
   readonly #copies = new Fifo<Copy>()
   #size = 0
   #forgottenCount = 0
 
-  /** @param keepFor ms. @param limit of copies and their names: beyond it, the oldest are forgotten early. */
+  /**
+   * @param keepFor ms
+   * @param limit how many copies and names are kept: beyond it, the oldest are forgotten early
+   */
   constructor(keepFor: number, limit: number) {
     this.#keepFor = keepFor
     this.#limit = limit
   }
 
-  /** Copies and their names: what they take is proportional to it. */
+  /** How many copies and names are kept. Memory grows in proportion. */
   get size(): number {
     return this.#size
   }
 
-  /** How many were forgotten early. */
+  /** How many copies were forgotten early. */
   get forgottenCount(): number {
     return this.#forgottenCount
   }
 
-  /** The delivery of the oldest; infinite where there is none. */
+  /** The delivery of the oldest copy; infinite if there is none. */
   get oldest(): number {
     return this.#copies.first?.delivery ?? Number.POSITIVE_INFINITY
   }
@@ -54,7 +57,7 @@ export class Copies {
     return this.#size === 0 ? undefined : this.#byPush.get(id)
   }
 
-  /** The next older one of the same push. */
+  /** The previous copy of the same push. */
   olderThan({ before }: Copy): Copy | undefined {
     return before !== undefined && before.delivery >= this.oldest ? before : undefined
   }
@@ -98,7 +101,7 @@ export class Copies {
   }
 }
 
-/** One name is as good as none. */
+/** At least one, for the copy itself; a single name costs no more, because `NameSet` keeps it without a set. */
 function sizeOf({ names, except }: Copy): number {
   const excepted = except === undefined ? 0 : except.uids.size + except.connections.size
   return Math.max(names.size, 1) + excepted

@@ -10,16 +10,16 @@ import type { Hub } from './hub.ts'
 
 const RETRY_PAUSE = 500
 
-/** Sends a push after users; resolves once that is stored. */
+/** Forwards a push to users; resolves once it is stored. */
 type SendAfter = (push: PushEnvelope, users: readonly UserRef[], options?: { isAlsoHere: boolean }) => Promise<void>
 
-/** Delivers pushes to this node's connections, and has them sent after those who have moved on. */
+/** Delivers pushes to this node's connections, and has them forwarded to users who have moved to another node. */
 export class Deliverer {
   readonly #hub: Hub
   readonly #forwarder: Forwarder
   readonly #heldUsers: HeldUsers
   readonly #logger: Logger
-  /** Of users for whom first copies wait, the last of these. */
+  /** For each user for whom first copies wait in line: the last of that line. */
   readonly #lines = new Map<Uid, Promise<void>>()
   #deliveredCount = 0
   #finalBroadcasts: FinalBroadcasts | undefined
@@ -37,33 +37,37 @@ export class Deliverer {
     return this.#deliveredCount
   }
 
-  /** A promise where something is left to do once it has been handed to those who are here; it rejects where that fails. */
+  /**
+   * Delivers a push that its publisher does not yet count as stored. Returns a promise if something remains to be done,
+   * such as forwarding; it rejects if the push cannot be forwarded.
+   */
   deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    // A copy that this node has sent on comes back here: what is parked waits for it, and not the other way round.
+    // This node may have forwarded the copy to itself: what is parked waits for the copy, so the copy must not wait for
+    // it.
     return push.resent
       ? this.#hand(push, handover, this.#sendAfter)
       : this.#handInOrder(push, handover, this.#sendAfter)
   }
 
   /**
-   * The same for what its publisher believes stored: it is sent after its users until that is stored, however long the
-   * store, or the inbox that it is for, does not take it.
+   * Delivers a push that was already reported as stored. It goes on forwarding until that succeeds, however long the
+   * store is away or the other inbox is full.
    */
   deliverStored(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
     return this.#handInOrder(push, handover, this.#persist)
   }
 
-  /** The same for what was parked. */
+  /** Delivers a push that was parked: like `deliverStored`, but without waiting for earlier pushes. */
   handOut(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
     return this.#hand(push, handover, this.#persist)
   }
 
-  /** Sends what a connection has left behind to the same user's younger ones, here or wherever they are, or parks it. */
+  /** Forwards what a closed connection had not taken to its user's younger connections on any node, or parks it. */
   sendOn(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
     return this.#sendAfter(push, users)
   }
 
-  /** From now on what comes for everyone is also sent after those who were here. */
+  /** From now on broadcasts are also forwarded to the users who were here. */
   forwardFinal(finalBroadcasts: FinalBroadcasts): void {
     this.#finalBroadcasts = finalBroadcasts
   }
@@ -72,7 +76,7 @@ export class Deliverer {
     this.#closed = true
   }
 
-  /** Users wait, each by themselves, for what must reach them before. */
+  /** Each user waits, independently of the others, until what came earlier for that user has been handed over. */
   #handInOrder(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
     if (push.to.type !== 'users') return this.#hand(push, handover, sendAfter)
     const tasks: (Promise<void> | undefined)[] = []
@@ -91,14 +95,14 @@ export class Deliverer {
     return allOf(tasks)
   }
 
-  /** Whether nothing must reach a user before: a copy of what was sent before waits only for what is parked. */
+  /** Whether nothing must reach the user first. A re-sent copy waits only for what is parked. */
   #isFree(uid: Uid, { resent }: PushEnvelope): boolean {
     if (resent) return this.#heldUsers.released(uid) === undefined
     const hasLine = this.#lines.size > 0 && this.#lines.has(uid)
     return !hasLine && this.#earlierTo(uid) === undefined
   }
 
-  /** First copies wait one behind another, whatever each of them waits for. */
+  /** First copies for one user wait in line, whatever each of them waits for. */
   async #handInLine(push: PushEnvelope, uid: Uid, handover: Handover, sendAfter: SendAfter): Promise<void> {
     const before = this.#lines.get(uid)
     let leave!: () => void
@@ -117,7 +121,7 @@ export class Deliverer {
     await task
   }
 
-  /** Resolves once a user has been handed what is parked, or what is being sent after them was tried. */
+  /** Resolves once the user has been handed what is parked, or once forwarding to the user has been tried. */
   #earlierTo(uid: Uid): Promise<void> | undefined {
     return this.#heldUsers.released(uid) ?? this.#forwarder.tried(uid)
   }
@@ -130,7 +134,7 @@ export class Deliverer {
     return allOf([gone && sendAfter(push, gone), partlyGone && sendAfter(push, partlyGone, { isAlsoHere: true })])
   }
 
-  /** Of what could not be sent, those have it who are connected elsewhere when it comes once more. */
+  /** A broadcast that cannot be forwarded stays unacked, so it is replayed to users who have connected elsewhere. */
   #forwardBroadcast(push: PushEnvelope, { offset }: Handover): Promise<void> | undefined {
     const users = this.#finalBroadcasts?.owedTo(push, offset) ?? []
     if (users.length === 0) return undefined
@@ -139,16 +143,16 @@ export class Deliverer {
 
   readonly #sendAfter: SendAfter = (push, users, options) => this.#forwarder.forward(push, users, options)
 
-  /** Resolves once an attempt has succeeded; never rejects. */
+  /** Forwards again until that succeeds; never rejects. */
   readonly #persist: SendAfter = (push, users, options) => {
-    // One after another, each would wait for a store that is away, and the end of this node with them.
+    // If the store is away, each attempt would wait for it, one after another, and so would the end of this node.
     if (this.#closed) return leftInInbox()
     const attempt = (): Promise<void> => this.#sendAfter(push, users, options)
     return attempt().catch((error: unknown) => this.#tryAgain(attempt, error))
   }
 
   async #tryAgain(attempt: () => Promise<void>, error: unknown): Promise<void> {
-    this.#logger.warn({ error }, 'a push could not be sent after its users; it will be again')
+    this.#logger.warn({ error }, 'a push could not be forwarded to its users: trying again')
     while (!this.#closed) {
       await sleep(RETRY_PAUSE)
       if (await attempt().then(yes, no)) return
@@ -157,7 +161,7 @@ export class Deliverer {
   }
 }
 
-/** Never done, so never acked: it stays there for whoever takes the inbox over. */
+/** Never resolves, so the entry is never acked: it stays in the inbox for the node that takes it over. */
 const leftInInbox = (): Promise<void> => new Promise(() => {})
 
 const yes = (): boolean => true

@@ -6,14 +6,14 @@ import { NameSet } from '../lib/name-set.ts'
 import { type Kind, BindingHistory } from './binding-history.ts'
 import { Copies, type Copy } from './copies.ts'
 
-/** ms: so long a connection that has had a push does not get it again. */
+/** ms for which a connection that has had a push does not get it again. */
 const REMEMBER = 60_000
-/** Of pushes with an id of their caller, and as many of others; some 250 bytes each. */
+/** For pushes whose id was given by the caller, and as many for others; some 250 bytes for each. */
 const MAX_REMEMBERED = 500_000
 
 /**
- * Which connections have had which pushes lately. However many a delivery reaches, it is remembered as one: it reached
- * everyone who was bound to its target then, and who was is noted where bindings change.
+ * Which connections have had which pushes lately. A delivery is remembered as one record, however many connections it
+ * reaches: it reached everyone who was bound to its target at that time, and a history of the bindings says who was.
  */
 export class Deliveries {
   readonly #named: Copies
@@ -23,14 +23,17 @@ export class Deliveries {
   /** The number of the last delivery that is, or was, remembered. */
   #last = 0
 
-  /** @param keepFor ms. @param limit of what is remembered: beyond it, the oldest is forgotten early. */
+  /**
+   * @param keepFor ms
+   * @param limit how much is remembered: beyond it, the oldest is forgotten early
+   */
   constructor({ keepFor = REMEMBER, limit = MAX_REMEMBERED }: { keepFor?: number; limit?: number } = {}) {
     this.#limit = limit
     this.#named = new Copies(keepFor, limit)
     this.#others = new Copies(keepFor, limit)
   }
 
-  /** How much is remembered: what that takes is proportional to it. */
+  /** How much is remembered. Memory grows in proportion. */
   get size(): number {
     return this.#named.size + this.#others.size + this.#history.size
   }
@@ -42,12 +45,12 @@ export class Deliveries {
 
   // ---- what has been delivered
 
-  /** Whether anything is remembered of a push. */
+  /** Whether any delivery of the push is remembered. */
   knows(push: PushEnvelope): boolean {
     return this.#copiesOf(push).newestOf(push.id) !== undefined
   }
 
-  /** Whether a connection has had a push. */
+  /** Whether the connection has had the push. */
   has(push: PushEnvelope, connection: ClientConnection): boolean {
     const copies = this.#copiesOf(push)
     for (let copy = copies.newestOf(push.id); copy !== undefined; copy = copies.olderThan(copy)) {
@@ -56,13 +59,13 @@ export class Deliveries {
     return false
   }
 
-  /** Everyone in a push's target has it now. */
+  /** Everyone in the push's target has just had it. */
   addAll(push: PushEnvelope): void {
     const { to, except } = push
     this.#add(push, { type: to.type, names: new NameSet(namesIn(to)), except: exceptedBy(except), isOpen: false })
   }
 
-  /** These connections have a push now. */
+  /** These connections have just had the push. */
   addSome(push: PushEnvelope, connections: readonly ConnectionId[]): void {
     if (connections.length === 0) return
     const copies = this.#copiesOf(push)
@@ -74,14 +77,17 @@ export class Deliveries {
 
   // ---- who is bound to what
 
+  /** Called when a connection has come, before it is bound to anything. */
   came(connection: ClientConnection): void {
     connection.addedAfter = this.#last
   }
 
+  /** Called after a connection was bound to a user or group. */
   bound(connection: ClientConnection, kind: Kind, name: string): void {
     if (this.#mayBeAsked()) this.#history.begin(connection, kind, name, this.#last)
   }
 
+  /** Called when a connection that stays is unbound from a user or group. */
   unbound(connection: ClientConnection, kind: Kind, name: string): void {
     if (this.#mayBeAsked()) this.#history.end(connection, kind, name, this.#last)
   }
@@ -124,7 +130,7 @@ export class Deliveries {
     }
   }
 
-  /** False where nothing is remembered: then nobody need know who was bound to what. */
+  /** False if nothing is remembered: then bindings need no history. */
   #mayBeAsked(): boolean {
     if (this.size === 0) return false
     this.forgetOld()
@@ -133,7 +139,7 @@ export class Deliveries {
     return true
   }
 
-  /** A binding that is forgotten would count as one that always was, so what was delivered before goes, too. */
+  /** A forgotten change of a binding would count as none at all, so the deliveries before it are forgotten, too. */
   #makeRoom(): void {
     const { oldest } = this.#history
     const now = nowInMs()
@@ -143,7 +149,7 @@ export class Deliveries {
   }
 }
 
-/** A whole number takes no room of its own. */
+/** Whole, because V8 keeps a small whole number without an object of its own. */
 function nowInMs(): number {
   return Math.trunc(performance.now())
 }

@@ -4,19 +4,19 @@ import type { ConnectionId, Group, Uid } from '../envelope/ids.ts'
 import { acrossPartitions } from '../envelope/stamps.ts'
 import { Fifo } from '../lib/fifo.ts'
 
-/** Some 100 bytes each. */
+/** Some 100 bytes for each. */
 const MAX_REMEMBERED = 500_000
 
 interface Departure {
   readonly leavers: Leavers
   readonly uid: Uid
   readonly connection: ConnectionId
-  /** Lookups with a smaller stamp found the group with this member. */
+  /** Lookups with a smaller stamp still found this member. */
   stamp: number
   isForgotten: boolean
 }
 
-/** Those who left one group. */
+/** The departures from one group, or of one user. */
 interface Leavers {
   readonly key: string
   readonly unstamped: Map<ConnectionId, Departure>
@@ -25,28 +25,28 @@ interface Leavers {
 }
 
 /**
- * Who was in which groups here until their connections closed. A push to a group that was located before is theirs all the
- * same: not the group's any more, which they may be in again only later. By users in place of groups, it says which of
- * them have closed a connection since a lookup. Whatever is asked of it costs as much as it finds.
+ * The users who were in a group on this node until their connections closed. A push to the group that was looked up
+ * before is still for them, although the group no longer leads to them. Keyed by user instead of group, it says which
+ * connections of a user have closed since a lookup. A query costs as much as it finds.
  */
 export class Departures<Key extends Group | Uid = Group> {
   readonly #limit: number
   readonly #leavers = new Map<string, Leavers>()
-  /** In the order in which they left. */
+  /** In the order in which the connections closed. */
   readonly #departures = new Fifo<Departure>()
   #forgottenCount = 0
 
-  /** @param limit of departures that are remembered: beyond it, the oldest are forgotten early */
+  /** @param limit how many departures are remembered: beyond it, the oldest are forgotten early */
   constructor(limit = MAX_REMEMBERED) {
     this.#limit = limit
   }
 
-  /** How many are remembered. */
+  /** How many departures are remembered. */
   get size(): number {
     return this.#departures.size
   }
 
-  /** How many were forgotten early. */
+  /** How many departures were forgotten early. */
   get forgottenCount(): number {
     return this.#forgottenCount
   }
@@ -64,23 +64,23 @@ export class Departures<Key extends Group | Uid = Group> {
     this.#departures.push(departure)
   }
 
-  /** Those whose departure the store has not stamped yet. */
+  /** Connections whose departure the store has not stamped yet. */
   unstamped(key: Key): readonly ConnectionId[] {
     return [...(this.#leavers.get(key)?.unstamped.keys() ?? [])]
   }
 
-  /** From this stamp on lookups know that it has left. */
+  /** From this stamp on lookups know of the departure. */
   stamp(key: Key, connection: ConnectionId, stamp: number): void {
     const leavers = this.#leavers.get(key)
     const departure = leavers?.unstamped.get(connection)
     if (leavers === undefined || departure === undefined) return
     leavers.unstamped.delete(connection)
-    // A store that was lost may count from less again.
+    // A store that was lost may give smaller stamps again.
     departure.stamp = Math.max(stamp, leavers.stamped.last?.stamp ?? stamp)
     leavers.stamped.push(departure)
   }
 
-  /** Those who have left since a lookup, with a stamp for them. */
+  /** The users who have left since a lookup, each with the stamp to forward the push by. */
   since(ref: Key extends Uid ? UserRef : GroupRef): readonly UserRef[] {
     const { stamp } = ref
     const theirs = 'uid' in ref ? stamp : acrossPartitions(stamp)
@@ -97,7 +97,7 @@ export class Departures<Key extends Group | Uid = Group> {
     return found
   }
 
-  /** No push comes any more that was located at this stamp or before. */
+  /** Forgets departures that no push can need any more, because none looked up at this stamp or before can arrive. */
   forgetUpTo(stamp: number): void {
     while ((this.#departures.first?.stamp ?? UNSTAMPED) <= stamp) this.#forgetFirst()
   }

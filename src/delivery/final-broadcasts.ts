@@ -6,7 +6,7 @@ import type { Uid } from '../envelope/ids.ts'
 import { atMost } from '../lib/deadline.ts'
 import type { Forwarder } from './forwarder.ts'
 
-/** ms that a node which closes reads on, and sends on, at most. */
+/** ms for which a closing node goes on reading and forwarding at most. */
 const PATIENCE = 2_000
 const PAUSE = 10
 
@@ -16,12 +16,13 @@ interface BroadcastReader {
 }
 
 /**
- * What a node that closes still owes to those who were here: broadcasts that were stored before they were told to go, and that
- * it comes to only now. Nobody who takes over from it would know whom to send them after.
+ * Broadcasts that a closing node still owes to the users who were here: those that were stored before their connections
+ * were told to go, but that the node reads only now. It forwards them itself, because a node that takes over from it
+ * would not know to whom.
  */
 export class FinalBroadcasts {
   readonly #uids: readonly Uid[]
-  /** The offset of the broadcast that was stored last before; until it is known, what comes was. */
+  /** The offset of the last owed broadcast. Until the store has told it, every broadcast counts as owed. */
   #newest = Number.POSITIVE_INFINITY
   readonly #asked: Promise<boolean>
   #count = 0
@@ -37,7 +38,7 @@ export class FinalBroadcasts {
     )
   }
 
-  /** Whom a broadcast that comes now is to be sent after. No more wait for anybody than may be parked for a user. */
+  /** Whom a broadcast must be forwarded to. No more broadcasts are forwarded than may be parked for one user. */
   owedTo({ except, resent }: PushEnvelope, offset: number): readonly UserRef[] {
     // Invariant A6: a broadcast that was stored before they were told to go is theirs.
     if (resent || offset > this.#newest || this.#count === MAX_PARKED) return []
@@ -46,7 +47,7 @@ export class FinalBroadcasts {
     return this.#uids.flatMap((uid) => (excepted.has(uid) ? [] : { uid, stamp: 0 }))
   }
 
-  /** Resolves once all of them have been read and sent on, or after two seconds. */
+  /** Resolves once all owed broadcasts have been read and forwarded, or after two seconds. */
   async end(broadcasts: BroadcastReader, forwarder: Forwarder): Promise<void> {
     await atMost(PATIENCE, this.#readAndSend(broadcasts, forwarder, performance.now() + PATIENCE))
   }

@@ -13,54 +13,54 @@ interface ForwarderInit {
   readonly node: () => NodeId
 }
 
-/** ms: a round waits so long for the one before it. What a slow store or a full inbox holds up must hold up no others. */
+/** ms that a round waits for the one before it: a slow store or a full inbox must not hold up other pushes. */
 const PATIENCE = 50
 
-/** A push on its way after users. */
+/** A push that is being forwarded. */
 interface Forward {
   readonly push: PushEnvelope
-  /** They are here as well, by another connection: if they are nowhere else, nothing waits for them. */
+  /** The users also have another connection here: if they are on no other node, nothing is parked for them. */
   readonly isAlsoHere: boolean
-  /** For how many users it is not settled. */
+  /** For how many users forwarding has not ended. */
   remaining: number
   failure: { readonly error: unknown } | undefined
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
 }
 
-/** What goes of one push at a time, or waits. */
+/** Some of the users of one push: those for whom it is sent in one round, or still waits. */
 interface Part {
   readonly forward: Forward
   readonly users: readonly UserRef[]
 }
 
 /**
- * Sends pushes after users who have left this node: to where they are now, and only to connections younger than the push's
- * lookup; for users who are nowhere it is parked. What comes while one round is under way goes together as the next, in
- * order, so that thousands who leave at once cost as many round trips as one. What is held up makes nothing wait but what
- * is for the same users.
+ * Forwards pushes to users who have left this node: to the nodes where they are now, and only to connections younger
+ * than the push's lookup. For a user who is nowhere, the push is parked. Pushes that come while one round is under way
+ * go together, in order, as the next: thousands of users who leave at once cost as many round trips as one. A push that
+ * is held up delays only later pushes to the same users.
  */
 export class Forwarder {
   readonly #init: ForwarderInit
   #waiting: Part[] = []
   #isRunning = false
-  /** Something that was under way has ended. */
+  /** Called when a part that was under way has ended. */
   #wake = (): void => {}
-  /** Users to whom something is under way, with what. */
+  /** The pushes that are under way to each user. */
   readonly #busy = new Map<Uid, Set<PushId>>()
-  /** The same with what waits, and who waits until all of it has been tried. */
+  /** How many pushes to each user are under way or waiting, and a promise that all of them have been tried. */
   readonly #untried = new Map<Uid, { count: number; readonly tried: Promise<void>; readonly resolve: () => void }>()
 
   constructor(init: ForwarderInit) {
     this.#init = init
   }
 
-  /** Resolves once it is stored, or parked. Rejects if the store did not take it. */
+  /** Resolves once the push is stored or parked. Rejects if the store did not take it. */
   forward(push: PushEnvelope, users: readonly UserRef[], { isAlsoHere = false } = {}): Promise<void> {
     for (const { uid } of users) this.#countUntried(uid)
     if (!this.#isRunning) {
       this.#isRunning = true
-      // In the next turn: by then nobody finds a connection here that has just closed.
+      // In the next turn: by then the hub no longer finds a connection that has just closed.
       setImmediate(() => void this.#run())
     }
     return new Promise((resolve, reject) => {
@@ -69,12 +69,12 @@ export class Forwarder {
     })
   }
 
-  /** Resolves once what is being sent after a user has been tried: what is pushed to them later must not overtake it. */
+  /** Resolves once forwarding to the user has been tried: later pushes to the user must wait for that. */
   tried(uid: Uid): Promise<void> | undefined {
     return this.#untried.size === 0 ? undefined : this.#untried.get(uid)?.tried
   }
 
-  /** Resolves once all that is on its way now has been tried. */
+  /** Resolves once everything that waits or is under way now has been tried. */
   async idle(): Promise<void> {
     await Promise.all(Array.from(this.#untried.values(), ({ tried }) => tried))
   }
@@ -91,8 +91,9 @@ export class Forwarder {
   }
 
   /**
-   * All that waits, but what is for users to whom something is under way. Where that is the same push it does not wait: it was
-   * handed to a connection here that was just going, and who sends it waits for this.
+   * Takes everything that waits, except pushes to users to whom another push is under way. A second copy of the push
+   * that is under way does not wait: the first was forwarded to this very node and met a connection that was just
+   * going, so the first ends only after the second.
    */
   #takeFree(): Part[] {
     const round: Part[] = []
@@ -139,7 +140,7 @@ export class Forwarder {
     else forward.reject(forward.failure.error)
   }
 
-  /** State may still name this node for users who left it long ago: whoever pushes to them would send it here again. */
+  /** State may still list this node for users who left it long ago: pushes to them would come here again and again. */
   async #repairRoutes(round: readonly Part[]): Promise<void> {
     const { hub, state, node } = this.#init
     const stale = new Set<Uid>()
@@ -156,14 +157,14 @@ export class Forwarder {
   async #sendAfter(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
     const [here, gone] = [users.filter((user) => this.#isBack(user)), users.filter((user) => !this.#isBack(user))]
     const { dispatcher, node } = this.#init
-    // Who is not here any more must not be looked for here, whatever State says by now.
+    // A user who is no longer here must not be sent to this node, whatever State says.
     await Promise.all([
       gone.length > 0 && dispatcher.resend(forUsers(push, gone), node()),
       here.length > 0 && dispatcher.resend(forUsers(push, here), undefined),
     ])
   }
 
-  /** Whether a connection of the user is here that would take what is sent again. */
+  /** Whether the user has a connection here that would take a re-sent copy. */
   #isBack({ uid, stamp }: UserRef): boolean {
     for (const { isGoing, uidStamp } of this.#init.hub.ofUser(uid)) if (!isGoing && uidStamp > stamp) return true
     return false
@@ -181,7 +182,7 @@ export class Forwarder {
   }
 
   #settle(uid: Uid, id: PushId): void {
-    // One that was sent after the user once more has ended before the one that waited for it, which has nothing left to do.
+    // If there was a second copy of the same push, it ended before the first and has already removed this entry.
     const underWay = this.#busy.get(uid)
     underWay?.delete(id)
     if (underWay?.size === 0) this.#busy.delete(uid)

@@ -6,11 +6,13 @@ interface Hold {
   readonly resolve: () => void
 }
 
-/** Users for whom something may be parked that they have not been handed yet: what comes for them waits behind it. */
+/**
+ * Users for whom pushes may be parked that have not been handed out yet. Later pushes to them wait until that is done.
+ */
 export class HeldUsers {
   readonly #holds = new Map<Uid, Hold>()
 
-  /** As often as it is called, `release` has to be. */
+  /** Every call needs a `release` of its own. */
   hold(uid: Uid): void {
     const known = this.#holds.get(uid)
     if (known !== undefined) {
@@ -29,7 +31,7 @@ export class HeldUsers {
     hold.resolve()
   }
 
-  /** Nothing where the user is not held. */
+  /** Resolves once the user is no longer held; `undefined` if the user is not held now. */
   released(uid: Uid): Promise<void> | undefined {
     return this.#holds.size === 0 ? undefined : this.#holds.get(uid)?.released
   }

@@ -8,16 +8,16 @@ import { OutboundMessage } from '../outbound/outbound-message.ts'
 import { Deliveries } from './deliveries.ts'
 import { Departures } from './departures.ts'
 
-/** What became of a push here: how many connections got it, and whom it must be sent after. */
+/** What became of a push on this node: how many connections got it, and to which users it must be forwarded. */
 export interface Delivery {
   readonly deliveredCount: number
-  /** Users who are not here, or not any more: for them it is sent on, or parked. */
+  /** Users who are not on this node, or no longer: for them the push is forwarded, or parked. */
   readonly gone: readonly UserRef[] | undefined
-  /** Users who are here, but whom another connection has just left: it may be elsewhere by now. */
+  /** Users who are here, but one of whose connections has just closed: it may have reconnected on another node. */
   readonly partlyGone: readonly UserRef[] | undefined
 }
 
-/** Who is here: finds the connections of a user or group by index, and hands them what is pushed. */
+/** The index of the connections on this node. It finds those of a user or group, and hands them what is pushed. */
 export class Hub implements Iterable<ClientConnection> {
   readonly #byId = new Map<ConnectionId, ClientConnection>()
   readonly #byUid = new Map<Uid, Set<ClientConnection>>()
@@ -25,7 +25,7 @@ export class Hub implements Iterable<ClientConnection> {
   readonly #deliveries: Deliveries
   readonly #departedUsers = new Departures<Uid>()
   readonly #departedMembers = new Departures()
-  /** The offset of the newest broadcast that came here. */
+  /** The offset of the newest broadcast that this node has read. */
   #lastBroadcast = 0
   readonly #users = byUser(this)
   readonly #groups = byGroup(this)
@@ -74,7 +74,7 @@ export class Hub implements Iterable<ClientConnection> {
     this.#deliveries.came(connection)
   }
 
-  /** Forgets a connection that went; what is on its way to it will be sent after it. */
+  /** Forgets a connection that has closed. Pushes still on their way to it will be forwarded to its user. */
   remove(connection: ClientConnection): void {
     if (!this.#byId.delete(connection.id)) return
     if (connection.uid !== undefined) this.#departedUsers.add(connection.uid, connection)
@@ -112,38 +112,38 @@ export class Hub implements Iterable<ClientConnection> {
     this.#deliveries.unbound(connection, 'group', group)
   }
 
-  /** Lookups of a group know from this stamp on that a connection has left it. */
+  /** Called once State has stored that a connection has left a group: lookups from this stamp on know it. */
   stampDeparture(group: Group, connection: ConnectionId, stamp: number): void {
     this.#departedMembers.stamp(group, connection, stamp)
   }
 
-  /** Connections of a user that have closed, and of which the store does not know that. */
+  /** Connections of a user that have closed, if State has not stored that yet. */
   unstampedUserDepartures(uid: Uid): readonly ConnectionId[] {
     return this.#departedUsers.size === 0 ? NONE_CLOSED : this.#departedUsers.unstamped(uid)
   }
 
-  /** Lookups of a user know from this stamp on that these have closed. */
+  /** Called once State has stored that these connections have closed: lookups from this stamp on know it. */
   stampUserDepartures(uid: Uid, connections: readonly ConnectionId[], stamp: number): void {
     for (const connection of connections) this.#departedUsers.stamp(uid, connection, stamp)
   }
 
-  /** Whether a connection of a user has closed since a lookup, so that a push may have been on its way to it. */
+  /** Whether a connection of the user has closed since the lookup, so that a push may have been on its way to it. */
   hasClosedSince(user: UserRef): boolean {
     return this.#departedUsers.size > 0 && this.#departedUsers.since(user).length > 0
   }
 
-  /** From now on no push comes that was located at this stamp or before. */
+  /** Called when no push can arrive any more that was looked up at this stamp or before. */
   forgetDeparted(upTo: number): void {
     this.#departedMembers.forgetUpTo(upTo)
     this.#departedUsers.forgetUpTo(upTo)
   }
 
-  /** Members who have left and were forgotten while a push might still have come that was theirs. */
+  /** Departures that were forgotten early: a push that was meant for the departed might still have arrived. */
   get forgottenDepartureCount(): number {
     return this.#departedMembers.forgottenCount + this.#departedUsers.forgottenCount
   }
 
-  /** Who was in some of the groups here when they were looked up, and no longer is. */
+  /** Users who were in one of the groups on this node when it was looked up, but no longer are. */
   departedFrom(groups: readonly GroupRef[], except: Except | undefined): readonly UserRef[] {
     if (this.#departedMembers.size === 0) return NO_USERS
     const found = new Map<Uid, UserRef>()
@@ -160,33 +160,35 @@ export class Hub implements Iterable<ClientConnection> {
     return false
   }
 
-  /** The offset of the newest broadcast that came here, or that this node began behind. */
+  /** The offset of the newest broadcast that this node has read, or after which it began to read. */
   get lastBroadcast(): number {
     return this.#lastBroadcast
   }
 
-  /** Those up to this one did not come here: who connects from now on may have missed them elsewhere. */
+  /**
+   * This node will not read broadcasts up to this offset: a connection that comes later may have missed them elsewhere.
+   */
   skipBroadcasts(offset: number): void {
     this.#lastBroadcast = Math.max(this.#lastBroadcast, offset)
   }
 
-  /** Frees what is not needed any more. */
+  /** Called with each heartbeat: frees what is no longer needed. */
   forgetOld(): void {
     this.#deliveries.forgetOld()
   }
 
-  /** Deliveries that were forgotten while the same push might still have come again. */
+  /** Deliveries that were forgotten early: a copy of the same push might still have arrived. */
   get forgottenDeliveryCount(): number {
     return this.#deliveries.forgottenCount
   }
 
-  // ---- what reaches them
+  // ---- what reaches the connections
 
   /**
-   * Hands a push to those it is for. A first copy is for all of the target's connections; a re-sent one only for those
-   * that were bound after the lookup it was first sent by, for the others have had the first copy.
+   * Hands a push to its recipients. A first copy is for all their connections. A re-sent copy is only for connections
+   * that were bound after the push's first lookup, because the others have had the first copy.
    *
-   * @param handover what it is part of, where somebody waits until it is taken
+   * @param handover what the push is part of, if somebody waits until connections have taken it
    */
   deliver(push: PushEnvelope, handover?: Handover): Delivery {
     const { to } = push
@@ -209,14 +211,14 @@ export class Hub implements Iterable<ClientConnection> {
     }
   }
 
-  /** Also tells which connections it was for are only just going, and so did not get it. */
+  /** `going` lists the recipients that are just closing, and so did not get the push. */
   #deliverTo<Ref extends Stamped>(
     push: PushEnvelope,
     message: OutboundMessage,
     refs: readonly Ref[],
     index: RefIndex<Ref>,
   ): { deliveredCount: number; going: readonly (readonly [ClientConnection, Ref])[] } {
-    // Somebody who is in two of the target's groups gets the push once.
+    // A connection that is in two of the target's groups gets the push once.
     const reached = refs.length > 1 ? new Set<ClientConnection>() : undefined
     const ages = index.overlaps && refs.length > 1 ? agesOf(refs, index) : undefined
     const isExcepted = exceptionOf(push.except)
@@ -232,10 +234,10 @@ export class Hub implements Iterable<ClientConnection> {
         if (reached?.has(connection) === true || isExcepted(connection)) continue
         reached?.add(connection)
         const age = ages?.get(connection) ?? ageOf(connection, ref, index)
-        // Who was bound by any of the refs before the lookup has had the first copy.
         // Invariant R5: otherwise whoever stayed would get it again.
+        // A connection that was bound to any of the refs before the lookup has had the first copy.
         if ((age & OLDER) !== 0 && push.resent) continue
-        // It has had the broadcast that this is a copy of, or will have it.
+        // This copy stands for a broadcast that the connection has had, or will get.
         if (push.broadcast !== undefined && connection.lastBroadcast < push.broadcast) continue
         if ((age & (YOUNGER | FRESH)) !== 0) isRemembered = true
         if (isKnown && isRemembered && this.#deliveries.has(push, connection)) continue
@@ -266,7 +268,7 @@ export class Hub implements Iterable<ClientConnection> {
     return { gone, partlyGone }
   }
 
-  /** Who left the groups after the lookup, or is just going. Nobody knows whom to look for if no user was bound. */
+  /** Users who left the groups after the lookup, or are just going. A member without a user cannot be found again. */
   #membersToFollow(
     push: PushEnvelope,
     groups: readonly GroupRef[],
@@ -276,12 +278,12 @@ export class Hub implements Iterable<ClientConnection> {
     for (const [{ uid }, { stamp }] of going) {
       if (uid !== undefined) found.set(uid, { uid, stamp: acrossPartitions(stamp) })
     }
-    // A copy that is sent again comes to each host of the groups: those who left have had theirs by the first.
+    // A re-sent copy goes to every node that hosts the groups; the first copy was already forwarded to those who left.
     if (!push.resent) for (const user of this.departedFrom(groups, push.except)) found.set(user.uid, user)
     return found.size === 0 ? undefined : [...found.values()]
   }
 
-  /** What has no stamps is remembered only where it may come again: a push whose id was given by who pushed it. */
+  /** Connections have no stamps, so receivers are remembered only if the push may come again: its caller gave its id. */
   #deliverToConnections(push: PushEnvelope, message: OutboundMessage, ids: readonly ConnectionId[]): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
@@ -296,14 +298,14 @@ export class Hub implements Iterable<ClientConnection> {
     return count
   }
 
-  /** A push that failed may have been stored all the same: sent again under its id, it must not reach anybody twice. */
+  /** A push that failed may have been stored all the same. If its caller sends it again, nobody may get it twice. */
   #isRepeated(push: PushEnvelope, connection: ClientConnection): boolean {
     return push.named === true && this.#deliveries.has(push, connection)
   }
 
   #deliverToAll(push: PushEnvelope, message: OutboundMessage, offset: number): number {
     if (push.resent) return this.#replay(push, message, offset)
-    this.#cameTo(offset)
+    this.#advanceTo(offset)
     const isExcepted = exceptionOf(push.except)
     const isKnown = push.named === true && this.#deliveries.knows(push)
     const count = this.writeToAll(
@@ -314,7 +316,7 @@ export class Hub implements Iterable<ClientConnection> {
     return count
   }
 
-  /** Who was not here yet when a broadcast came first may have been on the node that died with it. */
+  /** A connection that came after this node read the broadcast may have been on the node that died without reading it. */
   #replay(push: PushEnvelope, message: OutboundMessage, offset: number): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
@@ -328,16 +330,16 @@ export class Hub implements Iterable<ClientConnection> {
     return count
   }
 
-  /** A store that was lost counts anew: what comes from now on comes first here, so nobody here will have missed it. */
-  #cameTo(offset: number): void {
-    // Invariant A4: offsets tell who was here already, even if they begin anew.
+  // Invariant A4: offsets tell who was here already, even if they begin anew.
+  /** A store that was lost numbers broadcasts from the start again: everybody here gets all that come from now on. */
+  #advanceTo(offset: number): void {
     if (offset < this.#lastBroadcast) {
       for (const connection of this) connection.lastBroadcast = Math.min(connection.lastBroadcast, offset - 1)
     }
     this.#lastBroadcast = offset
   }
 
-  /** Hands one message to everyone here but those who are skipped; says how many they were. */
+  /** Hands one message to every connection here that is not skipped. Returns how many got it. */
   writeToAll(message: OutboundMessage, isSkipped: (connection: ClientConnection) => boolean): number {
     let count = 0
     for (const connection of this.#byId.values()) {
@@ -346,7 +348,7 @@ export class Hub implements Iterable<ClientConnection> {
     return count
   }
 
-  /** The connections that an order is for: those bound at or before its lookup, never a younger one. */
+  /** The connections that a control is for: those bound at or before its lookup, never younger ones. */
   select(to: Recipients): Set<ClientConnection> {
     const found = new Set<ClientConnection>()
     switch (to.type) {
@@ -381,14 +383,14 @@ interface Stamped {
   readonly stamp: number
 }
 
-/** How the connections of a user, or of a group, are found, and since when they are. */
+/** How to find the connections of a user or group, and since when they are bound to it. */
 interface RefIndex<Ref> {
   readonly find: (ref: Ref) => ReadonlySet<ClientConnection>
-  /** Since when; `undefined` where it is not. */
+  /** Since when the connection is bound to the ref; `undefined` if it is not. */
   readonly stampOf: (connection: ClientConnection, ref: Ref) => number | undefined
-  /** Whether a copy for the connection's user, sent after a push to the ref, would reach the connection, too. */
+  /** Whether a re-sent copy that is for the connection's user would reach the connection as well. */
   readonly isFresh: (connection: ClientConnection, ref: Ref) => boolean
-  /** Whether one connection may be found by several refs. */
+  /** Whether several refs may find the same connection. */
   readonly overlaps: boolean
 }
 
@@ -412,12 +414,12 @@ const NONE_CLOSED: readonly ConnectionId[] = Object.freeze([])
 const NO_USERS: readonly UserRef[] = Object.freeze([])
 const NOBODY_GOING: readonly never[] = Object.freeze([])
 
-// Bits: a connection may be in several of the target's groups.
+// Bits, because a connection may be in several of the target's groups.
 const OLDER = 1
 const YOUNGER = 2
 const FRESH = 4
 
-/** Whether a connection was bound by a ref before its lookup, or after. */
+/** Whether a connection was bound to a ref before the ref's lookup, or after. */
 function ageOf<Ref extends Stamped>(connection: ClientConnection, ref: Ref, index: RefIndex<Ref>): number {
   const stamp = index.stampOf(connection, ref)
   if (stamp === undefined) return 0
@@ -425,7 +427,7 @@ function ageOf<Ref extends Stamped>(connection: ClientConnection, ref: Ref, inde
   return index.isFresh(connection, ref) ? OLDER | FRESH : OLDER
 }
 
-/** The same by any of the refs. Asking each connection for each ref would take a second for 10,000 of both. */
+/** The same for all refs together. To check each connection against each ref would take a second for 10,000 of both. */
 function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>): Map<ClientConnection, number> {
   const ages = new Map<ClientConnection, number>()
   for (const ref of refs) {
@@ -438,7 +440,7 @@ function agesOf<Ref extends Stamped>(refs: readonly Ref[], index: RefIndex<Ref>)
 
 const isNobody = (): boolean => false
 
-/** Sets, for both lists and receivers may be thousands. */
+/** Uses sets, because there may be thousands of exceptions and thousands of receivers. */
 function exceptionOf(except: Except | undefined): (connection: ClientConnection) => boolean {
   if (except === undefined) return isNobody
   const [uids, connections] = [new Set(except.uids), new Set(except.connections)]

@@ -4,20 +4,24 @@ import { acrossPartitions } from '../envelope/stamps.ts'
 import { isFlotillaError } from '../errors.ts'
 import type { EncodedMessage, PushHead } from '../outbound/outbound-message.ts'
 
-/** Messages that are sent on at a time: a flood of them must not hold back what is pushed meanwhile. */
+/** Messages that are forwarded at a time: a flood of them must not hold back what is pushed meanwhile. */
 const AT_ONCE = 1_000
-/** Bytes that may wait to be sent on: many slow clients closed at once must not fill the memory. */
+/** Bytes that may wait to be forwarded: many slow clients that close at once must not fill the memory. */
 const MAX_BYTES = 64 * 1024 * 1024
 
 interface LeftoversHooks {
+  /** Forwards a push to users, or parks it. */
   readonly sendOn: (push: PushEnvelope, users: readonly UserRef[]) => Promise<void>
+  /** Called for each message that is given up. */
   readonly onUndelivered: (push: PushHead) => void
+  /** Called if forwarding fails. */
   readonly onError: (error: unknown) => void
 }
 
 /**
- * What connections had not taken when they closed: it is sent after their users. Not what was for a connection or for
- * everyone, which is for who is connected, nor what was for a member of a group without a user: nobody knows who that is.
+ * Messages that connections had not taken when they closed: each is forwarded to the connection's user. Pushes to a
+ * connection or to everyone are not forwarded, because they are only for clients that are connected. Nor are pushes to
+ * a group if the connection had no user, because then nobody can say where its client is now.
  */
 export class Leftovers {
   readonly #hooks: LeftoversHooks
@@ -36,11 +40,11 @@ export class Leftovers {
       const leftover = leftoverOf(connection, encoded)
       if (leftover !== undefined) this.#add(leftover)
     }
-    // In the next turn: by then nobody finds the connection here any more.
+    // In the next turn: by then the hub no longer finds the connection.
     if (this.#waiting.length > 0) this.#running ??= nextTurn().then(() => this.#workOff())
   }
 
-  /** Resolves once everything has been sent on, or cannot be: it tries once whether the store is there. */
+  /** Resolves once every message has been forwarded, or given up because an attempt found the store away. */
   async close(): Promise<void> {
     this.#isClosing = true
     await this.#running
@@ -75,7 +79,7 @@ export class Leftovers {
   async #sendOn({ encoded, head, user }: Leftover): Promise<void> {
     if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
     try {
-      // Made only now: compressed ones may be large.
+      // Built only now, because an inflated payload may be large.
       await this.#hooks.sendOn({ ...head, payload: encoded.message.payload }, [user])
       this.#isStoreAway = false
     } catch (error) {
@@ -89,7 +93,7 @@ export class Leftovers {
 interface Leftover {
   readonly encoded: EncodedMessage
   readonly head: PushHead
-  /** Whom it was for. */
+  /** The user of the connection that left it behind. */
   readonly user: UserRef
 }
 
@@ -103,7 +107,7 @@ function leftoverOf({ uid }: ClientConnection, encoded: EncodedMessage): Leftove
   return stamp === undefined ? undefined : { encoded, head, user: { uid, stamp } }
 }
 
-/** Several of a user's connections may leave the same message behind. */
+/** Several connections of a user may leave the same message behind: it is forwarded once. */
 function onceForEachUser(leftovers: readonly Leftover[]): readonly Leftover[] {
   const seen = new Set<string>()
   return leftovers.filter(({ head: { id }, user: { uid } }) => {

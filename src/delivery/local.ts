@@ -8,7 +8,7 @@ import type { Hub } from './hub.ts'
 
 type CloseConnection = (connection: ClientConnection, code?: number, reason?: string) => void
 
-/** Pushes to the connections of this node alone, by connection id. Whoever is elsewhere is not here. */
+/** The connections of this node alone. Ids of connections on other nodes are unknown here. */
 export class Local implements Iterable<Connection> {
   readonly #hub: Hub
   readonly #close: CloseConnection
@@ -31,16 +31,17 @@ export class Local implements Iterable<Connection> {
     return this.#hub[Symbol.iterator]()
   }
 
+  /** Calls `visit` with each connection on this node. */
   each(visit: (connection: Connection) => void): void {
     for (const connection of this) visit(connection)
   }
 
-  /** Whether it is here and takes messages. */
+  /** Whether the connection is on this node and takes messages. */
   isEstablished(id: string): boolean {
     return this.get(id)?.isOpen ?? false
   }
 
-  /** False where it is not here, or closing. */
+  /** Sends to one connection. False if it is not on this node, or is closing. */
   sendTo(id: string, message: Message): boolean {
     checkId(id, 'id')
     return this.get(id)?.send(message) ?? false
@@ -51,7 +52,7 @@ export class Local implements Iterable<Connection> {
     return this.sendTo(id, message)
   }
 
-  /** Sends to those listed, but not to the excluded; says how many took it. */
+  /** Sends to the listed connections, except the excluded ones. Returns how many took the message. */
   sendToSome(message: Message, ids: readonly string[], excluded: readonly string[] = []): number {
     checkIds(ids, 'ids')
     checkIds(excluded, 'excluded')
@@ -60,24 +61,27 @@ export class Local implements Iterable<Connection> {
     return [...new Set(ids)].filter((id) => !skipped.has(id) && this.#find(id)?.write(outbound) === true).length
   }
 
+  /** Sends to every connection on this node. Returns how many took the message. */
   sendToAll(message: Message): number {
     return this.#hub.writeToAll(new OutboundMessage(encodePayload(message)), () => false)
   }
 
-  /** Sends to everyone here but the sender. */
+  /** Sends to every connection on this node except the sender. Returns how many took the message. */
   broadcast(message: Message, sender: string): number {
     checkId(sender, 'sender')
     return this.#hub.writeToAll(new OutboundMessage(encodePayload(message)), ({ id }) => id === sender)
   }
 
-  /** `send(message)` reaches everyone here, with a list those in it; never the excluded, nor the sender. */
+  /**
+   * Sends to every connection on this node, or only to the listed ones; never to the excluded ones, nor to the sender.
+   */
   send(message: Message, ...to: [] | [ids: readonly string[], excluded?: readonly string[], sender?: string]): number {
     if (to.length === 0) return this.sendToAll(message)
     const [ids, excluded = [], sender] = to
     return this.sendToSome(message, ids, sender === undefined ? excluded : [...excluded, sender])
   }
 
-  /** False where it is not here. 4403 where no code is given. */
+  /** Closes one connection, with 4403 if no code is given. False if it is not on this node. */
   disconnect(id: string, code?: number, reason?: string): boolean {
     checkId(id, 'id')
     const connection = this.#find(id)

@@ -7,37 +7,37 @@ import { Handover } from '../outbound/handover.ts'
 import type { HeldUsers } from './held-users.ts'
 
 const RETRY_PAUSE = 200
-/** Users for whom something is parked at a time, or those of one push. */
+/** How many users one call parks for, unless a single push has more. */
 const PORTION = 4_096
 
 interface ParkedPushesInit {
   readonly state: StoredParking
   readonly codec: Codec
   readonly logger: Logger
-  /** Told who is being handed something. */
+  /** Learns which users are being handed what is parked for them. */
   readonly heldUsers: HeldUsers
-  /** A promise where it has to be sent on. */
+  /** Hands a push to the connections that are here. Returns a promise if it must be forwarded. */
   readonly handOut: (push: PushEnvelope, handover: Handover) => Promise<void> | undefined
-  /** Calls back once the connections have taken it, or are not waited for any more. */
+  /** Calls `done` once the connections have taken the handover, or are no longer waited for. */
   readonly whenTaken: (handover: Handover, done: () => void) => void
-  /** Whether a user has a connection here that takes messages. */
+  /** Whether the user has a connection here that takes messages. */
   readonly isHere: (uid: Uid) => boolean
-  /** False where this node has lost its place: then it will bind everybody again, and be told again of what is parked. */
+  /** False if this node has lost its lease: it will bind everybody again, and be told again of what is parked. */
   readonly confirmLease: () => Promise<boolean>
-  /** Told of a push that found no room. */
+  /** Called for a push that found no room. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
 
 /**
- * Messages that were on their way when their users went: each waits a minute in the user's part of State, where whoever
- * binds the user next is told of it. They leave it once they were handed on, so who returns on two nodes at once may have
- * them on either.
+ * Pushes that were on their way when their users went. Each is kept for a minute in the user's partition of State; the
+ * node that binds the user next is told of it, hands it out, and only then removes it. A user who returns on two nodes
+ * at once may get it on either.
  */
 export class ParkedPushes {
   readonly #init: ParkedPushesInit
-  /** Users who are being handed what is parked, with how often that was asked for since it was read. */
+  /** Users who are being handed what is parked, with how often `collect` was called since it was last read. */
   readonly #collecting = new Map<Uid, number>()
-  /** What is parked at the end of this turn, by the node that is ignored. */
+  /** What will be parked at the end of this turn, by the node that is ignored. */
   readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
 
@@ -46,8 +46,8 @@ export class ParkedPushes {
   }
 
   /**
-   * Keeps a push for those of its users who are nowhere but perhaps on `ignored`; returns those who are somewhere. What is
-   * to be kept at the same time goes together.
+   * Parks a push for those users who are on no node, or only on `ignored`; returns the users who are on another. Pushes
+   * that are parked in the same turn go together.
    */
   park(push: PushEnvelope, users: readonly UserRef[], ignored: NodeId | undefined): Promise<readonly UserRef[]> {
     const known = this.#gathering.get(ignored)
@@ -79,12 +79,13 @@ export class ParkedPushes {
   #isFound(push: PushEnvelope, { uid }: UserRef, answer: Parked | undefined): boolean {
     const { isHere, onUndelivered } = this.#init
     if (answer === 'full') onUndelivered(push)
-    // Back on the ignored node, which may be this one: bound before it was parked, and so told of nothing.
+    // The user may be back on the ignored node, if that is this one: bound before the push was parked, and so told of
+    // nothing.
     else if (answer === 'parked' && isHere(uid)) void this.collect(uid)
     return answer === 'found'
   }
 
-  /** Hands a user who has come here what is parked. Until that is done the store keeps it. */
+  /** Hands a user who has come here what is parked. The store keeps it until that is done. */
   async collect(uid: Uid): Promise<void> {
     this.#init.heldUsers.hold(uid)
     const asked = this.#collecting.get(uid)
@@ -100,7 +101,7 @@ export class ParkedPushes {
     this.#closed = true
   }
 
-  /** False where there may be more. Those whom it concerned are released with the first attempt. */
+  /** False if there may be more. The user is no longer held once the first attempt has ended. */
   async #attempt(uid: Uid): Promise<boolean> {
     const { heldUsers, logger } = this.#init
     let held = this.#collecting.get(uid)!
@@ -113,7 +114,7 @@ export class ParkedPushes {
       await this.#handOut(uid, release)
       return this.#collecting.get(uid) === 0
     } catch (error) {
-      logger.warn({ error }, 'what is parked for a user could not be read; it will be again')
+      logger.warn({ error }, 'what is parked for a user could not be read: trying again')
       release()
       await sleep(RETRY_PAUSE)
       return false
@@ -125,7 +126,8 @@ export class ParkedPushes {
   async #handOut(uid: Uid, onHanded: () => void): Promise<void> {
     const { state, handOut, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
-    // What was parked since then is for connections that count as new: handed out before, it would be taken for known.
+    // Without its lease this node will bind everybody anew. Handed out before that, these would count as known
+    // afterwards.
     if (!(await this.#init.confirmLease())) return
     const handover = new Handover()
     const tasks = messages.flatMap((message) =>
@@ -140,7 +142,9 @@ export class ParkedPushes {
     )
   }
 
-  /** Its users stand beside it, each with a stamp: many may wait for the same bytes. */
+  /**
+   * Written without its users: State keeps each user and stamp beside the bytes, which are the same for all of them.
+   */
   #write(push: PushEnvelope): Uint8Array {
     const copy = { ...push, to: { type: 'users' as const, users: [] }, resent: true }
     return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
@@ -152,7 +156,7 @@ export class ParkedPushes {
       const { envelopes } = this.#init.codec.decode(bytes)
       return envelopes.flatMap((envelope) => (envelope.type === 'push' ? { ...envelope, to } : []))
     } catch (error) {
-      this.#init.logger.error({ error }, 'a parked message is not ours and was dropped')
+      this.#init.logger.error({ error }, 'a parked message could not be decoded and was dropped')
       return []
     }
   }
@@ -165,7 +169,7 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
-/** So many users at a time: what was for a large group is for as many as it had members. */
+/** Limits the users of one call: a push to a large group is parked for as many users as the group had members. */
 function* portionsOf(gathered: readonly Waiting[]): Generator<readonly Waiting[]> {
   let portion: Waiting[] = []
   let count = 0
