@@ -283,7 +283,7 @@ export class Hub implements Iterable<ClientConnection> {
     return found.size === 0 ? undefined : [...found.values()]
   }
 
-  /** Connections have no stamps, so receivers are remembered only if the push may come again: its caller gave its id. */
+  /** Connections have no stamps. Receivers are remembered only if the push may come again: its caller gave its id. */
   #deliverToConnections(push: PushEnvelope, message: OutboundMessage, ids: readonly ConnectionId[]): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []
@@ -316,7 +316,7 @@ export class Hub implements Iterable<ClientConnection> {
     return count
   }
 
-  /** A connection that came after this node read the broadcast may have been on the node that died without reading it. */
+  /** A connection that came after this node read the broadcast may come from the node that died without reading it. */
   #replay(push: PushEnvelope, message: OutboundMessage, offset: number): number {
     const isExcepted = exceptionOf(push.except)
     const receivers: ConnectionId[] = []

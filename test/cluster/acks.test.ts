@@ -31,12 +31,12 @@ const ws = defineModule('/ws', {
 const large = (n: number | string): string => `${n} `.padEnd(512 * KIB, 'x')
 const numberOf = (message: unknown): number => Number.parseInt(String(message), 10)
 
-/** Nodes in this process, and others, on one real Redis. */
+/** Nodes in this process and in processes of their own, on one real Redis. */
 class Stage {
   readonly redis: RedisServer
   readonly raw: Redis
   readonly #closers: (() => unknown)[] = []
-  /** Copies that went through the store again. */
+  /** How many re-sent copies were read from the store. */
   resentCount = 0
 
   private constructor(t: TestContext, redis: RedisServer) {
@@ -81,7 +81,7 @@ class Stage {
     return client
   }
 
-  /** How many entries the node has not acked. */
+  /** How many entries of its inbox the node has not acked. */
   unacked({ id }: { readonly id: string }): Promise<number> {
     return this.raw.xlen(new Keys('flotilla').inbox(id as NodeId))
   }
@@ -89,7 +89,7 @@ class Stage {
 
 const idOf = (server: Server): { id: string } => ({ id: server.cluster.self })
 
-test('a client that reads nothing holds its own messages back for 250 ms, is counted, and costs the others nothing', async (t) => {
+test('a client that reads nothing delays acks for 250 ms, is counted once, and delays nobody else', async (t) => {
   const stage = await Stage.start(t)
   const [a, b] = [await stage.node(), await stage.node({ maxInboxBytes: 48 * 1024 * KIB })]
   const [stalled, swift] = [await stage.client(b, 'uid=stalled'), await stage.client(b, 'uid=swift')]
@@ -106,13 +106,13 @@ test('a client that reads nothing holds its own messages back for 250 ms, is cou
     await Promise.all([a.cluster.push({ uid: 'stalled' }, 'x'), a.cluster.push({ uid: 'swift' }, String(round))])
     assert.equal(await swift.next(), String(round))
   }
-  await until('what came since is acked', async () => (await stage.unacked(idOf(b))) === 0)
-  assert.equal(b.stats().laggedCount, 1, 'who lags on is counted once')
+  await until('later pushes are acked', async () => (await stage.unacked(idOf(b))) === 0)
+  assert.equal(b.stats().laggedCount, 1, 'a client that still lags is counted once')
   stalled.socket.resume()
   for (let n = 0; n < FLOOD; n++) assert.equal(numberOf(await stalled.next()), n)
 })
 
-test('kill -9 before the client took it: what the inbox still held reaches the user elsewhere', async (t) => {
+test('after a kill -9, what the client had not taken is still in the inbox and reaches the user on another node', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node()
   const b = await startNode(['--dev', '--redis', stage.redis.url, '--heartbeat=500', '--dead-after=4000'])
@@ -120,13 +120,14 @@ test('kill -9 before the client took it: what the inbox still held reaches the u
   const stalled = await stage.client(b, 'uid=u')
   stalled.socket.pause()
   let last = 0
-  // Entry after entry, until one stays. Its node stands still meanwhile, so that it cannot ack it after all.
+  // Pushes one entry after another, until one stays unacked. The node is stopped then, so that it cannot ack it after
+  // all.
   for (let isHeld = false; !isHeld && last < FLOOD; last++) {
     b.resume()
     await a.cluster.push({ uid: 'u' }, large(last))
     await elapse(LAG_LIMIT / 5)
     b.pause()
-    // An ack that is on its way has come once Redis has answered.
+    // An ack that is still on its way arrives before this answer.
     await stage.unacked(b)
     isHeld = (await stage.unacked(b)) > 0
   }
@@ -137,14 +138,14 @@ test('kill -9 before the client took it: what the inbox still held reaches the u
 })
 
 for (const how of ['vanishes', 'is kicked'] as const) {
-  test(`a client that ${how} with a full outbox: what it had not taken reaches the user's younger connection, once`, async (t) => {
+  test(`what a client that ${how} had not taken reaches the user's younger connection once`, async (t) => {
     const stage = await Stage.start(t)
     const [a, b] = [await stage.node(), await stage.node()]
     const old = await stage.client(a, 'uid=u&group=g')
     old.socket.pause()
     await Promise.all(Array.from({ length: FLOOD }, (_, n) => b.cluster.push({ uid: 'u' }, large(n))))
     await a.cluster.push({ group: 'g' }, large(FLOOD))
-    await until('it was acked', async () => (await stage.unacked(idOf(a))) === 0)
+    await until('it is acked', async () => (await stage.unacked(idOf(a))) === 0)
     const young = await stage.client(b, 'uid=u&group=g')
     if (how === 'is kicked') await b.cluster.disconnect({ connection: [...a.local].map(({ id }) => id) })
     old.socket.terminate()
@@ -160,7 +161,7 @@ for (const how of ['vanishes', 'is kicked'] as const) {
   })
 }
 
-test('a node that closes while the store is away gives up what its clients left behind, and ends', async (t) => {
+test('a node that closes while the store is away gives up what its clients left behind', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node({ storeWait: 3_000 })
   const client = await stage.client(a, 'uid=u')
@@ -172,7 +173,7 @@ test('a node that closes while the store is away gives up what its clients left 
   assert.ok(a.stats().undeliveredCount > FLOOD, `${a.stats().undeliveredCount} are counted`)
 })
 
-test('what is left behind reaches a younger connection on the same node, too', async (t) => {
+test('what a client left behind also reaches a younger connection on the same node', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node()
   const old = await stage.client(a, 'uid=u')
@@ -183,7 +184,7 @@ test('what is left behind reaches a younger connection on the same node, too', a
   for (let n = 0; n !== FLOOD - 1;) n = numberOf(await young.next())
 })
 
-test('a user who closes with nothing waiting leaves nothing behind', async (t) => {
+test('a user who closes while no message waits leaves nothing behind', async (t) => {
   const stage = await Stage.start(t)
   const [a, b] = [await stage.node(), await stage.node()]
   const phone = await stage.client(b, 'uid=u&group=g')
@@ -202,7 +203,7 @@ test('a user who closes with nothing waiting leaves nothing behind', async (t) =
 })
 
 // Invariant D5: resolved means the same for a node's own connections.
-test('a push to a user of the same node resolves when its client took it, or after 250 ms; nobody else waits', async (t) => {
+test('a push to a user of the same node resolves when the client has taken it, or after 250 ms; nobody else waits', async (t) => {
   const stage = await Stage.start(t)
   const a = await stage.node()
   const [stalled] = [await stage.client(a, 'uid=stalled'), await stage.client(a, 'uid=swift')]
@@ -219,13 +220,13 @@ test('a push to a user of the same node resolves when its client took it, or aft
   other.socket.pause()
   const newly = Array.from({ length: FLOOD }, (_, n) => a.cluster.push({ uid: 'other' }, large(n)))
   await Promise.all([
-    Promise.all(newly).then(() => order.push('who lags for the first time')),
-    a.cluster.push({ uid: 'stalled' }, 'x').then(() => order.push('who lags on')),
+    Promise.all(newly).then(() => order.push('lags for the first time')),
+    a.cluster.push({ uid: 'stalled' }, 'x').then(() => order.push('still lags')),
   ])
-  assert.deepEqual(order, ['who lags on', 'who lags for the first time'], 'who lags on is not waited for again')
+  assert.deepEqual(order, ['still lags', 'lags for the first time'], 'a client that still lags is not waited for again')
 })
 
-test('a node that stands still with the broadcast stream at its bound: refused, and never a hole', async (t) => {
+test('if a stopped node fills the broadcast stream, broadcasts are refused, and none that was taken is missing', async (t) => {
   const stage = await Stage.start(t)
   const times = { heartbeat: 500, deadAfter: 60_000 }
   const a = await stage.node({ ...times, maxInboxBytes: 256 * KIB })
@@ -258,7 +259,7 @@ test('a node that stands still with the broadcast stream at its bound: refused, 
   assert.equal(await client.next(), 'after')
 })
 
-test('a push with an id that failed for a lost reply, sent again, arrives once', async (t) => {
+test('a push with an id that failed because its reply was lost arrives once if it is sent again', async (t) => {
   const stage = await Stage.start(t)
   await using proxy = await StoreProxy.start(stage.redis.port)
   const a = await stage.node()

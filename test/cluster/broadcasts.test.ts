@@ -11,7 +11,7 @@ import { driverWith, trusting } from './words.ts'
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000 }
 
 interface Pair {
-  /** The node that reads what is for everyone only once it is let go. */
+  /** The node that reads broadcasts only after `letGo`. */
   readonly late: Server
   readonly other: Server
   letGo(): void
@@ -47,7 +47,7 @@ async function startPair(t: TestContext): Promise<Pair> {
 }
 
 // Invariant A6: a node that closes owes its users the broadcasts before their farewell.
-test('a node that closes sends the broadcasts that it has not come to after those who were there', async (t) => {
+test('a closing node forwards the broadcasts that it has not read yet to the users who were there', async (t) => {
   const { late, other, letGo, open } = await startPair(t)
   await open(late, 'u')
   await open(late, 'excepted')
@@ -67,11 +67,11 @@ test('a node that closes sends the broadcasts that it has not come to after thos
   )
   assert.deepEqual(back.received, ['on its way', 'last'])
   assert.deepEqual(excepted.received, ['last'])
-  // It came to another node after that had handed it out.
+  // This user came to the other node after the broadcast had been handed out there.
   assert.deepEqual(moved.received.map(String).toSorted(), ['last', 'on its way', 'too late'])
 })
 
-test('who is elsewhere before the broadcast is handed out there has it once', async (t) => {
+test('a user who is on another node before the broadcast is handed out there gets it once', async (t) => {
   const { late, other, letGo, open } = await startPair(t)
   await open(late, 'u')
   const here = await open(other, 'u')
@@ -85,14 +85,14 @@ test('who is elsewhere before the broadcast is handed out there has it once', as
   assert.deepEqual(here.received, ['for everyone', 'last'])
 })
 
-test('a node that would be long in catching up closes all the same', async () => {
+test('a node that would take long to catch up with the broadcasts closes all the same', async () => {
   const driver = driverWith(memory(), { queue: () => ({ newestBroadcast: async () => Number.MAX_SAFE_INTEGER }) })
   const server = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })
   await server.listen(0)
   await server.close({ timeout: 100 })
 })
 
-test('and so does one whose store does not say how far it has to read', async () => {
+test('a node closes even if the store does not say how far it has to read', async () => {
   const newestBroadcast = async (): Promise<number> => Promise.reject(new Error('the store has other things to do'))
   const driver = driverWith(memory(), { queue: () => ({ newestBroadcast }) })
   const server = createServer({ modules: [trusting], driver, logger: silent, ...SETTINGS })

@@ -4,14 +4,14 @@ import { startNode } from '../support/start-node.ts'
 import { elapse, until } from '../support/until.ts'
 import { DEAD_AFTER, HEARTBEAT, nodesSeenBy, push, startFleet } from './fleet.ts'
 
-/** Makes `Date` of a process run so many ms late or early; its monotonic clock is as it was. */
+/** Shifts `Date` of a process by so many ms; its monotonic clock stays as it is. */
 function withClockOff(ms: number): NodeJS.ProcessEnv {
   const script = `const now = Date.now; Date.now = () => now() + ${ms}`
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }
 }
 
 // Invariant K1: the time is the store's alone.
-test('a node whose clock is an hour off neither evicts the others nor is evicted', async (t) => {
+test('a node whose clock is an hour off evicts nobody and is not evicted', async (t) => {
   const fleet = await startFleet(t)
   const args = ['--dev', '--redis', fleet.redis.url, '--heartbeat', `${HEARTBEAT}`, '--dead-after', `${DEAD_AFTER}`]
   const early = await startNode([...args, '--name', 'early'], { env: withClockOff(3_600_000) })

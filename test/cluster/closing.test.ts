@@ -12,13 +12,13 @@ const HANDSHAKE = [
   'Sec-WebSocket-Version: 13',
   'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
 ]
-/** A close frame, masked with zeros: 1000. */
+/** A close frame with code 1000, masked with zeros. */
 const CLOSE = Buffer.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8)
 
 // Invariant D7: what a closing connection had not taken goes after its user.
-test('what is pushed between the two closes of a client and its socket reaches the user on return', async (t) => {
+test('a push between the close of the WebSocket and that of its TCP socket reaches the user on return', async (t) => {
   const { a, b, connect: open } = await startFleet(t)
-  // It takes its time to end the socket after the server has.
+  // The client ends its socket only a while after the server has.
   const socket = connect({ port: Number(new URL(a.url).port), host: '127.0.0.1', allowHalfOpen: true })
   t.after(() => socket.destroy())
   socket.write(`${HANDSHAKE.join('\r\n')}\r\n\r\n`)

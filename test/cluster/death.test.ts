@@ -7,12 +7,12 @@ import { temporaryFolder } from '../standalone/flotilla.ts'
 import { until } from '../support/until.ts'
 import { connectionsOf, DEAD_AFTER, HEARTBEAT, nodesSeenBy, push, startFleet, untilGone } from './fleet.ts'
 
-test('kill -9: nobody stays listed, and what the inbox held reaches those who moved', async (t) => {
+test('after a kill -9, nobody stays listed, and what the inbox held reaches the users who moved', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c } = fleet
   await fleet.connect(b, { uid: 'mover', groups: ['g'] })
   await fleet.connect(b, { uid: 'mover' })
-  // Stopped, it reads no more: what is pushed now stays in its inbox, as if it had died before reading.
+  // Stopped, the node reads nothing: pushes now stay in its inbox, as if it had died before reading them.
   b.pause()
   const sent = await push(a, { uid: 'mover', message: 'unread' })
   assert.equal(sent.nodeCount, 1)
@@ -28,20 +28,20 @@ test('kill -9: nobody stays listed, and what the inbox held reaches those who mo
     return listed.length === 1 && listed[0]!.node === c.id
   })
 
-  await t.test('nothing of the dead node is left in the store', async () => {
+  await t.test('nothing of the dead node remains in the store', async () => {
     const redis = new Redis(fleet.redis.url)
     t.after(() => redis.disconnect())
     await until('its keys are gone', async () => (await redis.keys(`*${b.id}*`)).length === 0)
   })
 
-  await t.test('pushes go on, and the dead node is offline for good', async () => {
+  await t.test('pushes go on, and the users of the dead node are offline for good', async () => {
     await push(a, { uid: 'mover', message: 'after' })
     await moved.waitFor(3)
     assert.deepEqual(await nodesSeenBy(c).then((nodes) => nodes.toSorted()), [a.id, c.id].toSorted())
   })
 })
 
-test('SIGSTOP: a node that was declared dead comes back under a new id, with its sockets open', async (t) => {
+test('a node that was stopped and declared dead comes back under a new id, with its sockets open', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c } = fleet
   const client = await fleet.connect(b, { uid: 'sleeper', groups: ['dreams'] })
@@ -62,22 +62,22 @@ test('SIGSTOP: a node that was declared dead comes back under a new id, with its
 })
 
 // Invariant N11: a node notices within a heartbeat that the store has lost it.
-test('a Redis that comes back empty: sockets stay open, and the nodes write everything again', async (t) => {
+test('if Redis comes back empty, sockets stay open and the nodes write everything again', async (t) => {
   const config = join(await temporaryFolder(t), 'patient.json')
   await writeFile(config, JSON.stringify({ storeWait: 60_000 }))
-  // They have a heartbeat and a second to do so, before anybody may be called offline.
+  // They have a heartbeat and a second for that, before anybody may be reported offline.
   const fleet = await startFleet(t, '--config', config, '--heartbeat', '5000', '--dead-after', '60000')
   const { a, b, c } = fleet
   const clients = await Promise.all(
     [a, b, c].map((node, index) => fleet.connect(node, { uid: `u${index}`, groups: ['g'] })),
   )
-  // The publisher has to know the store as it was, to notice that it was lost.
+  // To notice the loss, the publisher must have asked the store before.
   await push(a, { uid: ['u0', 'u1', 'u2'], message: 'before' })
   await push(a, { all: true, message: 'all before' })
   for (const client of clients) await client.waitFor(2)
   await fleet.redis.restart({ empty: true })
   const answer = await push(a, { uid: ['u0', 'u1', 'u2'], message: 'after' })
-  assert.deepEqual(answer.offline, [], 'nobody whose socket is open is called offline')
+  assert.deepEqual(answer.offline, [], 'nobody whose socket is open is reported offline')
   for (const client of clients) {
     await client.waitFor(3)
     assert.equal(client.texts[2], 'after')
@@ -90,7 +90,7 @@ test('a Redis that comes back empty: sockets stay open, and the nodes write ever
   }
 })
 
-test('while Redis is away pushes and handshakes are refused with 503; then all is as before', async (t) => {
+test('while Redis is away, pushes and handshakes are refused with 503; afterwards all is as before', async (t) => {
   const fleet = await startFleet(t)
   const { a, b } = fleet
   const client = await fleet.connect(b, { uid: 'u' })
@@ -109,7 +109,7 @@ test('while Redis is away pushes and handshakes are refused with 503; then all i
   await until('it arrives', () => client.texts.includes('back'))
 })
 
-test('after a pause of the store longer than a lease nobody is evicted', async (t) => {
+test('after the store was away for longer than a lease, nobody is evicted', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c, redis } = fleet
   await until('all are steady', async () => (await nodesSeenBy(a)).length === 3)
@@ -124,7 +124,7 @@ test('after a pause of the store longer than a lease nobody is evicted', async (
 })
 
 // Invariant N10: a graceful close is a takeover of oneself.
-test('a node that is stopped hands over and leaves nothing behind', async (t) => {
+test('a node that closes hands on what it owes and leaves nothing behind', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c } = fleet
   const client = await fleet.connect(b, { uid: 'u' })

@@ -4,11 +4,11 @@ import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
 import { until } from '../support/until.ts'
 
-/** ms. Short, so that a death is noticed soon, but longer than a living node waits for its turn on a busy machine. */
+/** ms. Short, so that a death is noticed soon, but longer than a busy machine keeps a living node waiting. */
 export const HEARTBEAT = 500
 export const DEAD_AFTER = 4_000
 
-/** Three nodes and a Redis: real processes. */
+/** Three nodes and a Redis, all real processes. */
 export interface Fleet {
   readonly redis: RedisServer
   readonly a: TestNode
@@ -48,7 +48,7 @@ export interface PushAnswer {
   readonly offline: readonly string[]
 }
 
-/** Pushes over the HTTP API, which must take it. */
+/** Pushes over the HTTP API, and fails if the API refuses. */
 export async function push(node: TestNode, body: object): Promise<PushAnswer> {
   const answer = await node.api('POST', '/api/push', body)
   if (answer.status !== 200) throw new Error(`${answer.status} ${JSON.stringify(answer.body)}`)

@@ -9,7 +9,7 @@ import { elapse, until } from '../support/until.ts'
 import { driverWith, pushesTo, trusting } from './words.ts'
 
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
-test('what goes after one user waits for nobody else, however long another is on the way', async (t) => {
+test('forwarding to one user does not wait for another, however long that one takes', async (t) => {
   const store = memory()
   let slow: NodeId | undefined
   let letGo!: () => void
@@ -48,7 +48,7 @@ test('what goes after one user waits for nobody else, however long another is on
 })
 
 // Invariant D6: a push on its way after a user is not overtaken, and holds up nobody else.
-test('what waits for a user keeps its order, whatever each of it waits for', async (t) => {
+test('pushes that wait for a user keep their order, whatever each of them waits for', async (t) => {
   const store = memory()
   const [sent, applied] = [newGate(), newGate()]
   let slow: NodeId | undefined
@@ -88,7 +88,7 @@ test('what waits for a user keeps its order, whatever each of it waits for', asy
   leaves.close()
   await until('it has left', () => here.stats().connectionCount === 2)
   slow = there.cluster.self as NodeId
-  // The first is sent after the connection that has left; the second waits for that, the third for a binding.
+  // The first push is forwarded for the connection that has closed, the second waits for that, the third for a binding.
   for (const text of ['m1', 'm2']) await queue.publish(inbox, pushesTo(['u', 'ann'], text))
   await until('the second has been read', () => ann.received.length === 2)
   isBinding = true
@@ -106,7 +106,7 @@ test('what waits for a user keeps its order, whatever each of it waits for', asy
   assert.deepEqual(stays.received, ['m1', 'm2', 'm3'])
 })
 
-test('what meets a connection that is just going, on its way after its user, goes on', async (t) => {
+test('a forwarded push that meets a closing connection is forwarded again', async (t) => {
   const store = memory()
   const [unrouted, located] = [newGate(), newGate()]
   let isHeld = true
@@ -136,10 +136,10 @@ test('what meets a connection that is just going, on its way after its user, goe
   })
   await queue.publish(server.cluster.self as NodeId, pushesTo(['u'], 'm1'))
   await elapse(20)
-  // The user comes before it is sent after them, is found here, and goes before it is handed over.
+  // The user comes here before the push is forwarded, is found here, and goes before the push is handed over.
   const brief = await connect(`${url}/ws?uid=u`)
   unrouted.open()
-  await until('it was looked for', () => lookupCount === 1)
+  await until('the user was looked up', () => lookupCount === 1)
   brief.close()
   await until('the user has gone', () => server.stats().connectionCount === 0)
   isHeld = false

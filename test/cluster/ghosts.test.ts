@@ -11,7 +11,7 @@ import { connectionsOf, DEAD_AFTER, HEARTBEAT, nodesSeenBy, push, untilGone } fr
 const times = ['--heartbeat', String(HEARTBEAT), '--dead-after', String(DEAD_AFTER)]
 const patient = { timeout: 60_000, every: 20 }
 
-/** A Redis, and what starts the same server on it again and again. */
+/** A Redis, and a function that starts the same server on it again and again. */
 async function startAlone(t: TestContext): Promise<{ redis: RedisServer; start(): Promise<TestNode> }> {
   const redis = await startRedis()
   t.after(() => redis.stop())
@@ -28,14 +28,14 @@ async function join(t: TestContext, node: TestNode, uid: string): Promise<void> 
   t.after(() => client.socket.terminate())
 }
 
-/** Ids and when they were last seen, as a node has it. */
+/** The ids that a node lists, and when each was last seen. */
 async function lastSeenBy(node: TestNode): Promise<Map<string, number>> {
   const { body } = await node.api('GET', '/api/nodes')
   const { nodes } = body as { nodes: { node: string; lastSeen: number }[] }
   return new Map(nodes.map(({ node, lastSeen }) => [node, lastSeen]))
 }
 
-test('a single node that was killed and started again does not keep its dead self, nor its users', async (t) => {
+test('a single node that was killed and started again does not keep listing its dead self, nor its users', async (t) => {
   const { start } = await startAlone(t)
   const before = await start()
   await join(t, before, 'u')
@@ -46,13 +46,13 @@ test('a single node that was killed and started again does not keep its dead sel
   assert.deepEqual((await push(after, { uid: 'u', message: 'x' })).offline, ['u'])
 })
 
-test('a single node that dies soon after each start does not list its dead for ever', async (t) => {
+test('a single node that dies soon after each start does not list its dead selves for ever', async (t) => {
   const { start } = await startAlone(t)
   const first = await start()
   await join(t, first, 'u')
   await first.kill9()
-  // Of the lease that they have at the second start, each further one takes a heartbeat; who dies in the midst of
-  // cleaning up has the next one do it.
+  // Each start takes one heartbeat off the lease that the dead had left. A node that dies while it cleans up leaves
+  // that to the next one.
   const isGoneInOneLife = async (): Promise<boolean> => {
     const node = await start()
     const isListed = (await nodesSeenBy(node)).includes(first.id)
@@ -63,7 +63,7 @@ test('a single node that dies soon after each start does not list its dead for e
   await until('the first is gone, and its user', isGoneInOneLife, { timeout: 180_000 })
 })
 
-test('nodes that a restart of the store had cut off for long live on, beside one that joins as soon as it is back', async (t) => {
+test('nodes that were cut off by a long restart of the store live on, beside one that joins as soon as it is back', async (t) => {
   const redis = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always'])
   t.after(() => redis.stop())
   const [heartbeat, deadAfter] = [1_000, 4_000]
@@ -91,7 +91,7 @@ test('nodes that a restart of the store had cut off for long live on, beside one
 })
 
 // Invariant N13: an emitter leaves out who is silent, and changes nothing.
-test('an emitter that only looks leaves out who is dead, although no server lives to evict them', async (t) => {
+test('an emitter leaves out dead nodes, although no server lives to evict them', async (t) => {
   const { node, emitter } = await startLooking(t)
   assert.deepEqual(await emitter.counts(), { nodeCount: 1, connectionCount: 1 })
   assert.equal((await emitter.members('g')).memberCount, 1)
@@ -102,10 +102,10 @@ test('an emitter that only looks leaves out who is dead, although no server live
   assert.deepEqual(await emitter.members('g'), { members: [], memberCount: 0 })
 })
 
-test('an emitter goes on listing a node that it could not see, for the store was away', async (t) => {
+test('an emitter goes on listing a node that it could not see because the store was away', async (t) => {
   const { redis, node, emitter } = await startLooking(t)
   assert.equal(await emitter.isOnline('u'), true)
-  // It stands still, as the store does: what the store knows of it stays as it is.
+  // The node is stopped, and so is the store: what the store knows of the node does not change.
   node.pause()
   redis.pause()
   await elapse(1.5 * DEAD_AFTER)
@@ -114,7 +114,7 @@ test('an emitter goes on listing a node that it could not see, for the store was
   assert.equal((await emitter.nodes()).length, 1)
 })
 
-/** A single node with a user, and somebody who only looks. */
+/** A single node with a user, and an emitter that only asks. */
 async function startLooking(t: TestContext) {
   const { redis, start } = await startAlone(t)
   const node = await start()

@@ -13,7 +13,7 @@ import { driverWith, trusting } from './words.ts'
 
 const SETTINGS = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000, maxInboxBytes: 1_024 * 1_024 }
 const UID = 'u' as Uid
-/** Two nodes; something is parked for a user, who comes to the first of them. */
+/** Two nodes, and a user for whom a push is parked and who comes to the first node. */
 async function startStage(
   t: TestContext,
   answer: (read: () => ReturnType<State['parkedFor']>) => ReturnType<State['parkedFor']>,
@@ -42,7 +42,7 @@ async function startStage(
 }
 
 // Invariant P5: parked messages come before those that are pushed later.
-test('what is pushed to a user who is being handed what was parked comes after it', async (t) => {
+test('pushes to a user who is being handed what was parked come after it', async (t) => {
   let letGo!: () => void
   const asked = new Promise<void>((resolve) => (letGo = resolve))
   const { here, there, client, other } = await startStage(t, (read) => asked.then(read))
@@ -56,7 +56,7 @@ test('what is pushed to a user who is being handed what was parked comes after i
   assert.equal(client.received[0], 'parked')
 })
 
-test('nobody waits for what is parked longer than for the first attempt to read it', async (t) => {
+test('pushes wait for what is parked no longer than for the first attempt to read it', async (t) => {
   let attempts = 0
   let letGo!: () => void
   const asked = new Promise<void>((resolve) => (letGo = resolve))

@@ -23,16 +23,16 @@ function entry(position: number, seq: number): Entry {
   return { position: String(position), bytes, offset: position, at: position }
 }
 
-/** An inbox whose entries are handed to it here, in any order and as often as a store might. */
+/** An inbox that the tests hand entries to, in any order and as often as a store might. */
 class Stage {
   readonly acked: string[] = []
   readonly delivered: string[] = []
-  /** What was delivered, and the times that were reached, as they came. */
+  /** The deliveries, and the times that were reached, in the order in which they came. */
   readonly events: (string | number)[] = []
-  /** By push: what is still to be done once it was handed out. */
-  readonly afterwork = new Map<string, Promise<void>>()
+  /** By push: the task that remains once the push was handed out. */
+  readonly tasks = new Map<string, Promise<void>>()
   readonly asideCount = (): number => this.#inbox.poisonedCount
-  /** By push: what its connections have yet to take. */
+  /** By push: the handover that its connections have yet to take. */
   readonly #lagging = new Map<string, Handover>()
   readonly #inbox: Inbox
   #handle!: (entries: readonly Entry[]) => Promise<void>
@@ -57,7 +57,7 @@ class Stage {
           handover.hold()
           this.#lagging.set(id, handover)
         }
-        return this.afterwork.get(id)
+        return this.tasks.get(id)
       },
       whenTaken: (handover: Handover, done: () => void) => handover.whenFree(done),
       obey: async () => {},
@@ -77,7 +77,7 @@ class Stage {
 }
 
 // Invariant B5: an entry is acked once everything in it, and before it, is done.
-test('an entry is acked when it was taken, and no entry before it is open', async () => {
+test('an entry is acked once it was taken and no entry before it is open', async () => {
   const stage = new Stage('p1')
   await stage.read(entry(1, 1), entry(2, 2))
   assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2'], []])
@@ -85,7 +85,7 @@ test('an entry is acked when it was taken, and no entry before it is open', asyn
   assert.deepEqual(stage.acked, ['2'])
 })
 
-test('what is read again while it is open is neither delivered nor acked until it was taken', async () => {
+test('an open entry that is read again is not delivered again, nor acked before it was taken', async () => {
   const stage = new Stage('p2')
   await stage.read(entry(1, 1), entry(2, 2), entry(3, 3))
   assert.deepEqual(stage.acked, ['1'])
@@ -95,14 +95,14 @@ test('what is read again while it is open is neither delivered nor acked until i
   assert.deepEqual(stage.acked, ['1', '4'])
 })
 
-test('the time of what comes next is told before any of it is handed out', async () => {
+test('the time that the entries have reached is told before any of them is handed out', async () => {
   const stage = new Stage()
   await stage.read(entry(1, 1), entry(2, 2))
   await stage.read(entry(3, 3))
   assert.deepEqual(stage.events, [1, 'p1', 'p2', 3, 'p3'])
 })
 
-test('what is read again after its ack was lost is acked again', async () => {
+test('an entry that is read again because its ack was lost is acked again', async () => {
   const stage = new Stage()
   await stage.read(entry(1, 1), entry(2, 2))
   await stage.read(entry(1, 1), entry(2, 2))
@@ -110,7 +110,7 @@ test('what is read again after its ack was lost is acked again', async () => {
 })
 
 // Invariant B4: a reader knows a batch that was appended twice by its number.
-test('a batch that was appended twice is delivered once, and acked when its first copy is', async () => {
+test('a batch that was appended twice is delivered once, and its second entry is acked with the first', async () => {
   const stage = new Stage('p1')
   await stage.read(entry(1, 1), entry(2, 1))
   assert.deepEqual([stage.delivered, stage.acked], [['p1'], []])
@@ -128,10 +128,10 @@ test('a poisoned entry that is read again is counted once', async () => {
   assert.deepEqual([stage.asideCount(), stage.delivered], [1, ['p1']])
 })
 
-test('what the store does not take for now holds back its ack, and nothing that is read behind it', async () => {
+test('a push that the store does not take now delays acks, but not the delivery of later entries', async () => {
   const stage = new Stage()
   const never = new Promise<void>(() => {})
-  for (const id of ['p1', 'p2']) stage.afterwork.set(id, never)
+  for (const id of ['p1', 'p2']) stage.tasks.set(id, never)
   await stage.read(entry(1, 1), entry(2, 2), entry(3, 3))
   await stage.read(entry(4, 4))
   assert.deepEqual([stage.delivered, stage.acked], [['p1', 'p2', 'p3', 'p4'], []])

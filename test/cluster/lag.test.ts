@@ -16,7 +16,7 @@ const ws = defineModule('/ws', {
   },
 })
 
-test('pushes to a node that is further behind than `maxLag` are refused, and say so; what was taken comes in order', async (t) => {
+test('pushes to a node that is behind by more than `maxLag` are refused with that reason; those taken come in order', async (t) => {
   const redis = await startRedis()
   t.after(() => redis.stop())
   const driver = redisDriver({ url: redis.url })

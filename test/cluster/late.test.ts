@@ -8,9 +8,9 @@ import { connect } from '../support/connect.ts'
 import { elapse, until } from '../support/until.ts'
 import { connectionsOf, DEAD_AFTER, HEARTBEAT, nodesSeenBy, startFleet, untilGone } from './fleet.ts'
 
-// Whoever stood still acts on what was true before.
+// A process that stood still acts on what was true before.
 
-/** A publisher that stands still between its lookup and its append, until it is let go on. */
+/** A publisher that stands still between its lookup and its append, until it is let go. */
 function standingStill(store: Driver): { driver: Driver; goOn: () => void; isStanding: () => boolean } {
   let goOn!: () => void
   let isStanding = false
@@ -46,7 +46,7 @@ async function pushedLate(t: TestContext, move: (b: Host) => Promise<void>): Pro
   return receipt
 }
 
-test('a publisher that stood still while its target was taken over reaches the user elsewhere', async (t) => {
+test('a publisher that stood still while its target was taken over reaches the user on another node', async (t) => {
   let laptop: Awaited<ReturnType<typeof connect>> | undefined
   const { offline } = await pushedLate(t, async (b) => {
     laptop = await connect(b.url, { uid: 'u' })
@@ -57,15 +57,15 @@ test('a publisher that stood still while its target was taken over reaches the u
   laptop!.socket.terminate()
 })
 
-test('where the user is nowhere, it is told so', async (t) => {
+test('a publisher that stood still is told if the user is nowhere by then', async (t) => {
   assert.deepEqual((await pushedLate(t, async () => {})).offline, ['u'])
 })
 
-test('a node that sleeps past its takeover with clients at its door leaves no ghosts when it wakes', async (t) => {
+test('a node that sleeps through its takeover leaves no ghosts of clients that came and went meanwhile', async (t) => {
   const { a, b, connect: join } = await startFleet(t)
   const [staying, leaving] = [await join(a, { uid: 'staying' }), await join(a, { uid: 'leaving' })]
   a.pause()
-  // Those come and go while it sleeps: it has their bindings to write when it wakes.
+  // These clients come and go while the node sleeps: it writes their bindings when it wakes.
   const coming = Promise.allSettled(Array.from({ length: 5 }, (_, index) => join(a, { uid: `new${index}` })))
   leaving.socket.terminate()
   await untilGone(b, a)

@@ -8,7 +8,7 @@ import { connect, type TestClient } from '../../src/testing.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { elapse, until } from '../support/until.ts'
 
-/** ms. After a loss nodes have a heartbeat and a second to come back: on a busy machine they need it. */
+/** ms. After a loss, nodes have a heartbeat and a second to come back. On a busy machine they need that. */
 const TIMES = { heartbeat: 2_000, deadAfter: 8_000, storeWait: 60_000 }
 const ws = defineModule('/ws', {
   handshake(ctx) {
@@ -23,7 +23,7 @@ const ws = defineModule('/ws', {
 class Stage {
   readonly redis: RedisServer
   readonly raw: Redis
-  /** What is begun last ends first: who uses Redis does not have to wait for it at the end. */
+  /** Closed in reverse order, so that nothing has to wait for a Redis that has ended. */
   readonly #closers: (() => unknown)[] = []
 
   private constructor(t: TestContext, redis: RedisServer) {
@@ -61,14 +61,14 @@ class Stage {
 }
 
 // Invariant R13: empty is not offline.
-test('after a loss nobody is called offline, or left out, before every node had time to come back', async (t) => {
+test('after a loss, nobody is reported offline or left out before every node had time to come back', async (t) => {
   const stage = await Stage.start(t)
   const [a, b, c] = [await stage.node(), await stage.node(), await stage.node()]
   const clients = [await stage.client(a, 'uid=two&group=room'), await stage.client(b, 'uid=two&group=room')]
   const single = await stage.client(b, 'uid=single')
   const [listed] = await a.cluster.connections('single')
   await stage.raw.flushall()
-  // Asked for the first time by this node, and all while the others are only coming back.
+  // This node asks for the user for the first time, while the other nodes are still coming back.
   const [toSingle, toTwo, toRoom, toConnection] = await Promise.all([
     c.cluster.push({ uid: 'single' }, 'x'),
     c.cluster.push({ uid: 'two' }, 'u'),
@@ -84,7 +84,7 @@ test('after a loss nobody is called offline, or left out, before every node had 
   assert.equal(broadcast.nodeCount, 3)
 })
 
-test('an emitter believes "offline" again once a loss is over, and follows nodes to their new ids', async (t) => {
+test('an emitter reports users as offline again once a loss is over, and finds nodes under their new ids', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node()
   const client = await stage.client(node, 'uid=on')
@@ -101,7 +101,7 @@ test('an emitter believes "offline" again once a loss is over, and follows nodes
   assert.deepEqual((await emitter.push({ uid: 'off' }, '5')).offline, ['off'])
 })
 
-test('while one target is not known yet, pushes to others go on', async (t) => {
+test('after a loss, pushes go on while the place of another target is not known yet', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node({ storeWait: 5_000 })
   const client = await stage.client(node, 'uid=on')
@@ -116,7 +116,7 @@ test('while one target is not known yet, pushes to others go on', async (t) => {
   assert.equal(((await off) as { code: string }).code, 'FLT_STORE_AWAY')
 })
 
-test('closing ends while the store is away, whoever is being bound', async (t) => {
+test('a node closes while the store is away, even if a client is being bound', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node({ storeWait: 3_000 })
   const client = await stage.client(node, 'uid=u')
@@ -128,7 +128,7 @@ test('closing ends while the store is away, whoever is being bound', async (t) =
   await refused
 })
 
-test('a client that is being bound when its node closes is not left behind with an open socket', async (t) => {
+test('a client that is being bound when its node closes is not left with an open socket', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node()
   stage.redis.pause()
@@ -142,7 +142,7 @@ test('a client that is being bound when its node closes is not left behind with 
 })
 
 // Invariant N6: a join that stops halfway leaves nothing for ever.
-test('what a join that stopped halfway left behind is cleaned up, and holds no broadcast back', async (t) => {
+test('what a join that stopped halfway left behind is cleaned up, and holds back no broadcast', async (t) => {
   const stage = await Stage.start(t)
   const node = await stage.node()
   await elapse(TIMES.deadAfter)
@@ -159,7 +159,7 @@ test('what a join that stopped halfway left behind is cleaned up, and holds no b
 })
 
 // Invariant K8: nothing of a dead node stays but what expires.
-test('after the last node has left, nothing of it is left in the store but what expires', async (t) => {
+test('after the last node has left, only what expires remains in the store', async (t) => {
   const stage = await Stage.start(t)
   const nodes = [await stage.node(), await stage.node()]
   for (const node of nodes) await stage.client(node, 'uid=u&group=g')
@@ -170,7 +170,7 @@ test('after the last node has left, nothing of it is left in the store but what 
   for (const key of keys) assert.notEqual(await stage.raw.pttl(key), -1, key)
 })
 
-test('a Redis that has forgotten its scripts is given them again, and nobody is refused', async (t) => {
+test('a Redis that has forgotten its scripts gets them again, and nobody is refused', async (t) => {
   const stage = await Stage.start(t)
   const [a, b] = [await stage.node(), await stage.node()]
   await stage.client(a, 'uid=first&group=room')
@@ -181,9 +181,9 @@ test('a Redis that has forgotten its scripts is given them again, and nobody is 
   assert.deepEqual([await second.next(), await second.next()], ['u', 'g'])
 })
 
-test('who comes in a crowd is reached from its 101 on, and costs the store one script', async (t) => {
+test('clients that come in a crowd are reached from their 101 on, and cost the store one script each', async (t) => {
   const stage = await Stage.start(t)
-  // Heartbeats ask for markers, too: so few that they do not count.
+  // Heartbeats ask for markers as well, but so few that they do not matter.
   const slow = { heartbeat: 60_000, deadAfter: 240_000 }
   const [a, b] = [await stage.node(slow), await stage.node(slow)]
   await stage.client(a, 'uid=first')
@@ -198,7 +198,7 @@ test('who comes in a crowd is reached from its 101 on, and costs the store one s
   )
   assert.deepEqual(await Promise.all(clients.map((client) => client.next())), names)
   const stats = await stage.raw.info('commandstats')
-  // Every script that binds asks once for the node's marker; users of one partition may share one.
+  // Every script that binds asks once for the node's marker, and users in one partition may share a script.
   const asked = Number(/cmdstat_hexists:calls=(\d+)/.exec(stats)?.[1])
   assert.ok(asked > 0 && asked < 1.5 * names.length, `${asked} scripts for ${names.length} clients`)
 })

@@ -10,12 +10,12 @@ import { connect } from '../support/connect.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { until } from '../support/until.ts'
 
-/** ms, and long: with a heartbeat some of the bindings are written again, and what is parked is found. */
+/** ms. Long, because a heartbeat writes some bindings again, and would then find what is parked. */
 const HEARTBEAT = 30_000
 const CLOSE = { opcode: 8 }
 const GOING_AWAY = Buffer.from([0x03, 0xe9])
 
-/** @param withState changes what either asks State */
+/** @param withState wraps the State of both nodes */
 async function twoHosts(
   t: TestContext,
   withState = (state: State): State => state,
@@ -46,7 +46,7 @@ class Parked {
   }
 }
 
-/** It says that it goes, and leaves its end of the socket open: for the server it is still there. */
+/** The client sends a close frame and leaves its end of the socket open: the server still lists the connection. */
 async function goAway(phone: RawClient, host: Host): Promise<void> {
   phone.pause()
   phone.send(GOING_AWAY, CLOSE)
@@ -59,10 +59,10 @@ async function untilNowhere({ server }: Host, uid: string): Promise<void> {
   await until(`${uid} is nowhere`, async () => (await server.cluster.connections(uid)).length === 0)
 }
 
-test('a push that meets a connection whose client is just closing it goes after the user to another node', async (t) => {
+test('a push that meets a closing connection is forwarded to the user on another node', async (t) => {
   const [a, b] = await twoHosts(t)
   using phone = await RawClient.connect(a.url, '/ws?uid=u')
-  // What is pushed to a now is still on its way when the user has moved.
+  // A push to node a now is still on its way when the user has moved.
   a.plug.hold()
   await b.server.cluster.push({ uid: 'u' }, 'on its way')
   const laptop = await connect(b.url, { uid: 'u' })
@@ -73,7 +73,7 @@ test('a push that meets a connection whose client is just closing it goes after 
   laptop.socket.terminate()
 })
 
-test('where such a user is nowhere else, the push waits for them, and finds them on the very same node', async (t) => {
+test('if that user is on no other node, the push is parked and reaches the user back on the same node', async (t) => {
   let goOn!: () => void
   const isBack = new Promise<void>((resolve) => (goOn = resolve))
   let isParking = false
@@ -92,7 +92,7 @@ test('where such a user is nowhere else, the push waits for them, and finds them
   await goAway(phone, a)
   a.plug.letGo()
   await until('it is about to be parked', () => isParking)
-  // Bound before it is parked, and so told of nothing.
+  // The user is bound before the push is parked, so binding does not find it.
   const laptop = await connect(a.url, { uid: 'u' })
   goOn()
   await laptop.waitFor(1)
@@ -101,7 +101,7 @@ test('where such a user is nowhere else, the push waits for them, and finds them
   laptop.socket.terminate()
 })
 
-test('what reached somebody who was not let in after all waits for them', async (t) => {
+test('a push that reached a client who was not let in after all is parked for the user', async (t) => {
   let isStored = true
   let lose!: () => void
   const lost = new Promise<void>((resolve) => (lose = resolve))
@@ -133,7 +133,7 @@ test('what reached somebody who was not let in after all waits for them', async 
   isStored = false
   const refused = assert.rejects(connect(url))
   await until('the user is listed', async () => (await server.cluster.connections('u')).length === 1)
-  // Whether something is parked for the user, which comes first, is known with the answer.
+  // The push waits, because only the answer to the binding says whether an earlier one is parked for the user.
   const early = server.cluster.push({ uid: 'u' }, 'early')
   lose()
   assert.deepEqual((await early).offline, [])
@@ -144,7 +144,7 @@ test('what reached somebody who was not let in after all waits for them', async 
   assert.deepEqual(client.texts, ['early'])
 })
 
-test('a message for a group that meets its members as they move reaches them, once', async (t) => {
+test('a push to a group reaches members who move meanwhile, once', async (t) => {
   const [a, b] = await twoHosts(t)
   const before = await connect(a.url, { uid: 'u', groups: ['g'] })
   const staying = await connect(a.url, { uid: 'v', groups: ['g'] })
@@ -163,7 +163,7 @@ test('a message for a group that meets its members as they move reaches them, on
   }
 })
 
-test('a message for a group waits for a member who is nowhere, but not one that was pushed after the leave', async (t) => {
+test('a push to a group is parked for a member who is nowhere, but not if it was made after the member left', async (t) => {
   const parked = new Parked()
   const [a, b] = await twoHosts(t, parked.watch)
   const before = await connect(a.url, { uid: 'u', groups: ['g'] })
@@ -185,7 +185,7 @@ test('a message for a group waits for a member who is nowhere, but not one that 
   for (const client of [back, staying]) client.socket.terminate()
 })
 
-test('a node that joins again counts everybody as new from its first write on, and hands them what was parked', async (t) => {
+test('a node that joins again counts every connection as new from its first write on, and hands out what was parked', async (t) => {
   let isSlow = false
   let goOn!: () => void
   const gate = new Promise<void>((resolve) => (goOn = resolve))
@@ -205,7 +205,7 @@ test('a node that joins again counts everybody as new from its first write on, a
   await b.server.cluster.evict(id)
   isSlow = true
   await until('it has a new id', () => a.id !== id)
-  // It has not written everybody again yet, but this user.
+  // The node has not written everybody again yet, only this user.
   const laptop = await connect(a.url, { uid: 'u' })
   goOn()
   a.plug.letGo()
@@ -215,7 +215,7 @@ test('a node that joins again counts everybody as new from its first write on, a
 })
 
 // Invariant N8: a node that may have been declared dead asks before it delivers.
-test('a node that sleeps while it reads what is parked does not hand out what was parked since', async (t) => {
+test('a node that sleeps while it reads what is parked hands out what was parked meanwhile only later', async (t) => {
   let goOn!: () => void
   const gate = new Promise<void>((resolve) => (goOn = resolve))
   let [isReading, hasRead] = [false, false]

@@ -16,7 +16,7 @@ const ws = defineModule('/ws', {
 
 interface Stage {
   readonly redis: RedisServer
-  /** Pushes. */
+  /** The node that pushes. */
   readonly publisher: Server
   readonly emitter: Emitter
   /** The user `u`, on another node. */
@@ -45,7 +45,7 @@ async function startStage(t: TestContext, options: Pick<ServerOptions, 'storeWai
 
 const message = (n: number): string => `${n} `.padEnd(KIB, 'x')
 
-/** What became of each: its number where it resolved, else its code. */
+/** The outcome of each push: its number if it resolved, otherwise its error code. */
 function outcomesOf(pushes: readonly Promise<unknown>[]): Promise<(number | string)[]> {
   return Promise.all(
     pushes.map((push, n) =>
@@ -62,7 +62,7 @@ function numbersOf(client: TestClient): number[] {
 }
 
 for (const kind of ['a server', 'an emitter'] as const) {
-  test(`${kind} that outruns a store that halts: pushes wait, too many fail, what resolved came in order`, async (t) => {
+  test(`if ${kind} outruns a halted store, pushes wait, those beyond the bound fail, and what resolved came in order`, async (t) => {
     const { redis, publisher, emitter, client } = await startStage(t, {})
     const { push } =
       kind === 'a server'
@@ -85,7 +85,7 @@ for (const kind of ['a server', 'an emitter'] as const) {
   })
 }
 
-test('while the store stays away, pushes wait for room and fail; then all is as before', async (t) => {
+test('while the store stays away, pushes wait for room and fail; afterwards all is as before', async (t) => {
   const { redis, publisher, client } = await startStage(t, { storeWait: 3_000 })
   const push = (n: number): Promise<unknown> => publisher.cluster.push({ uid: 'u' }, message(n))
   redis.pause()
@@ -107,7 +107,7 @@ test('while the store stays away, pushes wait for room and fail; then all is as 
   assert.equal(left, 0)
 })
 
-test('the same holds for pushes with an id, which wait to be claimed: a refused one is free to be sent again', async (t) => {
+test('pushes with an id wait and fail likewise, and one that was refused may be sent again under its id', async (t) => {
   const { redis, publisher, client } = await startStage(t, {})
   const push = (n: number): Promise<unknown> => publisher.cluster.push({ uid: 'u' }, message(n), { id: `id-${n}` })
   redis.pause()
@@ -124,7 +124,7 @@ test('the same holds for pushes with an id, which wait to be claimed: a refused 
   assert.deepEqual(numbersOf(client), [...resolved, 199])
 })
 
-test('closing ends while the store is away and pushes wait for room', async (t) => {
+test('a node closes while the store is away and pushes wait for room', async (t) => {
   const { redis, publisher, emitter } = await startStage(t, { storeWait: 3_000 })
   redis.pause()
   const pushes = Array.from({ length: 100 }, (_, n) => [
@@ -137,7 +137,7 @@ test('closing ends while the store is away and pushes wait for room', async (t) 
   for (const code of codes) assert.match(String(code), /^FLT_(STORE_AWAY|OVERLOADED|CLOSED)$/)
 })
 
-test('closing ends while pushes keep coming: those made meanwhile are told', async (t) => {
+test('a node closes while pushes keep coming, and those made meanwhile fail', async (t) => {
   const { publisher, emitter } = await startStage(t, {})
   let isOver = false
   const codes = new Set<string>()
@@ -156,7 +156,7 @@ test('closing ends while pushes keep coming: those made meanwhile are told', asy
   await elapse(100)
   await Promise.all([publisher.close({ timeout: 100 }), emitter.close()])
   isOver = true
-  // Until then they may outrun the store.
+  // Before that, the pushes may outrun the store.
   codes.delete('FLT_OVERLOADED')
   assert.deepEqual(codes, new Set(['FLT_CLOSED']))
 })

@@ -12,7 +12,7 @@ import { pushesTo, trusting } from './words.ts'
 
 const TIMES = { heartbeat: 1_000, deadAfter: 60_000, storeWait: 60_000 }
 const BOUND = 16 * 1024
-test('two full inboxes whose oldest entries are to be sent on to each other are worked off', async (t) => {
+test('two full inboxes are worked off, although the oldest entry of each must be forwarded to the other', async (t) => {
   const store = memory()
   const settings = { prefix: 'p', ...TIMES, maxInboxBytes: BOUND }
   const plugs = [new Plug(store), new Plug(store)] as const
@@ -33,17 +33,17 @@ test('two full inboxes whose oldest entries are to be sent on to each other are 
   ] as const
   for (const [node, here, elsewhere] of inboxes) {
     assert.equal(await queue.publish(node, pushesTo([elsewhere], 'you have moved')), 'stored')
-    // No room is left for anything that is as long as the first.
+    // No room remains for anything as long as the first entry.
     for (const text of ['x'.repeat(1_024), 'x']) {
       assert.ok((await fill(() => queue.publish(node, pushesTo([here], text)), 1)) > 0)
     }
   }
   for (const plug of plugs) plug.letGo()
   for (const client of [ann, bob]) {
-    await until('it was sent on', () => client.received.includes('you have moved'))
+    await until('it was forwarded', () => client.received.includes('you have moved'))
   }
   for (const [node, here] of inboxes) {
-    // As large as its bound: only an empty one takes it.
+    // An entry as large as the bound, which only an empty inbox takes.
     const last = pushesTo([here], 'y'.repeat(BOUND))
     await until('its inbox is empty', async () => (await queue.publish(node, last)) === 'stored')
   }

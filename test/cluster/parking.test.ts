@@ -9,12 +9,12 @@ import { elapse, until } from '../support/until.ts'
 import { connectionsOf, DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
 import { driverWith, pushesTo, trusting } from './words.ts'
 
-test('pushes that a dead node took arrive when their users come back, however many they are', async (t) => {
+test('pushes to a dead node arrive when their users come back', async (t) => {
   const { a, b, c, connect } = await startFleet(t)
   const phone = await connect(a, { uid: 'u', groups: ['g'] })
   const other = await connect(b, { uid: 'other', groups: ['g'] })
   a.pause()
-  // All at once: it must not be missed before it was sent the last of them.
+  // All at once, so that the last is stored before the node counts as dead.
   const messages = Array.from({ length: 5 }, (_, index) => ({ uid: 'u', message: `m${index}` }))
   const answers = await Promise.all([...messages, { group: 'g', message: 'to the group' }].map((each) => push(b, each)))
   for (const { offline } of answers) assert.deepEqual(offline, [])
@@ -34,28 +34,28 @@ test('pushes that a dead node took arrive when their users come back, however ma
   assert.equal((await connectionsOf(b, 'u')).length, 2)
 })
 
-test('what was parked for the users of a node that slept reaches them when it wakes, whatever it writes first', async (t) => {
+test('what was parked for the users of a sleeping node reaches them when it wakes, whatever it writes first', async (t) => {
   const { a, b, connect } = await startFleet(t)
   const uids = Array.from({ length: 20 }, (_, index) => `u${index}`)
   const clients = await Promise.all(uids.map((uid) => connect(a, { uid })))
   a.pause()
-  // Few pushes: it must not be missed before it was sent the last of them.
+  // Only a few pushes, so that the last is stored before the node counts as dead.
   for (const message of ['m0', 'm1', 'm2']) assert.deepEqual((await push(b, { uid: uids, message })).offline, [])
   await untilGone(b, a)
-  // What it finds in its sockets when it wakes has users written again before all the others are.
+  // When the node wakes, the new connections in its sockets make it write these users again before all the others.
   await Promise.all(clients.map((_, index) => connectLater(index)))
   a.resume()
   await Promise.all(clients.map((client) => client.waitFor(3)))
   for (const client of clients) assert.deepEqual(client.texts.slice(0, 3), ['m0', 'm1', 'm2'])
 
-  /** A second connection of the same user, which the sleeping node will only see when it wakes. */
+  /** A second connection of the user, which the sleeping node sees only when it wakes. */
   async function connectLater(index: number): Promise<void> {
     void connect(a, { uid: `u${index}` }).catch(() => {})
     await elapse(1)
   }
 })
 
-test('what is parked stays for a user who is gone again when it has been read', async (t) => {
+test('a parked push is kept for a user who is gone again by the time it has been read', async (t) => {
   const settings = { prefix: 'p', heartbeat: 1_000, deadAfter: 60_000, storeWait: 5_000, maxInboxBytes: 1_024 * 1_024 }
   const store = memory()
   let readCount = 0

@@ -21,7 +21,7 @@ const ws = defineModule('/ws', {
 
 interface Stage {
   readonly redis: RedisServer
-  /** What is begun last ends first: who uses Redis does not have to wait for it at the end. */
+  /** Closed in reverse order, so that nothing has to wait for a Redis that has ended. */
   ends(close: () => unknown): void
 }
 
@@ -54,7 +54,7 @@ async function listen({ redis, ends }: Stage, base: Codec): Promise<{ server: Se
 
 const textOf = ({ payload }: PushEnvelope): string => Buffer.from(payload.data).toString()
 
-test('the key of a push goes with it, whoever pushes', async (t) => {
+test('a push carries its key, whichever way it is made', async (t) => {
   const stage = await startStage(t)
   const { server, read } = await listen(stage, binaryCodec)
   const standalone = await startNode([...FLAGS, '--redis', stage.redis.url])
@@ -86,7 +86,7 @@ test('the key of a push goes with it, whoever pushes', async (t) => {
   })
 })
 
-test('the codec json carries the key too', async (t) => {
+test('the JSON codec carries the key, too', async (t) => {
   const stage = await startStage(t)
   const [one, other] = [await listen(stage, jsonCodec), await listen(stage, jsonCodec)]
   const client = await connect(`${other.server.url}/ws?uid=u`)
@@ -99,7 +99,7 @@ test('the codec json carries the key too', async (t) => {
   )
 })
 
-test('what is taken over from a dead node keeps its key, and its kind', async (t) => {
+test('a push that is taken over from a dead node keeps its key and its kind', async (t) => {
   const stage = await startStage(t)
   const survivors = [await listen(stage, binaryCodec), await listen(stage, binaryCodec)]
   const dying = await startNode([...FLAGS, '--redis', stage.redis.url])
@@ -109,7 +109,7 @@ test('what is taken over from a dead node keeps its key, and its kind', async (t
   const { cluster } = survivors[0]!.server
   const { nodeCount } = await cluster.push({ uid: ['u0', 'u1'] }, { read: false }, { key: 'price' })
   assert.equal(nodeCount, 1)
-  // Whichever of them takes over, it sends the other's user a copy through the store.
+  // Whichever node takes over, it sends the user of the other one a copy through the store.
   const clients = await Promise.all(survivors.map(({ server }, n) => connect(`${server.url}/ws?uid=u${n}`)))
   stage.ends(() => clients.forEach((client) => client.close()))
   await dying.kill9()

@@ -53,14 +53,14 @@ test('three nodes on one Redis', async (t) => {
     assert.deepEqual([await outsider.next(), outsider.received.length], ['to you', 1])
   })
 
-  await t.test('somebody who is in two of the groups gets the push once', async () => {
+  await t.test('a connection in two of the groups gets the push once', async () => {
     const member = await fleet.connect(b, { uid: 'in-two', groups: ['x1', 'x2'] })
     await push(a, { group: ['x1', 'x2'], message: 'once' })
     await push(a, { uid: 'in-two', message: 'then' })
     assert.deepEqual([await member.next(), await member.next()], ['once', 'then'])
   })
 
-  await t.test('a push to everyone reaches every connection but those excepted', async () => {
+  await t.test('a push to everyone reaches every connection except the excepted ones', async () => {
     const [x, y, z] = await Promise.all([a, b, c].map((node, index) => fleet.connect(node, { uid: `all-${index}` })))
     const [zed] = await connectionsOf(a, 'all-2')
     const { nodeCount } = await push(b, {
@@ -74,25 +74,28 @@ test('three nodes on one Redis', async (t) => {
     assert.deepEqual([await y!.next(), await z!.next()], ['marker', 'marker'])
   })
 
-  await t.test('a push to a connection reaches that one, on whichever node; a closed one is offline', async () => {
-    const target = await fleet.connect(c, { uid: 'conn' })
-    const other = await fleet.connect(c, { uid: 'conn' })
-    const connections = await connectionsOf(a, 'conn')
-    const answers = await Promise.all(
-      connections.map(({ connection }, index) => push(a, { connection, message: `to ${index}` })),
-    )
-    assert.deepEqual(
-      answers.map(({ offline }) => offline),
-      [[], []],
-    )
-    assert.deepEqual([await target.next(), await other.next()].map(String).sort(), ['to 0', 'to 1'])
-    await Promise.all([target.close(), other.close()])
-    const gone = connections.map(({ connection }) => connection)
-    for (;;) if ((await connectionsOf(a, 'conn')).length === 0) break
-    assert.deepEqual((await push(a, { connection: gone, message: 'late' })).offline, gone)
-  })
+  await t.test(
+    'a push to a connection reaches it on whichever node it is; a closed connection is offline',
+    async () => {
+      const target = await fleet.connect(c, { uid: 'conn' })
+      const other = await fleet.connect(c, { uid: 'conn' })
+      const connections = await connectionsOf(a, 'conn')
+      const answers = await Promise.all(
+        connections.map(({ connection }, index) => push(a, { connection, message: `to ${index}` })),
+      )
+      assert.deepEqual(
+        answers.map(({ offline }) => offline),
+        [[], []],
+      )
+      assert.deepEqual([await target.next(), await other.next()].map(String).sort(), ['to 0', 'to 1'])
+      await Promise.all([target.close(), other.close()])
+      const gone = connections.map(({ connection }) => connection)
+      for (;;) if ((await connectionsOf(a, 'conn')).length === 0) break
+      assert.deepEqual((await push(a, { connection: gone, message: 'late' })).offline, gone)
+    },
+  )
 
-  await t.test('bytes arrive as bytes, a string as that text', async () => {
+  await t.test('bytes arrive as bytes, and a string as the same text', async () => {
     const client = await fleet.connect(b, { uid: 'bytes' })
     await push(a, { uid: 'bytes', binary: Buffer.from([0, 255, 1]).toString('base64') })
     await push(a, { uid: 'bytes', message: 'ünï' })
@@ -112,7 +115,7 @@ test('three nodes on one Redis', async (t) => {
     )
   })
 
-  await t.test('an id is pushed once, from whichever node, and answers the same', async () => {
+  await t.test('an id is pushed once, whichever node gets it, and the answer is the same each time', async () => {
     const client = await fleet.connect(c, { uid: 'once' })
     const body = { uid: 'once', message: 'x', id: 'order-42' }
     const first = await push(a, body)
@@ -124,7 +127,7 @@ test('three nodes on one Redis', async (t) => {
     assert.deepEqual(client.texts, ['x', 'end'])
   })
 
-  await t.test('members join and leave through the API, with effect when it answers', async () => {
+  await t.test('members join and leave through the API, and that has taken effect when it answers', async () => {
     const devices = [await fleet.connect(b, { uid: 'joiner' }), await fleet.connect(c, { uid: 'joiner' })]
     const joined = await a.api('PUT', '/api/groups/later/members/joiner')
     assert.deepEqual([joined.status, joined.body], [200, { connectionCount: 2 }])
@@ -135,15 +138,18 @@ test('three nodes on one Redis', async (t) => {
     assert.deepEqual((await push(b, { group: 'later', message: 'out' })).nodeCount, 0)
   })
 
-  await t.test('a kicked user is closed on every node with the code and reason, and is listed nowhere', async () => {
-    const devices = [await fleet.connect(b, { uid: 'kicked' }), await fleet.connect(c, { uid: 'kicked' })]
-    const kicked = await a.api('DELETE', '/api/users/kicked?code=4001&reason=out')
-    assert.deepEqual(kicked.body, { closedCount: 2 })
-    assert.deepEqual(await connectionsOf(a, 'kicked'), [])
-    for (const device of devices) assert.deepEqual(await device.closed, { code: 4001, reason: 'out' })
-  })
+  await t.test(
+    'a kicked user is disconnected on every node with the code and reason, and is listed nowhere',
+    async () => {
+      const devices = [await fleet.connect(b, { uid: 'kicked' }), await fleet.connect(c, { uid: 'kicked' })]
+      const kicked = await a.api('DELETE', '/api/users/kicked?code=4001&reason=out')
+      assert.deepEqual(kicked.body, { closedCount: 2 })
+      assert.deepEqual(await connectionsOf(a, 'kicked'), [])
+      for (const device of devices) assert.deepEqual(await device.closed, { code: 4001, reason: 'out' })
+    },
+  )
 
-  await t.test('two nodes with the same name both live', async () => {
+  await t.test('two nodes with the same name live side by side', async () => {
     const twin = await fleet.startNode('--name', 'a')
     const client = await fleet.connect(twin, { uid: 'twin' })
     assert.notEqual(twin.id, a.id)

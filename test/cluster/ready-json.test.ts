@@ -8,7 +8,7 @@ import type { TestNode } from '../support/start-node.ts'
 import { until } from '../support/until.ts'
 import { connectionsOf, startFleet } from './fleet.ts'
 
-/** JSON that JavaScript would write otherwise than it reads it, or not at all. */
+/** JSON that JavaScript would write differently from what it read, or not at all. */
 const TEXTS = [
   '{"id":1285704473650888702}',
   '[10.0,1e2,-0,0.1000000000000000055,1e999]',
@@ -30,7 +30,7 @@ async function post(node: TestNode, path: string, body: string): Promise<{ statu
   return { status: answer.status, body: await answer.json() }
 }
 
-test('what came as JSON goes out as the bytes that came', async (t) => {
+test('JSON goes out byte for byte as it came in', async (t) => {
   const fleet = await startFleet(t)
   const { a, b, c } = fleet
   const [here, there] = [await fleet.connect(a, { uid: 'u' }), await fleet.connect(b, { uid: 'u' })]
@@ -50,7 +50,7 @@ test('what came as JSON goes out as the bytes that came', async (t) => {
     await arrive(TEXTS)
   })
 
-  await t.test('of several fields with one name the last counts, however it is spelled', async () => {
+  await t.test('if several fields have the same name, the last counts, however it is spelled', async () => {
     await post(a, '/api/push', '{"message":{"message":1},"uid":"u","message":2,"m\\u0065ssage":{"message":3.0}}')
     await arrive(['{"message":3.0}'])
   })
@@ -77,7 +77,7 @@ test('what came as JSON goes out as the bytes that came', async (t) => {
     await arrive(TEXTS)
   })
 
-  await t.test('a string goes out as that text, also where it is spelled with escapes', async () => {
+  await t.test('a string goes out as the text it stands for, even if it is spelled with escapes', async () => {
     await post(a, '/api/push', '{"uid":"u","message":"\\u0041\\n{\\"a\\": 1}"}')
     await arrive(['A\n{"a": 1}'])
   })
@@ -101,7 +101,7 @@ test('what came as JSON goes out as the bytes that came', async (t) => {
   })
 })
 
-test('an ingress entry that is no UTF-8 is set aside with the bytes that it came as, not altered', async (t) => {
+test('an ingress entry that is not UTF-8 is set aside with its bytes unaltered', async (t) => {
   const fleet = await startFleet(t)
   const redis = new Redis(fleet.redis.url)
   const body = Buffer.concat([Buffer.from('{"all":true,"message":["'), Buffer.of(0xff), Buffer.from('"]}')])
@@ -112,7 +112,7 @@ test('an ingress entry that is no UTF-8 is set aside with the bytes that it came
   assert.deepEqual(fields[3], body)
 })
 
-/** Numbers that a double cannot hold have several spellings, too. */
+/** Numbers that a double cannot hold also have several spellings. */
 const BEYOND_DOUBLES = [
   {
     id: '64 bits',
@@ -125,7 +125,7 @@ const BEYOND_DOUBLES = [
 ]
 
 // Invariant I4: two spellings of one JSON value are one push.
-test('an id is one push, however its JSON is spelled and whoever sends it; another digit is another push', async (t) => {
+test('an id stands for one push, however its JSON is spelled and whoever sends it; another digit is another push', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })
   await using emitter = new Emitter({ driver: redisDriver({ url: fleet.redis.url }) })

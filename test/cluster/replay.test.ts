@@ -8,8 +8,8 @@ import { DEAD_AFTER, push, startFleet, untilGone } from './fleet.ts'
 
 const keys = new Keys('flotilla')
 
-test('broadcasts that a dead node had not delivered reach those who are connected elsewhere by then, once', async (t) => {
-  // So long that all of them are pushed, and the user is back, before anybody takes over.
+test('broadcasts that a dead node had not delivered reach its users once on the nodes where they are by then', async (t) => {
+  // Long enough to push all of them, and for the user to be back, before a node takes over.
   const { a, b, c, connect, redis: store } = await startFleet(t, '--dead-after', '20000')
   const redis = new Redis(store.url)
   t.after(() => redis.disconnect())
@@ -48,7 +48,7 @@ test('a node that wakes after its takeover gives its clients the broadcasts that
   assert.deepEqual(client.texts, ['before', 'asleep', 'evicted', 'after'])
 })
 
-test('also where they are more than it reads at once', async (t) => {
+test('a node that wakes does so even if there are more broadcasts than it reads at once', async (t) => {
   const { a, b, connect } = await startFleet(t)
   const client = await connect(a, { uid: 'u' })
   a.pause()

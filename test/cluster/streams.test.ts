@@ -28,7 +28,7 @@ test('a poisoned entry in an inbox is set aside, counted and logged, and the res
 })
 
 // Invariant I6: the ingress stream has one reader, and an entry's id is its push's id.
-test('any language pushes through the ingress stream, and what is no push is set aside', async (t) => {
+test('programs in any language push through the ingress stream, and entries that are not pushes are set aside', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })
   const redis = new Redis(fleet.redis.url)
@@ -48,7 +48,7 @@ test('any language pushes through the ingress stream, and what is no push is set
 })
 
 // Invariant I3: callers', ingress entries' and publishers' own ids never meet.
-test('no id that a caller gives silences an entry of the ingress stream, and an entry with an id shares it with callers', async (t) => {
+test('a caller cannot silence an ingress entry by giving its id, but shares the id that an entry gives', async (t) => {
   const fleet = await startFleet(t)
   const client = await fleet.connect(fleet.b, { uid: 'u' })
   const redis = new Redis(fleet.redis.url)

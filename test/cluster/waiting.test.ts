@@ -20,24 +20,24 @@ async function startWithoutStore(t: TestContext): Promise<Server> {
   return server
 }
 
-/** In a function of its own, so that nothing here holds what it waited for. */
+/** In a function of its own, so that no variable of the test keeps the promise alive. */
 async function waitInVain(server: Server): Promise<WeakRef<Promise<void>>> {
   const ready = server.ready()
   await assert.rejects(ready, { code: 'FLT_STORE_AWAY' })
   return new WeakRef(ready)
 }
 
-test('whoever waited in vain for a store that is away is not remembered', async (t) => {
+test('a caller that waited in vain for a store that is away is not kept in memory', async (t) => {
   const server = await startWithoutStore(t)
   const waited = await Promise.all(Array.from({ length: 100 }, () => waitInVain(server)))
-  // What a turn of the event loop has looked at stays until its end.
+  // A weak reference that was read stays alive until the end of the turn.
   await elapse(0)
   collectGarbage()
   const kept = waited.filter((ref) => ref.deref() !== undefined)
   assert.ok(kept.length < 10, `${kept.length} of ${waited.length} are still there`)
 })
 
-test('whoever waits while a server that has no store is closed is told', async (t) => {
+test('a caller that waits for the store is told when the server is closed', async (t) => {
   const driver = redis({ url: `redis://127.0.0.1:${await freePort()}` })
   const server = createServer({ modules: [], driver, connectTimeout: 60_000, storeWait: 100 })
   t.after(() => server.close())
@@ -48,7 +48,7 @@ test('whoever waits while a server that has no store is closed is told', async (
   await assert.rejects(server.ready(), { code: 'FLT_CLOSED' })
 })
 
-test('an emitter that is closed in the midst of its first query looks no more', async () => {
+test('an emitter that is closed during its first query stops watching the nodes', async () => {
   let lookCount = 0
   const real = memory()
   const driver: Driver = {

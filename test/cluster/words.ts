@@ -7,13 +7,13 @@ import type { PushId, Uid } from '../../src/envelope/ids.ts'
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { defineModule } from '../../src/index.ts'
 
-/** Lets everyone in, as whom they say they are. */
+/** A module that lets every client in as the user it says it is. */
 export const trusting = defineModule('/ws', {
   handshake: (ctx) => void (ctx.uid = new URL(ctx.request.url).searchParams.get('uid')!),
 })
 
 let seq = 0
-/** A push to each of these users as one publisher appends it, located long ago. */
+/** The batch of one push to these users, as a publisher appends it that looked them up long ago. */
 export function pushesTo(uids: readonly string[], text: string): Uint8Array {
   const batch = ++seq
   const envelopes = uids.map((uid, index) => {
@@ -36,7 +36,7 @@ function withCalls<T extends object>(handle: T, calls: Partial<T>): T {
   })
 }
 
-/** A driver some of whose calls are made in another way. */
+/** A driver with some of its calls replaced. */
 export function driverWith(
   driver: Driver,
   calls: { state?: Changed<State>; queue?: Changed<Queue & PushIds> },

@@ -7,14 +7,14 @@ import { stepsIn } from '../support/steps.ts'
 
 const GROUP = 'g' as Group
 
-/** All that it looks at. */
+/** All that `Departures` looks at. */
 function member(number: number): ClientConnection {
   return { id: `c${number}` as ConnectionId, uid: `u${number}` as Uid } as ClientConnection
 }
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
-/** As many have left a group, and each is stamped, in the order of the stamps or against it. */
+/** So many members have left a group. Each departure is stamped, in the order of the stamps or in reverse. */
 function departedOf(count: number, limit?: number): Departures {
   const departed = new Departures(limit)
   for (const number of numbers(count)) departed.add(GROUP, member(number))
@@ -30,7 +30,7 @@ function uidsSince(departed: Departures, stamp: number, group = GROUP): string[]
 }
 
 // Invariant R9: whoever has left is remembered as long as earlier pushes may come.
-test('who left is known to a push that was located before, and to no other', () => {
+test('a departure counts for a push that was looked up before it, and for no other', () => {
   const departed = departedOf(3)
   assert.deepEqual(uidsSince(departed, 99), ['u0', 'u1', 'u2'])
   assert.deepEqual(uidsSince(departed, 101), ['u2'])
@@ -38,7 +38,7 @@ test('who left is known to a push that was located before, and to no other', () 
   assert.deepEqual(uidsSince(departed, 99, 'other' as Group), [])
 })
 
-test('whoever the store has not stamped yet left after every lookup', () => {
+test('a departure that the store has not stamped yet counts as later than every lookup', () => {
   const departed = departedOf(1)
   departed.add(GROUP, member(7))
   assert.deepEqual(departed.unstamped(GROUP), ['c7'])
@@ -47,7 +47,7 @@ test('whoever the store has not stamped yet left after every lookup', () => {
   assert.deepEqual([departed.unstamped(GROUP), uidsSince(departed, 1_000)], [[], []])
 })
 
-test('the order in which departures are stamped need not be that in which they happened', () => {
+test('departures may be stamped in another order than they happened in', () => {
   const departed = new Departures()
   for (const number of [1, 2, 3]) departed.add(GROUP, member(number))
   for (const [number, stamp] of [
@@ -61,7 +61,7 @@ test('the order in which departures are stamped need not be that in which they h
   assert.deepEqual(uidsSince(departed, 11), ['u2'])
 })
 
-test('a departure is forgotten once no push comes any more that was located before it, whatever the time', () => {
+test('a departure is forgotten once no push can arrive that was looked up before it, however long that takes', () => {
   const departed = departedOf(10)
   departed.add(GROUP, member(10))
   departed.forgetUpTo(99)
@@ -69,11 +69,15 @@ test('a departure is forgotten once no push comes any more that was located befo
   departed.forgetUpTo(104)
   assert.equal(departed.size, 6)
   departed.forgetUpTo(1_000)
-  assert.deepEqual(uidsSince(departed, 0), ['u10'], 'that is not known of one without a stamp')
+  assert.deepEqual(
+    uidsSince(departed, 0),
+    ['u10'],
+    'a departure without a stamp is kept, because that is not known of it',
+  )
   assert.equal(departed.forgottenCount, 0)
 })
 
-test('what the bound forgets early is the oldest, and is counted', () => {
+test('beyond the bound the oldest departure is forgotten early, and counted', () => {
   const departed = new Departures(3)
   for (const number of numbers(3)) departed.add(GROUP, member(number))
   departed.stamp(GROUP, member(1).id, 5)
@@ -93,7 +97,7 @@ test('users who have closed one of several connections are found by their uid', 
   assert.deepEqual(departed.since({ uid, stamp: 10 }), [])
 })
 
-test('leaving, being stamped and being asked for take as many steps in a large group as in a small one', async () => {
+test('adding, stamping and querying a departure take as many steps in a large group as in a small one', async () => {
   const perMember = async (count: number): Promise<number> => {
     const steps = await stepsIn('delivery/departures.ts', () => {
       const departed = departedOf(count)
@@ -101,7 +105,7 @@ test('leaving, being stamped and being asked for take as many steps in a large g
       departed.forgetUpTo(100 + count)
       assert.equal(departed.size, 0)
     })
-    assert.ok(steps > count, 'they are counted')
+    assert.ok(steps > count, 'steps are counted')
     return steps / count
   }
   const [few, many] = [await perMember(500), await perMember(5_000)]

@@ -88,10 +88,10 @@ test('a binding that the store has not stamped yet counts as younger than any lo
   hub.add(connection)
   hub.setUid(connection, 'u' as Uid)
   assert.equal(hub.deliver(pushTo('u', Number.MAX_SAFE_INTEGER, { resent: true })).deliveredCount, 1)
-  assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no order reaches it')
+  assert.deepEqual(hub.select(pushTo('u', Number.MAX_SAFE_INTEGER).to), new Set(), 'and no control reaches it')
 })
 
-test('who is not here is gone; and a device that has left since the lookup is sent after', () => {
+test('a user who is not here is gone, and one whose connection has closed since the lookup is partly gone', () => {
   const hub = new Hub()
   const away = (uid: string): unknown[] => {
     const { gone, partlyGone } = hub.deliver(pushTo(uid, 20))
@@ -104,10 +104,10 @@ test('who is not here is gone; and a device that has left since the lookup is se
   hub.remove(leaving)
   assert.deepEqual(away('u'), [undefined, [{ uid: 'u', stamp: 20 }]])
   hub.stampUserDepartures('u' as Uid, hub.unstampedUserDepartures('u' as Uid), 20)
-  assert.deepEqual(away('u'), [undefined, undefined], 'this lookup knew that it had left')
+  assert.deepEqual(away('u'), [undefined, undefined], 'this lookup knew that the connection had closed')
 })
 
-test('who had the first copy by one group does not get a re-sent one by another that it joined since', () => {
+test('a member who had the first copy by one group gets no re-sent copy by another group it joined since', () => {
   const hub = new Hub()
   const member = bound(hub, 'm', 1)
   for (const [group, stamp] of [
@@ -123,7 +123,7 @@ test('who had the first copy by one group does not get a re-sent one by another 
   assert.equal(hub.deliver({ ...push, resent: true }).deliveredCount, 0)
 })
 
-/** A push to a group in a partition whose clock is 50 ms ahead of the users'. */
+/** Recipients in a group whose partition's clock is 50 ms ahead of that of the users' partitions. */
 const lookedUp = 1_700_000_000_050_000
 const toGroup = { type: 'groups' as const, groups: [{ group: 'g' as Group, stamp: lookedUp }] }
 
@@ -135,20 +135,20 @@ function memberSince(hub: Hub, uid: string, uidStamp: number): ClientConnection 
 }
 
 // Invariant R7: a group's stamp is compared with a user's with a second to spare.
-test('who moves while a push to the group is on its way counts as a newcomer, though the clocks of two masters differ', () => {
+test('a member who moves while a push to the group is on its way counts as new, although masters differ in their clocks', () => {
   const [left, moved] = [new Hub(), new Hub()]
   const leaving = memberSince(left, 'u', lookedUp - 5_000_000)
   left.remove(leaving)
   left.stampDeparture('g' as Group, leaving.id, lookedUp + 1)
   const { gone } = left.deliver({ ...pushTo('', 0), to: toGroup })
-  // The lookup came before this, by the time that passes for everyone.
+  // In real time the lookup came before this.
   const newcomer = bound(moved, 'u', lookedUp - 49_000)
   assert.equal(moved.deliver({ ...pushTo('', 0), to: { type: 'users', users: gone! }, resent: true }).deliveredCount, 1)
   assert.ok(got(newcomer))
 })
 
 for (const order of ['first', 'last']) {
-  test(`who was bound just before a push to the group has it once, also where a copy for the user comes ${order}`, () => {
+  test(`a member who was bound just before a push to the group gets it once if a copy for the user comes ${order}`, () => {
     const hub = new Hub()
     memberSince(hub, 'u', lookedUp - 60_000)
     memberSince(hub, 'settled', lookedUp - 5_000_000)
@@ -162,7 +162,7 @@ for (const order of ['first', 'last']) {
   })
 }
 
-test('nothing of a connection stays in the indexes once it has left', () => {
+test('nothing of a connection stays in the indexes once it has closed', () => {
   const hub = new Hub()
   const connection = bound(hub, 'u', 10)
   hub.join(connection, 'g' as Group)
@@ -171,7 +171,7 @@ test('nothing of a connection stays in the indexes once it has left', () => {
   assert.deepEqual([hub.size, hub.userCount, hub.groupCount], [0, 0, 0])
 })
 
-test('who has left a group is remembered until no push comes any more that is theirs, however long that takes', () => {
+test('a member who left is remembered until no push can arrive that is still for that user, however long that takes', () => {
   const hub = new Hub()
   const member = bound(hub, 'm', 10)
   hub.join(member, 'g' as Group)
@@ -189,7 +189,7 @@ test('who has left a group is remembered until no push comes any more that is th
   assert.deepEqual([departedAt(999), hub.forgottenDepartureCount], [undefined, 0])
 })
 
-test('a group push skips the excepted and reaches a member of two groups once', () => {
+test('a push to groups skips the excepted and reaches a member of two groups once', () => {
   const hub = new Hub()
   const [a, b] = [bound(hub, 'a', 1), bound(hub, 'b', 1)]
   for (const connection of [a, b]) for (const group of ['g', 'h']) hub.join(connection, group as Group)
@@ -200,7 +200,7 @@ test('a group push skips the excepted and reaches a member of two groups once', 
   assert.deepEqual([got(a), got(b)], [true, false])
 })
 
-test('a push whose id was given reaches a connection once, however often it was stored; others pay nothing for it', () => {
+test('a push whose id was given reaches a connection once, however often it was stored; others are not remembered', () => {
   const hub = new Hub()
   const [first, later] = [bound(hub, 'u', 1), newConnection()]
   for (const to of [pushTo('u', 20).to, { type: 'all' }, { type: 'connections', connections: [first.id] }] as const) {
@@ -213,10 +213,10 @@ test('a push whose id was given reaches a connection once, however often it was 
   hub.deliver(push)
   hub.add(later)
   hub.setUid(later, 'u' as Uid)
-  assert.equal(hub.deliver(push).deliveredCount, 1, 'who has not had it gets it')
+  assert.equal(hub.deliver(push).deliveredCount, 1, 'a connection that has not had it gets it')
 })
 
-test('a push with an id is remembered as one, however many have it, and neither members nor other pushes make it forgotten', () => {
+test('a push with an id is remembered as one record, however many have had it, and other pushes do not displace it', () => {
   const deliveries = new Deliveries()
   const hub = new Hub(deliveries)
   for (let index = 0; index < 5_000; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
@@ -229,7 +229,7 @@ test('a push with an id is remembered as one, however many have it, and neither 
   assert.equal(hub.forgottenDeliveryCount, 0)
 })
 
-test('who was moved between users and groups is known by what it was when a push came', () => {
+test('a connection that changed user or group counts as what it was when the push was delivered', () => {
   const hub = new Hub()
   const [g, h] = ['g', 'h'].map((group) => group as Group) as [Group, Group]
   const mover = bound(hub, 'u', 1)
@@ -242,13 +242,13 @@ test('who was moved between users and groups is known by what it was when a push
   bound(hub, 'other', 1)
   hub.leave(mover, g)
   hub.join(mover, h)
-  assert.equal(countOf(toGroup(h, 'h1')), 1, 'it was not in that group yet')
+  assert.equal(countOf(toGroup(h, 'h1')), 1, 'the connection was not in that group yet')
   assert.equal(countOf(toGroup(h, 'h1')), 0)
   hub.join(mover, g)
-  assert.equal(countOf(toGroup(g, 'g1')), 0, 'it was in this one before')
+  assert.equal(countOf(toGroup(g, 'g1')), 0, 'the connection was in this group before')
 })
 
-test('what the bound forgets early is counted', () => {
+test('a delivery that is forgotten early because of the bound is counted', () => {
   const deliveries = new Deliveries({ limit: 3 })
   const hub = new Hub(deliveries)
   bound(hub, 'u', 1)
@@ -257,7 +257,7 @@ test('what the bound forgets early is counted', () => {
   assert.deepEqual([deliveries.size, hub.forgottenDeliveryCount], [3, 2])
 })
 
-test('what is remembered lapses', () => {
+test('deliveries are forgotten when their time is over', () => {
   const deliveries = new Deliveries({ keepFor: -1 })
   const hub = new Hub(deliveries)
   const member = bound(hub, 'u', 1)
@@ -268,7 +268,7 @@ test('what is remembered lapses', () => {
 })
 
 // Invariant A4: a connection gets the broadcasts whose offset comes after it.
-test('a broadcast that comes once more is for those who came after it, also where a lost store counts anew', () => {
+test('a replayed broadcast is for connections that came after it, even if a lost store numbers from the start again', () => {
   const hub = new Hub()
   const deliver = (offset: number, resent: boolean): void => {
     hub.deliver(pushTo('', 0, { to: { type: 'all' }, resent }), new Handover(offset))
@@ -284,7 +284,7 @@ test('a broadcast that comes once more is for those who came after it, also wher
   assert.deepEqual(sizes(), [2, 1, 1])
 })
 
-/** Everyone is in a group of their own and in one for all, and a push names each group and excepts as many again. */
+/** A hub of so many users, each in a group of its own. Pushes name all of them and except as many others. */
 function crowdOf(size: number): () => void {
   const hub = new Hub()
   for (let index = 0; index < size; index++) {
@@ -301,13 +301,13 @@ function crowdOf(size: number): () => void {
   }
 }
 
-test('a push costs in proportion to who is named, or who is here: not to one times the other', () => {
+test('a push costs in proportion to the names or to the connections, not to their product', () => {
   const [few, many] = [crowdOf(500), crowdOf(5_000)]
   const cost = costOf(many, few)
   assert.ok(cost < 50, `${cost.toFixed(1)} times as much for ten times as many: 100 would be the product`)
 })
 
-test('to remember who has a push takes as many steps for many receivers as for few', async () => {
+test('remembering who has had a push takes as many steps for many receivers as for few', async () => {
   const stepsFor = async (size: number): Promise<number> => {
     const hub = new Hub()
     for (let index = 0; index < size; index++) hub.join(bound(hub, `u${index}`, 1), 'g' as Group)
@@ -316,6 +316,6 @@ test('to remember who has a push takes as many steps for many receivers as for f
     return stepsIn('delivery/deliveries.ts', () => assert.equal(hub.deliver(push).deliveredCount, size))
   }
   const steps = await stepsFor(50)
-  assert.ok(steps > 0, 'they are counted')
+  assert.ok(steps > 0, 'steps are counted')
   assert.equal(await stepsFor(500), steps)
 })

@@ -45,12 +45,12 @@ const flusher = new Flusher()
 const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 const process = newProcessId()
 
-/** A hub, and beside it a simple model of which connection has had which push. */
+/** A hub, and beside it the simplest possible model of which connection has had which push. */
 class World {
   readonly #hub: Hub
   readonly #isExact: boolean
   readonly #connections: ClientConnection[] = []
-  /** By push and connection. `surely`: the hub must recognize a repeated copy. */
+  /** By push and connection: `surely` if a repeated copy must be recognized. */
   readonly #had = new Map<string, 'surely' | 'maybe'>()
   #sequence = 0
   #time = 10
@@ -125,8 +125,9 @@ class World {
     for (const [connection, expectation] of expected) {
       const got = connection.bufferedAmount > before.get(connection)!
       if (got) count++
-      if (expectation === 'gets') assert.ok(got, `${connection.id} did not get its message`)
-      if (expectation === 'not') assert.ok(!got, `${connection.id} got a message that is not its own, or got it twice`)
+      if (expectation === 'gets') assert.ok(got, `${connection.id} did not get a push that is for it`)
+      if (expectation === 'not')
+        assert.ok(!got, `${connection.id} got a push that is not for it, or that it had before`)
     }
     assert.equal(deliveredCount, count)
   }
@@ -144,7 +145,7 @@ class World {
     }
   }
 
-  /** `may`: the hub need not recognize a repeated copy. The model notes that the connection has had the push. */
+  /** `may` if a repeated copy need not be recognized. From now on the connection counts as having had the push. */
   #expect(push: PushEnvelope, connection: ClientConnection): 'gets' | 'not' | 'may' {
     const stamps = stampsOf(push.to, connection)
     if (stamps === undefined || push.except?.uids.includes(connection.uid!) === true) return 'not'
@@ -153,7 +154,8 @@ class World {
     if (push.resent && isOlder) return 'not'
     const key = `${push.id} ${push.named} ${connection.id}`
     const had = this.#had.get(key)
-    // If the caller chose no id, a first copy to a connection that was bound before the lookup comes only once.
+    // A push without a given id comes only once as a first copy to connections bound before the lookup, so it is not
+    // noted.
     const isSure = push.named === true || isYounger || (push.resent && push.to.type === 'all')
     this.#had.set(key, isSure ? 'surely' : (had ?? 'maybe'))
     if (had === undefined) return 'gets'
@@ -161,7 +163,9 @@ class World {
   }
 }
 
-/** The stamps by which a connection is in a target. `undefined` if it is not; empty if the target has no stamps. */
+/**
+ * The stamps by which a connection is a recipient: `undefined` if it is none, empty if these recipients have no stamps.
+ */
 function stampsOf(
   to: Recipients,
   { id, uid, uidStamp, groupStamps }: ClientConnection,
@@ -197,7 +201,7 @@ test('whatever changes between the copies of a push, it reaches every connection
 })
 
 // Invariant R6: a connection that has had a push is remembered for a minute.
-test('a delivery that was forgotten, because there were too many or it is old, may repeat, but no push is lost', () => {
+test('a push that is forgotten, because of the bound or its age, may come twice, but is never lost', () => {
   for (const limit of [1, 3, 8]) live(() => new Deliveries({ limit }), false)
   live(() => new Deliveries({ keepFor: -1 }), false)
 })

@@ -4,7 +4,7 @@ import { Plug } from './plug.ts'
 
 export const HEARTBEAT = 100
 export const DEAD_AFTER = 4 * HEARTBEAT
-/** ms to wait for the store, or for an answer of a node that has gone. */
+/** ms that a call may wait for the store, or for the reply of a node that is gone. */
 const STORE_WAIT = 15_000
 
 const ws = defineModule('/ws', {
@@ -15,7 +15,7 @@ const ws = defineModule('/ws', {
   },
 })
 
-/** A node in this process that can be paused and killed as if it were a process of its own. */
+/** A node in this process that can be paused and killed as if it had a process of its own. */
 export class Host {
   readonly server: Server
   readonly plug: Plug
@@ -51,7 +51,7 @@ export class Host {
     this.plug.open()
   }
 
-  /** Ends without a goodbye. From now on the node does not reach the store. */
+  /** Kills the node without a goodbye: from now on nothing it does reaches the store. */
   async kill(): Promise<void> {
     this.state = 'dead'
     this.plug.cut()

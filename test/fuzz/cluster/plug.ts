@@ -3,7 +3,7 @@ import type { Driver } from '../../../src/drivers/driver.ts'
 import type { Entry } from '../../../src/drivers/entry.ts'
 import { FlotillaError } from '../../../src/errors.ts'
 
-/** The calls that a takeover makes to the store, in this order. */
+/** The steps of a takeover at the store, in order. */
 export const TAKEOVER_STEPS = [
   'evict',
   'fence',
@@ -22,9 +22,9 @@ type Gate =
   | { readonly type: 'shut'; readonly opened: Promise<void>; readonly open: () => void }
 
 /**
- * Stands between a node and its store. It can hold back all calls, as if the process were paused, or refuse them for
- * good, as if it were killed. It can also delay a takeover after one of its steps. Every claim succeeds, because a
- * claim only saves work: several nodes may take over at once.
+ * Stands between a node and its store. It holds all calls back, as if the process were paused, or refuses them for
+ * good, as if it had been killed. It can also halt a takeover after one of its steps. Every claim succeeds, because a
+ * claim only saves work and nothing may depend on it.
  */
 export class Plug {
   readonly driver: Driver
@@ -57,12 +57,12 @@ export class Plug {
     this.#leave({ type: 'cut' })
   }
 
-  /** Delays every delivery of entries by `ms` from now on. */
+  /** From now on entries reach the node so many ms late. */
   lag(ms: number): void {
     this.#lag = ms
   }
 
-  /** Holds back all entries until `letGo` is called. */
+  /** From now on entries reach the node only after `letGo`. */
   hold(): void {
     this.#held = new Promise((resolve) => (this.#letGo = resolve))
   }
@@ -71,7 +71,7 @@ export class Plug {
     this.#letGo()
   }
 
-  /** Makes the next takeover stand still for `ms` after this step. */
+  /** The next takeover stands still for so many ms after this step. */
   haltAfter(step: TakeoverStep, ms: number): void {
     this.#halt = { step, ms }
   }
@@ -82,7 +82,7 @@ export class Plug {
     if (before.type === 'shut') before.open()
   }
 
-  /** Resolves to true once calls may pass, or to false if they never will. */
+  /** Waits while the gate is shut. False if it is cut: nothing passes any more. */
   async #passes(): Promise<boolean> {
     while (this.#gate.type === 'shut') await this.#gate.opened
     return this.#gate.type === 'open'

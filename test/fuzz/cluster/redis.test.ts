@@ -15,7 +15,7 @@ describe('a cluster on Redis, whatever happens to its nodes and to the store', {
   after(() => Promise.all(servers.map((server) => server.stop())))
 
   for (let lane = 0; lane < LANES; lane++) {
-    it(`every user gets their messages, and no others (${lane + 1})`, async () => {
+    it(`every user gets the messages that are due, and no others (${lane + 1})`, async () => {
       const { url } = servers[lane]!
       const raw = new Redis(url)
       try {

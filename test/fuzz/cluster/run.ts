@@ -7,8 +7,8 @@ import { type Store, World } from './world.ts'
 const BUDGET = 14_000
 
 /**
- * Runs as many random histories as there is time for. Most of the time passes while leases expire. A history that has
- * begun runs to its end, so that even a slow machine runs at least one.
+ * Runs as many random histories as there is time for; most of the time leases are waited for to run out. A history that
+ * has begun runs to its end, so that even a slow machine runs at least one.
  */
 export async function live(store: Store, count: number): Promise<void> {
   const end = performance.now() + BUDGET * Number(process.env['FLOTILLA_FUZZ'] ?? 1)

@@ -1,10 +1,10 @@
 import * as fc from 'fast-check'
 import { TAKEOVER_STEPS, type TakeoverStep } from './plug.ts'
 
-/** A step in the history of a cluster. Numbers choose among the candidates. If there are none, nothing happens. */
+/** One event in a cluster. Its numbers choose among the candidates at that time; without candidates nothing happens. */
 export type Step =
   | { readonly type: 'connect' | 'disconnect'; readonly user: number; readonly host: number }
-  /** The user moves while `count` pushes are on their way. */
+  /** The user moves while so many pushes are on their way. */
   | { readonly type: 'move'; readonly user: number; readonly host: number; readonly count: number }
   | {
       readonly type: 'push'
@@ -17,11 +17,11 @@ export type Step =
   | { readonly type: 'pushAll'; readonly host: number; readonly waits: boolean }
   | { readonly type: 'join' | 'leave'; readonly user: number; readonly group: number; readonly host: number }
   | { readonly type: 'startHost' }
-  /** Pushes to the node's users wait in its inbox meanwhile, and the users connect elsewhere. */
+  /** Pushes made meanwhile wait in the inbox of the node, and its users connect to others. */
   | { readonly type: 'pause'; readonly host: number; readonly count: number }
   | { readonly type: 'resume' | 'kill' | 'stop'; readonly host: number }
   | { readonly type: 'halt'; readonly host: number; readonly step: TakeoverStep; readonly ms: number }
-  /** The node's reader lags by `ms`, so that much can happen while a push is on its way. */
+  /** The node reads that late from now on, so that more happens while a push is on its way. */
   | { readonly type: 'lag'; readonly host: number; readonly ms: number }
   | { readonly type: 'wait'; readonly ms: number }
   | { readonly type: 'loseStore' }

@@ -6,9 +6,9 @@ export class Device {
   readonly host: Host
   readonly client: TestClient
   readonly groups: Set<string>
-  /** For each group that it left: the number of the last message before the leave had resolved. */
+  /** For each group it has left: the number of the last message before that. */
   readonly left = new Map<string, number>()
-  /** Counts the mishaps of its node and of the store. */
+  /** How often something has happened to its node or to the store. */
   upheavals = 0
 
   constructor(host: Host, client: TestClient, groups: Iterable<string>) {
@@ -22,7 +22,7 @@ export class Device {
   }
 }
 
-/** A user with all the connections that it has ever had. */
+/** A user, with all the connections it ever had. */
 export class User {
   readonly uid: string
   readonly devices: Device[] = []

@@ -11,22 +11,22 @@ import { type Device, User } from './user.ts'
 const HOSTS = { atFirst: 3, most: 5 } as const
 const UIDS = ['ann', 'bob', '{c}', '#']
 const GROUPS = ['g', 'a:b']
-/** ms by which the nodes' readers lag, so that pushes are on their way while their users move. */
+/** ms by which the nodes read late, so that pushes are on their way while their users move. */
 const LAGS = [0, 20, 50]
-/** ms after which everything has arrived that a node delivered before it stood still. */
+/** ms after which a message has arrived that was delivered before its node stood still. */
 const ARRIVED = 30
-/** ms, well within the time that a lease has left when its node is paused. */
+/** ms. Much shorter than what remains of a lease when its node stands still. */
 const IN_TIME = (DEAD_AFTER - HEARTBEAT) / 2
-/** ms to wait for messages that must not come. */
+/** ms in which a message that must not come would have come. */
 const LATE = 50
 
-/** A message that a user must get, on any of their connections. */
+/** A message that a user must get on any of its connections. */
 interface Due {
   readonly user: User
   readonly text: string
 }
 
-/** A push to a user with one connection, on a node without a mishap. There, first copies arrive in order. */
+/** A push to a user with one connection, on a node that nothing has happened to: first copies come in order there. */
 interface Ordered {
   readonly device: Device
   readonly publisher: Host
@@ -40,9 +40,9 @@ export interface Store {
 }
 
 /**
- * A real cluster, and beside it a simple model of who must get which message. A message is due while its user stays
- * connected, or connects elsewhere before the node is gone. A message on its way to a socket that is cut off may be
- * lost, so it is no longer due.
+ * A real cluster, and beside it the simplest possible model of which user must get which message. A message is due
+ * while its user stays, or reaches another node before the first one is gone. A message on its way to a socket that is
+ * cut off may be lost, so it is due no longer.
  */
 export class World {
   readonly #store: Store
@@ -54,10 +54,10 @@ export class World {
   readonly #failures: unknown[] = []
   #due: Due[] = []
   #sequence = 0
-  /** Counts losses of nodes and of the store. Only these may make a push on its way fail. */
+  /** How often a node ended or the store was lost: a push that was under way may then fail. */
   #losses = 0
   #isCalm = true
-  /** Whether the store has come back empty. */
+  /** Whether the store was lost. */
   #isStoreNew = false
 
   constructor(store: Store) {
@@ -142,14 +142,14 @@ export class World {
     if (user.open.length < 3) await user.connect(host, [...user.groups])
   }
 
-  /** The user connects to the new node before it leaves the old one, as a phone that changes networks does. */
+  /** Connects to the new node before the old connections close, as a phone does that changes networks. */
   async #move(user: User, host: Host, count: number): Promise<void> {
     const before = user.open
     if (before.length === 0) return
     await this.#pushTo(user, host, { count, waits: false })
     await user.connect(host, [...user.groups])
     this.#dropBroadcasts([user])
-    // Sockets to a paused node stay open, because it would not notice their end.
+    // Sockets to a paused node stay open, because the node would not notice their end.
     await Promise.all(before.filter(isUp).map(({ client }) => client.close()))
   }
 
@@ -158,7 +158,7 @@ export class World {
     this.#drop((due) => due.user === user)
   }
 
-  /** Pushes all messages at once. They must arrive in order nevertheless. */
+  /** Makes all pushes at once: they must come in order all the same. */
   async #pushTo(user: User, by: Host, { count, waits }: { count: number; waits: boolean }): Promise<void> {
     await Promise.all(Array.from({ length: count }, () => this.#push(user, by, waits)))
   }
@@ -208,7 +208,7 @@ export class World {
     if (waits) await told
   }
 
-  /** Does nothing if a node that must take part is paused. */
+  /** Does nothing while one of the nodes that must obey stands still. */
   async #change(type: 'join' | 'leave', user: User, group: string, by: Host): Promise<void> {
     const devices = user.open
     if (!devices.every(isUp)) return
@@ -217,7 +217,7 @@ export class World {
       if (this.#isCalm) throw error
     })
     for (const device of devices) {
-      // After trouble it is not known whether the order took effect.
+      // The outcome of a control in the midst of trouble is not known.
       if (this.#isCalm && type === 'join') device.groups.add(group)
       else if (this.#isCalm) {
         device.groups.delete(group)
@@ -226,7 +226,7 @@ export class World {
     }
   }
 
-  /** Pauses a node. Pushes to its users stay in its inbox; the users notice and connect elsewhere. */
+  /** Pushes to the users of a paused node stay in its inbox. The users notice and connect to other nodes. */
   async #pause(host: Host, count: number): Promise<void> {
     this.#isCalm = false
     const pausedAt = performance.now()
@@ -241,14 +241,14 @@ export class World {
         const due = { user, text: text() }
         this.#due.push(due)
         await this.#send(pick(this.#up, index), { uid: user.uid }, due.text, true, ({ offline }) => {
-          // After a loss of the store, a push does not wait for a paused node that has not come back since.
+          // A node that has stood still since a loss of the store may be given up before it could come back.
           if (this.#isStoreNew && offline.length > 0) this.#drop(({ text }) => text === due.text)
         })
       }
     }
     const away = stranded.filter((user) => !user.open.some(isUp))
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [...user.groups])))
-    // On a busy machine the users may come back only after the takeover has looked for them in vain.
+    // On a busy machine the users may connect only after the takeover has looked for them in vain.
     if (performance.now() - pausedAt > IN_TIME) this.#drop(({ user }) => stranded.includes(user))
   }
 
@@ -261,7 +261,7 @@ export class World {
     this.#losses++
     this.#disturb(host)
     const stranded = this.#users.filter((user) => user.open.some((device) => device.host === host))
-    // Messages that its kernel had taken are lost with it.
+    // Messages that its kernel had taken are lost with the node.
     if (wasUp) this.#drop(({ user }) => stranded.includes(user))
     else this.#dropBroadcasts(stranded)
     for (const { host: at, client } of this.#users.flatMap(({ open }) => open)) {
@@ -272,7 +272,7 @@ export class World {
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [])))
   }
 
-  /** Closes a node: it hands over its messages, and its users connect elsewhere once they are told to go. */
+  /** Closes a node: it hands on what it owes, and its users connect to other nodes once they are told to go. */
   async #stop(host: Host): Promise<void> {
     this.#isCalm = false
     this.#losses++
@@ -285,7 +285,7 @@ export class World {
     await Promise.all(away.map((user, index) => user.connect(pick(this.#up, index), [])))
   }
 
-  /** Loses the store, and with it the content of all inboxes. */
+  /** Loses the store, and with it everything that the inboxes held. */
   async #lose(): Promise<void> {
     if (this.#store.lose === undefined) return
     this.#isCalm = false
@@ -296,7 +296,7 @@ export class World {
     await this.#store.lose()
   }
 
-  /** Notes a mishap of nodes. First copies arrived in order until now; from now on other copies may come between. */
+  /** Called when something happens to nodes: from now on re-sent copies may come between the first copies there. */
   #disturb(...hosts: Host[]): void {
     this.#checkOrder()
     const disturbed = this.#users.flatMap(({ devices }) => devices.filter(({ host }) => hosts.includes(host)))
@@ -304,7 +304,7 @@ export class World {
     this.#ordered = this.#ordered.filter(({ device }) => !disturbed.includes(device))
   }
 
-  /** A broadcast is not forwarded after users who leave by themselves, so it is no longer due. */
+  /** Broadcasts are only for clients that are connected: they are not forwarded to users who go. */
   #dropBroadcasts(users: readonly User[]): void {
     this.#drop(({ user, text }) => users.includes(user) && text.startsWith('all '))
   }
@@ -315,7 +315,7 @@ export class World {
 
   // ---- checks
 
-  /** Once all is quiet, every user is listed on the right nodes and has all their messages, and no others. */
+  /** Waits until all is quiet: then every user is listed where it is, and has what is due and nothing else. */
   async check(): Promise<void> {
     for (const host of this.#paused) host.resume()
     await Promise.all(this.#pushes)
@@ -371,7 +371,7 @@ export class World {
     }
   }
 
-  /** After trouble it is not known who is in a group, so only the nodes of the members are checked. */
+  /** If a control met with trouble, nobody can say who is in a group. */
   async #checkGroups(): Promise<void> {
     for (const group of GROUPS) {
       const found = await pick(this.#up, 0).server.cluster.members(group)
@@ -385,7 +385,7 @@ export class World {
     }
   }
 
-  /** When all is quiet, a push reaches each connection of its user once, and `offline` is right. */
+  /** When all is quiet, a push reaches each connection of its user once, and users without connections are offline. */
   async #checkLast(): Promise<void> {
     for (const user of this.#users) {
       const text = `uid ${user.uid} ${++this.#sequence}`
