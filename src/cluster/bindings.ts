@@ -81,9 +81,8 @@ export class Bindings {
   }
 
   /**
-   * Called as soon as the node has a new id: resets all stamps, so that parked messages count as new. What is written
-   * under the new id makes every connection younger than what was sent before, and until then it must count as younger,
-   * too.
+   * Called as soon as the node has a new id: resets all stamps, so that parked messages count as new. Under the new id
+   * every connection will get a stamp younger than anything sent before; until then it must count as younger already.
    */
   forgetStamps(): void {
     for (const connection of this.#hub) {

@@ -72,14 +72,14 @@ export class Controls {
   #lastCorrelation = 0
 
   constructor(
-    rooms: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: Dispatcher },
+    parts: { hub: Hub; bindings: Bindings; membership: Membership; dispatcher: Dispatcher },
     closeConnection: (connection: ClientConnection, code: number, reason: string) => void,
     { storeWait, maxGroupsPerConnection }: ControlsSettings,
   ) {
-    this.#hub = rooms.hub
-    this.#bindings = rooms.bindings
-    this.#membership = rooms.membership
-    this.#dispatcher = rooms.dispatcher
+    this.#hub = parts.hub
+    this.#bindings = parts.bindings
+    this.#membership = parts.membership
+    this.#dispatcher = parts.dispatcher
     this.#closeConnection = closeConnection
     this.#replyWait = storeWait
     this.#maxGroups = maxGroupsPerConnection

@@ -36,7 +36,7 @@ import { Registrar } from './registrar.ts'
 import { Startup } from './startup.ts'
 import { Takeover } from './takeover.ts'
 
-/** A push may take this many times `storeWait` from its lookup until it is in an inbox. That is generous. */
+/** A push takes at most this many times `storeWait` from its lookup to an inbox; departures are remembered that long. */
 const LOCATED_WAITS = 3
 
 export interface NodeSettings extends DriverSettings {
@@ -140,7 +140,7 @@ export class ClusterNode {
     this.#rebinder = new Rebinder(hub, bindings)
     state.onLoss?.(() => this.#recover())
     this.#leftovers = new Leftovers({
-      sendOn: (push, users) => deliverer.sendOn(push, users),
+      forward: (push, users) => deliverer.forwardLeftover(push, users),
       onUndelivered,
       onError: (error) => hooks.onError('consume', error),
     })
@@ -214,7 +214,7 @@ export class ClusterNode {
   sayGoodbye(): void {
     if (!this.isReady || this.#finalBroadcasts !== undefined) return
     this.#finalBroadcasts = new FinalBroadcasts(this.#queue, this.#hub.uids)
-    this.#deliverer.forwardFinal(this.#finalBroadcasts)
+    this.#deliverer.forwardBroadcasts(this.#finalBroadcasts)
   }
 
   /** Leaves the cluster after all connections have closed. The node takes over from itself, to hand on what it owes. */

@@ -27,7 +27,7 @@ export class Takeover {
   readonly #running = new Set<NodeId>()
 
   constructor(
-    { state, queue, codec, hub, dispatcher }: TakeoverRooms,
+    { state, queue, codec, hub, dispatcher }: TakeoverParts,
     { logger, heartbeat }: { logger: Logger; heartbeat: number },
   ) {
     this.#claimFor = 2 * heartbeat
@@ -106,7 +106,7 @@ export class Takeover {
   }
 }
 
-interface TakeoverRooms {
+interface TakeoverParts {
   readonly state: Nodes & Routes
   readonly queue: Queue
   readonly codec: Codec

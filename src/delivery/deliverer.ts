@@ -11,7 +11,7 @@ import type { Hub } from './hub.ts'
 const RETRY_PAUSE = 500
 
 /** Forwards a push to users; resolves once it is stored. */
-type SendAfter = (push: PushEnvelope, users: readonly UserRef[], options?: { isAlsoHere: boolean }) => Promise<void>
+type Forward = (push: PushEnvelope, users: readonly UserRef[], options?: { isAlsoHere: boolean }) => Promise<void>
 
 /** Delivers pushes to this node's connections, and has them forwarded to users who have moved to another node. */
 export class Deliverer {
@@ -42,11 +42,10 @@ export class Deliverer {
    * such as forwarding; it rejects if the push cannot be forwarded.
    */
   deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    // This node may have forwarded the copy to itself: what is parked waits for the copy, so the copy must not wait for
-    // it.
+    // This node may have forwarded the copy to itself: what is parked waits for it, so it must not wait in turn.
     return push.resent
-      ? this.#hand(push, handover, this.#sendAfter)
-      : this.#handInOrder(push, handover, this.#sendAfter)
+      ? this.#hand(push, handover, this.#forwardOnce)
+      : this.#handInOrder(push, handover, this.#forwardOnce)
   }
 
   /**
@@ -54,21 +53,21 @@ export class Deliverer {
    * store is away or the other inbox is full.
    */
   deliverStored(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    return this.#handInOrder(push, handover, this.#persist)
+    return this.#handInOrder(push, handover, this.#forwardUntilStored)
   }
 
   /** Delivers a push that was parked: like `deliverStored`, but without waiting for earlier pushes. */
   handOut(push: PushEnvelope, handover: Handover): Promise<void> | undefined {
-    return this.#hand(push, handover, this.#persist)
+    return this.#hand(push, handover, this.#forwardUntilStored)
   }
 
   /** Forwards what a closed connection had not taken to its user's younger connections on any node, or parks it. */
-  sendOn(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
-    return this.#sendAfter(push, users)
+  forwardLeftover(push: PushEnvelope, users: readonly UserRef[]): Promise<void> {
+    return this.#forwardOnce(push, users)
   }
 
   /** From now on broadcasts are also forwarded to the users who were here. */
-  forwardFinal(finalBroadcasts: FinalBroadcasts): void {
+  forwardBroadcasts(finalBroadcasts: FinalBroadcasts): void {
     this.#finalBroadcasts = finalBroadcasts
   }
 
@@ -77,21 +76,21 @@ export class Deliverer {
   }
 
   /** Each user waits, independently of the others, until what came earlier for that user has been handed over. */
-  #handInOrder(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
-    if (push.to.type !== 'users') return this.#hand(push, handover, sendAfter)
+  #handInOrder(push: PushEnvelope, handover: Handover, forward: Forward): Promise<void> | undefined {
+    if (push.to.type !== 'users') return this.#hand(push, handover, forward)
     const tasks: (Promise<void> | undefined)[] = []
     const free = push.to.users.filter((user) => {
       if (this.#isFree(user.uid, push)) return true
       const alone: PushEnvelope = { ...push, to: { type: 'users', users: [user] } }
       tasks.push(
         push.resent
-          ? this.#heldUsers.released(user.uid)!.then(() => this.#handInOrder(alone, handover, sendAfter))
-          : this.#handInLine(alone, user.uid, handover, sendAfter),
+          ? this.#heldUsers.released(user.uid)!.then(() => this.#handInOrder(alone, handover, forward))
+          : this.#handInLine(alone, user.uid, handover, forward),
       )
       return false
     })
-    if (tasks.length === 0) return this.#hand(push, handover, sendAfter)
-    if (free.length > 0) tasks.push(this.#hand({ ...push, to: { type: 'users', users: free } }, handover, sendAfter))
+    if (tasks.length === 0) return this.#hand(push, handover, forward)
+    if (free.length > 0) tasks.push(this.#hand({ ...push, to: { type: 'users', users: free } }, handover, forward))
     return allOf(tasks)
   }
 
@@ -103,7 +102,7 @@ export class Deliverer {
   }
 
   /** First copies for one user wait in line, whatever each of them waits for. */
-  async #handInLine(push: PushEnvelope, uid: Uid, handover: Handover, sendAfter: SendAfter): Promise<void> {
+  async #handInLine(push: PushEnvelope, uid: Uid, handover: Handover, forward: Forward): Promise<void> {
     const before = this.#lines.get(uid)
     let leave!: () => void
     const line = new Promise<void>((resolve) => (leave = resolve))
@@ -113,7 +112,7 @@ export class Deliverer {
     for (let earlier = this.#earlierTo(uid); earlier !== undefined; earlier = this.#earlierTo(uid)) await earlier
     let task: Promise<void> | undefined
     try {
-      task = this.#hand(push, handover, sendAfter)
+      task = this.#hand(push, handover, forward)
     } finally {
       if (this.#lines.get(uid) === line) this.#lines.delete(uid)
       leave()
@@ -126,28 +125,28 @@ export class Deliverer {
     return this.#heldUsers.released(uid) ?? this.#forwarder.tried(uid)
   }
 
-  #hand(push: PushEnvelope, handover: Handover, sendAfter: SendAfter): Promise<void> | undefined {
+  #hand(push: PushEnvelope, handover: Handover, forward: Forward): Promise<void> | undefined {
     const { deliveredCount, gone, partlyGone } = this.#hub.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (push.to.type === 'all') return this.#forwardBroadcast(push, handover)
     if (gone === undefined && partlyGone === undefined) return undefined
-    return allOf([gone && sendAfter(push, gone), partlyGone && sendAfter(push, partlyGone, { isAlsoHere: true })])
+    return allOf([gone && forward(push, gone), partlyGone && forward(push, partlyGone, { isAlsoHere: true })])
   }
 
   /** A broadcast that cannot be forwarded stays unacked, so it is replayed to users who have connected elsewhere. */
   #forwardBroadcast(push: PushEnvelope, { offset }: Handover): Promise<void> | undefined {
     const users = this.#finalBroadcasts?.owedTo(push, offset) ?? []
     if (users.length === 0) return undefined
-    return this.#sendAfter({ ...push, broadcast: offset }, users).catch(leftInInbox)
+    return this.#forwardOnce({ ...push, broadcast: offset }, users).catch(leftInInbox)
   }
 
-  readonly #sendAfter: SendAfter = (push, users, options) => this.#forwarder.forward(push, users, options)
+  readonly #forwardOnce: Forward = (push, users, options) => this.#forwarder.forward(push, users, options)
 
   /** Forwards again until that succeeds; never rejects. */
-  readonly #persist: SendAfter = (push, users, options) => {
+  readonly #forwardUntilStored: Forward = (push, users, options) => {
     // If the store is away, each attempt would wait for it, one after another, and so would the end of this node.
     if (this.#closed) return leftInInbox()
-    const attempt = (): Promise<void> => this.#sendAfter(push, users, options)
+    const attempt = (): Promise<void> => this.#forwardOnce(push, users, options)
     return attempt().catch((error: unknown) => this.#tryAgain(attempt, error))
   }
 

@@ -92,8 +92,8 @@ export class Forwarder {
 
   /**
    * Takes everything that waits, except pushes to users to whom another push is under way. A second copy of the push
-   * that is under way does not wait: the first was forwarded to this very node and met a connection that was just
-   * going, so the first ends only after the second.
+   * that is under way does not wait: the first was forwarded to this very node and met a connection that was
+   * closing, so the first ends only after the second.
    */
   #takeFree(): Part[] {
     const round: Part[] = []

@@ -165,9 +165,7 @@ export class Hub implements Iterable<ClientConnection> {
     return this.#lastBroadcast
   }
 
-  /**
-   * This node will not read broadcasts up to this offset: a connection that comes later may have missed them elsewhere.
-   */
+  /** Broadcasts up to this offset are not read here: a connection that comes later may have missed them elsewhere. */
   skipBroadcasts(offset: number): void {
     this.#lastBroadcast = Math.max(this.#lastBroadcast, offset)
   }
@@ -268,7 +266,7 @@ export class Hub implements Iterable<ClientConnection> {
     return { gone, partlyGone }
   }
 
-  /** Users who left the groups after the lookup, or are just going. A member without a user cannot be found again. */
+  /** Users who left the groups after the lookup, or are just closing. A member without a user cannot be found again. */
   #membersToFollow(
     push: PushEnvelope,
     groups: readonly GroupRef[],

@@ -11,7 +11,7 @@ const MAX_BYTES = 64 * 1024 * 1024
 
 interface LeftoversHooks {
   /** Forwards a push to users, or parks it. */
-  readonly sendOn: (push: PushEnvelope, users: readonly UserRef[]) => Promise<void>
+  readonly forward: (push: PushEnvelope, users: readonly UserRef[]) => Promise<void>
   /** Called for each message that is given up. */
   readonly onUndelivered: (push: PushHead) => void
   /** Called if forwarding fails. */
@@ -64,23 +64,23 @@ export class Leftovers {
     while (this.#waiting.length > 0) {
       const waiting = this.#waiting
       this.#waiting = []
-      await this.#sendOnAll(onceForEachUser(waiting))
+      await this.#forwardAll(onceForEachUser(waiting))
       for (const { encoded } of waiting) this.#byteCount -= encoded.bytes.length
     }
     this.#running = undefined
   }
 
-  async #sendOnAll(leftovers: readonly Leftover[]): Promise<void> {
+  async #forwardAll(leftovers: readonly Leftover[]): Promise<void> {
     for (let start = 0; start < leftovers.length; start += AT_ONCE) {
-      await Promise.all(leftovers.slice(start, start + AT_ONCE).map((leftover) => this.#sendOn(leftover)))
+      await Promise.all(leftovers.slice(start, start + AT_ONCE).map((leftover) => this.#forward(leftover)))
     }
   }
 
-  async #sendOn({ encoded, head, user }: Leftover): Promise<void> {
+  async #forward({ encoded, head, user }: Leftover): Promise<void> {
     if (this.#isClosing && this.#isStoreAway) return this.#hooks.onUndelivered(head)
     try {
       // Built only now, because an inflated payload may be large.
-      await this.#hooks.sendOn({ ...head, payload: encoded.message.payload }, [user])
+      await this.#hooks.forward({ ...head, payload: encoded.message.payload }, [user])
       this.#isStoreAway = false
     } catch (error) {
       this.#isStoreAway = isFlotillaError(error) && error.code === 'FLT_STORE_AWAY'

@@ -72,9 +72,7 @@ export class Local implements Iterable<Connection> {
     return this.#hub.writeToAll(new OutboundMessage(encodePayload(message)), ({ id }) => id === sender)
   }
 
-  /**
-   * Sends to every connection on this node, or only to the listed ones; never to the excluded ones, nor to the sender.
-   */
+  /** Sends to every connection on this node, or only to the listed ones; never to the excluded ones or the sender. */
   send(message: Message, ...to: [] | [ids: readonly string[], excluded?: readonly string[], sender?: string]): number {
     if (to.length === 0) return this.sendToAll(message)
     const [ids, excluded = [], sender] = to

@@ -79,8 +79,7 @@ export class ParkedPushes {
   #isFound(push: PushEnvelope, { uid }: UserRef, answer: Parked | undefined): boolean {
     const { isHere, onUndelivered } = this.#init
     if (answer === 'full') onUndelivered(push)
-    // The user may be back on the ignored node, if that is this one: bound before the push was parked, and so told of
-    // nothing.
+    // The user may be back on the ignored node, if that is this one: bound before, and so told of nothing.
     else if (answer === 'parked' && isHere(uid)) void this.collect(uid)
     return answer === 'found'
   }
@@ -126,8 +125,8 @@ export class ParkedPushes {
   async #handOut(uid: Uid, onHanded: () => void): Promise<void> {
     const { state, handOut, whenTaken } = this.#init
     const messages = await state.parkedFor(uid)
-    // Without its lease this node will bind everybody anew. Handed out before that, these would count as known
-    // afterwards.
+    // Pushes that were parked after this node lost its lease are for connections that will count as new once it has
+    // joined again. Handed out before that, they would seem to have been delivered already, and be lost.
     if (!(await this.#init.confirmLease())) return
     const handover = new Handover()
     const tasks = messages.flatMap((message) =>
@@ -142,9 +141,7 @@ export class ParkedPushes {
     )
   }
 
-  /**
-   * Written without its users: State keeps each user and stamp beside the bytes, which are the same for all of them.
-   */
+  /** Written without its users: State keeps each user and stamp beside the bytes, which all of them share. */
   #write(push: PushEnvelope): Uint8Array {
     const copy = { ...push, to: { type: 'users' as const, users: [] }, resent: true }
     return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })

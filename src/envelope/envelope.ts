@@ -49,7 +49,7 @@ export type ControlAction =
   | { readonly type: 'join'; readonly groups: readonly Group[] }
   | { readonly type: 'leave'; readonly groups: readonly Group[] }
 
-/** An order to the node that hosts the connections, because only that node writes their entries in State. */
+/** A command to the node that hosts the connections, because only that node writes what State says of them. */
 export interface ControlEnvelope {
   readonly type: 'control'
   readonly to: Recipients
