@@ -2,7 +2,7 @@
 export type OptionRow = NumberOption | ChoiceOption | ValueOption | CodeOption
 
 interface Described {
-  /** What the option is for, in one sentence, without the default. */
+  /** The purpose of the option in one sentence, without the default. */
   readonly help: string
 }
 

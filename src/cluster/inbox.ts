@@ -15,7 +15,7 @@ const REMEMBER_POSITIONS = 60_000
 /** At most so many positions are remembered. */
 const MAX_POSITIONS = 10_000
 
-/** What a node does with the envelopes it is sent. */
+/** Handles the envelopes that a node is sent. */
 export interface Receiver {
   /** Called for each push. Returns a promise if something remains to be done before the entry may be acked. */
   deliver(push: PushEnvelope, handover: Handover): Promise<void> | undefined

@@ -9,7 +9,7 @@ const WATCH_FOR = 60_000
 /** The queries that State answers about users, groups and nodes. */
 export type StateQueries = Pick<Nodes & Routes, 'locate' | 'connections' | 'nodes' | 'members'>
 
-/** What was last seen of a node. */
+/** The last sign of life of a node. */
 interface Observation {
   readonly lastSeen: number
   /** Since when `lastSeen` has not changed, by our monotonic clock. */

@@ -8,7 +8,7 @@ import { OutboundMessage } from '../outbound/outbound-message.ts'
 import { Deliveries } from './deliveries.ts'
 import { Departures } from './departures.ts'
 
-/** What became of a push on this node: how many connections got it, and to which users it must be forwarded. */
+/** The outcome of a push on this node: how many connections got it, and to which users it must be forwarded. */
 export interface Delivery {
   readonly deliveredCount: number
   /** Users who are not on this node, or no longer: for them the push is forwarded, or parked. */

@@ -37,7 +37,7 @@ export class ParkedPushes {
   readonly #init: ParkedPushesInit
   /** Users who are being handed what is parked, with how often `collect` was called since it was last read. */
   readonly #collecting = new Map<Uid, number>()
-  /** What will be parked at the end of this turn, by the node that is ignored. */
+  /** Pushes that will be parked at the end of this turn, by the node that is ignored. */
   readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
 

@@ -3,7 +3,7 @@ import type { PushIds } from './push-ids.ts'
 import type { Queue } from './queue.ts'
 import type { State } from './state.ts'
 
-/** What a driver needs to know of the node or emitter that opens it. All times are in ms. */
+/** The settings of the node or emitter that opens a driver. All times are in ms. */
 export interface DriverSettings {
   /** The beginning of every key. Two prefixes never see each other's data. */
   readonly prefix: string

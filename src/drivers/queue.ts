@@ -2,7 +2,7 @@ import type { Broadcasts } from './broadcasts.ts'
 import type { Inboxes } from './inboxes.ts'
 import type { Ingress } from './ingress.ts'
 
-/** What is on its way to nodes: inboxes for one node each, and broadcasts for all of them. */
+/** The messages on their way to nodes: inboxes for one node each, and broadcasts for all of them. */
 export interface Queue extends Inboxes, Broadcasts {
   /** Takes pushes from programs in any language, if the driver has such a stream. */
   readonly ingress?: Ingress

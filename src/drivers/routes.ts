@@ -11,7 +11,7 @@ export interface ConnectionRecord {
 }
 
 /**
- * What a node says of its own connections. A change says how things are now, never what to add or to take away, so
+ * A statement of a node about its own connections. A change says how things are now, never what to add or to take away, so
  * writing it twice changes nothing.
  */
 export type Change =

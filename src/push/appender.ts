@@ -3,14 +3,14 @@ import type { Batch, Envelope } from '../envelope/envelope.ts'
 import type { NodeId } from '../envelope/ids.ts'
 import { envelopeSize } from './sizes.ts'
 
-/** What became of one envelope. `nodeCount` is how many nodes read it: more than one if it was a broadcast. */
+/** The outcome of one envelope. `nodeCount` is the number of nodes that read it, which is more than one for a broadcast. */
 export type Outcome =
   | { readonly type: 'stored'; readonly nodeCount: number }
   | { readonly type: 'closed' }
   | { readonly type: Refused }
   | { readonly type: 'failed'; readonly error: unknown }
 
-/** Is told what became of an envelope that was for a node. */
+/** Is told the outcome of an envelope. */
 export interface OutcomeListener {
   settle(outcome: Outcome, node: NodeId, envelope: Envelope): void
 }
@@ -19,23 +19,23 @@ export interface OutcomeListener {
 type Append = (batch: Batch, isOwed: boolean) => Promise<Outcome>
 
 /**
- * About how many bytes one append carries. With fewer, a publisher that makes more in a turn of its event loop would be
- * held back, because only one append is under way. With more, the store and the reader would be busy for too long at once.
+ * Bytes that one append carries, about. With fewer, a publisher that pushes more in a turn of its event loop would be held
+ * back, because only one append is under way. With more, one append would keep the store and the reader busy for too long.
  */
 const MAX_BATCH_BYTES = 1024 * 1024
 
 /**
- * Appends to one inbox, or to the stream for everyone. One append is under way at a time; what comes meanwhile is gathered
- * behind it, in order, and goes together. Batches are numbered, so that one which was sent twice, because a reply was lost,
- * is read once. If an inbox refuses a batch, the copies in it that are sent on from another inbox go once more, and are
- * taken: otherwise that inbox would hold them for as long as this one is full, and may be what keeps it full.
+ * Appends to one inbox, or to the broadcast stream. One append is under way at a time; envelopes that come meanwhile share
+ * the next one, in order. Batches are numbered, so that a batch that was sent twice, because a reply was lost, is read
+ * once. If an inbox refuses a batch, its forwarded copies are sent once more, and the inbox takes them: otherwise the inbox
+ * they came from would hold them for as long as this one is full, and may be the reason why it is full.
  */
 export class Appender {
   readonly #node: NodeId
   readonly #publisher: string
   readonly #append: Append
   #envelopes: Envelope[] = []
-  /** Who is told of which of them. */
+  /** The listener of each of these envelopes. */
   #listeners: OutcomeListener[] = []
   #isSending = false
   #seq = 0
@@ -54,16 +54,16 @@ export class Appender {
 
   async #send(): Promise<void> {
     this.#isSending = true
-    // What else this tick adds goes with the first batch.
+    // Envelopes that the current turn still adds go with the first batch.
     await Promise.resolve()
     while (this.#envelopes.length > 0) {
       const count = this.#nextBatch()
       const [envelopes, listeners] = [this.#envelopes.slice(0, count), this.#listeners.slice(0, count)]
       this.#envelopes = this.#envelopes.slice(count)
       this.#listeners = this.#listeners.slice(count)
-      // Invariant D2: one append at a time, or one that is sent again would come behind what is newer.
+      // Invariant D2: with two appends at a time, one that is sent again could come behind a newer one.
       const outcome = await this.#appendNext(envelopes, false)
-      // Invariant B7: otherwise two full inboxes that send on to each other would keep these for ever.
+      // Invariant B7: otherwise two full inboxes that forward to each other would keep these for ever.
       const owed = isRefusal(outcome) ? envelopes.filter(isSentOn) : []
       const second = owed.length === 0 ? outcome : await this.#appendNext(owed, true)
       for (let index = 0; index < count; index++) {
@@ -79,7 +79,7 @@ export class Appender {
     return this.#append({ publisher: this.#publisher, seq: ++this.#seq, envelopes }, isOwed)
   }
 
-  /** How many envelopes go together: one at least. */
+  /** The number of envelopes in the next batch, at least one. */
   #nextBatch(): number {
     let bytes = 0
     const end = this.#envelopes.findIndex((envelope, index) => {
@@ -95,7 +95,7 @@ function isRefusal({ type }: Outcome): boolean {
   return type === 'full' || type === 'behind'
 }
 
-/** A copy of what another inbox has taken, and keeps until this one has it. */
+/** Whether this is a copy of a push that another inbox has taken, and keeps until this inbox has it. */
 function isSentOn(envelope: Envelope): boolean {
   return envelope.type === 'push' && envelope.resent
 }

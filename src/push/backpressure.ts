@@ -2,7 +2,7 @@ import { FlotillaError } from '../errors.ts'
 
 interface Waiting {
   readonly size: number
-  /** By our monotonic clock. */
+  /** By the monotonic clock. */
   readonly deadline: number
   readonly admit: () => void
   readonly refuse: (error: FlotillaError) => void
@@ -40,17 +40,17 @@ export class Backpressure {
     return this.#bytes
   }
 
-  /** How many had to wait for room. */
+  /** The number of pushes that had to wait for room. */
   get delayedCount(): number {
     return this.#delayedCount
   }
 
-  /** How many found no room in time. */
+  /** The number of pushes that found no room in time. */
   get refusedCount(): number {
     return this.#refusedCount
   }
 
-  /** True if there was room: then call `leave` with the same size later. Otherwise call `wait`. */
+  /** Returns true if there was room; then `leave` must be called with the same size later. Otherwise call `wait`. */
   enter(size: number): boolean {
     if (this.#first !== undefined || !this.#hasRoom(size)) return false
     this.#bytes += size
@@ -81,7 +81,7 @@ export class Backpressure {
     return new Promise((resolve) => void this.#whenIdle.push(resolve))
   }
 
-  /** Not in a later microtask, because a push that is made before that must not overtake those that wait. */
+  /** Admits at once, not in a microtask: a push that is made before that must not overtake those that wait. */
   #admitAll(): void {
     while (this.#first !== undefined && this.#hasRoom(this.#first.size)) this.#admit(this.#first)
   }
@@ -92,7 +92,7 @@ export class Backpressure {
   }
 
   #add(waiting: Waiting): void {
-    // Invariant D10: what waits for room is bounded, too.
+    // Invariant D10: the pushes that wait for room are bounded, too.
     if (this.#outside > 0 && this.#outside + waiting.size > this.#limit) return this.#refuse(waiting)
     this.#delayedCount++
     this.#outside += waiting.size

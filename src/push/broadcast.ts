@@ -4,7 +4,7 @@ import type { Outcome, OutcomeListener } from './appender.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Sending } from './sending.ts'
 
-/** A dispatch to everyone, under way: one append, however many nodes read it. */
+/** One dispatch to everyone. It takes one append, however many nodes read it. */
 export class Broadcast implements OutcomeListener {
   readonly dispatch: Dispatch<ParsedTarget>
   readonly #sending: Sending

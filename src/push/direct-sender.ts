@@ -7,8 +7,8 @@ import type { Share, Split } from './lookup-answers.ts'
 type AppendWhereFound = NonNullable<Routes['appendWhereFound']>
 
 /**
- * Sends what is pushed to one user or one group while nothing else is under way: one round trip both looks it up and
- * appends it, if the store can do that.
+ * Sends a push to one user or one group in one round trip, which looks up and appends, if the store can do that and
+ * nothing else is under way.
  */
 export class DirectSender {
   readonly #append: AppendWhereFound
@@ -24,8 +24,8 @@ export class DirectSender {
   }
 
   /**
-   * Resolves to who has it now. `self` does not: if it is among them, it is still to be delivered there. Resolves to
-   * nothing if it was not sent: then it has to be located first.
+   * Resolves to the shares that were sent. If `self` is among the nodes, its share must still be delivered there. Resolves
+   * to `undefined` if nothing was sent: the target has to be located first.
    */
   async send(dispatch: Dispatch, self: NodeId | undefined): Promise<Split | undefined> {
     const target = loneTargetOf(dispatch)
@@ -54,6 +54,6 @@ function recipientsOf(target: LoneTarget, stamp: number): Recipients {
 function splitOf(target: LoneTarget, { nodes, stamp }: Found): Split {
   const to = recipientsOf(target, stamp)
   const shares = nodes.map((node): Share => ({ node, to }))
-  // A group that nobody is in is empty, not offline.
+  // A group without members is empty, not offline.
   return { shares, offline: shares.length === 0 && target.type === 'user' ? [target.uid] : [] }
 }

@@ -4,7 +4,7 @@ import type { Share } from './lookup-answers.ts'
 import type { PendingReservation } from './pending-reservation.ts'
 import type { LocatableTarget } from './targets.ts'
 
-/** What the dispatcher is asked to send, and who is told what came of it. */
+/** A request to the dispatcher: the target, the content, and the calls that report the outcome. */
 export interface Dispatch<Target = LocatableTarget> {
   readonly target: Target
   /** A push's first copy keeps its place among those to its target, and may be sent directly. */
@@ -13,9 +13,9 @@ export interface Dispatch<Target = LocatableTarget> {
   readonly reservation?: PendingReservation | undefined
   /** A node that is known not to have the target. */
   readonly ignoring?: NodeId | undefined
-  /** Makes what one node, or everyone, is sent. */
+  /** Makes the envelope for one node, or for everyone. */
   make(to: Recipients): Envelope
-  /** `nodeCount` nodes have it. `stored` says which of them have what, unless it was for everyone. */
+  /** Called once `nodeCount` nodes have it. `stored` lists their shares, unless it was for everyone. */
   done(nodeCount: number, offline: readonly string[], stored: readonly Share[]): void
   failed(error: unknown): void
 }

@@ -13,8 +13,8 @@ import { targetOf, withStampsOf } from './targets.ts'
 import { Turns } from './turns.ts'
 
 /**
- * A message that was forwarded and taken over so often goes round in circles: nobody moves as often while it is on its
- * way, and it is parked for users who are nowhere for a moment.
+ * After this many hops, by forwarding or takeover, a copy counts as going round in circles and is given up. Nobody moves
+ * that often while a message is on its way, and for users who are nowhere for a moment it is parked.
  */
 const MAX_HOPS = 8
 
@@ -28,7 +28,7 @@ export interface DispatcherInit extends NodeSenderInit {
     users: readonly UserRef[],
     ignored: NodeId | undefined,
   ) => Promise<readonly UserRef[]>
-  /** Told of a push that found nobody any more. */
+  /** Called for a push whose recipients were found nowhere any more. */
   readonly onUndelivered: (push: PushEnvelope) => void
 }
 
@@ -37,7 +37,7 @@ export class Dispatcher {
   readonly #init: DispatcherInit
   readonly #sending: Sending
   readonly #directSender: DirectSender | undefined
-  /** What came while nothing else was under way, and what came after it until it was sent. */
+  /** The dispatches that may still be sent without a lookup of their own: the first of this turn, and those after it. */
   #gathered: Dispatch[] | undefined
   #underWay = 0
   #whenIdle: (() => void)[] = []
@@ -72,7 +72,10 @@ export class Dispatcher {
     queueMicrotask(() => void this.#sendGathered(sender, gathered))
   }
 
-  /** As long as each is alone, they go directly, one after another. Once there are several, they go together, in order. */
+  /**
+   * Sends dispatches directly, one after another, as long as each is alone. Once there are several, they are looked up
+   * together, in order.
+   */
   async #sendGathered(sender: DirectSender, gathered: Dispatch[]): Promise<void> {
     // Invariant D3: only a push that has nobody beside it goes directly, so that nothing overtakes.
     while (gathered.length === 1 && this.#underWay === 1) {
@@ -85,7 +88,7 @@ export class Dispatcher {
     for (const dispatch of gathered) this.#locate(dispatch)
   }
 
-  /** False if it has to be located first. */
+  /** Returns false if the dispatch has to be located first. */
   async #sendDirectly(sender: DirectSender, dispatch: Dispatch): Promise<boolean> {
     const self = this.#init.local?.self
     const job = new Job(this.#sending, dispatch)
@@ -99,15 +102,15 @@ export class Dispatcher {
     return true
   }
 
-  /** Sends one envelope to a node that is known already: a reply. */
+  /** Sends a reply to the node that asked for it. */
   sendTo(node: NodeId, envelope: Envelope): void {
     this.#sending.nodes.reply(node, envelope)
   }
 
   /**
-   * Sends a copy after users or groups that a node does not have (any more), to wherever they are now. It reaches only
-   * connections younger than the lookup that the first copy was sent by. It is parked for users who are nowhere.
-   * Resolves once that is stored.
+   * Sends a copy of a push to wherever its users or groups are now, because a node does not have them (any more). The copy
+   * reaches only connections that are younger than the first copy's lookup, and is parked for users who are nowhere.
+   * Resolves once all of that is stored.
    */
   async resend(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
     const { nodeCount, missed } = await this.#sendCopy(push, ignoring)
@@ -123,22 +126,22 @@ export class Dispatcher {
       push.to.users.filter(({ uid }) => nowhere.has(uid)),
       ignoring,
     )
-    // They came between the lookup and now.
+    // These users came back between the lookup and the parking.
     if (users.length > 0) await this.resend({ ...push, to: { type: 'users', users }, hops: push.hops + 1 }, ignoring)
   }
 
-  /** The same for those who have just left others of the target behind, and may have gone for good: nothing is parked. */
+  /** Like `resend`, but for users who still have a connection here, so nothing is parked for them. */
   async resendToStragglers(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
     await this.#sendCopy(push, ignoring)
   }
 
-  /** Resolves to how many nodes it is stored for, and to those of the target who were nowhere. */
+  /** Resolves to the number of nodes that the copy is stored for, and to the names that were found nowhere. */
   #sendCopy(
     push: PushEnvelope,
     ignoring: NodeId | undefined,
   ): Promise<{ nodeCount: number; missed: readonly string[] }> {
     const target = targetOf(push.to)
-    // Invariant R11: a copy that has been sent on so often goes round in circles.
+    // Invariant R11: a copy that was forwarded this often goes round in circles.
     if (target === undefined || push.hops >= MAX_HOPS) {
       this.#init.onUndelivered(push)
       return Promise.resolve({ nodeCount: 0, missed: [] })
@@ -152,7 +155,7 @@ export class Dispatcher {
     })
   }
 
-  /** Resolves once everything that is under way is stored, or has failed: each is bounded by `storeWait`. */
+  /** Resolves once every dispatch under way is stored or has failed. Each takes a bounded time, by `storeWait`. */
   idle(): Promise<void> {
     if (this.#underWay === 0) return Promise.resolve()
     return new Promise((resolve) => void this.#whenIdle.push(resolve))

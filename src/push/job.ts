@@ -8,12 +8,12 @@ import { Trouble } from './trouble.ts'
 
 const NOWHERE: Split = Object.freeze({ shares: [], offline: [] })
 
-/** A dispatch under way to several nodes. It is done when the last of them has it, or cannot have it. */
+/** One dispatch on its way to several nodes. It is done when each of them has stored or refused its share. */
 export class Job implements OutcomeListener {
   readonly dispatch: Dispatch
   readonly #sending: Sending
   #split = NOWHERE
-  #left = 0
+  #openCount = 0
   #trouble: Trouble | undefined
 
   constructor(sending: Sending, dispatch: Dispatch) {
@@ -21,13 +21,13 @@ export class Job implements OutcomeListener {
     this.dispatch = dispatch
   }
 
-  /** Its target was looked up, so it is sent when its turn has come. */
+  /** Called when the target was looked up. The job is sent when its turn has come. */
   located(split: Split): void {
     this.#split = split
     this.#sending.turns.take(this)
   }
 
-  /** Its turn has come, and the reservation of its id, if it has one, is answered. */
+  /** Called when the job's turn has come and its reservation, if it has one, is answered. */
   begin(): void {
     const { reservation } = this.dispatch
     if (!this.#start(reservation?.isDenied === true ? NOWHERE : this.#split)) return
@@ -38,7 +38,7 @@ export class Job implements OutcomeListener {
     }
   }
 
-  /** Its target was looked up, and all of its nodes but `self` have it already. */
+  /** Called when one call has looked up the target and appended: all nodes except `self` have their share. */
   appended(split: Split, self: NodeId | undefined): void {
     if (!this.#start(split)) return
     for (const { node, to } of split.shares) {
@@ -68,23 +68,23 @@ export class Job implements OutcomeListener {
     )
   }
 
-  /** A node was gone, and these of its users were found nowhere else. */
+  /** A node is gone, and these of its users were found nowhere else, so they are reported as offline. */
   #miss(names: readonly string[]): void {
     for (const name of names) this.#trouble?.missed.push(name)
     this.#countDown()
   }
 
-  /** False if there is nobody to send it to. */
+  /** Returns false if there is nobody to send to. */
   #start(split: Split): boolean {
     this.#split = split
-    this.#left = split.shares.length
-    if (this.#left === 0) this.#finish()
+    this.#openCount = split.shares.length
+    if (this.#openCount === 0) this.#finish()
     return split.shares.length > 0
   }
 
   #countDown(): void {
-    this.#left--
-    if (this.#left === 0) this.#finish()
+    this.#openCount--
+    if (this.#openCount === 0) this.#finish()
   }
 
   #finish(): void {

@@ -12,17 +12,17 @@ const ASK_AGAIN_PAUSE = 50
 export interface NodeBook {
   nodeOf(connection: ConnectionId): NodeId | undefined
   refresh(): Promise<void>
-  /** As far as is known since the last refresh. */
+  /** Whether the node was live at the last refresh. */
   isLive(node: NodeId): boolean
   /** The node to write to in place of another: a later incarnation of it, or none if it is known to be gone. */
   standIn(node: NodeId): NodeId | undefined
 }
 
 /**
- * Asks State where the targets of jobs are. Jobs that ask in one go are answered by one lookup. One lookup is under way at a
- * time, and those that ask meanwhile are gathered behind it. So jobs are told in the order in which they asked, and the
- * busier a publisher is, the more of them one lookup answers. While the store is being rebuilt after a loss, its answers are
- * not believed before the nodes had time to come back: jobs with such a target wait, the others do not.
+ * Asks State where the targets of jobs are. One lookup is under way at a time and answers all jobs that have asked by then;
+ * jobs that ask meanwhile share the next one. So jobs are answered in the order in which they asked, and the busier a
+ * publisher is, the more jobs one lookup answers. While the store is being rebuilt after a loss, "nowhere" is not believed
+ * until the nodes had time to come back: jobs with such an answer wait, the others do not.
  */
 export class Locator {
   readonly #state: Routes
@@ -32,7 +32,7 @@ export class Locator {
   #isAsking = false
   /** Nodes without an inbox that are not known to be gone yet. */
   readonly #departures = new Map<NodeId, Promise<void>>()
-  /** Until when jobs wait whose answers cannot be believed yet, by our monotonic clock. */
+  /** Deadlines, by the monotonic clock, of the jobs whose answers cannot be believed yet. */
   readonly #deadlines = new Map<Job, number>()
 
   constructor(state: Routes, nodes: NodeBook, storeWait: number) {
@@ -50,8 +50,8 @@ export class Locator {
   }
 
   /**
-   * Resolves once a node that has no inbox is known to be gone. One that keeps its lease has only lost the inbox, and
-   * with it its place: nobody there is offline, because it is about to join again. Rejects if that takes too long.
+   * Resolves once a node without an inbox is known to be gone. If the node keeps its lease, it has only lost its inbox and
+   * is about to join again, so its users are not offline. Rejects if that takes too long.
    */
   departure(node: NodeId): Promise<void> {
     const known = this.#departures.get(node)
@@ -80,7 +80,7 @@ export class Locator {
       try {
         const held = this.#tell(jobs, await this.#locate(jobs), askedAt)
         if (held.length === 0) continue
-        // Before those that came meanwhile, so that a target's pushes keep their order.
+        // These jobs go before those that came meanwhile, so that pushes to one target keep their order.
         this.#asking = [...held, ...this.#asking]
         await sleep(ASK_AGAIN_PAUSE)
       } catch (error) {
@@ -108,7 +108,7 @@ export class Locator {
     return connections.some(({ connection, node }) => this.#nodes.nodeOf(connection) !== node)
   }
 
-  /** Tells the jobs whose answers can be believed; returns the others, which are to ask again. */
+  /** Passes their answers to the jobs if these can be believed. Returns the other jobs, which must ask again. */
   #tell(jobs: readonly Job[], answers: LookupAnswers, askedAt: number): Job[] {
     const held: Job[] = []
     const unsure = new Set<string>()
@@ -120,7 +120,7 @@ export class Locator {
         if (this.#deadlines.size > 0) this.#deadlines.delete(job)
         job.located(answers.split(target, ignoring))
       } else if (this.#mayWait(job, askedAt)) {
-        // What comes later for the same target waits with it.
+        // Later jobs for the same target wait with this one.
         for (const name of namesOf(target)) unsure.add(name)
         held.push(job)
       } else {

@@ -3,7 +3,7 @@ import type { Recipients, GroupRef, UserRef } from '../envelope/envelope.ts'
 import type { ConnectionId, Group, NodeId, Uid } from '../envelope/ids.ts'
 import type { LocatableTarget } from './targets.ts'
 
-/** What one node gets of a push. */
+/** The part of a push that one node gets. */
 export interface Share {
   readonly node: NodeId
   readonly to: Recipients
@@ -19,13 +19,13 @@ const NOBODY: readonly string[] = Object.freeze([])
 
 type StandIn = (node: NodeId) => NodeId | undefined
 
-/** What one lookup has answered, found again by what was asked. */
+/** The answers of one lookup, by the names that were asked for. */
 export class LookupAnswers {
   readonly #standIn: StandIn
   readonly #uids = new Map<Uid, Route>()
   readonly #groups = new Map<Group, Route>()
   readonly #connections = new Map<ConnectionId, Route>()
-  /** The splits of users who are a whole target: the busier the node, the more often one lookup has the same ones. */
+  /** Splits of targets that are a single user. The busier the node, the more often one lookup asks for the same user. */
   readonly #splits = new Map<Uid, Split>()
 
   /** @param standIn says which node to write to in place of another, if any */
@@ -38,7 +38,7 @@ export class LookupAnswers {
     }
   }
 
-  /** False while the store is being rebuilt: then somebody who is there may be missing. */
+  /** Returns false while the store is being rebuilt, because users who are connected may be missing then. */
   isSure(target: LocatableTarget): boolean {
     switch (target.type) {
       case 'users':
@@ -107,7 +107,7 @@ class Parts<Ref> {
     this.#standIn = standIn
   }
 
-  /** False if the route leads nowhere. */
+  /** Returns false if the route leads nowhere. */
   add(route: Route | undefined, refOf: (stamp: number) => Ref): boolean {
     if (route === undefined) return false
     let isSomewhere = false

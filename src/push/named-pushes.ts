@@ -10,13 +10,13 @@ import { PendingReservation } from './pending-reservation.ts'
 import { type OnFailure, type ParsedPush, PushDispatch, toldElsewhere } from './push-dispatch.ts'
 import { pushSize } from './sizes.ts'
 
-/** How long an id that a caller gave answers with the first push's receipt, in ms. */
+/** For this many ms after a push, its id answers with that push's receipt. */
 const REMEMBER_IDS = LONGEST_ID
 
-/** A receipt may name ten thousand who were offline, and be kept a million times: so many are remembered by name. */
+/** As many offline names of a receipt are remembered. A receipt may name ten thousand, and a million may be kept. */
 const REMEMBER_OFFLINE = 20
 
-/** A push waits at most so often for `storeWait`. If it takes longer, the process that reserved its id has died. */
+/** A push waits for `storeWait` at most this many times. If it takes longer, the process that reserved the id has died. */
 const RESERVED_FOR_WAITS = 3
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -32,7 +32,7 @@ interface NamedPushesInit {
 /** A push whose caller gave it its id. */
 interface NamedPush {
   readonly id: PushId
-  /** What the same push is known by when it comes again. */
+  /** Tells whether a later push with this id is the same push. */
   readonly digest: string
   readonly push: ParsedPush
 }
@@ -78,20 +78,20 @@ export class NamedPushes {
       if (reserved.type !== 'fresh') return receiptOf(id, reserved)
       return await this.#settle({ id, digest, push }, reserved.stored, dispatch.receipt)
     } finally {
-      // One that is sent to nobody takes up room until its lookup is answered.
+      // A push that is sent to nobody takes up room until its lookup is answered.
       dispatch.receipt.then(leave, leave)
     }
   }
 
-  /** Tells the store what came of a push whose id is its own. */
+  /** Tells the store the outcome of a push that holds the reservation. */
   async #settle({ id, digest }: NamedPush, stored: readonly NodeId[], sent: Promise<Receipt>): Promise<Receipt> {
     const { ids, onFailure } = this.#init
     let receipt: Receipt
     try {
       receipt = await sent
     } catch (error) {
-      // Invariant I2: the next attempt leaves out whoever has the push.
-      // What an earlier attempt stored stays stored, whatever this one failed of.
+      // Invariant I2: the next attempt leaves out the nodes that have the push.
+      // Nodes that an earlier attempt reached keep the push, whatever made this attempt fail.
       const nodes = [...new Set([...stored, ...storedBefore(error)])]
       // The id is free for another attempt. If the store is away for this too, the reservation lapses by itself.
       await ids.release(id, digest, nodes, REMEMBER_IDS).catch(() => {})
@@ -103,7 +103,7 @@ export class NamedPushes {
   }
 }
 
-/** What a push is answered whose id is not its own. */
+/** The answer to a push whose id another push holds or has used. */
 function receiptOf(id: PushId, reserved: Exclude<Reservation, { type: 'fresh' }>): Receipt {
   switch (reserved.type) {
     case 'done':
@@ -120,7 +120,7 @@ function receiptOf(id: PushId, reserved: Exclude<Reservation, { type: 'fresh' }>
   }
 }
 
-/** What the next push with the same id is answered. */
+/** The receipt that the next push with the same id gets. */
 function remembered(receipt: Receipt): Receipt {
   const { length } = receipt.offline
   return length <= REMEMBER_OFFLINE ? receipt : { ...receipt, offline: [], offlineCount: length }
@@ -132,11 +132,11 @@ function storedBefore(error: unknown): readonly NodeId[] {
 }
 
 /**
- * The same for two pushes that say the same: JSON may be spelled in several ways, and one node may have got it as an object.
- * It is what older nodes wrote, too, except for JSON that they altered on its way.
+ * Equal for two pushes with the same content, although JSON may be spelled in several ways and one node may have got it as
+ * an object. Older nodes wrote the same digest, except for JSON that they altered on its way.
  */
 function digestOf({ target, payload, except, key }: ParsedPush): string {
-  // Without a key it is what nodes wrote that knew of none.
+  // An absent key is left out, to match the digests of versions that had no keys.
   const keys = key === undefined ? [] : [key]
   const hash = createHash('sha1').update(JSON.stringify([target, payload.kind === 'bytes', except ?? null, ...keys]))
   // Invariant I4: one JSON value is one push, however it is spelled.

@@ -9,11 +9,11 @@ const STORED: Outcome = { type: 'stored', nodeCount: 1 }
 const EVERYONE = '*' as NodeId
 const NOBODY: OutcomeListener = { settle: () => {} }
 
-/** The node that runs in this process. What is for it takes no detour over the store. An emitter has none. */
+/** The node that runs in this process. Envelopes for it do not go through the store. An emitter has no local node. */
 export interface LocalNode {
   readonly self: NodeId
   isSelf(node: NodeId): boolean
-  /** Nothing if it was delivered; otherwise a promise that it will be, or is on its way to where its users have gone. */
+  /** Returns nothing if the envelope was delivered, otherwise a promise that it will be delivered or forwarded. */
   deliver(envelope: Envelope): Promise<unknown> | undefined
 }
 
@@ -25,7 +25,7 @@ export interface NodeSenderInit {
   readonly local?: LocalNode
 }
 
-/** Brings envelopes to nodes: to this one directly, to the others through their inboxes. */
+/** Sends envelopes to nodes: directly to this one, and through their inboxes to the others. */
 export class NodeSender {
   readonly #init: NodeSenderInit
   readonly #appenders = new Map<NodeId, Appender>()
@@ -50,12 +50,12 @@ export class NodeSender {
     this.#broadcasts.add(envelope, listener)
   }
 
-  /** Nobody waits for it to be stored. */
+  /** Sends a reply. Nobody waits until it is stored. */
   reply(node: NodeId, envelope: Envelope): void {
     this.#appenderOf(node).add(envelope, NOBODY)
   }
 
-  /** @param node what this node is called in the lookup */
+  /** @param node this node's id in the lookup, which may be an earlier one */
   deliverHere(node: NodeId, envelope: Envelope, listener: OutcomeListener): void {
     const failed = (error: unknown): void => listener.settle({ type: 'failed', error }, node, envelope)
     try {

@@ -7,7 +7,7 @@ import type { Backpressure } from './backpressure.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { PendingReservation } from './pending-reservation.ts'
 
-/** What a caller pushes, once it was checked and encoded. */
+/** A push that was checked and encoded. */
 export interface ParsedPush {
   readonly target: ParsedTarget
   readonly payload: Payload
@@ -19,7 +19,7 @@ export type OnFailure = (error: unknown) => void
 
 export const toldElsewhere: OnFailure = () => {}
 
-/** One push, and its receipt. There may be very many at once, so it makes nothing that most of them do not need. */
+/** One push and its receipt. There may be very many at once, so nothing is allocated that most of them do not need. */
 export class PushDispatch implements Dispatch<ParsedTarget> {
   readonly receipt: Promise<Receipt>
   readonly reservation: PendingReservation | undefined
@@ -77,7 +77,7 @@ export class PushDispatch implements Dispatch<ParsedTarget> {
   failed(error: unknown): void {
     this.#backpressure.leave(this.#held)
     this.#onFailure(error)
-    // The failure was told, so it need not be handled by whoever pushed.
+    // The failure was already reported, so a caller who does not handle it does no harm.
     this.receipt.catch(() => {})
     this.#reject(error)
   }

@@ -19,7 +19,7 @@ interface PusherSettings {
   readonly maxPayload: number
   readonly storeWait: number
   readonly maxWaitingBytes: number
-  /** Told of every push that failed. So is its caller, if it listens. */
+  /** Called for every push that failed. Its caller hears of it too, if it awaits the push. */
   readonly onFailure: OnFailure
 }
 
@@ -43,12 +43,12 @@ export class Pusher implements PusherApi {
     this.#named = new NamedPushes({ dispatcher, ids, backpressure, ...settings })
   }
 
-  /** How many pushes were asked for. */
+  /** The number of pushes so far. */
   get count(): number {
     return this.#count
   }
 
-  /** Takes no more, and resolves once everything that was pushed is stored, or has failed: each is bounded by `storeWait`. */
+  /** Takes no further pushes. Resolves once every push is stored or has failed; each takes a bounded time, by `storeWait`. */
   async close(): Promise<void> {
     this.#closed = true
     await this.backpressure.idle()
@@ -59,7 +59,7 @@ export class Pusher implements PusherApi {
     return this.#take(target, message, options, undefined)
   }
 
-  /** However often an entry of the ingress stream is read, it is one push. If it bears its caller's id, that is its id. */
+  /** An entry of the ingress stream is one push, however often it is read. Its id is the caller's, if the entry has one. */
   pushEntry(position: string, { target, message, options }: PushCall): Promise<Receipt> {
     return this.#take(target, message, options, entryPushId(position))
   }
@@ -101,7 +101,7 @@ export class Pusher implements PusherApi {
   }
 
   #encode(message: unknown): Payload {
-    // The caller may write into its bytes again before they are sent.
+    // The caller may reuse its buffer before the bytes are sent.
     const payload = encodePayload(bytesOf(message)?.slice() ?? message)
     const { maxPayload } = this.#settings
     if (isPayloadWithin(payload, maxPayload)) return payload

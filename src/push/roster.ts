@@ -3,7 +3,7 @@ import { type ConnectionId, type NodeId, type ProcessId, processOfConnection, pr
 
 const NOBODY: NodeList = { version: 0, live: [], gone: [] }
 
-/** Who is in the cluster, as the store last said: finds the node that a connection's process runs as now. */
+/** The node list as the store last answered it. Finds the node that a connection's process runs as now. */
 export class Roster {
   readonly #list: NodeList
   readonly #nodeOfProcess: ReadonlyMap<ProcessId, NodeId>
@@ -15,7 +15,7 @@ export class Roster {
     this.#gone = new Set(list.gone.map(({ node }) => node))
   }
 
-  /** As the store said it. */
+  /** The answer of the store. */
   get list(): NodeList {
     return this.#list
   }

@@ -5,14 +5,14 @@ import type { Except, ParsedTarget } from '../envelope/target.ts'
 const ENVELOPE_OVERHEAD = 64
 const REF_OVERHEAD = 12
 
-/** About how many bytes an envelope takes once encoded: good enough to bound a batch. */
+/** Bytes of an encoded envelope, exact enough to bound a batch. */
 export function envelopeSize(envelope: Envelope): number {
   if (envelope.type === 'reply') return ENVELOPE_OVERHEAD
   const size = ENVELOPE_OVERHEAD + recipientsSize(envelope.to)
   return envelope.type === 'push' ? size + contentSize(envelope) : size + ENVELOPE_OVERHEAD
 }
 
-/** About how many bytes a push holds before it is known where it goes. */
+/** Bytes that a push holds, about, before its target is looked up. */
 export function pushSize(push: PushContent & { readonly target: ParsedTarget }): number {
   return ENVELOPE_OVERHEAD + contentSize(push) + targetSize(push.target)
 }

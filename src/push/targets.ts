@@ -2,10 +2,10 @@ import type { Recipients } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { ParsedTarget } from '../envelope/target.ts'
 
-/** A target that a lookup finds. What is for everyone is not looked up. */
+/** A target that has to be looked up: any target except everyone. */
 export type LocatableTarget = Exclude<ParsedTarget, { type: 'all' }>
 
-/** Names that two targets share if anybody may be in both by the same name. A user and a group never share one. */
+/** Names by which targets are compared: two targets that overlap share one. A user and a group never share a name. */
 export function namesOf(target: ParsedTarget): readonly string[] {
   switch (target.type) {
     case 'users':
@@ -21,7 +21,7 @@ export function namesOf(target: ParsedTarget): readonly string[] {
   }
 }
 
-/** The target that these recipients are a part of: nothing for everyone, who are not looked up. */
+/** The target to look up for these recipients. `undefined` for everyone, who is not looked up. */
 export function targetOf(to: Recipients): LocatableTarget | undefined {
   switch (to.type) {
     case 'users':
@@ -37,7 +37,7 @@ export function targetOf(to: Recipients): LocatableTarget | undefined {
   }
 }
 
-/** The recipients that a new lookup found, with the stamps of the first one: those decide who has had the message. */
+/** The recipients of a new lookup with the stamps of the first one, which decide who has had the message. */
 export function withStampsOf(to: Recipients, first: Recipients): Recipients {
   if (to.type === 'users' && first.type === 'users') {
     const stamps = new Map(first.users.map(({ uid, stamp }): [Uid, number] => [uid, stamp]))
@@ -53,7 +53,7 @@ export function withStampsOf(to: Recipients, first: Recipients): Recipients {
   return to
 }
 
-/** Whom a receipt may name as offline. A group that nobody is in is empty, not offline. */
+/** The names that a receipt may list as offline. A group without members is empty, not offline. */
 export function receiptNamesOf(to: Recipients): readonly string[] {
   if (to.type === 'users') return to.users.map(({ uid }) => uid)
   return to.type === 'connections' ? to.connections : []

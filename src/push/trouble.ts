@@ -6,13 +6,13 @@ import { receiptNamesOf } from './targets.ts'
 
 const NONE: readonly never[] = Object.freeze([])
 
-/** What went wrong with some nodes of a job. Few jobs have any. */
+/** The failures that a job met with some of its nodes. Few jobs meet any. */
 export class Trouble {
   /** Nodes that did not take their share. */
   readonly refused: NodeId[] = []
   /** Nodes that have no inbox any more. */
   readonly closed: NodeId[] = []
-  /** Those who were said to be on a closed node, and were found nowhere else. */
+  /** Names that the lookup found on a node without an inbox, and that were found nowhere else. */
   readonly missed: string[] = []
   #failure: unknown
   #isFull = false
@@ -27,7 +27,7 @@ export class Trouble {
     if (outcome.type === 'full') this.#isFull = true
   }
 
-  /** Those who were missed on every node that was said to host them. */
+  /** Names that were missed on every node on which the lookup had found them. */
   nowhere(shares: readonly Share[]): readonly string[] {
     if (this.missed.length === 0) return NONE
     const hosts = new Map<string, number>()

@@ -2,21 +2,21 @@ import type { ParsedTarget } from '../envelope/target.ts'
 import type { Dispatch } from './dispatch.ts'
 import { namesOf } from './targets.ts'
 
-/** A dispatch that is ready to be sent, but for the reservation of its id. */
+/** A dispatch that may be sent as soon as its reservation, if it has one, is answered. */
 interface Ready {
   readonly dispatch: Dispatch<ParsedTarget>
   begin(): void
 }
 
 /**
- * Keeps pushes to one target in the order in which they were made, although one with an id has to wait for its reservation: those
- * that come after it wait with it, and nobody else does. It costs nothing while none waits.
+ * Keeps pushes to one target in the order in which they were made. A push with an id has to wait for its reservation, and
+ * later pushes to the same target wait with it; pushes to other targets do not. It costs nothing while no push waits.
  */
 export class Turns {
-  /** For each name, when the last that waits has begun. */
+  /** For each name, resolves once the last push that waits has begun. */
   readonly #begun = new Map<string, Promise<void>>()
 
-  /** Begins at once, or when its reservation is answered and all that came before for one of its names have begun. */
+  /** Begins a dispatch once its reservation is answered and every earlier one with one of its names has begun. */
   take(ready: Ready): void {
     const { target, reservation, isFirstCopy } = ready.dispatch
     const isReserving = reservation?.isPending === true

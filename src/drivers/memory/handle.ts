@@ -5,7 +5,7 @@ import type { MemoryStore } from './memory-store.ts'
 import { StreamReader } from './stream-reader.ts'
 import type { Stream } from './stream.ts'
 
-/** What one server or emitter has opened of a store. Once it is closed it takes no more calls; other handles go on. */
+/** The view of a store that one server or emitter has opened. Once closed it takes no more calls; other handles go on. */
 export class MemoryHandle {
   readonly store: MemoryStore
   readonly settings: DriverSettings

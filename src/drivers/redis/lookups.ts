@@ -79,5 +79,5 @@ function doubted({ uids, groups, connections }: Located): Located {
   return { uids: uids.map(doubt), groups: groups.map(doubt), connections: connections.map(doubt) }
 }
 
-/** What a partition says about all its users and groups. */
+/** The answer of a partition that holds for all its users and groups. */
 type PartitionState = Pick<Route, 'stamp' | 'settled'>

@@ -5,7 +5,7 @@ import type { Store } from './connection/address.ts'
 import { RedisClient } from './connection/client.ts'
 import type { HotScript } from './connection/script-call.ts'
 
-/** What an append has to survive before it counts as stored. `replicated`: the loss of the master. */
+/** The loss that an append must survive before it counts as stored. `replicated`: the loss of the master. */
 export type Durability = 'memory' | 'replicated'
 
 /** The share of `storeWait` that a replica may take. The rest is for the append itself. */

@@ -97,7 +97,7 @@ interface Membership {
   readonly position: number
 }
 
-/** What one script writes. A change's position is that of its stamp. */
+/** The changes that one script writes. A change's position is that of its stamp. */
 interface PartitionBindings {
   readonly partition: number
   readonly users: { readonly change: ChangeOf<'user'>; readonly position: number }[]

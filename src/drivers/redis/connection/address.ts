@@ -34,7 +34,7 @@ export type Address =
       readonly members: readonly Endpoint[]
     })
 
-/** What all connections that one driver opened share. */
+/** The options that all connections of one driver share. */
 export interface Store {
   readonly address: Address
   /** Whether Redis has ever done what it was asked. If so, the URL was right, and a refusal now may be temporary. */

@@ -15,7 +15,7 @@ export class ReplyError extends Error {
 }
 
 interface Refusal {
-  /** What is wrong, and what a person can do about it. */
+  /** The fault, and what a person can do about it. */
   readonly advice: string
   /** Something is configured wrong, here or in Redis: waiting does not help. */
   readonly lasts?: true
