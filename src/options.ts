@@ -70,7 +70,7 @@ export interface ServerOptions {
    */
   maxBuffered?: number
   /**
-   * What happens beyond `maxBuffered`. `close` (default) closes the connection with 4408. `dropOldest` and `dropNewest`
+   * The policy beyond `maxBuffered`. `close` (default) closes the connection with 4408. `dropOldest` and `dropNewest`
    * drop messages. `collapse` keeps only the newest of the messages that were pushed with the same `key`, and closes the
    * connection if that is not enough.
    */

@@ -57,8 +57,8 @@ export type IdRecord =
   | { readonly state: 'done'; readonly digest: string; readonly receipt: Receipt }
 
 /**
- * What a database would hold for one prefix. Each change happens within one turn of the event loop, so it needs no
- * locks.
+ * The contents that a database would hold for one prefix. Each change happens within one turn of the event loop, so no
+ * locks are needed.
  */
 export class MemoryStore {
   readonly nodes = new Map<NodeId, Membership>()

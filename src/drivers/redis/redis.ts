@@ -27,8 +27,8 @@ export interface RedisDriverOptions {
    */
   url: string
   /**
-   * What a push survives once it has resolved. `replicated` waits until a replica has it, so it survives the loss of
-   * the master. Default `memory`.
+   * The loss that a resolved push survives. With `replicated`, a push resolves once a replica has it, so it survives the
+   * loss of the master. Default `memory`.
    */
   durability?: 'memory' | 'replicated'
 }
