@@ -110,6 +110,24 @@ describe('the checker', () => {
       deepEqual(broken(made), ['lost'])
     })
 
+    it('the same while its node was paused, unless the lease of the node had run out by then', () => {
+      const expected = [
+        [22_700, ['lost']],
+        [22_800, []],
+      ] as const
+      for (const [firstCalledAt, promises] of expected) {
+        const made = new HandMade()
+        made.connection({ openedAt: 1_000 })
+        made.fault({ name: 'pause', from: 20_000, to: 26_000 })
+        made.node({ type: 'paused', at: 20_000 })
+        made.node({ type: 'resumed', at: 26_000 })
+        made.node({ type: 'lost its place', at: 26_100 })
+        made.node({ type: 'joined again', at: 26_200 })
+        made.push({ offline: ['u1'], firstCalledAt })
+        deepEqual(broken(made), promises)
+      }
+    })
+
     it('a broadcast, or a push to a group, did not reach one of its connections', () => {
       const made = new HandMade()
       const there = made.connection({ memberships: [member('g')] })

@@ -239,7 +239,8 @@ export class Evidence {
     })
     const troubledFrom = Math.min(noticedAt, ...faults.map(({ from }) => from))
     const isSudden = faults.some(({ destroyed }) => destroyed !== undefined)
-    const from = isSudden ? troubledFrom : Math.min(noticedAt, troubledFrom + deadAfter - heartbeat)
+    const sinceRenewal = heartbeat + RENEWAL_DELAY
+    const from = isSudden ? troubledFrom : Math.min(noticedAt, troubledFrom + deadAfter - sinceRenewal)
     return { troubledFrom, from }
   }
 }
@@ -249,6 +250,11 @@ interface Wait {
   readonly to: number
 }
 
+/**
+ * ms. A heartbeat is a pause after the answer to the one before, so two renewals are further apart than `heartbeat`: by a
+ * round trip to the store, and by what the node does meanwhile.
+ */
+const RENEWAL_DELAY = 250
 /** A push that arrives later than this after it resolved had to wait somewhere. */
 const LATE = 1_000
 /** A push that resolved this shortly before the store lost its data may still have been in flight. */
