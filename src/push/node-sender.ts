@@ -72,8 +72,10 @@ export class NodeSender {
     if (known !== undefined) return known
     const { queue, codec, publisher } = this.#init
     const appender = new Appender(node, publisher, async (batch, isOwed) => {
-      const bytes = codec.encode(batch)
-      const outcome = await outcomeOf(async () => ({ type: await queue.publish(node, bytes, isOwed), nodeCount: 1 }))
+      const append = async (): Promise<Appended> => {
+        return { type: await queue.publish(node, codec.encode(batch), isOwed), nodeCount: 1 }
+      }
+      const outcome = await outcomeOf(append)
       // Node ids are never used again, so nothing will ever be sent there.
       if (outcome.type === 'closed') this.#appenders.delete(node)
       return outcome
