@@ -10,7 +10,7 @@ import { closeServer, listenOn, type ListenOptions, parseListen } from './admiss
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
 import type { ClientConnection } from './connection/client-connection.ts'
-import { Connections } from './connection/connections.ts'
+import { Connections, goingAway } from './connection/connections.ts'
 import { Hub } from './delivery/hub.ts'
 import { Local } from './delivery/local.ts'
 import { FlotillaError } from './errors.ts'
@@ -246,9 +246,6 @@ export class Server implements AsyncDisposable {
     this.#events.emit('receive', uid === undefined ? { node, connection, data } : { node, connection, uid, data })
   }
 }
-
-const goingAway = (): FlotillaError =>
-  new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another one')
 
 function routerOf(modules: readonly Module[]): Router<Module> {
   const router = new Router<Module>()

@@ -1,5 +1,6 @@
 import type { Connection } from '../api.ts'
 import type { ClientConnection } from '../connection/client-connection.ts'
+import type { ConnectionRegistrar } from '../connection/connections.ts'
 import type { Hub } from '../delivery/hub.ts'
 import { connectionId, type ConnectionId, hashOf, PARTITION_COUNT, partitionOf, type Uid } from '../envelope/ids.ts'
 import { parseGroup, parseUid } from '../envelope/target.ts'
@@ -21,7 +22,7 @@ interface RegistrarSettings {
 }
 
 /** Binds connections to users and groups, in the hub and in State, and emits the events. */
-export class Registrar {
+export class Registrar implements ConnectionRegistrar {
   readonly #hub: Hub
   readonly #bindings: Bindings
   readonly #membership: Membership

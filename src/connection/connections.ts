@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { ErrorReport } from '../api.ts'
 import type { ConnectionId } from '../envelope/ids.ts'
 import { FlotillaError } from '../errors.ts'
+import { atMost } from '../lib/deadline.ts'
 import { ownText } from '../lib/own-text.ts'
 import type { TokenBucket } from '../lib/token-bucket.ts'
 import type { Services } from '../modules/contexts.ts'
@@ -28,7 +28,7 @@ export interface ConnectionsSettings extends Pick<OverflowRules, 'maxBuffered' |
 }
 
 /** Keeps track of which users and groups this node's connections belong to. */
-export interface Registrar {
+export interface ConnectionRegistrar {
   newConnectionId(uid: string | undefined): ConnectionId
   /** Resolves once a push to the user or to one of the groups reaches the connection. */
   moveIn(connection: ClientConnection, uid: string | undefined, groups: Iterable<string>): Promise<void>
@@ -51,7 +51,7 @@ export class Connections {
   readonly overflowCounters: OverflowCounters = newCounters()
   readonly #settings: ConnectionsSettings
   readonly #flusher: Flusher
-  readonly #registrar: Registrar
+  readonly #registrar: ConnectionRegistrar
   readonly #overflow: OverflowRules
   readonly #tokenExpiry = new TokenExpiry()
   readonly #pingTimer: PingTimer
@@ -61,7 +61,12 @@ export class Connections {
   #floodedCount = 0
   #isClosing = false
 
-  constructor(settings: ConnectionsSettings, flusher: Flusher, registrar: Registrar, hooks: ConnectionsHooks) {
+  constructor(
+    settings: ConnectionsSettings,
+    flusher: Flusher,
+    registrar: ConnectionRegistrar,
+    hooks: ConnectionsHooks,
+  ) {
     this.#settings = settings
     this.#flusher = flusher
     this.#registrar = registrar
@@ -150,12 +155,12 @@ export class Connections {
     const timer = setTimeout(() => {
       for (const conversation of this.#conversations.values()) conversation.terminate()
     }, timeout)
-    await Promise.race([ended, sleep(timeout + CUT_OFF_GRACE, undefined, { ref: false })])
+    await atMost(timeout + CUT_OFF_GRACE, ended)
     clearTimeout(timer)
   }
 
   #mustBeOpen(): void {
-    if (this.#isClosing) throw new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another one')
+    if (this.#isClosing) throw goingAway()
   }
 
   #left(connection: ClientConnection): void {
@@ -163,4 +168,8 @@ export class Connections {
     this.#tokenExpiry.remove(connection)
     this.#registrar.moveOut(connection)
   }
+}
+
+export function goingAway(): FlotillaError {
+  return new FlotillaError('FLT_CLOSED', 'this node is going away: connect to another one')
 }

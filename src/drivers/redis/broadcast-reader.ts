@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Entry, Handler } from '../entry.ts'
 import type { RedisClient } from './connection/client.ts'
 import { type RawEntry, toEntry } from './stream-reader.ts'
@@ -57,7 +58,7 @@ export class BroadcastReader {
         const rows = await this.#client.run((redis) => redis.xrangeBuffer(...range))
         return rows.map(([id, fields]) => ({ id: id.toString(), fields }))
       } catch {
-        await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+        await sleep(RETRY_PAUSE)
       }
     }
     return []

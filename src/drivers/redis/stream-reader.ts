@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../driver.ts'
 import type { Entry } from '../entry.ts'
@@ -119,7 +120,7 @@ export class StreamReader {
   }
 
   async #pause(): Promise<RawEntry[]> {
-    if (!this.#stopped) await new Promise((resolve) => setTimeout(resolve, RETRY_PAUSE))
+    if (!this.#stopped) await sleep(RETRY_PAUSE)
     return []
   }
 }

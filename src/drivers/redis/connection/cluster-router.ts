@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import slotOf from 'cluster-key-slot'
 import { type Command, Redis, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../../lib/deadline.ts'
@@ -177,7 +178,7 @@ export class ClusterRouter extends Redis {
     }
     this.emit('error', failure ?? late())
     // Otherwise a caller that keeps refreshing would ask without a pause.
-    await new Promise((resolve) => setTimeout(resolve, REFRESH_PAUSE))
+    await sleep(REFRESH_PAUSE)
   }
 
   async #ask(redis: Redis, failed: (error: Error) => void): Promise<boolean> {
