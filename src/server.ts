@@ -110,7 +110,7 @@ export class Server implements AsyncDisposable {
     this.#gate = new Gate(
       routerOf(compileModules({ ...options, cluster, log: logger, onError })),
       { address, maxPayload, compression: compression !== undefined, timeout, limits, connections },
-      { services, onError, isReady: () => node.isReady, ready: () => this.ready() },
+      { services, onError, isReady: () => node.lifecycle.isReady, ready: () => this.ready() },
     )
   }
 
@@ -151,12 +151,12 @@ export class Server implements AsyncDisposable {
    * @throws FlotillaError `FLT_STORE_AWAY` if the store did not answer within `connectTimeout`
    */
   ready(): Promise<void> {
-    return this.#node.ready()
+    return this.#node.lifecycle.ready()
   }
 
   /** Resolves if State and Queue answer within `timeout` ms, and rejects otherwise. */
   health(timeout: number): Promise<void> {
-    return this.#node.health(timeout)
+    return this.#node.lifecycle.health(timeout)
   }
 
   /** Listens on an HTTP server of its own. Resolves to its URL once the node has joined the cluster. */
@@ -223,9 +223,9 @@ export class Server implements AsyncDisposable {
     for (const detach of this.#detach) detach()
     const httpClosed = closeServer(this.#http)
     this.#connections.beginClosing()
-    this.#node.sayGoodbye()
+    this.#node.lifecycle.sayGoodbye()
     await this.#connections.sayGoodbye(timeout)
-    await this.#node.close()
+    await this.#node.lifecycle.close()
     this.#http?.closeAllConnections()
     await httpClosed
   }

@@ -50,7 +50,7 @@ export class Membership implements NodeBook {
   readonly #state: Nodes
   readonly #queue: Inboxes
   readonly #settings: MembershipSettings
-  readonly #hooks: MembershipHooks
+  readonly #hooks: () => MembershipHooks
   readonly #events: Events
   readonly #logger: Logger
   readonly #startedAt = Date.now()
@@ -70,7 +70,7 @@ export class Membership implements NodeBook {
     state: Nodes,
     queue: Inboxes,
     settings: MembershipSettings,
-    hooks: MembershipHooks,
+    hooks: () => MembershipHooks,
     { events, logger }: { events: Events; logger: Logger },
   ) {
     this.#state = state
@@ -187,7 +187,7 @@ export class Membership implements NodeBook {
     await this.#join()
     this.#logger.info({ node: this.#node, from }, 'joined again')
     await this.refresh()
-    this.#hooks.rejoined(from)
+    this.#hooks().rejoined(from)
   }
 
   /**
@@ -201,12 +201,12 @@ export class Membership implements NodeBook {
     this.#incarnation = incarnationAfter(this.#incarnation, await this.#queue.seat?.(this.process))
     const node = nodeId(name, this.process, this.#incarnation)
     const sentAt = performance.now()
-    await this.#state.join({ node, name, url: this.#hooks.url(), startedAt: this.#startedAt })
+    await this.#state.join({ node, name, url: this.#hooks().url(), startedAt: this.#startedAt })
     // A later incarnation reads broadcasts on from where the earlier one was, because the same clients are still here.
     const offset = await this.#queue.open(node, this.#node)
     this.#node = node
     this.#renewedAt = sentAt
-    this.#hooks.joined(offset)
+    this.#hooks().joined(offset)
   }
 
   #schedule(delay: number): void {
@@ -225,9 +225,9 @@ export class Membership implements NodeBook {
       if (renewal.type === 'renewed') {
         if (renewal.version !== this.#roster.list.version) await this.refresh()
         next = Math.min(heartbeat, (renewal.nextExpiry ?? heartbeat) + EXPIRY_SLACK)
-        for (const node of renewal.overdue) this.#hooks.leaseExpired(node)
-        for (const node of renewal.orphaned) this.#hooks.needsTakeover(node, this.#reasonOf(node))
-        this.#hooks.renewed()
+        for (const node of renewal.overdue) this.#hooks().leaseExpired(node)
+        for (const node of renewal.orphaned) this.#hooks().needsTakeover(node, this.#reasonOf(node))
+        this.#hooks().renewed()
       }
     } catch (error) {
       if (!this.#closed) this.#logger.warn({ error: messageOf(error) }, 'the store did not take a heartbeat')
@@ -239,7 +239,7 @@ export class Membership implements NodeBook {
   async #renew(): Promise<Renewal> {
     const sentAt = performance.now()
     const node = this.#node
-    const renewal = await this.#state.renew(node, this.#hooks.connectionCount())
+    const renewal = await this.#state.renew(node, this.#hooks().connectionCount())
     if (renewal.type === 'renewed' && node === this.#node) this.#renewedAt = sentAt
     return renewal
   }
@@ -249,7 +249,7 @@ export class Membership implements NodeBook {
     this.#countTimer = undefined
     if (!this.#isCountStale || this.#closed) return
     this.#isCountStale = false
-    const told = this.#state.reportCount(this.#node, this.#hooks.connectionCount())
+    const told = this.#state.reportCount(this.#node, this.#hooks().connectionCount())
     // The next heartbeat reports it again.
     told.catch((error: unknown) => this.#logger.debug({ error }, 'the connection count was not stored'))
     this.#countTimer = setTimeout(() => this.#reportCount(), COUNT_PAUSE).unref()
