@@ -139,7 +139,7 @@ export class Server implements AsyncDisposable {
       turnedAwayCount: this.#limits.refusedCount,
       floodedCount: this.#connections.floodedCount,
       forgottenDepartureCount: this.#hub.forgottenDepartureCount,
-      forgottenDeliveryCount: this.#hub.forgottenDeliveryCount,
+      forgottenDeliveryCount: this.#hub.deliveries.forgottenCount,
       ...this.#node.stats,
     }
   }

@@ -125,7 +125,7 @@ export class Lifecycle implements MembershipHooks {
     // This heartbeat was under way while the node left.
     if (this.#closed) return
     const { hub, rebinder } = this.#init
-    hub.forgetOld()
+    hub.deliveries.forgetOld()
     this.#leadIngress()
     void rebinder.rebindSome()
   }

@@ -3,6 +3,7 @@ import type { PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
 import type { Handover } from '../outbound/handover.ts'
+import { FanOut } from './fan-out.ts'
 import type { FinalBroadcasts } from './final-broadcasts.ts'
 import type { Forwarder } from './forwarder.ts'
 import type { HeldUsers } from './held-users.ts'
@@ -15,7 +16,7 @@ type Forward = (push: PushEnvelope, users: readonly UserRef[], options?: { isAls
 
 /** Delivers pushes to this node's connections, and has them forwarded to users who have moved to another node. */
 export class Deliverer {
-  readonly #hub: Hub
+  readonly #fanOut: FanOut
   readonly #forwarder: Forwarder
   readonly #heldUsers: HeldUsers
   readonly #logger: Logger
@@ -28,7 +29,7 @@ export class Deliverer {
   constructor(hub: Hub, forwarder: Forwarder, heldUsers: HeldUsers, logger: Logger) {
     this.#heldUsers = heldUsers
     this.#logger = logger
-    this.#hub = hub
+    this.#fanOut = new FanOut(hub)
     this.#forwarder = forwarder
   }
 
@@ -126,7 +127,7 @@ export class Deliverer {
   }
 
   #hand(push: PushEnvelope, handover: Handover, forward: Forward): Promise<void> | undefined {
-    const { deliveredCount, gone, partlyGone } = this.#hub.deliver(push, handover)
+    const { deliveredCount, gone, partlyGone } = this.#fanOut.deliver(push, handover)
     this.#deliveredCount += deliveredCount
     if (push.to.type === 'all') return this.#forwardBroadcast(push, handover)
     if (gone === undefined && partlyGone === undefined) return undefined

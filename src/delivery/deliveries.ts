@@ -92,6 +92,7 @@ export class Deliveries {
     if (this.#mayBeAsked()) this.#history.end(connection, kind, name, this.#last)
   }
 
+  /** Frees what is no longer needed. Called with each heartbeat, too. */
   forgetOld(): void {
     const now = nowInMs()
     this.#named.forgetOld(now)

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { Deliveries } from '../../src/delivery/deliveries.ts'
+import { FanOut } from '../../src/delivery/fan-out.ts'
 import { Hub } from '../../src/delivery/hub.ts'
 import type { Recipients, PushEnvelope } from '../../src/envelope/envelope.ts'
 import { connectionId, type Group, newProcessId, type PushId, type Uid } from '../../src/envelope/ids.ts'
@@ -45,9 +46,10 @@ const flusher = new Flusher()
 const rules: OverflowRules = { maxBuffered: 2 ** 20, overflow: 'close', counters: newCounters() }
 const process = newProcessId()
 
-/** A hub, and beside it the simplest possible model of which connection has had which push. */
+/** A hub with its fan-out, and beside them the simplest possible model of which connection has had which push. */
 class World {
   readonly #hub: Hub
+  readonly #fanOut: FanOut
   readonly #isExact: boolean
   readonly #connections: ClientConnection[] = []
   /** By push and connection: `surely` if a repeated copy must be recognized. */
@@ -57,6 +59,7 @@ class World {
 
   constructor(deliveries: Deliveries, isExact: boolean) {
     this.#hub = new Hub(deliveries)
+    this.#fanOut = new FanOut(this.#hub)
     this.#isExact = isExact
   }
 
@@ -120,7 +123,7 @@ class World {
     }
     const before = new Map(this.#connections.map((each) => [each, each.bufferedAmount]))
     const expected = this.#connections.map((each) => [each, this.#expect(push, each)] as const)
-    const { deliveredCount } = this.#hub.deliver(push, new Handover(0))
+    const { deliveredCount } = this.#fanOut.deliver(push, new Handover(0))
     let count = 0
     for (const [connection, expectation] of expected) {
       const got = connection.bufferedAmount > before.get(connection)!
