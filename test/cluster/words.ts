@@ -13,13 +13,17 @@ export const trusting = defineModule('/ws', {
 })
 
 let seq = 0
-/** The batch of one push to these users, as a publisher appends it that looked them up long ago. */
-export function pushesTo(uids: readonly string[], text: string): Uint8Array {
+/**
+ * The batch of one push to these users, as a publisher appends it that looked them up long ago.
+ *
+ * @param resent whether it is a copy that another node sends after its users
+ */
+export function pushesTo(uids: readonly string[], text: string, { resent = false } = {}): Uint8Array {
   const batch = ++seq
   const envelopes = uids.map((uid, index) => {
     const to = { type: 'users' as const, users: [{ uid: uid as Uid, stamp: 1 }] }
     const id = `test-${batch}-${index}` as PushId
-    const push = { type: 'push' as const, id, to, payload: encodePayload(text), hops: 0, resent: false }
+    const push = { type: 'push' as const, id, to, payload: encodePayload(text), hops: 0, resent }
     return { ...push, except: undefined, key: undefined }
   })
   return binaryCodec.encode({ publisher: 'test', seq: batch, envelopes })
