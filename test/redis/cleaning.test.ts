@@ -58,3 +58,19 @@ test('after a node with thousands of users, each with a group, calls are counted
     assert.ok(!takesAll || !args.some((key) => key.includes(':gm:room:')), `${name} of a large group in a script`)
   }
 })
+
+// Invariant N5: nothing is cleaned while its node may still write.
+test('nothing of a node is cleaned as long as its markers stand, even if it was evicted', async (t) => {
+  const one = stage(t, { driver: redis({ url: server.url }) }, calm).state()
+  const [node, other] = [await joined(one), await joined(one)]
+  await one.apply(node, [userHere('u'), memberHere('g', newConnection('u'))])
+  await one.evict(node, 'evicted', other)
+  await one.unlist(node)
+  await one.clean(node)
+  const before = await routesOf(one, 'u', 'g')
+  assert.deepEqual([before.user.nodes, before.group.nodes], [[node], [node]])
+  await one.fence(node)
+  await one.clean(node)
+  const after = await routesOf(one, 'u', 'g')
+  assert.deepEqual([after.user.nodes, after.group.nodes], [[], []])
+})
