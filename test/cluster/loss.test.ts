@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
+import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
 import { Emitter } from '../../src/emitter.ts'
+import { type NodeId, partitionOf } from '../../src/envelope/ids.ts'
 import { createServer, defineModule, type Server, type ServerOptions } from '../../src/index.ts'
 import { connect, type TestClient } from '../../src/testing.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { elapse, until } from '../support/until.ts'
+import { driverWith } from './words.ts'
 
 /** ms. After a loss, nodes have a heartbeat and a second to come back. On a busy machine they need that. */
 const TIMES = { heartbeat: 2_000, deadAfter: 8_000, storeWait: 60_000 }
@@ -107,13 +110,42 @@ test('after a loss, pushes go on while the place of another target is not known 
   const client = await stage.client(node, 'uid=on')
   await node.cluster.push({ uid: ['on', 'off'] }, 'warm')
   await client.next()
-  const { partitionOf } = await import('../../src/envelope/ids.ts')
-  const { Keys } = await import('../../src/drivers/redis/keys.ts')
   await stage.raw.del(new Keys('flotilla').epoch(partitionOf('off')))
   const off = node.cluster.push({ uid: 'off' }, 'x').catch((error: unknown) => error)
   await node.cluster.push({ uid: 'on' }, 'past')
   assert.equal(await client.next(), 'past')
   assert.equal(((await off) as { code: string }).code, 'FLT_STORE_AWAY')
+})
+
+// Invariant N10: a node that has joined again takes over its former self, once everybody is bound under the new id.
+test('a node that joins again because its inbox was lost takes its former id out of the list, although that has a lease', async (t) => {
+  const stage = await Stage.start(t)
+  let self: string | undefined
+  const steps: string[] = []
+  const driver = driverWith(redisDriver({ url: stage.redis.url }), {
+    state: (state) => ({
+      apply: async (id, changes) => {
+        const applied = await state.apply(id, changes)
+        if (id !== self) steps.push('bound')
+        return applied
+      },
+      evict: (...eviction) => {
+        steps.push('evicted')
+        return state.evict(...eviction)
+      },
+    }),
+  })
+  const node = await stage.node({ driver, heartbeat: 100, deadAfter: 3_600_000 })
+  self = node.cluster.self
+  const client = await stage.client(node, 'uid=u')
+  await stage.raw.del(new Keys('flotilla').inbox(self as NodeId), new Keys('flotilla').inboxMeta(self as NodeId))
+  await until('it has a new id alone', async () => {
+    const [first, ...others] = await node.cluster.nodes()
+    return first!.node !== self && others.length === 0
+  })
+  assert.equal(steps[0], 'bound')
+  assert.deepEqual((await node.cluster.push({ uid: 'u' }, 'x')).offline, [])
+  assert.equal(await client.next(), 'x')
 })
 
 test('a node closes while the store is away, even if a client is being bound', async (t) => {
