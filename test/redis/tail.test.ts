@@ -5,6 +5,8 @@ import { Keys } from '../../src/drivers/redis/keys.ts'
 import { redis as redisDriver } from '../../src/drivers/redis/redis.ts'
 import { newProcessId, type NodeId, nodeId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
+import { memberHere, routesOf, userHere } from '../contracts/routes/words.ts'
+import { asUid, dormant, joined, newConnection, stage } from '../contracts/stage.ts'
 import { startSentinels } from '../support/redis-sentinel.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
@@ -117,4 +119,26 @@ test('an entry that is read again after a lost connection is delivered once, and
   const inbox = keys.inbox(server.cluster.self as NodeId)
   await emitter.push({ uid: 'u' }, 'last')
   await until('everything is acked', async () => (await raw.xlen(inbox)) === 0)
+})
+
+// Invariant R13: after the store has changed its server, "nobody" means "wait".
+test('a Redis that starts again without its last bindings is not believed if it finds nobody', async (t) => {
+  const server = await startRedis()
+  atEnd(t, () => server.stop())
+  const raw = new Redis(server.url)
+  raw.on('error', () => {})
+  atEnd(t, () => raw.disconnect())
+  const state = stage(t, { driver: redisDriver({ url: server.url }) }, dormant).state()
+  const node = await joined(state)
+  await raw.save()
+  const bindings = [userHere('u'), memberHere('g', newConnection('u'))]
+  await state.apply(node, bindings)
+  await server.restart()
+  const lost = await routesOf(state, 'u', 'g')
+  for (const { nodes, settled } of [lost.user, lost.group]) assert.deepEqual([nodes, settled], [[], false])
+  const batch = { publisher: 'p', seq: 1, bytes: Buffer.from('x') }
+  assert.equal(await state.appendWhereFound!({ type: 'user', uid: asUid('u') }, batch, undefined), undefined)
+  await state.apply(node, bindings)
+  const back = await routesOf(state, 'u', 'g')
+  for (const { nodes, settled } of [back.user, back.group]) assert.deepEqual([nodes, settled], [[node], true])
 })
