@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { memory } from '../../src/drivers/memory/memory.ts'
@@ -7,6 +7,9 @@ import { parseAddress } from '../../src/drivers/redis/connection/address.ts'
 import { RedisClient } from '../../src/drivers/redis/connection/client.ts'
 import { parseOptions } from '../../src/settings.ts'
 import { freePort } from '../support/free-port.ts'
+import { StoreProxy } from '../support/store-proxy.ts'
+import { SuiteRedis } from '../support/suite-redis.ts'
+import { until } from '../support/until.ts'
 
 const ROUNDS = 4
 const AT_ONCE = 5_000
@@ -14,10 +17,17 @@ const AT_ONCE = 5_000
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
 
-test('commands that waited in vain for a Redis that is away leave nothing behind', async (t) => {
-  const address = parseAddress(`redis://127.0.0.1:${await freePort()}`)
-  const client = new RedisClient({ address, hasServed: true }, parseOptions({ modules: [], driver: memory() }), 'state')
+const server = new SuiteRedis()
+
+function openClient(t: TestContext, url: string): RedisClient {
+  const store = { address: parseAddress(url), hasServed: true }
+  const client = new RedisClient(store, parseOptions({ modules: [], driver: memory() }), 'state')
   t.after(() => client.close())
+  return client
+}
+
+test('commands that waited in vain for a Redis that is away leave nothing behind', async (t) => {
+  const client = openClient(t, `redis://127.0.0.1:${await freePort()}`)
   const ask = (): Promise<void> =>
     assert.rejects(
       client.run((redis) => redis.ping(), 1),
@@ -32,4 +42,21 @@ test('commands that waited in vain for a Redis that is away leave nothing behind
   const before = await askInVain()
   const each = ((await askInVain()) - before) / (ROUNDS * AT_ONCE)
   assert.ok(each < 50, `${each} bytes for each`)
+})
+
+// Invariant K2: only we send a command again.
+test('a command whose reply was lost is sent again by the client, and by nothing beneath it', async (t) => {
+  await using proxy = await StoreProxy.start(Number(new URL(server.url).port))
+  const client = openClient(t, proxy.url)
+  await client.run((redis) => redis.ping())
+  let attempts = 0
+  proxy.loseRepliesFrom('runs')
+  const runs = client.run((redis) => {
+    attempts++
+    return redis.incr('runs')
+  })
+  await until('Redis has run it', async () => (await server.raw.get('runs')) === '1')
+  await server.raw.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+  assert.deepEqual([await runs, attempts], [2, 2])
+  assert.equal(await server.raw.get('runs'), '2')
 })
