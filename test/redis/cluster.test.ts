@@ -12,6 +12,11 @@ import { atEnd, client, Load, startEmitter, startServer } from './stage.ts'
 const keys = new Keys('flotilla', { isCluster: true })
 const USERS = ['u1', 'u2', 'u3', 'u4', 'u5', 'u6']
 
+/** Nobody, in the partition of the first user. */
+const NEIGHBOUR = Array.from({ length: 10_000 }, (_, n) => `nobody-${n}`).find(
+  (uid) => partitionOf(uid) === partitionOf('u1'),
+)!
+
 /** A key in the slot that holds the user's State. */
 const routeOf = (uid: string): string => keys.route(partitionOf(uid), uid as Uid)
 
@@ -51,6 +56,21 @@ describe('on a Redis Cluster', () => {
     await until('all have come', () => load.faults(clients).lost.length === 0)
     assert.deepEqual([...new Set(load.sent.map(({ outcome }) => outcome))], ['stored'])
     assert.deepEqual(load.faults(clients), { lost: [], doubled: [], disordered: [] })
+  })
+
+  // Invariant K5: while a slot is between two masters, a lookup asks for one key at a time.
+  test('a user in a slot that stays halfway between two masters is found', async (t) => {
+    const store = { url: cluster.url }
+    const there = await client(t, await startServer(t, store), 'uid=u1')
+    const emitter = startEmitter(t, store)
+    const from = await cluster.masterOf(routeOf('u1'))
+    const to = await otherThan(cluster, from)
+    atEnd(t, () => cluster.move(routeOf('u1'), to))
+    await cluster.beginToMove(routeOf('u1'), to)
+    // One command for both is refused, because the key of the user who is nowhere may be at the other master.
+    const { offline } = await emitter.push({ uid: ['u1', NEIGHBOUR] }, 'halfway')
+    assert.deepEqual(offline, [NEIGHBOUR])
+    assert.equal(await there.next(), 'halfway')
   })
 
   test('a master that hangs is replaced under load, wakes up, and loses nothing', async (t) => {
