@@ -48,7 +48,7 @@ function optionsOf(connectionName: string, socketTimeout: number): RedisOptions 
     lazyConnect: true,
     // RESP2 gives replies the same shapes as Redis 6.2 does.
     protocol: 2,
-    // Invariant K2: what ioredis sends again by itself would be doubled, or overtake.
+    // Invariant K2: ioredis sends nothing again by itself, because that would be doubled, or overtake.
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
     // Otherwise commands whose connection was lost would stay unanswered for ever.
