@@ -29,7 +29,7 @@ export interface Push {
   /** Its position among all pushes of the run, in the order of their calls. */
   readonly number: number
   /**
-   * The process whose order of calls counts. It gets a new name as soon as its calls may no longer be handled in turn.
+   * The publisher, whose calls are handled in order. It gets a new name as soon as that is no longer certain.
    */
   readonly publisher: string
   readonly kind: PushKind
@@ -63,7 +63,7 @@ export interface Connection {
   readonly slot: number
   /** Counts the processes in that slot, from 1. */
   readonly life: number
-  /** The client stops reading now and then, so that more can be lost in its kernel than with an ordinary client. */
+  /** The client stops reading now and then, so its kernel can lose more than that of an ordinary client. */
   readonly isSlow: boolean
   readonly openedAt: number
   /** When the client began to close the connection, if it did. */
@@ -98,8 +98,8 @@ export interface FaultWindow {
   /** The fault breaks nothing, so it excuses nothing. */
   readonly isHarmless?: boolean | undefined
   /**
-   * Set if nodes were starved: for how long, and how long they then took to catch up; undefined if they took longer
-   * than they had been starved.
+   * Set if nodes were starved: for how long, and how long they then took to catch up. The latter is undefined if it was
+   * longer than the former.
    */
   starved?: { readonly for: number; readonly caughtUpAfter: number | undefined }
 }

@@ -17,7 +17,7 @@ export const usage = `npm run chaos -- [options]
 
   --seed N           decides everything random, so that a run can be repeated (default: a new one, which is printed)
   --runs A..B        one run for each of these seeds, and a table of the runs
-  --seconds N        how long clients are pushed to (90)
+  --seconds N        how long pushes go on (90)
   --nodes N          ${FEWEST_NODES} to ${MOST_NODES} (default: 3 to 5, decided by the seed)
   --clients N        WebSocket connections (300)
   --rate N           pushes a second (500)
@@ -114,9 +114,9 @@ function settingsOf(seed: number, values: Values): Settings {
   }
 }
 
-/** How many servers with clocks of their own a store has: a master and its replica, or three of each. */
+/** How many servers of a store have clocks that can be shifted: a master and its replica, or three of each. */
 const serverCounts: Record<StoreKind, number> = { single: 0, sentinel: 2, cluster: 6 }
-/** In ms. */
+/** How far a server's clock may be off, in ms. */
 const FURTHEST_OFF = 150
 
 function clocksFor(store: StoreKind, seed: number, kind: string | undefined): number[] {

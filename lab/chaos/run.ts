@@ -15,11 +15,11 @@ import { Traffic } from './traffic/traffic.ts'
 const CONNECT_PATIENCE = 15_000
 const SETTLE_PATIENCE = 15_000
 const POLL = 50
-/** Time for messages that are still in flight when the last push has settled, in ms. */
+/** If no message arrives for this long, in ms, none is in flight any more. */
 const LAST_RECEIPTS = 3_000
 /** An entry that has not been read from an inbox after this many ms is late. */
 const EMPTY_PATIENCE = 60_000
-/** The most of the slack that is added to the silence that counts as quiet. */
+/** At most this much of the slack is added to `LAST_RECEIPTS`, in ms. */
 const MOST_SLACK = 10_000
 
 export interface Result {
@@ -36,8 +36,8 @@ export interface Result {
 }
 
 /**
- * One run: pushes go on while one fault follows another; then comes a calm, and then everything that was observed is
- * checked.
+ * One run: pushes go on while one fault follows another, and for a while after the last fault. In the end everything
+ * that was observed is checked.
  */
 export async function run(settings: Settings, folder: string, progress: Progress): Promise<Result> {
   const history = new History()

@@ -8,7 +8,7 @@ export function checkBehind({ history }: Evidence): Finding {
   book.checkedCount = history.inboxes.length
   for (const { detail, to, starved } of history.faults) {
     if (starved === undefined || starved.caughtUpAfter !== undefined) continue
-    const what = `${detail}: after the same time again an inbox still held an entry older than a second`
+    const what = `${detail}: when as much time had passed again, an inbox still held an entry older than a second`
     book.violate({ at: to, what, push: undefined, connections: [], uids: [] })
   }
   for (const { key, entries, behind, pushes } of history.standing) {

@@ -54,8 +54,8 @@ export class Evidence {
   }
 
   /**
-   * When a node had read everything that was in its inbox at time `at`, as far as the looks tell. Returns `at` if they
-   * do not.
+   * The first look into a node's inbox that shows that the node had read everything that was in it at time `at`.
+   * Returns the time of that look, or `at` if no look shows it.
    */
   readBy(slot: number, at: number): number {
     const looks = this.#looks.get(slot) ?? []
@@ -69,12 +69,12 @@ export class Evidence {
     return at
   }
 
-  /** When the node process of a connection died or was told to end; undefined if it did neither. */
+  /** When the node process of a connection died or was told to end; undefined if neither happened. */
   deathOf(connection: Connection): number | undefined {
     return this.#deaths.get(placeOf(connection))
   }
 
-  /** When that process fell silent before its death: it may have been paused before it died. */
+  /** When that process fell silent: at its death, or earlier if it was paused when it died. */
   silentSince(connection: Connection): number | undefined {
     const diedAt = this.deathOf(connection)
     let pausedAt: number | undefined
@@ -86,7 +86,7 @@ export class Evidence {
     return pausedAt ?? diedAt
   }
 
-  /** Whether the node process of a connection was told to end, and handed in its unfinished work by itself. */
+  /** Whether the node process of a connection was told to end, so that it forwarded its unfinished work itself. */
   endedGracefully(connection: Connection): boolean {
     return this.#gracefulEnds.has(placeOf(connection))
   }

@@ -3,8 +3,8 @@ import type { Evidence } from './evidence.ts'
 import { type Finding, FindingBook } from './verdict.ts'
 
 /**
- * How much later a dead node may still be seen: the others are asked every 200 ms, and on a busy machine their answer
- * takes a while.
+ * How many ms longer a dead node may still be seen, because the others are asked only every 200 ms, and on a busy
+ * machine they take a while to answer.
  */
 const LOOK = 700
 

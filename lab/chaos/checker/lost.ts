@@ -4,14 +4,17 @@ import { type Finding, FindingBook } from './verdict.ts'
 
 /** If nothing fails, a connection that stays open for this long after a push resolved has received it. */
 const CALM = 2_000
-/** If the harness itself is kept from reading, its kernel holds bytes that nobody reads when a client leaves. */
+/**
+ * At most this much of the slack is added to `CALM`, in ms. On a busy machine the harness reads late: bytes that have
+ * arrived may still be in its kernel when a client leaves, and then nobody reads them.
+ */
 const MOST_SLACK = 10_000
 const MAX_WAITING = 100
 /**
  * A user who reconnects this soon after a node fell silent is back before any node can have declared that node dead.
  */
 const BACK_SOON = 1_000
-/** A node that is told to end has ended after this time. */
+/** How long a node takes to end, at most, after it was told to. */
 const END_TAKES = 8_000
 /** How long a push waits for its user to come back. */
 const KEPT_FOR = 60_000
@@ -70,14 +73,14 @@ function checkUnreached(
 function whyUnreached(evidence: Evidence, push: Push, since: readonly Connection[]): string | undefined {
   const { until } = evidence.history
   if (wasLostWithStore(evidence, push, since)) return "lost with the store's data"
-  if (since.some((each) => tookBytesAlong(each, push)))
+  if (since.some((each) => mayHaveLeftBytesUnread(each, push)))
     return 'its client vanished before it received the push, or was not reading'
   const isBack = since.some(({ openedAt, closedAt }) => {
     const heldFrom = Math.max(openedAt, push.settledAt)
     return openedAt < push.settledAt + KEPT_FOR - CALM && Math.min(closedAt, until) - heldFrom > CALM
   })
   if (!isBack) return 'its user did not come back in time'
-  return hadFullPark(evidence, push, since) ? 'more than 100 messages had to wait for its user' : undefined
+  return wasParkFull(evidence, push, since) ? 'more than 100 messages had to wait for its user' : undefined
 }
 
 /** Every connection that was open before the push, and stays open, receives a copy. */
@@ -127,7 +130,11 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
   const ofUser = evidence.byUid.get(connection.uid) ?? []
   if (ofUser.some((each) => evidence.has(each, push))) return
   const since = ofUser.filter((each) => each.closedAt > push.firstCalledAt)
-  if (push.kind === 'all' && !handedInAll(evidence, connection) && !wasThereAtReplay(evidence, connection, since)) {
+  const mayMissIt =
+    push.kind === 'all' &&
+    !forwardedBroadcasts(evidence, connection) &&
+    !wasElsewhereInTime(evidence, connection, since)
+  if (mayMissIt) {
     book.exempted('a broadcast of a node that died; its user came back after it had been sent again')
     return
   }
@@ -144,10 +151,10 @@ function checkStranded(evidence: Evidence, book: FindingBook, push: Push, connec
 }
 
 /**
- * Whether the node ended in good order while nothing else went wrong. If so, it has forwarded every broadcast to its
- * users.
+ * Whether the node ended in good order while nothing else went wrong. In that case it has forwarded every broadcast to
+ * its users.
  */
-function handedInAll(evidence: Evidence, connection: Connection): boolean {
+function forwardedBroadcasts(evidence: Evidence, connection: Connection): boolean {
   if (!evidence.endedGracefully(connection)) return false
   const endedAt = evidence.deathOf(connection)!
   return evidence.faultsIn(endedAt, endedAt + END_TAKES).every(({ slots }) => slots.includes(connection.slot))
@@ -158,7 +165,7 @@ function handedInAll(evidence: Evidence, connection: Connection): boolean {
  * or at once if the node ended in good order. Only a user who was connected elsewhere before that is certain to receive
  * them.
  */
-function wasThereAtReplay(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
+function wasElsewhereInTime(evidence: Evidence, gone: Connection, since: readonly Connection[]): boolean {
   const { deadAfter, heartbeat } = evidence.times
   const from = evidence.endOf(gone)
   const to = evidence.calmAfter(from, from + deadAfter + heartbeat)
@@ -191,8 +198,8 @@ function wasEvicted(evidence: Evidence, push: Push, connection: Connection): boo
   return push.kind !== 'all' && evidence.absenceIn(connection, push.firstCalledAt, push.settledAt) !== undefined
 }
 
-/** At most 100 messages wait for a user who is away, each once; the rest is counted as undelivered. */
-function hadFullPark(evidence: Evidence, push: Push, [first]: readonly Connection[]): boolean {
+/** Whether the user already had as many parked messages as are kept. Nodes count the others as undelivered. */
+function wasParkFull(evidence: Evidence, push: Push, [first]: readonly Connection[]): boolean {
   return first !== undefined && evidence.waitingFor(first.uid, push.settledAt) >= MAX_WAITING
 }
 
@@ -233,7 +240,7 @@ function wasRecipient({ memberships }: Connection, push: Push, until: number): b
 }
 
 /** Whether the kernel may have accepted bytes that the client never read, because it vanished or was not reading. */
-function tookBytesAlong({ ending, closedAt, openedAt, isSlow }: Connection, push: Push): boolean {
+function mayHaveLeftBytesUnread({ ending, closedAt, openedAt, isSlow }: Connection, push: Push): boolean {
   if (closedAt < push.firstCalledAt || openedAt > push.settledAt + KEPT_FOR) return false
   return ending === 'vanished' || (isSlow && ending !== 'open')
 }
@@ -245,7 +252,7 @@ function violate(
   connections: readonly Connection[],
   what: string,
 ): void {
-  // A push that is still in an inbox is reported by the check of who is behind.
+  // The check `behind` reports every push that is still in an inbox.
   if (evidence.isStanding(push)) {
     book.exempted('late: it was still in an inbox')
     return

@@ -60,7 +60,7 @@ function wasMember({ memberships }: Connection, push: Push, at: number): boolean
   )
 }
 
-/** By this many ms after a connection has ended its node has noticed, unless it is paused. */
+/** Within this many ms a node notices that a connection has ended, unless the node is paused. */
 const NOTICED = 2_000
 
 /**

@@ -67,7 +67,7 @@ const massLeave: Fault = {
     return {
       slots: [],
       isHarmless: true,
-      detail: `${leaving.length} clients at once, ${how === 'left' ? 'in good order' : 'without a word'}`,
+      detail: `${leaving.length} clients at once, ${how === 'left' ? 'in good order' : 'without a closing handshake'}`,
       async run(_stage, _window, people) {
         people.leave(leaving, how)
       },
@@ -79,7 +79,7 @@ const CROWD_RATE = 40
 const LEAVING_RATE = 20
 const TICK = 25
 
-/** All clients are in both groups, and some clients are always coming or going. */
+/** Pushes to two groups that every client is in, while some clients leave and come back. */
 const crowd: Fault = {
   name: 'crowd',
   stores: storeKinds,
@@ -90,7 +90,7 @@ const crowd: Fault = {
       slots: [],
       isHarmless: true,
       detail:
-        `${CROWD_RATE} pushes a second to two groups that all are in, ${LEAVING_RATE} of whom leave each second, ` +
+        `${CROWD_RATE} pushes a second to two groups of all clients, while ${LEAVING_RATE} clients a second leave, ` +
         `for ${secondsOf(crowdedFor)}`,
       async run({ clock }, _window, people) {
         const own = new Random(seed)

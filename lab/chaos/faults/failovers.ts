@@ -9,15 +9,14 @@ import type { Stage } from '../rig/stage.ts'
 import { ClusterStore, SentinelStore } from '../rig/stores.ts'
 import { type Fault, type Frame, type PlannedFault, secondsOf } from './fault.ts'
 
-/** An old master that comes back accepts writes until it learns that it has been replaced, which takes this long at most. */
+/** An old master that comes back accepts writes until it learns, within this many ms, that it has been replaced. */
 const DEMOTION_PATIENCE = 20_000
 const POLL = 100
 
-/**
- * A master falls silent. When `failedOver` resolves its replica has taken over, and the old master comes back later.
- */
 interface Failover {
+  /** The master that will fall silent, and come back later. */
   readonly master: RedisServer
+  /** Resolves once its replica has taken over. */
   readonly failedOver: () => Promise<void>
 }
 

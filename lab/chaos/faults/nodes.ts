@@ -86,7 +86,7 @@ const rolling: Fault = {
   },
 }
 
-/** The store has stored what the node appended and acked, but the node dies before it hears so. */
+/** The store has executed the node's appends and acks, but the node dies before it receives the replies. */
 const killUnheard: Fault = {
   name: 'kill-before-ack',
   stores: ['single'],
@@ -96,7 +96,7 @@ const killUnheard: Fault = {
     const downFor = random.between(0, 1.5) * frame.deadAfter
     return {
       slots: [slot],
-      detail: `n${slot} hears nothing of the store for ${secondsOf(deafFor)}, then kill -9; down for ${secondsOf(downFor)}`,
+      detail: `n${slot} hears nothing from the store for ${secondsOf(deafFor)}, then kill -9; down for ${secondsOf(downFor)}`,
       async run(stage) {
         stage.line(slot).trouble({ swallowsReplies: true })
         await sleep(deafFor)
@@ -109,7 +109,7 @@ const killUnheard: Fault = {
   },
 }
 
-/** Ends by itself. The nodes must have caught up within the same time again. */
+/** Waits afterwards until the nodes have caught up, which must take no longer than they were starved. */
 export const starve: Fault = {
   name: 'starve',
   stores: storeKinds,

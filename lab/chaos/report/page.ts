@@ -32,7 +32,7 @@ function aboutOf({ settings, history, cpuSeconds, longestStall }: Result): strin
   const p = (part: number): string => `${(percentile(latencies, part) ?? 0).toFixed(0)} ms`
   return [
     `${nodes} nodes, store \`${store}\`, ${clients} clients, ${rate} pushes a second for ${seconds} s, heartbeat ${heartbeat} ms, dead after ${deadAfter} ms.${clocks.length === 0 ? '' : ` The clocks of the store's servers are off by ${clocks.join(', ')} ms.`}`,
-    `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU, and stood still for ${longestStall.toFixed(0)} ms at most: much more than 200 says that the machine was too busy for the settings.`,
+    `${number(history.pushes.length)} pushes, ${number(received)} messages received over ${number(history.connections.length)} connections; from the call to the receipt: median ${p(0.5)}, p99 ${p(0.99)}. The harness itself took ${cpuSeconds.toFixed(0)} s of CPU, and stood still for ${longestStall.toFixed(0)} ms at most. If that is much more than 200, the machine was too busy for these settings.`,
     `Again: \`npm run chaos -- --seed ${seed} --seconds ${seconds} --nodes ${nodes} --clients ${clients} --rate ${rate} --store ${store} --heartbeat ${heartbeat} --dead-after ${deadAfter} --clocks ${clocks.length === 0 ? 'right' : 'apart'}\``,
   ].join('\n')
 }
@@ -53,7 +53,7 @@ function faultsOf({ faults, pushes, refusals }: History): string {
       failed.length + refused.length === 0 ? '' : seconds(last - from),
     ]
   })
-  return align([['', 'fault', 'what', 'when', 'pushes failed', 'clients refused', 'not all well for'], ...rows], 'left')
+  return align([['', 'fault', 'what', 'when', 'pushes failed', 'clients refused', 'all well after'], ...rows], 'left')
 }
 
 function isWithin(at: number, from: number, until: number): boolean {
@@ -133,7 +133,7 @@ function describeConnection(connection: Connection, push: Push | undefined): str
   return `connection ${name} of ${uid} on n${slot} (${node}), opened at ${seconds(openedAt)}${leavingAt === Number.POSITIVE_INFINITY ? '' : `, leaving at ${seconds(leavingAt)}`}, ${end}${got}`
 }
 
-/** All violations, one a line. */
+/** All violations, one per line. */
 export function brokenOf({ verdict, history }: Result): string {
   const lines = verdict.findings.flatMap(({ promise, violations }) =>
     violations.map(({ at, what, push }) => {
@@ -144,7 +144,7 @@ export function brokenOf({ verdict, history }: Result): string {
   return lines.join('')
 }
 
-/** All pushes that did not resolve, one a line. */
+/** All pushes that did not resolve, one per line. */
 export function failedOf({ pushes }: History): string {
   const failed = pushes.filter(({ outcome }) => outcome !== 'resolved')
   return failed.map((push) => `${describePush(push)}\n`).join('')

@@ -9,7 +9,7 @@ export interface Series {
 
 const STEP = 500
 
-/** What happened in each half second of a run. A push counts at the time of its call. */
+/** The pushes, failures, receipts and latencies of each half second. A push counts at the time of its call. */
 export function seriesOf(history: History, end: number): Record<'pushes' | 'failed' | 'received' | 'p99', Series> {
   const count = Math.ceil(end / STEP)
   const zeros = (): number[] => Array.from({ length: count }, () => 0)

@@ -48,7 +48,7 @@ export function tableOf(rows: readonly string[][]): string {
   return align([HEAD, ...rows], 'left')
 }
 
-/** The page about several runs that is kept. */
+/** The page about several runs that `--write` keeps. */
 export function resultsOf(rows: readonly string[][]): string {
   return `# Chaos: runs that were kept\n\n${machineLine()}\n\n${tableOf(rows)}\n`
 }

@@ -36,7 +36,7 @@ const LOOK = {
     .failed, .broken { fill: #f85149 }`,
 }
 
-/** A run over time, as an SVG document: faults at the top, what became of the pushes below. */
+/** A run over time, as an SVG document: faults at the top, pushes and receipts below. */
 export function timelineOf(result: Result): string {
   return new Timeline(result).draw()
 }

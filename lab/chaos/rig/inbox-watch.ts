@@ -9,7 +9,7 @@ import type { Store } from './stores.ts'
 const EVERY = 500
 const POLL = 100
 const EMPTY_LOOKS = 10
-/** A younger entry is just in flight; no node is behind with it. */
+/** An entry younger than this many ms is only in flight; its node is not behind. */
 const ON_ITS_WAY = 1_000
 const SCANNED_AT_ONCE = 1_000
 /** The beginning of a message of this run: see traffic/message.ts. */

@@ -27,7 +27,7 @@ export interface NodePlan {
   readonly logFile: string
 }
 
-/** A slot in the cluster: a server process on a fixed port. It is started again whenever it was killed. */
+/** A slot in the cluster: one server process at a time, always on the same port. */
 export class Node {
   readonly slot: number
   readonly #plan: NodePlan
@@ -76,7 +76,7 @@ export class Node {
     return this.#isReady ? this.#clock.now - this.#pausedAt : 0
   }
 
-  /** Starts the process, and again until it runs, as a supervisor would while the store is away. */
+  /** Starts the process. Tries again until it runs, as a supervisor would while the store is away. */
   async start(skew?: ClockSkew): Promise<void> {
     const deadline = performance.now() + START_PATIENCE
     for (;;) {

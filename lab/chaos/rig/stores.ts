@@ -6,7 +6,7 @@ import type { StoreKind } from '../store-kind.ts'
 import { ClockOffset } from './clock-offset.ts'
 
 const DEBUG = ['--enable-debug-command', 'local']
-/** Everything that it has acknowledged is on its disk and survives a kill. */
+/** With these flags, everything that a Redis has acknowledged is on its disk and survives a kill. */
 const KEEP_ALL = ['--save', '', '--appendonly', 'yes', '--appendfsync', 'always']
 
 /** The offsets of the servers' wall clocks in ms, in turn. Servers beyond the end of the list have the right time. */

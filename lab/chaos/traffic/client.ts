@@ -165,7 +165,7 @@ export class Client {
     }
   }
 
-  /** Notices a paused node, as its own pings would. */
+  /** Notices that the node is paused, as a client with pings of its own would. */
   #lookAround(): void {
     const node = this.#world.nodes[this.#connection?.slot ?? 0]!
     if (node.pausedFor > 2_000) this.#vanish()

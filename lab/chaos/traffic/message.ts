@@ -1,8 +1,8 @@
 import type { Push } from '../history.ts'
 
 /**
- * The text of a message names the push that it belongs to. The rest is for a reader of logs, and to make the message
- * long.
+ * The text of a message begins with the number of its push. The rest helps whoever reads the logs, and pads the message
+ * to its size.
  */
 export function messageOf({ number, publisher, kind, uids, group, size }: Push): string {
   const target = kind === 'uid' ? uids.join(',') : (group ?? 'all')

@@ -1,6 +1,12 @@
 import type { Random } from '../../rig/random.ts'
 
-/** How a client behaves. Every client receives. */
+/**
+ * How a client behaves besides receiving.
+ * - `roams`: it disconnects now and then, and connects to any node
+ * - `wanders`: it joins and leaves groups
+ * - `stalls`: it stops reading for seconds
+ * - `floods`: it sends many messages to its node
+ */
 export type Habit = 'steady' | 'roams' | 'wanders' | 'stalls' | 'floods'
 
 export interface Device {
@@ -26,7 +32,7 @@ export class Population {
   readonly crowds: readonly string[]
 
   constructor(random: Random, count: number) {
-    const users = Math.ceil(count / (1 + SECONDS))
+    const users = Math.ceil(count / (1 + SECOND_SHARE))
     this.uids = names('u', users)
     this.groups = names('g', Math.ceil(users / GROUP_SIZE))
     this.clubs = names('c', CLUBS)
@@ -38,7 +44,7 @@ export class Population {
       const groups = isSecond
         ? devices[index % users]!.groups
         : [...random.some(this.groups, random.int(1, 2)), ...this.crowds]
-      const isImpatient = random.chance(IMPATIENT)
+      const isImpatient = random.chance(IMPATIENT_SHARE)
       devices.push({ uid, groups, habit: habitOf(index, random), isImpatient, isSecond })
     }
     this.devices = devices
@@ -46,14 +52,14 @@ export class Population {
 }
 
 /** The share of users that have a second connection. */
-const SECONDS = 0.12
+const SECOND_SHARE = 0.12
 const GROUP_SIZE = 12
 const CLUBS = 10
 const CROWDS = 2
-const IMPATIENT = 0.3
+const IMPATIENT_SHARE = 0.3
 
 function habitOf(index: number, random: Random): Habit {
-  // Some of these are needed and a few are enough, however many clients there are.
+  // These two habits are not drawn, so that even a run with few clients has some of them and none has too many.
   if (index % 100 === 7) return 'floods'
   if (index % 50 === 9) return 'stalls'
   const drawn = random.next()

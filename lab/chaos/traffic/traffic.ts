@@ -14,7 +14,7 @@ const TICK = 20
 const BY_EMITTER = 0.5
 /** Bytes of a message to a crowd. */
 const CROWD_SIZE = 80
-/** The most pushes that may be pending while the store is away. */
+/** While this many pushes are pending, because the store is away, no more are made. */
 const MOST_PENDING = 20_000
 
 /** All clients and publishers. */
@@ -90,7 +90,7 @@ export class Traffic implements People {
 
   #tick(): void {
     const due = ((this.#clock.now - this.#startedAt) / 1_000) * this.#settings.rate
-    // After a standstill of this process itself it does not make up for more than a second.
+    // If this process itself stood still, it makes up for no more than a second of pushes.
     this.#doneCount = Math.max(this.#doneCount, due - this.#settings.rate)
     for (; this.#doneCount < due; this.#doneCount++) this.#push(this.#orders.next())
   }
