@@ -19,7 +19,7 @@ import { costOf } from '../support/cost.ts'
 
 /**
  * Even input that is expensive to read for its size takes at most this many times as long as a plain JSON.parse. Most
- * input takes less than once as long.
+ * input takes less time than JSON.parse does.
  */
 const MOST = 8
 /** A quarter of the largest message, so that the tests end sooner. The ratio is the same. */

@@ -120,8 +120,8 @@ test('after a kill -9, what the client had not taken is still in the inbox and r
   const stalled = await stage.client(b, 'uid=u')
   stalled.socket.pause()
   let last = 0
-  // Pushes one entry after another, until one stays unacked. The node is stopped then, so that it cannot ack it after
-  // all.
+  // Pushes one entry after another until one stays unacked. At that moment node b is paused, so it cannot ack the entry
+  // later.
   for (let isHeld = false; !isHeld && last < FLOOD; last++) {
     b.resume()
     await a.cluster.push({ uid: 'u' }, large(last))

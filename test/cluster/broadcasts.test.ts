@@ -46,7 +46,7 @@ async function startPair(t: TestContext): Promise<Pair> {
   return { late, other, letGo, open }
 }
 
-// Invariant A6: a node that closes owes its users the broadcasts before their farewell.
+// Invariant A6: a node that closes owes its users the broadcasts that were stored before it told them to go.
 test('a closing node forwards the broadcasts that it has not read yet to the users who were there', async (t) => {
   const { late, other, letGo, open } = await startPair(t)
   await open(late, 'u')

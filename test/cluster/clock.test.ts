@@ -4,7 +4,7 @@ import { startNode } from '../support/start-node.ts'
 import { elapse, until } from '../support/until.ts'
 import { DEAD_AFTER, HEARTBEAT, nodesSeenBy, push, startFleet } from './fleet.ts'
 
-/** Shifts `Date` of a process by so many ms; its monotonic clock stays as it is. */
+/** Shifts `Date` of a process by this many ms; its monotonic clock stays as it is. */
 function withClockOff(ms: number): NodeJS.ProcessEnv {
   const script = `const now = Date.now; Date.now = () => now() + ${ms}`
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` }

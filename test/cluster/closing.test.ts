@@ -15,7 +15,7 @@ const HANDSHAKE = [
 /** A close frame with code 1000, masked with zeros. */
 const CLOSE = Buffer.of(0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8)
 
-// Invariant D7: what a closing connection had not taken goes after its user.
+// Invariant D7: messages that a closing connection had not taken are sent after its user.
 test('a push between the close of the WebSocket and that of its TCP socket reaches the user on return', async (t) => {
   const { a, b, connect: open } = await startFleet(t)
   // The client ends its socket only a while after the server has.

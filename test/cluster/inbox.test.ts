@@ -23,7 +23,7 @@ function entry(position: number, seq: number): Entry {
   return { position: String(position), bytes, offset: position, at: position }
 }
 
-/** An inbox that the tests hand entries to, in any order and as often as a store might. */
+/** An inbox to which the tests hand entries, in any order and as often as a store might. */
 class Stage {
   readonly acked: string[] = []
   readonly delivered: string[] = []

@@ -8,7 +8,7 @@ import { connect } from '../support/connect.ts'
 import { elapse, until } from '../support/until.ts'
 import { connectionsOf, DEAD_AFTER, HEARTBEAT, nodesSeenBy, startFleet, untilGone } from './fleet.ts'
 
-// A process that stood still acts on what was true before.
+// A process that stood still, and does not know it, acts on what was true before.
 
 /** A publisher that stands still between its lookup and its append, until it is let go. */
 function standingStill(store: Driver): { driver: Driver; goOn: () => void; isStanding: () => boolean } {

@@ -11,7 +11,7 @@ import { type RedisServer, startRedis } from '../support/redis.ts'
 import { elapse, until } from '../support/until.ts'
 import { driverWith } from './words.ts'
 
-/** ms. After a loss, nodes have a heartbeat and a second to come back. On a busy machine they need that. */
+/** ms. After a loss, nodes have a heartbeat and a second to come back: here as long as a busy machine needs. */
 const TIMES = { heartbeat: 2_000, deadAfter: 8_000, storeWait: 60_000 }
 const ws = defineModule('/ws', {
   handshake(ctx) {
@@ -190,7 +190,7 @@ test('what a join that stopped halfway left behind is cleaned up, and holds back
   await until('nothing is left', async () => (await stage.raw.keys(`*${id}*`)).length === 0)
 })
 
-// Invariant K8: nothing of a dead node stays but what expires.
+// Invariant K8: a dead node leaves nothing behind except keys that expire.
 test('after the last node has left, only what expires remains in the store', async (t) => {
   const stage = await Stage.start(t)
   const nodes = [await stage.node(), await stage.node()]

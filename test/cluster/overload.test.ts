@@ -75,7 +75,7 @@ for (const kind of ['a server', 'an emitter'] as const) {
     redis.resume()
     const outcomes = await settled
     const resolved = outcomes.filter((outcome) => typeof outcome === 'number')
-    // As many bytes as may wait for the store, and as many again for room.
+    // As many bytes may wait for the store, and as many again may wait for room.
     assert.ok(resolved.length > 100 && resolved.length <= 128, `${resolved.length} of 500 KiB`)
     assert.deepEqual(new Set(outcomes.slice(resolved.length)), new Set(['FLT_OVERLOADED']))
     await until('all of them come', () => client.received.length >= resolved.length)

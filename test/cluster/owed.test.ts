@@ -33,7 +33,7 @@ test('two full inboxes are worked off, although the oldest entry of each must be
   ] as const
   for (const [node, here, elsewhere] of inboxes) {
     assert.equal(await queue.publish(node, pushesTo([elsewhere], 'you have moved')), 'stored')
-    // No room remains for anything as long as the first entry.
+    // Fills the inbox: long entries first, then short ones in the room that remains.
     for (const text of ['x'.repeat(1_024), 'x']) {
       assert.ok((await fill(() => queue.publish(node, pushesTo([here], text)), 1)) > 0)
     }

@@ -26,7 +26,7 @@ test('pushes to a dead node arrive when their users come back', async (t) => {
   await until('they have come', () => back.received.length >= 6)
   assert.deepEqual(back.received.map(String).toSorted(), ['m0', 'm1', 'm2', 'm3', 'm4', 'to the group'])
   assert.deepEqual(other.received.map(String), ['to the group'])
-  // What was handed out is not handed out again.
+  // A connection that comes later does not get the parked messages again.
   const again = await connect(b, { uid: 'u' })
   await push(b, { uid: 'u', message: 'last' })
   await until('the last has come', () => again.received.includes('last'))

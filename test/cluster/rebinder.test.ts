@@ -11,7 +11,7 @@ import { driverWith, trusting } from './words.ts'
 const UIDS = Array.from({ length: 20 }, (_, index) => `u${index}`)
 
 // Invariant R14: a node writes again whatever the store may have forgotten.
-test('where the store may have forgotten something everybody is written again, before any heartbeat could', async (t) => {
+test('if the store may have forgotten something, everybody is written again before the next heartbeat', async (t) => {
   let lose!: () => void
   const written = new Set<string>()
   const driver = driverWith(memory(), {

@@ -14,7 +14,7 @@ export const trusting = defineModule('/ws', {
 
 let seq = 0
 /**
- * The batch of one push to these users, as a publisher appends it that looked them up long ago.
+ * The batch of one push to these users, as from a publisher that looked them up long ago.
  *
  * @param resent whether it is a copy that another node sends after its users
  */

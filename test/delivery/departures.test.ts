@@ -7,14 +7,14 @@ import { stepsIn } from '../support/steps.ts'
 
 const GROUP = 'g' as Group
 
-/** All that `Departures` looks at. */
+/** A connection with only the fields that `Departures` reads. */
 function member(number: number): ClientConnection {
   return { id: `c${number}` as ConnectionId, uid: `u${number}` as Uid } as ClientConnection
 }
 
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, index) => index)
 
-/** So many members have left a group. Each departure is stamped, in the order of the stamps or in reverse. */
+/** The departures of `count` members of a group, stamped from 100 on. */
 function departedOf(count: number, limit?: number): Departures {
   const departed = new Departures(limit)
   for (const number of numbers(count)) departed.add(GROUP, member(number))

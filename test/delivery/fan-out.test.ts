@@ -275,7 +275,7 @@ test('a replayed broadcast is for connections that came after it, even if a lost
   assert.deepEqual(sizes(), [2, 1, 1])
 })
 
-/** A hub of so many users, each in a group of its own. Pushes name all of them and except as many others. */
+/** Fills a hub with `size` users, each in a group of its own. Each push names all of them and excepts as many others. */
 function crowdOf(size: number): () => void {
   const hub = new Hub()
   const fanOut = new FanOut(hub)

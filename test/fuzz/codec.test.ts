@@ -136,7 +136,7 @@ const BATCH: Level = { fields: { 3: ENVELOPE } }
 
 /** A field that contains fields. */
 interface Level {
-  /** Those of its fields that contain fields themselves. */
+  /** The fields that contain fields themselves. */
   readonly fields: Readonly<Record<number, Level>>
   /** No other field may come before the first one. */
   readonly startsWithType?: boolean

@@ -24,14 +24,17 @@ const TARGETS: readonly Target[] = [
   { all: true },
 ]
 
-/** What comes of reserving an id. `again`: an earlier attempt was stored for one of the nodes. */
+/** The store's answer to a reservation. `again`: an earlier attempt was stored for one of the nodes. */
 type ReservationFate = 'fresh' | 'again' | 'done' | 'pending' | 'conflict' | 'away'
-/** What comes of another call. `lost`: it had its effect, but not its reply. `unsure`: an answer that is not to be believed. */
+/**
+ * The outcome of any other call. `lost`: the call had its effect, but its reply is lost. `unsure`: the answer is one
+ * that the pusher must not rely on.
+ */
 type Fate = 'answered' | 'away' | 'lost' | 'refused' | 'closed' | 'unsure'
 
 const anyStep = fc.record({
   target: fc.constantFrom(...TARGETS),
-  /** Nothing: without an id. */
+  /** The answer to the reservation of the push's id. A push without an id has none. */
   reservation: fc.option(
     fc.oneof(
       { weight: 4, arbitrary: fc.constant<ReservationFate>('fresh') },
@@ -39,7 +42,7 @@ const anyStep = fc.record({
     ),
     { nil: undefined },
   ),
-  /** Turns of the event loop before the next. */
+  /** Turns of the event loop before the next push. */
   gap: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, fc.nat(12)),
 })
 const anyFate = fc.oneof(
@@ -51,7 +54,7 @@ const anyRun = fc.record({
   isDirect: fc.boolean(),
   delays: fc.array(fc.oneof(fc.nat(3), fc.nat(20)), { minLength: 1, maxLength: 40 }),
   fates: fc.array(anyFate, { minLength: 1, maxLength: 40 }),
-  /** Which lookups are not to be believed: each makes those who ask wait. */
+  /** The indices of lookups that the pusher must not rely on. It has to wait and ask again. */
   unsure: fc.array(fc.nat(8), { maxLength: 2 }),
 })
 type Run = typeof anyRun extends fc.Arbitrary<infer T> ? T : never
@@ -123,7 +126,7 @@ function unsettled(located: Located): Located {
   return { uids: uids!, groups: groups!, connections: connections! }
 }
 
-/** Everything is pushed without waiting for what was pushed before. */
+/** Makes all pushes, without waiting for the receipts of earlier ones. */
 async function pushAll({ steps }: Run, { pusher }: PushStage): Promise<(Receipt | string)[]> {
   const outcomes: Promise<Receipt | string>[] = []
   for (const [n, { target, reservation, gap }] of steps.entries()) {
@@ -154,7 +157,7 @@ const CODES: Partial<Record<ReservationFate, string>> = {
   away: 'FLT_STORE_AWAY',
 }
 
-/** Of ids that were not reserved: what their pushes are answered, and that they were sent to nobody. */
+/** Checks the pushes whose id was not reserved: each has the right outcome, and none was sent. */
 function assertUnreserved({ steps }: Run, { log }: PushStage, outcomes: readonly (Receipt | string)[]): void {
   const sent = new Set(log.map(({ envelope }) => numberOf(envelope as PushEnvelope)))
   for (const [n, { reservation }] of steps.entries()) {

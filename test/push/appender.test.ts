@@ -8,7 +8,7 @@ import { until } from '../support/until.ts'
 
 const MIB = 2 ** 20
 
-/** An appender, and what it has appended. Each append is under way until it is answered. */
+/** An appender that records what it appends. Each append is under way until the test answers it. */
 class Stage {
   readonly batches: Batch[] = []
   readonly appender: Appender

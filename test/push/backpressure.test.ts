@@ -5,7 +5,7 @@ import { Backpressure } from '../../src/push/backpressure.ts'
 
 const overloaded = { name: 'FlotillaError', code: 'FLT_OVERLOADED', retry: true, message: /maxWaitingBytes/ }
 
-/** What is started ends when it is told to. */
+/** Pieces of work that enter the backpressure. Each ends when the test says so. */
 class Work {
   readonly #backpressure: Backpressure
   readonly started: number[] = []

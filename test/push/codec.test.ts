@@ -22,7 +22,7 @@ test('a push that the codec cannot encode fails, and the next push to the same n
   const client = await host.connect('/ws')
   const { cluster } = publisher.server
 
-  // Lists of two are looked up first, so that the envelope goes by the node's inbox.
+  // With two users the pusher looks them up first, so the envelope goes through the node's inbox.
   isBroken = true
   await assert.rejects(cluster.push({ uid: ['u', 'nobody'] }, 'lost'), (error: Error) => {
     return /no word for it/.test(`${error.message} ${String(error.cause)}`)

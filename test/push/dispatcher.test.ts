@@ -110,7 +110,7 @@ test('a copy that has been sent on eight times is given up, and counted', async 
 
 test('a control dies with the node that it was for, and a push does not', async (t) => {
   const stage = await Stage.start(t)
-  // It has lost its place: its inbox is not there, and its lease goes.
+  // The node has lost its place in the cluster: its inbox is not there, and now its lease is taken away.
   await stage.state.evict(stage.node, 'evicted', stage.node)
   const action = { type: 'close', code: 4403, reason: '' } as const
   const control = (to: Recipients): ControlEnvelope => ({

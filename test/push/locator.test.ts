@@ -25,7 +25,7 @@ test('answers come in the order of the questions, however long a lookup takes, a
   const lookups: (readonly Uid[])[] = []
   const locate: State['locate'] = async (lookup) => {
     lookups.push(lookup.uids)
-    // Only the first takes long.
+    // Only the first lookup takes long.
     if (lookups.length === 1) await new Promise<void>((resolve) => gates.push(resolve))
     return state.locate(lookup)
   }

@@ -11,7 +11,7 @@ import { parseOptions } from '../../src/settings.ts'
 
 const settings = parseOptions({ modules: [] })
 
-/** What the pusher knows a push to `u` again by. */
+/** The digest by which the pusher recognizes a repeated push of `x` to `u`. */
 function digest(): string {
   const target = JSON.stringify([{ type: 'users', uids: ['u'] }, false, null])
   return createHash('sha1').update(target).update('x').digest('base64')

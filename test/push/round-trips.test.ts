@@ -3,10 +3,10 @@ import { test, type TestContext } from 'node:test'
 import type { Pusher } from '../../src/push/pusher.ts'
 import { type Meddler, startPusher, type StoreCall } from './stage.ts'
 
-/** So many turns of the event loop without a call: all that could be asked was. */
+/** After this many turns of the event loop without a new call, the pusher waits for an answer. */
 const QUIET_TURNS = 20
 
-/** A store that answers in rounds: whatever was asked by then is answered at once, and what that leads to is the next round. */
+/** A store that answers in rounds: all calls that wait are answered together. The calls that follow are the next round. */
 class Rounds {
   readonly rounds: StoreCall[][] = []
   #waiting: (() => void)[] = []
@@ -18,7 +18,7 @@ class Rounds {
     return call()
   }
 
-  /** Answers until the work is done; says what was asked in each round. */
+  /** Answers until the work is done. Resolves to the calls of each round. */
   async of(work: Promise<unknown>): Promise<StoreCall[][]> {
     this.rounds.length = 0
     const progress = { isDone: false }

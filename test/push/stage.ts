@@ -30,14 +30,14 @@ export interface PushStage {
   readonly pusher: Pusher
   /** The node in whose process the pusher is, and two others. */
   readonly nodes: readonly [self: NodeId, NodeId, NodeId]
-  /** What was stored, or delivered here, in that order. */
+  /** The envelopes that were stored, or delivered in this process, in that order. */
   readonly log: readonly Read[]
   close(): Promise<void>
 }
 
 /**
- * A pusher in a process with a node, on a memory that two other nodes share. `u0`, `u1`, `u2` are on the node of that number,
- * `u12` and the group `g` on both others, `u012` on all.
+ * A pusher in the process of node 0, and the nodes 1 and 2 on the same store in memory. The users `u0`, `u1` and `u2` are
+ * each on the node of that number, `u12` and the group `g` on the nodes 1 and 2, and `u012` on all.
  */
 export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<PushStage> {
   const driver = memory()
@@ -117,14 +117,14 @@ export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<P
   }
 }
 
-/** Whom an envelope is for, by the names that a target has. */
+/** The recipients of an envelope, by the names that a target has. */
 export function namesIn(to: Recipients): readonly string[] {
   if (to.type === 'users') return to.users.map(({ uid }) => uid)
   if (to.type === 'groups') return to.groups.map(({ group }) => `group ${group}`)
   return [to.type]
 }
 
-/** What came of a push: its receipt, or the code that it failed with. */
+/** The outcome of a push: its receipt, or the code that it failed with. */
 export function outcomeOf(push: Promise<Receipt>): Promise<Receipt | string> {
   return push.catch((error: Error & { code?: string }) => error.code ?? error.message)
 }

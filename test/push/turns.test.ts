@@ -11,7 +11,7 @@ import { PendingReservation } from '../../src/push/pending-reservation.ts'
 import { Turns } from '../../src/push/turns.ts'
 import { startTestServer } from '../../src/testing.ts'
 
-/** A store in which each reservation of an id takes another while. */
+/** A store in which reservations take different times. */
 function slowReservations(): Driver {
   const driver = memory()
   let count = 0
@@ -79,7 +79,7 @@ class Stage {
     this.#turns.take({ dispatch, begin: () => void this.begun.push(name) })
   }
 
-  /** Returns the reservation, and what answers it. */
+  /** Returns a reservation, and a function that answers it. */
   reservation(): { reservation: PendingReservation; answer: () => Promise<void> } {
     let resolve!: (reserved: Reservation) => void
     const reservation = new PendingReservation(new Promise((settle) => (resolve = settle)))

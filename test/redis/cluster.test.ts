@@ -120,7 +120,7 @@ async function otherThan(cluster: RedisCluster, master: RedisServer): Promise<Re
 
 type Clients = Parameters<Load['faults']>[0]
 
-/** Two servers that share the users, and a publisher that pushes to all of them. */
+/** Two servers with half of the users each, and a publisher that pushes to all users. */
 async function underLoad(
   t: TestContext,
   url: string,

@@ -97,7 +97,7 @@ interface Parts {
   readonly queue: Queue
   readonly self: NodeId
   readonly other: NodeId
-  /** What the other node received. */
+  /** The inbox of the other node, with everything that it received. */
   readonly inbox: Inbox
   append(seq: number, text: string, target?: typeof U | typeof G): ReturnType<NonNullable<State['appendWhereFound']>>
 }
@@ -150,7 +150,7 @@ test('a batch that it left to the usual way is not appended later', async (t) =>
   assert.ok((await fill(() => queue.publish(self, bytesOf('x'.repeat(60))), 60)) > 0)
   await state.apply(self, [memberHere('g', newConnection())])
   await state.apply(other, [memberHere('g', newConnection())])
-  // This inbox is full, so the batch does not go to the other one either.
+  // One of the two inboxes is full, so the batch does not go to the other one either.
   const { appendWhereFound } = state
   const batch = { publisher: 'q', seq: 1, bytes: bytesOf('y'.repeat(60)) }
   assert.equal(await appendWhereFound!(G, batch, undefined), undefined)

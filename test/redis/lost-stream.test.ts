@@ -21,7 +21,7 @@ test('a broadcast stream that was lost takes nothing before its readers had time
   await queue.open(nodeId('one', one, 2))
   let isStored = false
   const published = queue.publishAll(Buffer.from('after')).finally(() => (isStored = true))
-  // Asked behind it, and answered: it was refused for now.
+  // Redis has answered a later call, so it has refused the broadcast for now.
   await queue.newestBroadcast()
   await server.raw.ping()
   assert.equal(isStored, false)

@@ -28,7 +28,7 @@ async function replyBytes(work: () => Promise<unknown>): Promise<number> {
   return (await bytesSent()) - start - idle
 }
 
-/** How many bytes it costs a node that has the list to hear of one more node. */
+/** How many bytes a node that has the list receives to hear of one more node. */
 async function costOfOneMore(state: State): Promise<number> {
   const known = await state.nodes()
   await joined(state)

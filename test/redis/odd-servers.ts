@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 
-/** What a server that is not a Redis, or is an odd one, does with a connection. */
+/** How a server that is not a Redis, or an odd one, treats a connection. */
 export type Behaviour = (socket: Socket) => void
 
 /** Answers each command with the same bytes. A client sends each command as an array (RESP). */

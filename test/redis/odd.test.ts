@@ -7,7 +7,7 @@ import { behaviours, startOddServers } from './odd-servers.ts'
 const host = fileURLToPath(new URL('attached-host.ts', import.meta.url))
 
 /**
- * What became of `ready` and of three pushes, for each server. At the start, nobody waits longer than `patience` ms for
+ * The outcomes of `ready` and of three pushes, for each server. At the start, nobody waits longer than `patience` ms for
  * the store.
  */
 async function outcomesOf(urls: readonly string[], patience: number): Promise<Map<string, string[]>> {

@@ -235,7 +235,7 @@ test('no secret is kept on disk, and restart says which one it needs', async (t)
   assert.equal((await place.run(['stop'])).code, 0)
 })
 
-test('of several starts at once one wins, also where a server has died', async (t) => {
+test('of several starts at once one wins, also if a server has died', async (t) => {
   const place = folder(t)
   for (let round = 0; round < 3; round++) {
     const starts = await Promise.all([place.run(background), place.run(background), place.run(background)])

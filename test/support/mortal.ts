@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 
 const living = new Set<ChildProcess>()
 
-// By their ids, and none is asked: whatever ends this process ends them.
+// Kills the children by their ids, with a signal that they cannot ignore, whatever ends this process.
 process.once('exit', () => {
   for (const child of living) child.kill('SIGKILL')
 })

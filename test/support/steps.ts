@@ -2,7 +2,8 @@ import { Session } from 'node:inspector/promises'
 import { setFlagsFromString } from 'node:v8'
 
 /**
- * One session for the whole process. Code compiled while no session counts would be counted only in part by the next.
+ * One session for the whole process. A new session would count only a part of the code that was compiled while no
+ * session was counting.
  */
 const session = new Session()
 

@@ -51,7 +51,7 @@ export class StoreCalls {
     return this.byClients.filter(isNamed)
   }
 
-  /** Resolves once all commands sent before it are recorded. */
+  /** Resolves once all commands that were sent before are recorded. */
   async stop(): Promise<void> {
     await this.#mark('ends')
     this.#isWatching = false

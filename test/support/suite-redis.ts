@@ -11,7 +11,7 @@ export class SuiteRedis {
     before(async () => {
       this.#server = await startRedis()
       this.#raw = new Redis(this.#server.url)
-      // What it asks while it connects must not fall among what a test counts.
+      // Waits until the client has connected, so that no test counts the commands that it sends for that.
       await this.#raw.ping()
     })
     after(async () => {

@@ -21,7 +21,7 @@ export async function until(
   if (!(await comesTrue(condition, timeout, every))) throw new Error(`not within ${timeout} ms: ${what}`)
 }
 
-/** For what only time brings about, such as a lease that runs out. */
+/** Waits for something that only time brings about, such as the end of a lease. */
 export function elapse(ms: number): Promise<void> {
   return pause(ms)
 }

@@ -51,7 +51,7 @@ export class Inbox {
   }
 }
 
-/** What a new reader gets from the inbox. Leaves an entry of its own in the inbox, which later calls do not count. */
+/** The entries that a new reader gets. Leaves an entry of its own in the inbox, which later calls do not count. */
 export async function unacked(queue: Inboxes, node: NodeId): Promise<string[]> {
   const inbox = new Inbox()
   const last = `look ${randomUUID()}`

@@ -57,7 +57,7 @@ export class Plug {
     this.#leave({ type: 'cut' })
   }
 
-  /** From now on entries reach the node so many ms late. */
+  /** From now on entries reach the node this many ms late. */
   lag(ms: number): void {
     this.#lag = ms
   }
@@ -71,7 +71,7 @@ export class Plug {
     this.#letGo()
   }
 
-  /** The next takeover stands still for so many ms after this step. */
+  /** The next takeover stands still for this many ms after this step. */
   haltAfter(step: TakeoverStep, ms: number): void {
     this.#halt = { step, ms }
   }

@@ -7,7 +7,7 @@ import { type Store, World } from './world.ts'
 const BUDGET = 14_000
 
 /**
- * Runs as many random histories as there is time for; most of the time leases are waited for to run out. A history that
+ * Runs as many random histories as there is time for; most of that time they wait for leases to run out. A history that
  * has begun runs to its end, so that even a slow machine runs at least one.
  */
 export async function live(store: Store, count: number): Promise<void> {

@@ -4,7 +4,7 @@ import { TAKEOVER_STEPS, type TakeoverStep } from './plug.ts'
 /** One event in a cluster. Its numbers choose among the candidates at that time; without candidates nothing happens. */
 export type Step =
   | { readonly type: 'connect' | 'disconnect'; readonly user: number; readonly host: number }
-  /** The user moves while so many pushes are on their way. */
+  /** The user moves while `count` pushes are on their way. */
   | { readonly type: 'move'; readonly user: number; readonly host: number; readonly count: number }
   | {
       readonly type: 'push'
@@ -21,7 +21,7 @@ export type Step =
   | { readonly type: 'pause'; readonly host: number; readonly count: number }
   | { readonly type: 'resume' | 'kill' | 'stop'; readonly host: number }
   | { readonly type: 'halt'; readonly host: number; readonly step: TakeoverStep; readonly ms: number }
-  /** The node reads that late from now on, so that more happens while a push is on its way. */
+  /** From now on the node reads `ms` late, so that more happens while a push is on its way. */
   | { readonly type: 'lag'; readonly host: number; readonly ms: number }
   | { readonly type: 'wait'; readonly ms: number }
   | { readonly type: 'loseStore' }

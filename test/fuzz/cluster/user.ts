@@ -6,7 +6,7 @@ export class Device {
   readonly host: Host
   readonly client: TestClient
   readonly groups: Set<string>
-  /** For each group it has left: the number of the last message before that. */
+  /** For each group that the device has left, the number of the last message before it left. */
   readonly left = new Map<string, number>()
   /** How often something has happened to its node or to the store. */
   upheavals = 0

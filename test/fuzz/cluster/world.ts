@@ -26,7 +26,7 @@ interface Due {
   readonly text: string
 }
 
-/** A push to a user with one connection, on a node that nothing has happened to: first copies come in order there. */
+/** A push to a user whose only connection is on an undisturbed node. There, first copies come in order. */
 interface Ordered {
   readonly device: Device
   readonly publisher: Host
@@ -208,7 +208,7 @@ export class World {
     if (waits) await told
   }
 
-  /** Does nothing while one of the nodes that must obey stands still. */
+  /** Joins or leaves a group, but does nothing while a node that must obey stands still. */
   async #change(type: 'join' | 'leave', user: User, group: string, by: Host): Promise<void> {
     const devices = user.open
     if (!devices.every(isUp)) return
