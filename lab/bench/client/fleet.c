@@ -24,7 +24,7 @@
 #define FIRST_SOURCE 0x7f000002u
 #define MAX_EVENTS 1024
 #define MAX_TEXT 2048
-/** A server that has not answered a closing handshake by then is not waited for any longer. */
+/** After this time a connection no longer waits for the server to answer its close frame. */
 #define FAREWELL_NS 5000000000u
 
 /** A connection is LEFT from the time when it has sent its close frame until the server has closed it. */
@@ -33,9 +33,9 @@ enum state { GONE, CONNECTING, GREETING, JOINING, READY, LEFT };
 struct connection {
   int descriptor;
   enum state state;
-  /** How often it has left. */
+  /** How often it was closed by `fleet_leave`. */
   uint32_t departures;
-  /** When it was first tried; refusals do not change it. */
+  /** When its first attempt to connect began. Further attempts after refusals do not change it. */
   uint64_t since;
   /** The beginning of a frame, or of the answer to the handshake, that has not arrived completely. */
   char *kept;
@@ -324,7 +324,7 @@ static void start_again(void) {
 }
 
 /**
- * Whatever the server sends to a connection that has said goodbye still belongs to it, until the server has closed it.
+ * Reads everything that the server still sends to a connection that has sent its close frame, until the server closes it.
  */
 static void see_off(const struct connection *connection, uint64_t deadline) {
   while (connection->state == LEFT && now_ns() < deadline) fleet_read(10);

@@ -1,6 +1,6 @@
 #include "histogram.h"
 
-/** How many low bits of the value are dropped so that the rest fits into the steps of one power of two. */
+/** How many low bits of the value must be dropped, so that the rest numbers one of the steps of a power of two. */
 static unsigned dropped_bits(uint64_t value) {
   unsigned bits = 64u - (unsigned)__builtin_clzll(value | 1);
   return bits <= HISTOGRAM_STEP_BITS + 1 ? 0 : bits - HISTOGRAM_STEP_BITS - 1;

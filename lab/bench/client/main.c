@@ -1,4 +1,4 @@
-// A WebSocket client with many connections. It uses little CPU itself, so that the server is what is measured.
+// A WebSocket client with many connections. It uses little CPU itself, so that it does not limit the server.
 //
 // It opens the connections, prints their state, then obeys the commands on its standard input:
 //   begin              forget everything that has arrived; answers with the connections' state

@@ -39,7 +39,7 @@ class PhantomSocket extends Duplex {
 
 /**
  * Connections without a client. A server that is attached to Node's own HTTP server sees upgrade requests like any
- * other. A process may have 20,000 files open; of these connections it can have as many as its memory holds.
+ * other. They open no files, of which a process may have only 20,000, so memory alone limits their number.
  */
 export class Phantoms {
   #answered = 0

@@ -11,7 +11,7 @@ export function goalsOf({ scenario, rows }: Outcome): string {
     const value = goal.measure(find)
     return value === undefined ? [] : [lineOf(goal, value)]
   })
-  return lines.length === 0 ? '' : align([['Flotilla', 'is to be', 'is', ''], ...lines])
+  return lines.length === 0 ? '' : align([['Flotilla', 'goal', 'measured', ''], ...lines])
 }
 
 function lineOf(goal: Goal, value: number): string[] {

@@ -34,7 +34,7 @@ export class Records {
     return new Records(join(bench, 'results.md'), join(bench, 'results'))
   }
 
-  /** The results of the last run that left something out. */
+  /** The results of a run that left something out. They replace those of the last such run. */
   static passing(): Records {
     const folder = join(bench, 'last')
     rmSync(folder, { recursive: true, force: true })
@@ -90,7 +90,7 @@ export class Records {
 
 const INTRODUCTION = `# Measured
 
-Written by \`npm run bench\`; how it measures is in [README.md](README.md). Messages have 128 bytes. The node under test has
+Written by \`npm run bench\`; [README.md](README.md) says how it measures. Messages have 128 bytes. The node under test has
 a core of its own; the store, the publisher and the clients share the other one. Figures drift from run to run and from
-machine to machine: what counts is how those of one table compare.
+machine to machine, so compare only figures of the same table.
 `

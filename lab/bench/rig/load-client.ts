@@ -27,7 +27,7 @@ export interface ClientPlan {
   readonly countsRounds?: boolean
   /** The index of the first connection. */
   readonly first?: number
-  /** How many connections are being opened at a time; 256 by default. */
+  /** How many connections may be opening at the same time; 256 by default. */
   readonly atOnce?: number
   /** A connection that is refused, or breaks before it is ready, tries again after this many seconds. */
   readonly retry?: number
@@ -66,7 +66,7 @@ export interface Arrivals extends Fleet {
   /** From the first message to the last, in ns. */
   readonly span: number
   readonly latency: Quantiles
-  /** From a broadcast to the last connection that received it. */
+  /** The time from a broadcast until the last connection received it. */
   readonly round: Quantiles
 }
 

@@ -73,7 +73,7 @@ export interface Published {
 interface Calls {
   publish: [PublishPlan, Published]
   pushAlone: [AlonePlan, { sent: number }]
-  /** Ends either of the two early. */
+  /** Ends `publish` or `pushAlone` early. */
   stopPushing: [object, object]
   collectGarbage: [object, object]
   /** Answers with the ns of each message that has arrived since the last call, once `count` have arrived. */
@@ -84,7 +84,7 @@ interface Calls {
   evict: [{ node: string }, object]
   host: [PhantomPlan, object]
   beginStandstill: [object, object]
-  /** The longest standstill of its event loop since then, in ms. */
+  /** The longest standstill of its event loop since `beginStandstill`, in ms. */
   longestStandstill: [object, number]
 }
 

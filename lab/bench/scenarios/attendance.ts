@@ -3,7 +3,7 @@ import type { PushNote } from '../rig/node-process.ts'
 
 /** The copies that the members of a group were owed, and those that they received. */
 export interface Attendance {
-  /** Copies of pushes that a member was there for, from before the call until the push had resolved. */
+  /** Copies that members were owed, because they were there from before the push's call until it had resolved. */
   readonly owedCount: number
   /** How many of these never arrived on any connection. */
   readonly lostCount: number

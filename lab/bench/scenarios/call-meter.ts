@@ -18,7 +18,7 @@ interface Reading extends Calls {
 }
 
 const POLL = 100
-/** After this many ms without a call, everything that was begun is done. */
+/** After this many ms without a call, no work is left to be done. */
 const QUIET = 700
 const PATIENCE = 300_000
 const SCRIPT = /^(?:eval|fcall)/
@@ -35,13 +35,13 @@ export class CallMeter {
     this.#nodes = nodes
   }
 
-  /** The nodes must include everyone who uses the store meanwhile. They count from their start on. */
+  /** `nodes` must be all processes that use the store meanwhile. They count from their start on. */
   static of({ store }: Stage, nodes: readonly NodeProcess[]): CallMeter {
     if (store === undefined) throw new LabError('this system has no store whose calls could be counted')
     return new CallMeter(new StoreMeter(store), nodes)
   }
 
-  /** Counts all calls until everything that this work has begun is done. */
+  /** Counts all calls until the store is quiet again, so that work which is done late counts, too. */
   async during<Result>(work: () => Promise<Result>): Promise<Calls & { readonly result: Result }> {
     const before = await this.#readWhenQuiet()
     const result = await work()

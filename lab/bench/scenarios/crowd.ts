@@ -26,7 +26,7 @@ export async function startAlone(
   }
 }
 
-/** This many users, connected at once. */
+/** Connects this many users to the node. */
 export function openCrowd(
   system: System,
   { ports }: Stage,

@@ -9,7 +9,7 @@ export interface Effort {
   readonly seconds: number
   /** A search ends when it knows the greatest rate with this relative precision. */
   readonly resolution: number
-  /** How often a rate may fail before it counts as too high, because a disturbance on the machine must not decide. */
+  /** How often a rate is tried before it counts as too high, because it may have failed only by a disturbance. */
   readonly attempts: number
   /** A fixed rate in messages a second, instead of a search. */
   readonly rate?: number
@@ -17,14 +17,15 @@ export interface Effort {
   readonly connections: number
   /** The numbers of nodes of the clusters that are compared. */
   readonly clusterSizes: readonly number[]
-  /** The same, if members of a group come and go. */
+  /** The same for W11, in which members of a group come and go. */
   readonly churnSizes: readonly number[]
-  /** How long a room whose members come and go is pushed to. */
+  /** How long W15 pushes to a room. */
   readonly roomSeconds: number
   /** How many members of a group leave at once. */
   readonly departures: readonly number[]
-  /** What a dead node leaves behind: pushes in its inbox, and users with a group each. */
+  /** How many pushes a dead node leaves in its inbox. */
   readonly leftPushes: number
+  /** How many users, each with a group, a dead node leaves in State. */
   readonly leftUsers: number
 }
 

@@ -22,7 +22,7 @@ const LEAST_RATE = 1
 export async function greatestRate(trial: Trial, search: Search, effort: Effort): Promise<Result> {
   const { seconds, resolution, attempts, rate: given } = effort
   const users = search.users === undefined ? {} : { users: search.users }
-  const bears = async (rate: number, duration: number): Promise<Result | undefined> => {
+  const sustained = async (rate: number, duration: number): Promise<Result | undefined> => {
     for (let attempt = 1; attempt <= attempts; attempt++) {
       const result = await trial.measure({ rate, seconds: duration, ...users })
       if (isComplete(result) && result.p99 <= search.p99) return result
@@ -32,12 +32,12 @@ export async function greatestRate(trial: Trial, search: Search, effort: Effort)
   }
   if (given !== undefined) return trial.measureAll({ rate: given, seconds, ...users })
   let high = search.from
-  while ((await bears(high, GLANCE)) !== undefined) high *= STEP
+  while ((await sustained(high, GLANCE)) !== undefined) high *= STEP
   let low = high / STEP ** 2
   let best: Result | undefined
   while (best === undefined || high / low > 1 + resolution) {
     const rate = best === undefined ? low : Math.sqrt(low * high)
-    const result = await bears(rate, seconds)
+    const result = await sustained(rate, seconds)
     if (result === undefined) high = rate
     else best = result
     low = best?.asked ?? low / STEP

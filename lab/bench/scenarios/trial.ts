@@ -11,7 +11,7 @@ const KEPT_UP = 0.95
 const STEADY_ATTEMPTS = 2
 /**
  * The value that docs/performance.md advises for heavy pushing, used for every system on Node. With V8's default of 16
- * MiB, objects that are still in use under load are copied to the old generation before they are done with.
+ * MiB, objects that are still in use under load are copied to the old generation, although they soon become garbage.
  */
 const NODE_FLAGS = ['--max-semi-space-size=64']
 

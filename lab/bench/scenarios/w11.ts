@@ -12,7 +12,7 @@ const SIZES = thorough.churnSizes
 const GROUP = 'g'
 /** The members on each node at any time. */
 const MEMBERS = 10
-/** ms between two changes. It is longer than a node remembers who has left. */
+/** ms between two changes. A node remembers for a shorter time who has left. */
 const TURN = 1_900
 /** ms between two pushes. They are far enough apart that pushes do not gather, so each pays for itself. */
 const PAUSE = 40
@@ -23,13 +23,13 @@ export const w11: Scenario = {
   id: 'W11',
   title: 'Pushes to a group while members come and go',
   method:
-    `A group has ${MEMBERS} members on each node; every ${TURN / 1000} s one of each node closes and another comes. One ` +
-    `node more pushes to the group, ${PAUSE} ms apart. What the store is asked for each push, less what coming and going ` +
-    'alone costs; and how much CPU nodes and store use for a push.',
+    `A group has ${MEMBERS} members on each node. Every ${TURN / 1000} s, one member of each node closes and another ` +
+    `comes. One more node pushes to the group, ${PAUSE} ms apart. Measured for each push: the calls to the store, and the ` +
+    'CPU time of nodes and store, both without the cost of coming and going itself.',
   systems: ['flotilla'],
   figures: SIZES.flatMap(figuresAt),
   chart: {
-    title: 'Calls of the store, by its clients',
+    title: 'Calls to the store by its clients',
     unit: 'calls a push',
     better: 'less',
     bars: SIZES.map((size) => ({ key: `calls${size}`, label: nodes(size) })),
@@ -128,7 +128,7 @@ class Room {
     const client = await LoadClient.open({ ports, count: size * (MEMBERS + 1), greeting: { ...greeting, path } })
     await client.leave(size * MEMBERS, size)
     const room = new Room(size, stage, client, CallMeter.of(stage, [node, publisher]), publisher)
-    // Waits until nobody remembers those who have left.
+    // Waits until no node remembers the members who have left.
     await sleep(2 * TURN)
     await room.push(1)
     return room

@@ -22,13 +22,13 @@ export const w12: Scenario = {
   id: 'W12',
   title: 'Many members of a group close at once',
   method:
-    `A group is on ${NODES} nodes; another one pushes to it, ${RATE} times a second for ${SECONDS} s. Of its members all ` +
-    `but ${STAYING} close at once meanwhile. What the store is asked until all is done, for each who closed; how many ` +
-    'messages wait for them, which they get when they come back; and the longest time that a node stood still.',
+    `A group is on ${NODES} nodes; another node pushes to it, ${RATE} times a second for ${SECONDS} s. Meanwhile all its ` +
+    `members but ${STAYING} close at once. Measured: the calls to the store for each member who closed, until all is ` +
+    'done; how many messages are parked, which the members get when they come back; and the longest standstill of a node.',
   systems: ['flotilla'],
   figures: SIZES.flatMap(figuresAt),
   chart: {
-    title: 'Calls of the store, by its clients',
+    title: 'Calls to the store by its clients',
     unit: 'calls a member',
     better: 'less',
     bars: SIZES.map((size) => ({ key: `calls${size}`, label: members(size) })),

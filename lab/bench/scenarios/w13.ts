@@ -12,13 +12,13 @@ const GROUP_SIZE = 10_000
 const GROUP_PUSHES = 4
 /** How many of the group's members come back to check that they receive everything. */
 const ASKED = 500
-/** In ms. Longer than any measurement, so that no node is evicted unless it is told to be. */
+/** In ms. It is longer than any measurement, so that a node is evicted only by a call of `evict`. */
 const HEARTBEAT = 60_000
 const SECOND = 1_000
 
 /**
- * What the dead node leaves behind. Some of its users are connected elsewhere, or come back later, and are owed every
- * push.
+ * The users and pushes that a dead node leaves behind. Some of its users are connected elsewhere, or come back later,
+ * and must receive every push.
  */
 interface Estate {
   readonly key: string
@@ -38,11 +38,11 @@ export const w13: Scenario = {
   id: 'W13',
   title: 'Taking over what a dead node has left',
   method:
-    'A node stops, is pushed to, and dies; another one is told to take over. Pushes to one user each, an inbox entry ' +
-    'for each push: while the users are connected elsewhere, and while they are nowhere, so that all has to wait for ' +
-    `them. Pushes to a group whose ${GROUP_SIZE} members were all there and are nowhere. Users with a group each. What ` +
-    'the store is asked for each push, beyond what it is asked without any, or for each user; how many of these a ' +
-    'second; and how long the node that takes over stood still.',
+    'A node is paused, is pushed to, and dies; another node is told to take over. It finds pushes to one user each, one ' +
+    'in each inbox entry, whose users are connected elsewhere, or are nowhere, so that the messages are parked; or pushes ' +
+    `to a group whose ${GROUP_SIZE} members were all on the dead node and are nowhere; or no pushes, but users with a ` +
+    'group each. Measured: the calls to the store for each push, beyond those of a takeover without pushes, or for each ' +
+    'user; how many pushes or users are taken over a second; and the longest standstill of the node that takes over.',
   systems: ['flotilla'],
   figures: [
     ...figuresOf('elsewhere', 'users elsewhere', 'push'),
@@ -51,7 +51,7 @@ export const w13: Scenario = {
     ...figuresOf('users', 'users with a group each', 'user'),
   ],
   chart: {
-    title: 'Calls of the store, by its clients',
+    title: 'Calls to the store by its clients',
     unit: 'calls',
     better: 'less',
     bars: ['elsewhere', 'nowhere', 'users'].map((key) => ({ key: `${key}Calls`, label: key })),

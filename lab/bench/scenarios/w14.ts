@@ -23,9 +23,9 @@ export const w14: Scenario = {
   id: 'W14',
   title: 'A reconnect storm, with pushes',
   method:
-    `A node with ${thorough.connections} clients is killed, and they come to two others at once, again every ${RETRY} s ` +
-    `where they are refused. Meanwhile ${RATE} pushes a second go to ${STAYING} users who are connected there. How many ` +
-    'are let in a second, how long it takes until half of them are, and how late pushes are before and meanwhile.',
+    `A node with ${thorough.connections} clients is killed, and they come to two others at once, and again every ${RETRY} s ` +
+    `if they are refused. Meanwhile ${RATE} pushes a second go to ${STAYING} users who are connected there. Measured: how ` +
+    'many clients are let in a second, how long it takes until half of them are, and how late pushes are before and meanwhile.',
   systems: ['flotilla'],
   figures: [
     { key: 'perSecond', label: 'connects', unit: '1/s' },
@@ -86,6 +86,6 @@ async function pushed(client: LoadClient, publisher: NodeProcess, work: () => Pr
   if (arrivals.messages === sent && rejected + unsettled + closed === 0) return arrivals
   throw new LabError(
     `${arrivals.messages} of ${sent} pushes arrived, ${rejected} were rejected and ${unsettled} not settled; ${closed} of ` +
-      'those who stay were thrown out',
+      'the connections that should stay have closed',
   )
 }

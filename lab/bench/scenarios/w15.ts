@@ -35,22 +35,22 @@ export const w15: Scenario = {
   title: 'A room whose members come and go',
   method:
     `${MEMBERS} members of one group on ${NODES} nodes; ${CHANGES} a second close, and come back to the next node half a ` +
-    `second later. One node more pushes to the group for ${thorough.roomSeconds} s: ${RATES[0]} times a second, or as often ` +
-    'as the machine bears. Each copy is held against when its member was there.',
+    `second later. One more node pushes to the group for ${thorough.roomSeconds} s: ${RATES[0]} times a second, or as often ` +
+    'as the machine can sustain. Each copy is compared with the times at which its member was there.',
   systems: ['flotilla'],
   figures: [
-    { key: 'rate', label: 'pushes borne', unit: '1/s' },
+    { key: 'rate', label: 'pushes sustained', unit: '1/s' },
     { key: 'p99', label: 'p99', unit: 'ms' },
     { key: 'longest', label: 'longest', unit: 'ms' },
     { key: 'owed', label: 'copies owed', unit: '' },
     { key: 'lost', label: 'lost', unit: '' },
     { key: 'repeated', label: 'repeated', unit: '' },
-    { key: 'afterReturn', label: 'came on return', unit: '' },
+    { key: 'afterReturn', label: 'after return', unit: '' },
   ],
-  chart: { title: 'Pushes borne', unit: '1/s', better: 'more', bars: [{ key: 'rate' }] },
+  chart: { title: 'Pushes sustained', unit: '1/s', better: 'more', bars: [{ key: 'rate' }] },
   goals: [
     {
-      label: 'pushes borne',
+      label: 'pushes sustained',
       target: RATES[0]!,
       unit: '1/s',
       better: 'more',
@@ -149,7 +149,7 @@ async function pushToRoom(
   }
 }
 
-/** One member after another leaves, and comes back when a number of others have left. In the end all are there. */
+/** One member after another leaves, and comes back once `AWAY` others have left after it. In the end all are there. */
 async function changeMembers(client: LoadClient, seconds: number): Promise<void> {
   const begin = performance.now()
   const count = seconds * CHANGES

@@ -14,8 +14,8 @@ export const w4: Scenario = {
   id: 'W4',
   title: 'Memory of an idle connection',
   method:
-    `${thorough.connections} users connect. What the node's resident memory has grown by, each time after collecting ` +
-    'garbage, divided by their number.',
+    `${thorough.connections} users connect. The node's resident memory is measured before and after, each time after ` +
+    'collecting garbage. The difference is divided by the number of users.',
   systems: ['flotilla', 'ws', 'nchan-memory', 'nchan', 'nchan-stored', 'socketio-redis', 'socketio-streams'],
   figures: [{ key: 'kib', label: 'a connection', unit: 'KiB' }],
   chart: { title: 'A connection', unit: 'KiB', better: 'less', bars: [{ key: 'kib' }] },

@@ -13,19 +13,17 @@ const WARM_UP = 20
 /** ms between two pushes. Nothing is gathered, not even acks, so each push pays for itself. */
 const PAUSE = 40
 const plan = { pause: PAUSE, users: USERS }
-/**
- * ms between heartbeats: so long that none falls into a measurement, because the cost of an idle node is not a push's.
- */
+/** ms between heartbeats: so long that none falls into a measurement, because a push does not cause them. */
 const HEARTBEAT = 60_000
 /** Growth up to this factor counts as none. */
 const TOLERANCE = 1.05
 
 export const w7: Scenario = {
   id: 'W7',
-  title: 'What a push costs the store as the cluster grows',
+  title: "The store's work for a push as the cluster grows",
   method:
-    `One node pushes to ${USERS} users in turn, who are spread over all the others, ${PAUSE} ms apart. What the ` +
-    'store does, less what it does when nobody pushes, for each push.',
+    `One node pushes to ${USERS} users in turn, who are spread over all other nodes, ${PAUSE} ms apart. The store's ` +
+    'work is measured for each push, minus its work while nobody pushes.',
   systems: ['flotilla', 'socketio-redis', 'socketio-streams'],
   figures: [
     ...SIZES.map((size) => ({ key: `commands${size}`, label: `${size} nodes`, unit: 'commands' })),

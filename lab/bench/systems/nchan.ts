@@ -5,7 +5,7 @@ import { NodeProcess } from '../rig/node-process.ts'
 import { Troupe } from '../rig/troupe.ts'
 import type { Layout, Stage, System } from './system.ts'
 
-/** `memory`: one node alone. The other kinds use a Redis: messages only pass through it, or are stored in it. */
+/** `memory`: one node alone. The others use a Redis: messages only pass through it, or are stored in it. */
 type Storage = 'memory' | 'passing' | 'stored'
 
 const names = {

@@ -15,7 +15,7 @@ export interface Layout {
   readonly heartbeat?: number
   /** Whether to count the calls that each node makes to the store, if there is one. */
   readonly countsCalls?: boolean
-  /** Without a publisher, only the subject pushes. */
+  /** Whether another node publishes. If not, only the subject pushes. */
   readonly hasPublisher?: boolean
 }
 
@@ -38,7 +38,7 @@ export type Role = 'ours' | 'peer' | 'control'
 /** A system to measure. */
 export interface System {
   readonly id: string
-  /** The id that scenarios refer to. It equals `id`, except for other builds of Flotilla. */
+  /** The id by which scenarios name the system. It equals `id`, except for other builds of Flotilla. */
   readonly kind: string
   /** A control is not a peer: it shows what the machine can do, or what the transport costs. */
   readonly role: Role

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-// The control: `ws` alone on one node, with what a few lines of code can do, without a store or a cluster. A publisher
-// is a process with one connection to the node; it sends `uid`, a line end, and the message.
+// The control: a few lines of code around `ws` on one node, without a store or a cluster. A publisher is a process with
+// one connection to the node; it sends `uid`, a line end, and the message.
 import { WebSocket, WebSocketServer } from 'ws'
 import { textOf } from '../message.mjs'
 
