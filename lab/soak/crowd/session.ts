@@ -39,8 +39,8 @@ export class Session {
   }
 
   /**
-   * Resolves to the code of the error that the command was answered with; to undefined if it succeeded, or if the
-   * connection closed meanwhile.
+   * Resolves to the error code with which the node answered the command, or to undefined if the command succeeded or
+   * the connection closed meanwhile.
    */
   async ask(cmd: string, data?: unknown): Promise<string | undefined> {
     if (!this.isOpen) return undefined

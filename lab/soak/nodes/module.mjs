@@ -1,4 +1,4 @@
-// The module that the clients of the soak talk to. It does as it is told, so that the clients decide what happens.
+// The module that the clients of the soak connect to. It only executes their commands, so they decide what happens.
 import { defineModule } from 'flotilla'
 
 const FLOOD = 'x'.repeat(64 * 1024)
@@ -24,7 +24,7 @@ export const soak = defineModule('/soak', {
         return cluster.push(to, message, options)
       },
     },
-    // More than the node may hold back for a client that does not read.
+    // Sends more than the node holds back for a client that does not read.
     flood: {
       run({ cluster, connection }) {
         for (let count = 0; count < 100; count++) void cluster.push({ connection: connection.id }, FLOOD)

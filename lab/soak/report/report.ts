@@ -7,7 +7,7 @@ import type { Findings } from '../soak.ts'
 import { panelsOf } from './panels.ts'
 import { KIB, MIB, type Series, settlingOf, trendOf } from './trend.ts'
 
-/** Everything that would have to be fixed; empty if all is well. */
+/** Everything that has to be fixed; empty if all is well. */
 export function flawsOf({ heaps, sizes, left, afterCrowd, unread, afterNodes, tally }: Findings): string[] {
   const growing = [...heaps, ...sizes].filter((series) => trendOf(series).type === 'growing')
   return [
@@ -39,7 +39,7 @@ export function memoryTable({ heaps, sizes }: Findings): string {
     ...heaps.map((series) => rowOf(`heap of ${series.name}`, series)),
     ...sizes.map((series) => rowOf(`resident, ${series.name}`, series)),
   ]
-  return align([['', 'first (MiB)', 'last (MiB)', 'KiB a minute', '±', 'may rise (MiB)', 'so it is'], ...rows])
+  return align([['', 'first (MiB)', 'last (MiB)', 'KiB a minute', '±', 'may rise (MiB)', 'trend'], ...rows])
 }
 
 function rowOf(name: string, series: Series): string[] {
@@ -62,7 +62,7 @@ function pageOf(findings: Findings): string {
   const tooSlow = residents.reduce((sum, { tooSlowCount }) => sum + tooSlowCount, 0)
   return `# Soak
 
-Written by \`npm run soak\`; what it does is in [README.md](../README.md).
+Written by \`npm run soak\`; [README.md](../README.md) says what it does.
 
 ${clients} clients came and went for ${format(minutes)} minutes on ${nodes} nodes that stayed and ${guests} that came and went
 (${guestCount} times): ${format(tally.visits)} visits, ${format(tally.actions)} actions, ${format(tally.messages)} messages received,
@@ -72,12 +72,12 @@ ${format(tooSlow)} connections closed with 4408 for being too slow.
 
 ${memoryTable(findings)}
 
-The slope is that of a line through what came after the first ${format(settlingOf(minutes))} minutes. It counts as nothing where its 95 %
-interval contains zero, or where the line rises by no more than it may.
+The slope is that of a line through the measurements after the first ${format(settlingOf(minutes))} minutes. The memory is
+growing only if the 95 % interval of the slope lies above zero and the line rises by more than it may.
 
 The store had ${format(baseline)} keys before the first client and ${format(most)} at most. After everybody had left it had ${afterCrowd.length === 0 ? 'the same as before' : `${afterCrowd.length} more`}; after the nodes had closed: ${documented.join(', ') || 'nothing'}.
 
-${flaws.length === 0 ? 'Nothing grows, nothing stays, nothing failed.' : `**To be mended**\n\n${flaws.map((flaw) => `- ${flaw}`).join('\n')}`}
+${flaws.length === 0 ? 'Nothing grows, nothing stays, nothing failed.' : `**To fix**\n\n${flaws.map((flaw) => `- ${flaw}`).join('\n')}`}
 
 ${machineLine()}
 `

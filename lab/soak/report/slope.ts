@@ -21,8 +21,8 @@ export function slopeOf(minutes: readonly number[], values: readonly number[]): 
 }
 
 /**
- * Widens the interval for correlated neighbours: a value that was high a moment ago is likely to be high still, so the
- * points say less than independent ones would.
+ * The factor by which correlated neighbours widen the interval: a value that was high a moment ago is likely to be high
+ * still, so the points say less than independent ones would.
  */
 function inflation(rests: readonly number[], squares: number): number {
   if (squares === 0) return 1

@@ -9,7 +9,7 @@ export const MIB = 1024 * KIB
  */
 const SETTLING_SHARE = 0.3
 const MIN_SETTLING = 2.5
-/** The minutes and points that a line needs at least. */
+/** The least minutes, and the least points, that a line needs. */
 const MIN_SETTLED = 2
 const MIN_POINTS = 20
 
@@ -24,8 +24,8 @@ export interface Series {
   readonly name: string
   readonly samples: readonly Sample[]
   /**
-   * How many bytes the value may rise by without meaning anything. Memory wanders, in a short run as much as in a long
-   * one.
+   * By how many bytes the value may rise without counting as growing. Memory wanders, in a short run as much as in a
+   * long one.
    */
   readonly bound: number
 }

@@ -74,7 +74,7 @@ export class SoakNode {
     return ((await answer.json()) as { local: Residents }).local
   }
 
-  /** Sends SIGTERM. The node then hands in its unfinished work before it ends. */
+  /** Sends SIGTERM. The node then forwards its unfinished work before it ends. */
   async stop(): Promise<void> {
     const { process } = this.#child
     if (process.exitCode !== null) return
