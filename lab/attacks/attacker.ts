@@ -1,5 +1,5 @@
-// The hostile program, `attacker.ts ATTACK URL TOKEN SECONDS`. It has a process of its own, so that it takes no time
-// from the clients that measure. It prints how its attempts ended, as `{"outcome": count}`.
+// The hostile program, `attacker.ts ATTACK URL TOKEN SECONDS`. It is a process of its own, so that it does not delay
+// the ordinary clients, whose waits are measured. It prints how its attempts ended, as `{"outcome": count}`.
 import { once } from 'node:events'
 import { attacks } from './attacks.ts'
 import { Hostile } from './hostile.ts'

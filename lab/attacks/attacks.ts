@@ -21,8 +21,8 @@ export const usualConfig = {
 }
 
 /**
- * Short deadlines, because an attack by slowness would otherwise last too long. On a busy machine honest clients could
- * miss them.
+ * Short deadlines, so that slow attacks meet them before the attack is over. Only these attacks have them, because on a
+ * busy machine honest clients could miss them.
  */
 const impatient = { handshakeTimeout: 5_000, requestTimeout: 5_000 }
 
@@ -45,7 +45,7 @@ export interface Attack {
 
 const message = Buffer.alloc(100, 'x')
 /** A megabyte of JSON that once took a parser ten times as long, because it contains a key that must not be copied. */
-const dearCommand = `{"data":[${'0,'.repeat(524_000)}0],"cmd":"__proto__"}`
+const expensiveCommand = `{"data":[${'0,'.repeat(524_000)}0],"cmd":"__proto__"}`
 
 export const attacks: readonly Attack[] = [
   {
@@ -209,13 +209,13 @@ export const attacks: readonly Attack[] = [
   {
     name: 'dear JSON',
     outcomes: ['answered'],
-    run: (hostile) => hostile.crowd(5, () => hostile.ask('/talk/room', dearCommand)),
+    run: (hostile) => hostile.crowd(5, () => hostile.ask('/talk/room', expensiveCommand)),
   },
   {
     name: 'dear JSON compressed',
     outcomes: ['answered'],
     async run(hostile) {
-      const small = deflateRawSync(dearCommand)
+      const small = deflateRawSync(expensiveCommand)
       await hostile.crowd(5, () => hostile.ask('/talk/room', small, { rsv1: true }))
     },
   },

@@ -6,11 +6,11 @@ import { percentile } from '../report/numbers.ts'
 
 const COUNT = 10
 
-/** Ordinary clients. Each sends a message now and then and receives it back, and each is pushed to. */
+/** Ordinary clients. Now and then each of them sends a message and receives it back, or is pushed to. */
 export class People {
   readonly #clients: readonly TestClient[]
   readonly #url: string
-  /** When each message was sent that has not been received yet. */
+  /** For each message that has not been received yet, when it was sent. */
   readonly #said = new Map<string, number>()
   readonly #pushes = new Set<Promise<boolean>>()
   #latencies: number[] = []
@@ -56,7 +56,7 @@ export class People {
     this.#latencies = []
   }
 
-  /** Lives for this many ms: every 10 ms two clients send a message, and every 20 ms one is pushed to. */
+  /** For this many ms, every 10 ms two clients send a message, and every 20 ms one client is pushed to. */
   async live(duration: number): Promise<void> {
     const end = performance.now() + duration
     do {

@@ -16,7 +16,7 @@ const talk = fileURLToPath(new URL('nodes/talk.mjs', import.meta.url))
 const flags = ['--log-level=silent', '--echo', `--module=${talk}`]
 const MIB = 2 ** 20
 const MAX_MIB = 384
-/** ms that a node is given to compile the code that it runs. */
+/** ms before the measurement, in which the node compiles the code that it runs. */
 const WARM_UP = 500
 
 /** How an attack went. */
@@ -72,7 +72,7 @@ async function findingsOn(node: TestNode, attack: Attack, seconds: number, keys?
   return { outcomes, mibMore, goneCount, unheardCount, calm, latency }
 }
 
-/** Resolves to how the attempts ended. The ordinary clients go on living meanwhile. */
+/** Resolves to how the attempts ended. Meanwhile the ordinary clients go on sending and receiving. */
 async function attacked(people: People, args: readonly string[]): Promise<Record<string, number>> {
   const hostile = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), attacker, ...args])
   const over = hostile.exited.then(() => false)
@@ -89,18 +89,22 @@ export function flawsOf({ outcomes: allowed, counts = {} }: Attack, findings: Fi
   const wrong = Object.keys(counts).filter((name) => outcomes[name] !== counts[name])
   return [
     ...(names.length === 0 ? ['made no attempt that ended'] : []),
-    ...names.filter((name) => !allowed.includes(name)).map((name) => `came to ${name}, ${outcomes[name]} times`),
-    ...wrong.map((name) => `came to ${name} ${outcomes[name] ?? 0} times instead of ${counts[name]}`),
-    ...(mibMore > MAX_MIB ? [`took ${Math.round(mibMore)} MiB more than in calm, beyond ${MAX_MIB}`] : []),
+    ...names
+      .filter((name) => !allowed.includes(name))
+      .map((name) => `ended with '${name}' ${outcomes[name]} times, which is not allowed`),
+    ...wrong.map((name) => `ended with '${name}' ${outcomes[name] ?? 0} times instead of ${counts[name]}`),
+    ...(mibMore > MAX_MIB ? [`took ${Math.round(mibMore)} MiB more than in calm; the limit is ${MAX_MIB}`] : []),
     ...(goneCount > 0 ? [`ordinary clients disconnected: ${goneCount}`] : []),
-    ...(unheardCount > 0 ? [`messages of ordinary clients not heard: ${unheardCount}`] : []),
+    ...(unheardCount > 0 ? [`messages that ordinary clients did not receive: ${unheardCount}`] : []),
   ]
 }
 
 /** Says if ordinary clients waited more than `bound` ms longer than in calm. That depends on the machine, too. */
 export function delayOf({ calm, latency }: Findings, bound: number): string[] {
   if (latency <= calm + bound) return []
-  return [`messages of ordinary clients took ${Math.round(latency - calm)} ms longer than in calm, beyond ${bound}`]
+  return [
+    `messages of ordinary clients took ${Math.round(latency - calm)} ms longer than in calm; the limit is ${bound}`,
+  ]
 }
 
 /** The resident memory of a process, sampled every 50 ms. */

@@ -31,11 +31,11 @@ test('an attack fails if ordinary clients have to wait too long, are disconnecte
   assert.deepEqual(
     [...flawsOf(attack, bad), ...delayOf(bad, 250)],
     [
-      'came to 101, 3 times',
-      'took 500 MiB more than in calm, beyond 384',
+      "ended with '101' 3 times, which is not allowed",
+      'took 500 MiB more than in calm; the limit is 384',
       'ordinary clients disconnected: 1',
-      'messages of ordinary clients not heard: 2',
-      'messages of ordinary clients took 251 ms longer than in calm, beyond 250',
+      'messages that ordinary clients did not receive: 2',
+      'messages of ordinary clients took 251 ms longer than in calm; the limit is 250',
     ],
   )
 })
