@@ -1,4 +1,4 @@
-/** CSS rules that a chart adds to the look that all charts share, and those for readers who chose a dark screen. */
+/** CSS rules that a chart adds to those of all charts: for everybody, and for readers who prefer dark colours. */
 interface Look {
   readonly light: string
   readonly dark: string
@@ -64,7 +64,7 @@ export class Chart {
   }
 }
 
-/** Follows the reader's choice of light or dark, even if a page embeds the chart as an image. */
+/** The style follows the reader's choice of light or dark, even if a page embeds the chart as an image. */
 function styleOf({ light, dark }: Look): string {
   return `
   text { font: 12px system-ui, -apple-system, 'Segoe UI', sans-serif; fill: #57606a; font-variant-numeric: tabular-nums }
@@ -86,7 +86,7 @@ function listOf(points: readonly Point[]): string {
   return points.map(([x, y]) => `${short(x)},${short(y)}`).join(' ')
 }
 
-/** Nobody sees less than a tenth of a pixel. */
+/** Rounds a length to a tenth of a pixel. */
 function short(length: number): string {
   return String(Number(length.toFixed(1)))
 }

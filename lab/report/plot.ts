@@ -70,7 +70,7 @@ export class Plot {
   }
 }
 
-/** A narrower bar would be invisible. */
+/** The least width of a bar. A narrower one would be invisible. */
 export const MIN_LENGTH = 1.5
 
 /** The x coordinate of a moment, on a plot of this width that begins at zero. */

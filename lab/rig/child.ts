@@ -53,7 +53,7 @@ export class Child {
     return this.process.pid ?? 0
   }
 
-  /** Everything that it printed, or the end of that. */
+  /** Everything that it printed, or the end of it if it printed too much. */
   get output(): string {
     return this.#output
   }

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 
-/** The process that is measured has a core of its own; the store, the publishers and the load client share another. */
+/** The process under test has a core of its own; the store, the publishers and the load client share another. */
 export type Core = 'subject' | 'rest'
 
 const numbers: Record<Core, string> = { subject: '0', rest: '1' }
@@ -13,7 +13,7 @@ export function pinned(core: Core, command: string, args: readonly string[]): [s
   return canPin ? ['taskset', ['-c', numbers[core], command, ...args]] : [command, [...args]]
 }
 
-/** Moves this process, with all its threads, off the core of the process that is measured. */
+/** Moves this process, with all its threads, off the core of the process under test. */
 export function pinSelf(): void {
   if (canPin) spawnSync('taskset', ['-a', '-p', '-c', numbers.rest, String(process.pid)])
 }

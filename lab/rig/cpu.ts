@@ -18,12 +18,12 @@ export class Cpu {
     this.#since = performance.now()
   }
 
-  /** Since `begin()`; 1 is a whole core. */
+  /** The share since `begin()`; 1 is a whole core. */
   get share(): number {
     return this.seconds / ((performance.now() - this.#since) / 1000)
   }
 
-  /** Since `begin()`. */
+  /** CPU time since `begin()`. */
   get seconds(): number {
     return (this.#read() - this.#ticks) / TICKS_PER_SECOND
   }

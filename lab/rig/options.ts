@@ -1,6 +1,6 @@
 import { LabError } from './lab-error.ts'
 
-/** The result of `parse`. If it throws, the error is completed with the usage text. */
+/** The result of `parse`. If it throws, the error also shows the usage text. */
 export function orUsage<Parsed>(usage: string, parse: () => Parsed): Parsed {
   try {
     return parse()
