@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const inRoot = (path) => join(root, path)
-// Build elsewhere first: a program that uses dist keeps the old one until the new one is complete.
+// Builds in another folder first, so that a program that uses dist sees the old one until the new one is complete.
 const fresh = inRoot(`node_modules/.cache/flotilla-dist-${process.pid}`)
 
 const tsc = [

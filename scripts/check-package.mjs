@@ -39,7 +39,7 @@ async function startPushStop() {
   const exited = once(server, 'exit')
   const [line] = await Promise.race([once(createInterface(server.stdout), 'line'), exited])
   const url = /^ready node=\S+ url=(\S+)$/.exec(line)?.[1]
-  if (url === undefined) throw new Error(`no ready line, but: ${line}`)
+  if (url === undefined) throw new Error(`the server printed no ready line but: ${line}`)
   process.stdout.write(run(folder, 'npx', '--no-install', name, 'push', '--all', 'hello', '--url', url))
   server.kill('SIGINT')
   const [code, signal] = await exited

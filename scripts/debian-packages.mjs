@@ -1,5 +1,5 @@
-// The Debian packages that the tests need. Installs them only if nobody is surprised by it: as root in CI or in a
-// container, or if FLOTILLA_SETUP=1 asks for it.
+// Installs the Debian packages that the tests need, but only if that surprises nobody: as root in CI or in a container,
+// or if FLOTILLA_SETUP=1 asks for it. Otherwise it says which are missing.
 import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'

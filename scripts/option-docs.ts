@@ -13,7 +13,7 @@ export function readDocs(): string {
 
 /** The docs with an up-to-date table. */
 export function withOptions(docs: string): string {
-  if (!place.test(docs)) throw new Error(`${file.pathname} has lost the comments around its table of options`)
+  if (!place.test(docs)) throw new Error(`${file.pathname} lacks the comments around its table of options`)
   return docs.replace(place, (_, begin: string) => `${begin}${table()}\n<!-- end of options -->`)
 }
 

@@ -1,4 +1,4 @@
-// Installs the packages and builds, for `npm start` and `npm test`. It runs before that, so it uses no packages itself.
+// Installs the packages and builds, for `npm start` and `npm test`. It uses no package, because none may be installed.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,7 +15,7 @@ export function prepare() {
   if (!isBuilt()) run('building', process.execPath, [join(root, 'scripts/build.mjs')])
 }
 
-/** npm leaves a copy of the lock file in node_modules. */
+/** Whether the installed packages are those of the lock file, of which npm leaves a copy in node_modules. */
 function isInstalled() {
   return timeOf('node_modules/.package-lock.json') >= timeOf('package-lock.json')
 }

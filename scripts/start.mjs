@@ -6,11 +6,11 @@ import { prepare, root } from './prepare.mjs'
 prepare()
 stopWithParent()
 const cli = join(root, 'dist/standalone/cli.js')
-// It runs in this process, so signals and exit codes need not be passed on.
+// The CLI runs in this process, so signals and exit codes need not be passed on.
 process.argv = [process.execPath, cli, 'start', '--dev', ...process.argv.slice(2)]
 await import(pathToFileURL(cli).href)
 
-/** npm passes SIGTERM on to its shell. If that is dash, it ends without passing the signal on. */
+/** npm passes SIGTERM on to its shell. If that is dash, the shell ends without passing the signal on. */
 function stopWithParent() {
   const parent = process.ppid
   const watch = () => {
