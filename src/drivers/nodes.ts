@@ -45,9 +45,9 @@ export type Renewal =
       readonly type: 'renewed'
       /** The version of the node list. Ask for `nodes` when it has changed. */
       readonly version: number
-      /** Nodes whose lease has run out. */
+      /** Nodes whose lease has run out, so that another node may evict them. */
       readonly overdue: readonly NodeId[]
-      /** Gone nodes that are not cleaned up and whose claim has lapsed: another node has to claim them. */
+      /** Gone nodes that are not cleaned up and on which nobody holds a claim any more. Another node has to claim them. */
       readonly orphaned: readonly NodeId[]
       /**
        * ms until the next lease of another node runs out, if that node does not renew it and some node is heard until

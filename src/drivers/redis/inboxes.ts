@@ -94,7 +94,7 @@ export class RedisInboxes implements Inboxes {
 
   async destroy(node: NodeId): Promise<void> {
     const keys = this.#keys
-    // Invariant K8: nothing of a dead node stays but what expires.
+    // Invariant K8: a dead node leaves nothing behind except keys that expire.
     await this.#client.run((redis) => redis.del(keys.sealed(node), keys.inboxMeta(node)))
     await this.#client.run((redis) => redis.pexpire(keys.poison(node), KEEP_POISON))
     await this.#handle.places.remove(node)
