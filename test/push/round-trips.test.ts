@@ -6,7 +6,7 @@ import { type Meddler, startPusher, type StoreCall } from './stage.ts'
 /** After this many turns of the event loop without a new call, the pusher waits for an answer. */
 const QUIET_TURNS = 20
 
-/** A store that answers in rounds: all calls that wait are answered together. The calls that follow are the next round. */
+/** A store that answers in rounds: all waiting calls are answered together, and the calls that follow are the next. */
 class Rounds {
   readonly rounds: StoreCall[][] = []
   #waiting: (() => void)[] = []

@@ -36,8 +36,8 @@ export interface PushStage {
 }
 
 /**
- * A pusher in the process of node 0, and the nodes 1 and 2 on the same store in memory. The users `u0`, `u1` and `u2` are
- * each on the node of that number, `u12` and the group `g` on the nodes 1 and 2, and `u012` on all.
+ * A pusher in the process of node 0, and the nodes 1 and 2 on the same store in memory. The users `u0`, `u1` and `u2`
+ * are each on the node of that number, `u12` and the group `g` on the nodes 1 and 2, and `u012` on all.
  */
 export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<PushStage> {
   const driver = memory()

@@ -1,5 +1,5 @@
-// A user's web server, with a Flotilla attached for each URL that it is given. It prints the outcome for each, and exits
-// when its input ends. If Flotilla threw an error that nobody can catch, the process would end earlier.
+// A user's web server, with a Flotilla attached for each URL that it is given. It prints the outcome for each, and
+// exits when its input ends. If Flotilla threw an error that nobody can catch, the process would end earlier.
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

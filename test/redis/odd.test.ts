@@ -7,8 +7,8 @@ import { behaviours, startOddServers } from './odd-servers.ts'
 const host = fileURLToPath(new URL('attached-host.ts', import.meta.url))
 
 /**
- * The outcomes of `ready` and of three pushes, for each server. At the start, nobody waits longer than `patience` ms for
- * the store.
+ * The outcomes of `ready` and of three pushes, for each server. At the start, nobody waits longer than `patience` ms
+ * for the store.
  */
 async function outcomesOf(urls: readonly string[], patience: number): Promise<Map<string, string[]>> {
   const child = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), host, String(patience), ...urls])

@@ -324,7 +324,8 @@ static void start_again(void) {
 }
 
 /**
- * Reads everything that the server still sends to a connection that has sent its close frame, until the server closes it.
+ * Reads everything that the server still sends to a connection that has sent its close frame, until the server closes
+ * it.
  */
 static void see_off(const struct connection *connection, uint64_t deadline) {
   while (connection->state == LEFT && now_ns() < deadline) fleet_read(10);

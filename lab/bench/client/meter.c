@@ -6,7 +6,7 @@
 #include "histogram.h"
 
 /**
- * The stamp is searched for in this many bytes at a message's start, because Socket.IO puts eight bytes before the object.
+ * The stamp is searched for in the first bytes of a message, because Socket.IO puts eight bytes before the object.
  */
 #define STAMP_WITHIN 32
 

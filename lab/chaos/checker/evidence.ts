@@ -251,8 +251,8 @@ interface Wait {
 }
 
 /**
- * ms. A heartbeat is a pause after the answer to the one before, so two renewals are further apart than `heartbeat`: by a
- * round trip to the store, and by what the node does meanwhile.
+ * The ms by which two renewals may be further apart than `heartbeat`, because a node pauses for a heartbeat only after
+ * the store's answer to the renewal before, and has other work to do.
  */
 const RENEWAL_DELAY = 250
 /** A push that arrives later than this after it resolved had to wait somewhere. */
