@@ -27,7 +27,7 @@ const stoppable = () => {
 
 const calls = {
   publish: (plan) => publish(pusherFor(plan), plan, stoppable()),
-  /** Single pushes, each long after the one before: to one user after another, to a group, or to everyone. */
+  /** Makes one push at a time, to one user after another, to a group, or to everyone, and pauses after each receipt. */
   pushAlone: async (plan) => {
     const pushOne = pusherFor(plan)
     const signal = stoppable()

@@ -133,7 +133,7 @@ export class Evidence {
     return this.#waitsOf(uid).filter(({ from, to }) => from >= at - 60_000 && from <= until && to - from > LATE).length
   }
 
-  /** For each push to a user, when it resolved and when it first arrived. */
+  /** For each push to a user, or to a group that the user was ever in: when it resolved and when it first arrived. */
   #waitsOf(uid: string): readonly Wait[] {
     const known = this.#waits.get(uid)
     if (known !== undefined) return known
@@ -208,7 +208,7 @@ export class Evidence {
     for (const [place] of lost) this.#closeAbsence(place, lost, Number.POSITIVE_INFINITY)
   }
 
-  /** A node that is killed while it is paused never notices that it had lost its place. */
+  /** Whether a node had lost its place before it died, although it never noticed, for example because it was paused. */
   #stoodStillTooLong(place: string, slot: number, killedAt: number): boolean {
     const isIts = this.faults.some(({ from, to, slots }) => {
       return slots.includes(slot) && from <= killedAt && to >= killedAt

@@ -39,12 +39,12 @@ export class GhostWatch {
     const { nodes } = this.#history
     for (; this.#noted < nodes.length; this.#noted++) {
       const event = nodes[this.#noted]!
-      if ((event.type === 'killed' || event.type === 'died') && event.node !== '') this.#mourn(event)
+      if ((event.type === 'killed' || event.type === 'died') && event.node !== '') this.#addGhost(event)
     }
     for (const [node, { diedAt }] of this.#ghosts) if (this.#clock.now - diedAt > WATCH_FOR) this.#ghosts.delete(node)
   }
 
-  #mourn({ node, at, slot, life }: NodeEvent): void {
+  #addGhost({ node, at, slot, life }: NodeEvent): void {
     const here = this.#history.connections.filter((each) => each.slot === slot && each.life === life)
     const uids = [...new Set(here.slice(-USERS).map(({ uid }) => uid))]
     this.#ghosts.set(node, { diedAt: at, uids })

@@ -68,13 +68,13 @@ export class Client {
     })
   }
 
-  /** Ends its connection, as it would by its habit, and opens another one soon. */
+  /** Ends its connection, with or without a closing handshake, and opens another one soon. */
   go(how: 'left' | 'vanished'): void {
     if (how === 'left') this.#leave()
     else this.#vanish()
   }
 
-  /** From now on it moves only if it has to. */
+  /** From now on it leaves its node and its groups only if it has to. */
   calm(): void {
     this.#isCalm = true
   }
@@ -91,8 +91,8 @@ export class Client {
     const healthy = nodes.filter((node) => node.isUp)
     if (healthy.length === 0 || this.#random.chance(0.05)) return this.#random.pick(nodes)
     // The first device of a user prefers even slots, the second prefers odd ones.
-    const liked = healthy.filter((node) => (node.slot % 2 === 1) === this.#device.isSecond)
-    return this.#random.pick(liked.length > 0 && this.#random.chance(0.7) ? liked : healthy)
+    const preferred = healthy.filter((node) => (node.slot % 2 === 1) === this.#device.isSecond)
+    return this.#random.pick(preferred.length > 0 && this.#random.chance(0.7) ? preferred : healthy)
   }
 
   #opened(slot: number, life: number, startedAt: number): void {

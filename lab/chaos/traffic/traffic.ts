@@ -72,7 +72,7 @@ export class Traffic implements People {
     this.#push({ kind: 'group', uids: [], group, except: [], hasId: false, size: CROWD_SIZE })
   }
 
-  /** From now on clients move only if they have to. */
+  /** From now on clients leave their nodes and groups only if they have to. */
   calm(): void {
     for (const client of this.clients) client.calm()
   }
