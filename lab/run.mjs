@@ -4,6 +4,5 @@ import { prepare } from '../scripts/prepare.mjs'
 
 const [program] = process.argv.splice(2, 1)
 prepare()
-const { register } = await import('tsx/esm/api')
-register()
+await import('../scripts/typescript.mjs')
 await import(`./${program}`)

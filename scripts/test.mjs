@@ -12,7 +12,14 @@ const args = process.argv.slice(2)
 const isFile = (arg) => !arg.startsWith('-') && existsSync(join(root, arg))
 const named = args.filter(isFile)
 const files = named.length > 0 ? named : filesIn('test').filter((file) => file.endsWith('.test.ts'))
-const options = ['--import', 'tsx', '--test', '--test-reporter=spec', '--test-concurrency=6', '--test-timeout=1200000']
+const options = [
+  '--import',
+  './scripts/typescript.mjs',
+  '--test',
+  '--test-reporter=spec',
+  '--test-concurrency=6',
+  '--test-timeout=1200000',
+]
 const child = spawn(process.execPath, [...options, ...args.filter((arg) => !isFile(arg)), ...files], {
   cwd: root,
   stdio: 'inherit',

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { API_KEY, SECRET, tokenFor } from '../../test/standalone/api-call.ts'
 import { Child } from '../../test/support/child.ts'
 import { startNode, type TestNode } from '../../test/support/start-node.ts'
+import { typescript } from '../../test/support/typescript.ts'
 import { LabError } from '../rig/lab-error.ts'
 import { residentBytes } from '../rig/memory.ts'
 import { type Attack, usualConfig } from './attacks.ts'
@@ -74,7 +75,7 @@ async function findingsOn(node: TestNode, attack: Attack, seconds: number, keys?
 
 /** Resolves to how the attempts ended. Meanwhile the ordinary clients go on sending and receiving. */
 async function attacked(people: People, args: readonly string[]): Promise<Record<string, number>> {
-  const hostile = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), attacker, ...args])
+  const hostile = new Child(process.execPath, [...typescript, attacker, ...args])
   const over = hostile.exited.then(() => false)
   while (await Promise.race([people.live(100).then(() => true), over]));
   const { code } = await hostile.exited

@@ -7,6 +7,7 @@ import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { Child } from '../support/child.ts'
+import { typescript } from '../support/typescript.ts'
 import { queueContract } from './queue.ts'
 import { memberGone, memberHere } from './routes/words.ts'
 import { asGroup, calm, joined, newConnection, newNode, stage } from './stage.ts'
@@ -106,7 +107,7 @@ describe('the driver memory', () => {
       reader.consumeAll('n-1', () => {})
       await reader.publish('n-1', new Uint8Array(1))
       await reader.reserve('id', 'body', 600000)`
-    const child = new Child(process.execPath, ['--import', 'tsx', '--input-type=module', '--eval', source])
+    const child = new Child(process.execPath, [...typescript, '--input-type=module', '--eval', source])
     assert.deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
     assert.match(child.stdout, /woken/)
   })

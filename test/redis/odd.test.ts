@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
+import { typescript } from '../support/typescript.ts'
 import { behaviours, startOddServers } from './odd-servers.ts'
 
 const host = fileURLToPath(new URL('attached-host.ts', import.meta.url))
@@ -11,7 +12,7 @@ const host = fileURLToPath(new URL('attached-host.ts', import.meta.url))
  * for the store.
  */
 async function outcomesOf(urls: readonly string[], patience: number): Promise<Map<string, string[]>> {
-  const child = new Child(process.execPath, ['--import', import.meta.resolve('tsx'), host, String(patience), ...urls])
+  const child = new Child(process.execPath, [...typescript, host, String(patience), ...urls])
   const { code, signal } = await child.exited
   assert.deepEqual({ code, signal, stderr: child.stderr }, { code: 0, signal: null, stderr: '' })
   return new Map(JSON.parse(child.stdout) as [string, string[]][])

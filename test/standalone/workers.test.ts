@@ -5,17 +5,17 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Child } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
+import { typescript } from '../support/typescript.ts'
 import { flotilla, startFlotilla, temporaryFolder } from './flotilla.ts'
 
 const source = (path: string): string => new URL(`../../src/${path}`, import.meta.url).href
 const cli = fileURLToPath(source('standalone/cli.ts'))
-const tsx = import.meta.resolve('tsx')
 
 /** A program that forks `count` workers of a file. It passes on their output, and prints how each ended. */
 const primary = `
 import cluster from 'node:cluster'
 const [exec, count, ...args] = process.argv.slice(2)
-cluster.setupPrimary({ exec, args, execArgv: ['--import', ${JSON.stringify(tsx)}] })
+cluster.setupPrimary({ exec, args, execArgv: ${JSON.stringify(typescript)} })
 for (let n = 0; n < Number(count); n++) cluster.fork()
 cluster.on('exit', (_, code) => console.log('exit ' + code))
 `
@@ -86,7 +86,7 @@ test('instances of pm2 are refused the memory driver, except for the first one',
   const outcomes = { 0: 'goes on', 1: 'FLT_NOT_SHARED, says what to do', 12: 'FLT_NOT_SHARED, says what to do' }
   for (const [instance, outcome] of Object.entries(outcomes)) {
     const env = { ...process.env, NODE_APP_INSTANCE: instance }
-    const child = new Child(process.execPath, ['--import', tsx, file, 'instance'], { env })
+    const child = new Child(process.execPath, [...typescript, file, 'instance'], { env })
     await child.exited
     assert.equal(child.stdout, `instance by default: ${outcome}\n`, child.stderr)
   }
