@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startNode } from '../support/start-node.ts'
-import { launch, newPage } from './browser.ts'
+import { SuiteBrowser } from './browser.ts'
+
+const browser = new SuiteBrowser()
 
 /** Runs in the page: sends a text and some bytes to `/echo`, and shows the replies. */
 const talk = `new Promise((resolve, reject) => {
@@ -23,11 +25,10 @@ const talk = `new Promise((resolve, reject) => {
 })`
 
 test('a browser exchanges compressed messages if the server offers that, and plain ones otherwise', async (t) => {
-  const browser = await launch(t)
   for (const flags of [['--compression'], []]) {
     const node = await startNode(['--dev', '--log-level', 'warn', ...flags])
     t.after(() => node.stop())
-    const page = await newPage(browser)
+    const page = await browser.newPage(t)
     await page.goto(node.url)
     const { extensions, ...echoed } = (await page.evaluate(talk)) as { extensions: string }
     assert.match(extensions, flags.length > 0 ? /^permessage-deflate/ : /^$/)

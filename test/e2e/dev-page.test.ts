@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Browser, Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
-import { launch, newPage } from './browser.ts'
+import { SuiteBrowser } from './browser.ts'
+
+const browser = new SuiteBrowser()
 
 interface Window {
   readonly page: Page
@@ -13,8 +15,8 @@ interface Window {
 }
 
 /** A separate window, as a second person would open it. */
-async function open(browser: Browser, url: string, query = ''): Promise<Window> {
-  const page = await newPage(browser)
+async function open(t: TestContext, url: string, query = ''): Promise<Window> {
+  const page = await browser.newPage(t)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(error.message))
   page.on('console', (message) => {
@@ -56,8 +58,7 @@ async function startDev(t: TestContext, port: number): Promise<TestNode> {
 
 test('two windows of the dev page write to each other', async (t) => {
   const { url } = await startDev(t, await freePort())
-  const browser = await launch(t)
-  const [ann, bob] = [await open(browser, url), await open(browser, url)]
+  const [ann, bob] = [await open(t, url), await open(t, url)]
   assert.notEqual(ann.uid, bob.uid, 'each window is a separate user')
 
   await t.test('to a user', async () => {
@@ -119,8 +120,7 @@ test('two windows of the dev page write to each other', async (t) => {
 test('the page says that the server is away, and reconnects without help once it is back', async (t) => {
   const port = await freePort()
   const first = await startDev(t, port)
-  const browser = await launch(t)
-  const { page } = await open(browser, first.url, '?uid=ann')
+  const { page } = await open(t, first.url, '?uid=ann')
   await first.kill9()
   await page.getByRole('alert').getByText('The server is away').waitFor()
   assert(await page.getByRole('button', { name: 'Send' }).isDisabled())
@@ -129,15 +129,14 @@ test('the page says that the server is away, and reconnects without help once it
   assert(await page.getByText('The server is away').isHidden())
   await page.getByText(second.id).first().waitFor()
   assert.equal(await page.getByLabel('User id').inputValue(), 'ann', 'as the same user')
-  const other = await open(browser, second.url)
+  const other = await open(t, second.url)
   await write(other.page, { kind: 'A user', name: 'ann' }, 'welcome back')
   await arrives(page, 'welcome back')
 })
 
 test('the page shows that it was kicked, and stays disconnected until it is told to connect', async (t) => {
   const node = await startDev(t, await freePort())
-  const browser = await launch(t)
-  const { page } = await open(browser, node.url, '?uid=ann')
+  const { page } = await open(t, node.url, '?uid=ann')
   await node.api('DELETE', '/api/users/ann?reason=too%20loud')
   await page.getByRole('alert').getByText('4403: too loud').waitFor()
   await page.getByRole('button', { name: 'Try now' }).click()
@@ -146,8 +145,7 @@ test('the page shows that it was kicked, and stays disconnected until it is told
 
 test('nothing is cut off on a narrow screen', async (t) => {
   const { url } = await startDev(t, await freePort())
-  const browser = await launch(t)
-  const { page } = await open(browser, url)
+  const { page } = await open(t, url)
   await page.setViewportSize({ width: 360, height: 640 })
   assert.equal(await page.evaluate('document.documentElement.scrollWidth'), 360)
   await page.getByText('You are').click()
