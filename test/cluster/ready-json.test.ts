@@ -69,6 +69,16 @@ test('JSON goes out byte for byte as it came in', async (t) => {
     await arrive(TEXTS)
   })
 
+  await t.test('an ingress entry that is not UTF-8 is set aside with its bytes unaltered', async () => {
+    const redis = new Redis(fleet.redis.url)
+    const body = Buffer.concat([Buffer.from('{"all":true,"message":["'), Buffer.of(0xff), Buffer.from('"]}')])
+    await redis.xadd('flotilla:ingress', '*', 'body', body)
+    await until('it is aside', async () => (await redis.xlen('flotilla:ingress:bad')) === 1)
+    const [[, fields]] = (await redis.xrangeBuffer('flotilla:ingress:bad', '-', '+')) as [[Buffer, Buffer[]]]
+    redis.disconnect()
+    assert.deepEqual(fields[3], body)
+  })
+
   await t.test('through flotilla push --json', async () => {
     for (const text of TEXTS) {
       const { code } = await flotilla(['push', '--uid', 'u', '--json', text, '--url', a.url, '--id', `cli ${text}`])
@@ -99,17 +109,6 @@ test('JSON goes out byte for byte as it came in', async (t) => {
     assert.deepEqual(moved.texts.toSorted(), TEXTS.toSorted())
     await until('only b has it', async () => (await connectionsOf(a, 'moving')).length === 1)
   })
-})
-
-test('an ingress entry that is not UTF-8 is set aside with its bytes unaltered', async (t) => {
-  const fleet = await startFleet(t)
-  const redis = new Redis(fleet.redis.url)
-  const body = Buffer.concat([Buffer.from('{"all":true,"message":["'), Buffer.of(0xff), Buffer.from('"]}')])
-  await redis.xadd('flotilla:ingress', '*', 'body', body)
-  await until('it is aside', async () => (await redis.xlen('flotilla:ingress:bad')) === 1)
-  const [[, fields]] = (await redis.xrangeBuffer('flotilla:ingress:bad', '-', '+')) as [[Buffer, Buffer[]]]
-  redis.disconnect()
-  assert.deepEqual(fields[3], body)
 })
 
 /** Numbers that a double cannot hold also have several spellings. */
