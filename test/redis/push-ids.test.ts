@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import type { Receipt } from '../../src/api.ts'
 import type { PushIds } from '../../src/drivers/push-ids.ts'
 import { redis } from '../../src/drivers/redis/redis.ts'
 import type { PushId } from '../../src/envelope/ids.ts'
 import { silent } from '../../src/logger.ts'
+import { Child } from '../support/child.ts'
 import { startRedis } from '../support/redis.ts'
+import { typescript } from '../support/typescript.ts'
+import { settled } from './settled.ts'
 import { atEnd, startEmitter, startServer, TIMES } from './stage.ts'
 
-const TEN_MINUTES = 600_000
-const AT_ONCE = 1_000
+const settleIds = fileURLToPath(new URL('settle-ids.ts', import.meta.url))
 
 interface Fixture {
   readonly url: string
@@ -30,25 +33,17 @@ async function start(t: TestContext): Promise<Fixture> {
   return { url: server.url, queue, raw }
 }
 
-/** Reserves and settles an id, as a push to `offline` that reached nobody does. */
-async function settled(queue: PushIds, id: string, offline: readonly string[]): Promise<void> {
-  const pushId = `c:${id}` as PushId
-  assert.equal((await queue.reserve(pushId, 'a digest of 28 characters...', 15_000)).type, 'fresh')
-  await queue.settle(pushId, 'a digest of 28 characters...', { id, nodeCount: 1, offline }, TEN_MINUTES)
-}
-
 async function bytesUsed(raw: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await raw.info('memory'))?.[1])
 }
 
 /** How many bytes Redis uses for each id, by its own account. */
 async function bytesEach(t: TestContext, count: number, offline: readonly string[]): Promise<number> {
-  const { queue, raw } = await start(t)
+  const { url, queue, raw } = await start(t)
   await settled(queue, randomUUID(), [])
   const before = await bytesUsed(raw)
-  for (let done = 0; done < count; done += AT_ONCE) {
-    await Promise.all(Array.from({ length: AT_ONCE }, () => settled(queue, randomUUID(), offline)))
-  }
+  const child = new Child(process.execPath, [...typescript, settleIds, url, String(count), ...offline])
+  assert.deepEqual(await child.exited, { code: 0, signal: null }, child.stderr)
   return ((await bytesUsed(raw)) - before) / count
 }
 
