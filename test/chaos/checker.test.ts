@@ -93,6 +93,22 @@ describe('the checker', () => {
       deepEqual(broken(made), [])
     })
 
+    it('excused if its node had not read that far when the data was destroyed', () => {
+      const expected = [
+        [9_000, 0],
+        [3_000, 1],
+      ] as const
+      for (const [behind, count] of expected) {
+        const made = new HandMade()
+        const { slot } = made.connection()
+        made.push({})
+        const look = { node: 'n0-a', slot, entries: 1 }
+        made.history.inboxes.push({ ...look, at: 17_000, behind }, { ...look, at: 23_000, behind: 0 })
+        made.fault({ slots: [], from: 18_000, to: 20_000, destroyed: { what: 'all', from: 18_000, to: 20_000 } })
+        equal(findingOf(made, 'lost').violations.length, count)
+      }
+    })
+
     it('not excused if it was pushed after that, or long before', () => {
       for (const firstCalledAt of [3_000, 13_000]) {
         const made = new HandMade()

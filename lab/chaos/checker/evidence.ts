@@ -171,8 +171,12 @@ export class Evidence {
     )
   }
 
-  /** Whether a push may have been destroyed together with the store's data before it was delivered. */
-  wasDestroyed(push: Push, isReachable: (at: number) => boolean): boolean {
+  /**
+   * Whether a push may have been destroyed together with the store's data before it was delivered.
+   *
+   * @param wasReached whether somebody was there at time `at` who had received the push by the time `by`, if nothing failed
+   */
+  wasDestroyed(push: Push, wasReached: (at: number, by: number) => boolean): boolean {
     return this.faults.some(({ destroyed }) => {
       if (destroyed === undefined) return false
       // Everything that is lost was stored before. An old master is different: it still accepts writes, and forgets
@@ -180,9 +184,9 @@ export class Evidence {
       if (push.firstCalledAt > (destroyed.what === 'all' ? destroyed.from : destroyed.to)) return false
       if (push.settledAt >= destroyed.from - IN_FLIGHT) return true
       // It was stored long before. That excuses a loss only if nobody could receive it since, for example because the
-      // node was paused.
+      // node was paused, or had not read that far.
       if (destroyed.what === 'tail' || push.settledAt < destroyed.from - KEPT_FOR) return false
-      return !isReachable(push.settledAt)
+      return !wasReached(push.settledAt, destroyed.from)
     })
   }
 

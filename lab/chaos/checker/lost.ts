@@ -204,10 +204,11 @@ function wasParkFull(evidence: Evidence, push: Push, [first]: readonly Connectio
 }
 
 function wasLostWithStore(evidence: Evidence, push: Push, connections: readonly Connection[]): boolean {
-  return evidence.wasDestroyed(push, (at) => {
+  return evidence.wasDestroyed(push, (at, by) => {
     return connections.some(({ openedAt, closedAt, slot }) => {
       const isOpen = openedAt <= at && closedAt > at
-      return isOpen && !evidence.faultsIn(at, at).some(({ slots }) => slots.includes(slot))
+      const isWorking = !evidence.faultsIn(at, at).some(({ slots }) => slots.includes(slot))
+      return isOpen && isWorking && evidence.readBy(slot, at) < by
     })
   })
 }
