@@ -133,7 +133,7 @@ export class Evidence {
     return this.#waitsOf(uid).filter(({ from, to }) => from >= at - 60_000 && from <= until && to - from > LATE).length
   }
 
-  /** For each push to a user, or to a group that the user was ever in: when it resolved and when it first arrived. */
+  /** For each push to a user, or to a group that the user was ever in: when it ended for its caller, and when it first arrived. */
   #waitsOf(uid: string): readonly Wait[] {
     const known = this.#waits.get(uid)
     if (known !== undefined) return known
@@ -147,8 +147,9 @@ export class Evidence {
     }
     const isFor = ({ group, uids, offline }: Push): boolean =>
       group === undefined ? uids.includes(uid) && !offline.includes(uid) : groups.has(group)
+    // A push whose outcome is unknown may have been stored, and then it takes a place among those that wait.
     const waits = this.history.pushes
-      .filter((push) => push.outcome === 'resolved' && isFor(push))
+      .filter((push) => push.outcome !== 'failed' && isFor(push))
       .map(({ number, settledAt }) => ({ from: settledAt, to: arrived.get(number) ?? Number.POSITIVE_INFINITY }))
     this.#waits.set(uid, waits)
     return waits
