@@ -50,9 +50,9 @@ const flush: Fault = {
     slots: [],
     detail: 'FLUSHALL',
     async run(stage, window) {
-      window.destroyed = { what: 'all', from: stage.clock.now, to: Number.POSITIVE_INFINITY }
       await storeOf(stage).command('FLUSHALL')
-      window.destroyed.to = stage.clock.now
+      // What was stored while the command was on its way is gone, too.
+      window.destroyed = { what: 'all', from: stage.clock.now, to: stage.clock.now }
     },
   }),
 }
