@@ -61,14 +61,16 @@ export class Hostile {
     return RawClient.connect(this.url, path, { ...this.headers, ...headers })
   }
 
-  /** Sends the same message twenty times a second, or as fast as it is answered. */
+  /** Sends the same message twenty times a second, or as fast as it is answered; once even if opening took all the time. */
   async ask(path: string, message: string | Uint8Array, init?: RawFrameInit): Promise<void> {
     using client = await this.open(path, { 'Sec-WebSocket-Extensions': 'permessage-deflate' })
-    for (let asked = 1; !this.isOver && !hasEnded(client); asked++) {
+    let asked = 0
+    do {
       client.send(message, init)
+      asked++
       await Promise.all([sleep(50), until('it is answered', () => hasEnded(client) || client.frames.length >= asked)])
       if (!hasEnded(client)) this.note('answered')
-    }
+    } while (!this.isOver && !hasEnded(client))
     if (hasEnded(client)) await this.noteEnd(client)
   }
 
