@@ -159,7 +159,7 @@ export class Inbox {
     else void Promise.allSettled(tasks).then(handed)
   }
 
-  /** A replayed entry is not acked and nobody waits for it. An empty entry ends the replay, and is acked instead. */
+  /** A replayed entry is not acked, and nobody waits for it. The empty entry after it is acked like any other. */
   #takeReplay(entry: Entry): void {
     const handover = new Handover(entry.offset)
     for (const envelope of this.#decodeReplay(entry)) this.#handle({ ...envelope, resent: true }, handover, [])

@@ -7,7 +7,14 @@ import { Emitter } from '../../src/emitter.ts'
 import { binaryCodec } from '../../src/envelope/binary-codec.ts'
 import type { Codec } from '../../src/envelope/envelope.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
-import { createServer, defineModule, isFlotillaError, type Server, type ServerOptions } from '../../src/index.ts'
+import {
+  createServer,
+  defineModule,
+  isFlotillaError,
+  type Server,
+  type ServerOptions,
+  type Target,
+} from '../../src/index.ts'
 import { connect, type TestClient } from '../../src/testing.ts'
 import { type RedisServer, startRedis } from '../support/redis.ts'
 import { startNode } from '../support/start-node.ts'
@@ -226,21 +233,22 @@ test('a push to a user of the same node resolves when the client has taken it, o
   assert.deepEqual(order, ['still lags', 'lags for the first time'], 'a client that still lags is not waited for again')
 })
 
-test('if a stopped node fills the broadcast stream, broadcasts are refused, and none that was taken is missing', async (t) => {
+/** One node stops, and another pushes to the target until there is no room for more. */
+async function fillsStoppedNode(t: TestContext, target: Target): Promise<void> {
   const stage = await Stage.start(t)
   const times = { heartbeat: 500, deadAfter: 60_000 }
   const a = await stage.node({ ...times, maxInboxBytes: 256 * KIB })
   const b = await startNode(['--dev', '--redis', stage.redis.url, '--heartbeat=500', '--dead-after=60000'])
   stage.ends(() => b.kill9())
   const client = await stage.client(b, 'uid=u')
-  await a.cluster.push({ all: true }, '0')
+  await a.cluster.push(target, '0')
   await client.next()
   b.pause()
   const taken: number[] = []
   let refusedCount = 0
   for (let n = 1; n <= 100; n++) {
     try {
-      await a.cluster.push({ all: true }, `${n} `.padEnd(8 * KIB, 'x'))
+      await a.cluster.push(target, `${n} `.padEnd(8 * KIB, 'x'))
       taken.push(n)
     } catch (error) {
       assert.ok(isFlotillaError(error) && error.code === 'FLT_INBOX_FULL', String(error))
@@ -251,13 +259,19 @@ test('if a stopped node fills the broadcast stream, broadcasts are refused, and 
   b.resume()
   for (const n of taken) assert.equal(numberOf(await client.next()), n)
   await until('there is room again', () =>
-    a.cluster.push({ all: true }, 'after').then(
+    a.cluster.push(target, 'after').then(
       () => true,
       () => false,
     ),
   )
   assert.equal(await client.next(), 'after')
-})
+}
+
+test('if a stopped node fills the broadcast stream, broadcasts are refused, and none that was taken is missing', (t) =>
+  fillsStoppedNode(t, { all: true }))
+
+test('if the inbox of a stopped node is full, pushes to its users are refused, and none that was taken is missing', (t) =>
+  fillsStoppedNode(t, { uid: 'u' }))
 
 test('a push with an id that failed because its reply was lost arrives once if it is sent again', async (t) => {
   const stage = await Stage.start(t)
