@@ -5,31 +5,45 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fail } from './prepare.mjs'
 
-/** Pairs of a package and its program. */
-const needed = [
+/** Pairs of a package and its program, or a path that it installs. */
+export const packagesOfTests = [
   ['redis-server', 'redis-server'],
   ['chromium', 'chromium'],
   ['openssl', 'openssl'],
 ]
+export const packagesOfField = [
+  ['nginx', 'nginx'],
+  ['haproxy', 'haproxy'],
+  ['systemd', 'systemd-analyze'],
+  ['curl', 'curl'],
+  ['php-cli', 'php'],
+  ['python3', '/usr/bin/python3'],
+  ['python3-websockets', '/usr/lib/python3/dist-packages/websockets'],
+]
 
-export function provideDebianPackages() {
-  const missing = missingPackages()
+/** @param command what its user has run */
+export function provideDebianPackages(command, needed) {
+  const missing = missingPackages(needed)
   if (missing.length === 0) return
   const install = ['apt-get', 'install', '-y', '--no-install-recommends', ...missing]
   if (!mayInstall()) {
     fail(
-      `The tests need Debian packages. Install them, or let FLOTILLA_SETUP=1 npm test do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
+      `The tests need Debian packages. Install them, or let FLOTILLA_SETUP=1 ${command} do it:\n  sudo apt-get update && sudo ${install.join(' ')}`,
     )
   }
   process.stderr.write(`installing ${missing.join(', ')} …\n`)
   asRoot(['apt-get', 'update'])
   asRoot(install)
-  const still = missingPackages()
+  const still = missingPackages(needed)
   if (still.length > 0) fail(`apt-get did not install ${still.join(', ')}`)
 }
 
-function missingPackages() {
-  return needed.filter(([, program]) => !isOnPath(program)).map(([name]) => name)
+function missingPackages(needed) {
+  return needed.filter(([, sign]) => !isThere(sign)).map(([name]) => name)
+}
+
+function isThere(sign) {
+  return sign.startsWith('/') ? existsSync(sign) : isOnPath(sign)
 }
 
 function isOnPath(program) {

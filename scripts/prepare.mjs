@@ -28,26 +28,27 @@ function isBuilt() {
 export function filesIn(folder) {
   const entries = readdirSync(join(root, folder), { withFileTypes: true })
   return entries.flatMap((entry) => {
+    if (entry.name === 'node_modules') return []
     const path = `${folder}/${entry.name}`
     return entry.isDirectory() ? filesIn(path) : [path]
   })
 }
 
-function timeOf(path) {
+export function timeOf(path) {
   const file = join(root, path)
   return existsSync(file) ? statSync(file).mtimeMs : 0
 }
 
 /** The command of the npm that runs this script, or of any npm. */
-function npm(...args) {
+export function npm(...args) {
   const own = process.env['npm_execpath']
   return own?.endsWith('.js') ? [process.execPath, [own, ...args]] : ['npm', args]
 }
 
 /** The output of these commands goes to stderr, because stdout belongs to the server or the tests. */
-function run(what, command, args) {
+export function run(what, command, args, cwd = root) {
   process.stderr.write(`${what} …\n`)
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] })
+  const { status, error } = spawnSync(command, args, { cwd, stdio: ['ignore', 2, 2] })
   if (status !== 0) fail(`${what} failed${error === undefined ? '' : `: ${error.message}`}`)
 }
 
