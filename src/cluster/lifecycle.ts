@@ -80,9 +80,9 @@ export class Lifecycle implements MembershipHooks {
     return this.#startup.isDone
   }
 
-  /** Rejects unless State and Queue answer in time and know this node. */
+  /** Rejects unless State and Queue answer in time and know this node. `details.reason` of the error says why in a word. */
   async health(timeout: number): Promise<void> {
-    const late = (): FlotillaError => new FlotillaError('FLT_STORE_AWAY', 'the store does not answer in time')
+    const late = (): FlotillaError => (this.isReady ? unhealthy(LATE, 'store') : unhealthy(NOT_JOINED, 'starting'))
     await withDeadline(this.#checkHealth(timeout), timeout, late)
   }
 
@@ -94,10 +94,12 @@ export class Lifecycle implements MembershipHooks {
   async #checkHealth(timeout: number): Promise<void> {
     const { state, queue, membership } = this.#init
     const { started } = this.#startup
-    if (this.#closed || started === undefined) throw new FlotillaError('FLT_CLOSED', 'this node is not running')
+    if (this.#closed)
+      throw new FlotillaError('FLT_CLOSED', 'this node is not running', { details: { reason: 'closed' } })
+    if (started === undefined) throw unhealthy('this node has not begun to join the cluster yet', 'starting')
     await started
     const [isOpen] = await Promise.all([queue.isOpen(membership.node), state.ping(timeout)])
-    if (!isOpen) throw new FlotillaError('FLT_STORE_AWAY', 'the store has lost this node: it is about to join again')
+    if (!isOpen) throw unhealthy('the store has lost this node: it is about to join again', 'lost')
   }
 
   #startReading(): void {
@@ -221,4 +223,11 @@ export class Lifecycle implements MembershipHooks {
     }
     await readers.close()
   }
+}
+
+const LATE = 'the store does not answer in time'
+const NOT_JOINED = 'this node has not joined the cluster yet: the store does not answer, or refuses it'
+
+function unhealthy(message: string, reason: 'store' | 'starting' | 'lost'): FlotillaError {
+  return new FlotillaError('FLT_STORE_AWAY', message, { details: { reason } })
 }

@@ -22,6 +22,11 @@ export function isFromThisMachine(headerOf: HeaderOf): boolean {
   return forwardedFor(headerOf).every((address) => isLoopback(address) || isLoopbackHostHeader(address))
 }
 
+/** The same for a health probe, which may come without `Host`: no browser leaves that out. */
+export function isProbeFromThisMachine(headerOf: HeaderOf): boolean {
+  return isFromThisMachine((name) => headerOf(name) || (name === 'host' ? 'localhost' : undefined))
+}
+
 /** The addresses in `X-Forwarded-For`, `X-Real-IP` and `Forwarded` (RFC 7239), with or without a port. */
 function forwardedFor(headerOf: HeaderOf): string[] {
   const lists = [headerOf('x-forwarded-for'), headerOf('x-real-ip')].map((header) => header?.split(',') ?? [])

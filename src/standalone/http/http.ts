@@ -8,9 +8,9 @@ import { onlyThisMachine, requireKey } from './api-guard.ts'
 import { ApiKey } from './api-key.ts'
 import { addApi, createApp } from './api.ts'
 import { addDevPage } from './dev-page.ts'
+import { Health } from './health.ts'
 import { createMetrics } from './metrics.ts'
 
-const HEALTH_PATIENCE = 1000
 const METRICS_OFF = 'metrics need the API key, but this server has none: start it with --api-key or --metrics-open'
 
 /** Serves all plain HTTP: the API, health, metrics, and with --dev the page. */
@@ -21,12 +21,6 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
   const wrongKeyCount = (): number => apiKey?.wrongCount ?? 0
   const app = createApp(logger)
   if (dev) app.use(onlyThisMachine)
-  app.get('/healthz', (c) => c.json({ status: 'ok' }))
-  const checkHealth = shared(() => server.health(HEALTH_PATIENCE))
-  app.get('/readyz', async (c) => {
-    await checkHealth()
-    return c.json({ status: 'ok' })
-  })
   const metrics = createMetrics(server, wrongKeyCount)
   if (!metricsOpen) app.use('/metrics', requireKey(access, METRICS_OFF))
   app.get('/metrics', async (c) => {
@@ -40,17 +34,9 @@ export function createHttp(server: Server, config: Config, logger: Logger): Requ
     overrideGlobalObjects: false,
     errorHandler: (error) => answerUnreadable(error, logger),
   })
-  return (incoming, outgoing) => void listener(incoming, outgoing)
-}
-
-/** Calls made while one is running share its answer: anyone may ask, and each check costs the store something. */
-function shared(ask: () => Promise<void>): () => Promise<void> {
-  let asked: Promise<void> | undefined
-  return () => {
-    asked ??= ask().finally(() => {
-      asked = undefined
-    })
-    return asked
+  const health = new Health(server, dev, logger)
+  return (incoming, outgoing) => {
+    if (!health.answers(incoming, outgoing)) void listener(incoming, outgoing)
   }
 }
 
