@@ -130,6 +130,12 @@ export interface ServerOptions {
   /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000 ms. */
   requestTimeout?: number
   /**
+   * How long a server that Flotilla made keeps an HTTP connection open after a request, for the next one. It must be
+   * longer than the proxy before it does, or the proxy sends requests into connections that are being closed. Default
+   * 75000 ms, because most proxies take 60 s.
+   */
+  keepAliveTimeout?: number
+  /**
    * Addresses or CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. If a proxy leaves out or hides a client's
    * address, the client counts as the proxy. The addresses in the header may have ports.
    */
@@ -352,6 +358,13 @@ export const optionTable = {
     min: 10,
     max: HOUR,
     help: 'how long an HTTP request may take to arrive, body and all, on servers that Flotilla made',
+  }),
+  keepAliveTimeout: milliseconds({
+    default: 75_000,
+    min: 10,
+    max: HOUR,
+    flag: 'listen',
+    help: 'how long an HTTP connection stays open for its next request, on servers that Flotilla made; longer than the proxy in front keeps it',
   }),
   trustProxy: value({
     type: 'list',

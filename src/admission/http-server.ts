@@ -25,6 +25,8 @@ export interface HttpServerOptions {
   readonly handshakeTimeout: number
   /** ms that a request may take to arrive, including its body. */
   readonly requestTimeout: number
+  /** ms that a socket is kept open after a request, for the next one. */
+  readonly keepAliveTimeout: number
   /** How many sockets may be open that are not WebSockets. */
   readonly maxHandshakes: number
   /** Whether there is a module at the request's path. */
@@ -42,10 +44,11 @@ export interface HttpServerOptions {
  * a handshake may take.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { tls, http, handshakeTimeout, requestTimeout, turnedAway } = options
+  const { tls, http, handshakeTimeout, requestTimeout, keepAliveTimeout, turnedAway } = options
   const timeouts = {
     headersTimeout: Math.min(handshakeTimeout, requestTimeout),
     requestTimeout,
+    keepAliveTimeout,
     connectionsCheckingInterval: CHECKING,
   }
   const sockets = new PlainSockets({ patience: handshakeTimeout, max: options.maxHandshakes, gaveWay: turnedAway })
