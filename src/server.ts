@@ -3,6 +3,7 @@ import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { AdmissionLimits } from './admission/admission-limits.ts'
 import { ClientAddress } from './admission/client-address.ts'
+import { Descriptors } from './admission/descriptors.ts'
 import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
 import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
@@ -45,6 +46,8 @@ export interface ServerStats extends NodeStats {
   readonly laggedCount: number
   /** Clients refused because of too many connections or handshakes, and sockets closed to make room for others. */
   readonly turnedAwayCount: number
+  /** How often a client came, or a look each second found, that this process had hardly a file descriptor left. */
+  readonly outOfDescriptorsCount: number
   /** Connections that were closed with 1008 because the client sent too much. */
   readonly floodedCount: number
   /** Departures from groups that were forgotten early, because there were too many. A push may have missed them. */
@@ -77,6 +80,7 @@ export class Server implements AsyncDisposable {
   readonly #address: ClientAddress
   readonly #connections: Connections
   readonly #gate: Gate
+  readonly #descriptors: Descriptors
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
   #url: string | undefined
@@ -86,6 +90,7 @@ export class Server implements AsyncDisposable {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
     const { logger, onError } = settings
+    this.#descriptors = new Descriptors(settings.maxConnections, logger)
     const flusher = new Flusher((error) => onError({ phase: 'push', error }))
     this.#events = new Events(logger)
     const node = (this.#node = new ClusterNode(settings.driver, this.#hub, this.#events, settings, {
@@ -137,6 +142,7 @@ export class Server implements AsyncDisposable {
       groupCount,
       ...this.#connections.overflowCounters,
       turnedAwayCount: this.#limits.refusedCount,
+      outOfDescriptorsCount: this.#descriptors.shortCount,
       floodedCount: this.#connections.floodedCount,
       forgottenDepartureCount: this.#hub.forgottenDepartureCount,
       forgottenDeliveryCount: this.#hub.deliveries.forgottenCount,
@@ -172,10 +178,12 @@ export class Server implements AsyncDisposable {
       serves: (request) => this.#gate.serves(request),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
       networkOf: (socket) => this.#address.networkOf(socket),
+      isLast: (socket) => this.#descriptors.isLast(socket),
       turnedAway: () => void this.#limits.refusedCount++,
     }))
     try {
       this.#url = await listenOn(http, options, this.#options.tls !== undefined)
+      this.#descriptors.follow(http)
       await this.ready()
       if (this.#closing !== undefined) throw goingAway()
       return this.#url

@@ -35,6 +35,8 @@ export interface HttpServerOptions {
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<boolean>
   /** The network that a socket counts for; undefined if the socket counts only towards the total. */
   readonly networkOf: (socket: Socket) => string | undefined
+  /** Whether a socket has taken one of the last file descriptors. */
+  readonly isLast: (socket: Duplex) => boolean
   /** Called for each socket that was closed because there were too many. */
   readonly turnedAway: () => void
 }
@@ -44,14 +46,19 @@ export interface HttpServerOptions {
  * a handshake may take.
  */
 export function createHttpServer(options: HttpServerOptions): HttpServer {
-  const { tls, http, handshakeTimeout, requestTimeout, keepAliveTimeout, turnedAway } = options
+  const { tls, http, handshakeTimeout, requestTimeout, keepAliveTimeout, isLast, turnedAway } = options
   const timeouts = {
     headersTimeout: Math.min(handshakeTimeout, requestTimeout),
     requestTimeout,
     keepAliveTimeout,
     connectionsCheckingInterval: CHECKING,
   }
-  const sockets = new PlainSockets({ patience: handshakeTimeout, max: options.maxHandshakes, gaveWay: turnedAway })
+  const sockets = new PlainSockets({
+    patience: handshakeTimeout,
+    max: options.maxHandshakes,
+    isLast,
+    gaveWay: turnedAway,
+  })
   const listener = paceRequests(http ?? answerPlain(options.serves), () => sockets.isCrowded)
   const server =
     tls === undefined

@@ -10,6 +10,8 @@ export interface PlainSocketsOptions {
   readonly patience: number
   /** How many sockets there may be. */
   readonly max: number
+  /** Whether this socket has taken one of the last file descriptors, so that it must be closed. Default: never. */
+  readonly isLast?: ((socket: Duplex) => boolean) | undefined
   /** Called for each socket that was closed to make room for a newer one. */
   readonly gaveWay: () => void
 }
@@ -46,6 +48,11 @@ class Waiting {
   delete(entry: Entry): void {
     this.newcomers.delete(entry)
     this.#others.delete(entry)
+  }
+
+  /** Of the sockets that have sent a request before, the one that the server has waited for longest. */
+  get idlest(): Entry | undefined {
+    return first(this.#others)
   }
 
   /**
@@ -93,6 +100,7 @@ export class PlainSockets {
     socket.on('close', forget)
     if (crowd !== undefined) crowd.count++
     this.#wait(entry)
+    if (this.#options.isLast?.(socket) === true) return this.#turnAway(entry)
     const excess = this.#excessOf(crowd)
     if (excess !== undefined) this.#giveWay(excess)
   }
@@ -172,6 +180,16 @@ export class PlainSockets {
     const room = this.#options.max - this.#entries.size
     if (crowd !== undefined && crowd.count > 1 && crowd.count > room + 1) return crowd.waiting.longest
     return room < 0 ? this.#waiting.longest : undefined
+  }
+
+  /**
+   * The newest socket itself must go: if an older one went in its place, the last descriptor would stay taken, and
+   * nothing would show that others are free. The client finds room when it tries again, if a socket was idle.
+   */
+  #turnAway(newest: Entry): void {
+    const { idlest } = this.#waiting
+    this.#giveWay(newest)
+    if (idlest !== undefined && idlest !== newest) this.#giveWay(idlest)
   }
 
   #giveWay({ socket }: Entry): void {

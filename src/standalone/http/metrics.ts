@@ -51,6 +51,11 @@ export function createMetrics(server: Server, wrongKeyCount: () => number): Regi
     (stats) => stats.turnedAwayCount,
   )
   counter(
+    'flotilla_out_of_descriptors_total',
+    'Times that hardly a file descriptor was left',
+    (stats) => stats.outOfDescriptorsCount,
+  )
+  counter(
     'flotilla_flooded_total',
     'Connections closed because their client sent too much',
     (stats) => stats.floodedCount,
