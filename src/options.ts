@@ -144,7 +144,7 @@ export interface ServerOptions {
   codec?: 'binary' | 'json' | Codec
   /** Makes a uid if `cluster.register(connection)` gets none. Default: a random UUID. */
   generateUid?(): string
-  /** Serves WSS on servers that Flotilla makes. Both are in PEM. */
+  /** Serves WSS on servers that Flotilla makes. Both are in PEM. `server.setTls` replaces them. */
   tls?: { cert: string | Buffer; key: string | Buffer }
   /** Answers plain HTTP requests on servers that Flotilla makes. Default: they get 404 or 426. */
   http?: RequestListener

@@ -2,8 +2,10 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { AdmissionLimits } from './admission/admission-limits.ts'
+import { type Certificate, changeCertificate } from './admission/certificate.ts'
 import { ClientAddress } from './admission/client-address.ts'
 import { Descriptors } from './admission/descriptors.ts'
+import { Drain } from './admission/drain.ts'
 import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
 import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
@@ -80,15 +82,18 @@ export class Server implements AsyncDisposable {
   readonly #address: ClientAddress
   readonly #connections: Connections
   readonly #gate: Gate
+  readonly #drain = new Drain()
   readonly #descriptors: Descriptors
   readonly #detach: (() => void)[] = []
   #http: HttpServer | undefined
+  #tls: Certificate | undefined
   #url: string | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ServerOptions) {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
+    this.#tls = options.tls
     const { logger, onError } = settings
     this.#descriptors = new Descriptors(settings.maxConnections, logger)
     const flusher = new Flusher((error) => onError({ phase: 'push', error }))
@@ -160,9 +165,14 @@ export class Server implements AsyncDisposable {
     return this.#node.lifecycle.ready()
   }
 
-  /** Resolves if State and Queue answer within `timeout` ms, and rejects otherwise. */
-  health(timeout: number): Promise<void> {
-    return this.#node.lifecycle.health(timeout)
+  /**
+   * Resolves if this node is ready: State and Queue answer within `timeout` ms, and the node has not begun to go.
+   * Otherwise it rejects, and `details.reason` of the error is `starting`, `store`, `lost`, `draining` or `closed`.
+   */
+  async health(timeout: number): Promise<void> {
+    const { flaw } = this.#drain
+    if (flaw !== undefined) throw flaw
+    await this.#node.lifecycle.health(timeout)
   }
 
   /** Listens on an HTTP server of its own. Resolves to its URL once the node has joined the cluster. */
@@ -173,7 +183,7 @@ export class Server implements AsyncDisposable {
     const options = parseListen(where, host)
     const http = (this.#http = createHttpServer({
       ...this.#settings,
-      tls: this.#options.tls,
+      tls: this.#tls,
       http: this.#options.http,
       serves: (request) => this.#gate.serves(request),
       upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
@@ -181,8 +191,9 @@ export class Server implements AsyncDisposable {
       isLast: (socket) => this.#descriptors.isLast(socket),
       turnedAway: () => void this.#limits.refusedCount++,
     }))
+    this.#drain.follow(http)
     try {
-      this.#url = await listenOn(http, options, this.#options.tls !== undefined)
+      this.#url = await listenOn(http, options, this.#tls !== undefined)
       this.#descriptors.follow(http)
       await this.ready()
       if (this.#closing !== undefined) throw goingAway()
@@ -191,6 +202,20 @@ export class Server implements AsyncDisposable {
       http.close()
       throw error
     }
+  }
+
+  /**
+   * Replaces the certificate and its key, both in PEM, for everyone who connects from now on. Only for a server that was
+   * created with `tls`; the certificate of an attached server is its owner's.
+   *
+   * @throws FlotillaError `FLT_BAD_OPTION`, and then the server keeps the certificate that it has
+   */
+  setTls(tls: { cert: string | Buffer; key: string | Buffer }): void {
+    checkNames('setTls', tls, ['cert', 'key'])
+    if (this.#tls === undefined)
+      throw new FlotillaError('FLT_BAD_OPTION', 'this server was created without tls: create it with tls')
+    changeCertificate(this.#http, tls)
+    this.#tls = tls
   }
 
   /**
@@ -214,8 +239,21 @@ export class Server implements AsyncDisposable {
   }
 
   /**
-   * Closes all connections with 1001, hands over the messages that are still on their way, and leaves the cluster. It
-   * may be called twice. `timeout` is the time that clients have to close, in ms; default 5000.
+   * Makes the server ready to close while it serves on: from now on `health` rejects, so that load balancers choose other
+   * nodes, and kept-alive HTTP connections end with their next answer. Resolves after `delay` ms (default 0), or as soon
+   * as `close` is called. The delay must be long enough for the load balancer to notice.
+   *
+   * @throws FlotillaError `FLT_BAD_OPTION`
+   */
+  async drain(options: { delay?: number } = {}): Promise<void> {
+    checkNames('drain', options, ['delay'])
+    await this.#drain.begin(options.delay ?? 0)
+  }
+
+  /**
+   * Closes all connections with 1001, answers the HTTP requests under way, hands over the messages that are still on
+   * their way, and leaves the cluster. It may be called twice. `timeout` is the time that clients have to close and
+   * requests to be answered, in ms; default 5000.
    */
   async close(options: { timeout?: number } = {}): Promise<void> {
     checkNames('close', options, ['timeout'])
@@ -229,10 +267,11 @@ export class Server implements AsyncDisposable {
 
   async #closeAll(timeout: number): Promise<void> {
     for (const detach of this.#detach) detach()
+    this.#drain.close()
     const httpClosed = closeServer(this.#http)
     this.#connections.beginClosing()
     this.#node.lifecycle.sayGoodbye()
-    await this.#connections.sayGoodbye(timeout)
+    await Promise.all([this.#connections.sayGoodbye(timeout), this.#drain.answered(timeout)])
     await this.#node.lifecycle.close()
     this.#http?.closeAllConnections()
     await httpClosed

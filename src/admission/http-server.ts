@@ -10,6 +10,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { FlotillaError } from '../errors.ts'
 import { refuse } from '../modules/refuse.ts'
+import type { Certificate } from './certificate.ts'
 import { isIgnorable, putBack } from './ignored-upgrade.ts'
 import { PlainSockets } from './plain-sockets.ts'
 import { paceRequests } from './request-pace.ts'
@@ -19,7 +20,7 @@ import { hasBody } from './upgrade-check.ts'
 const CHECKING = 500
 
 export interface HttpServerOptions {
-  readonly tls?: { cert: string | Buffer; key: string | Buffer } | undefined
+  readonly tls?: Certificate | undefined
   readonly http?: RequestListener | undefined
   /** ms from connecting until the first request head is complete. */
   readonly handshakeTimeout: number
