@@ -34,6 +34,7 @@ const CLOSE_PATIENCE = 200
  */
 export async function serve(config: Config): Promise<Serving> {
   const logger = await createLogger(config)
+  tellIgnored(config, logger)
   const server = makeServer(await optionsOf(config, logger), config, logger)
   try {
     return { server, logger, url: await withoutWarnings(logger, () => listen(server, config)) }
@@ -44,6 +45,12 @@ export async function serve(config: Config): Promise<Serving> {
     })
     throw error
   }
+}
+
+function tellIgnored({ ignoredVariables }: Config, logger: Logger): void {
+  if (ignoredVariables.length === 0) return
+  const message = `${ignoredVariables.join(', ')} ignored: Kubernetes and Docker set it for a service named flotilla. Use flags, or enableServiceLinks: false in the pod`
+  logger.info({ ignoredVariables }, message)
 }
 
 async function optionsOf(config: Config, logger: Logger): Promise<ServerOptions> {

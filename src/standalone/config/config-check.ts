@@ -34,11 +34,13 @@ export interface Config extends Omit<
   readonly metricsOpen: boolean
   readonly echo: boolean
   readonly daemon: boolean
+  /** The names of environment variables that look like settings and are none. */
+  readonly ignoredVariables: readonly string[]
 }
 
 type SourceOf = (key: SettingKey) => Source | undefined
 
-export function checkConfig(settings: Settings, sourceOf: SourceOf): Config {
+export function checkConfig(settings: Settings, sourceOf: SourceOf): Omit<Config, 'ignoredVariables'> {
   const dev = settings.dev ?? false
   const config = {
     ...settings,

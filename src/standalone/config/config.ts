@@ -6,6 +6,7 @@ import { readConfigFile } from './config-file.ts'
 import type { Flag } from './flag.ts'
 import { environmentName, flags } from './flags.ts'
 import { takesOf } from './option-flags.ts'
+import { isServiceLink, serviceLinks } from './service-links.ts'
 import { isPem, type SettingKey, type Settings, settingsSchema, type Source } from './settings.ts'
 
 /** A setting as it was given, not parsed yet. */
@@ -32,7 +33,8 @@ export async function loadConfig(flagValues: FlagValues, environment: Environmen
     ...givenAsFlags(flagValues),
   ])
   const sources = new Map(Array.from(given, ([key, { source }]) => [key, source] as const))
-  return checkConfig(parseSettings(given), (key) => sources.get(key))
+  const config = checkConfig(parseSettings(given), (key) => sources.get(key))
+  return { ...config, ignoredVariables: serviceLinks(environment) }
 }
 
 async function givenInFile(path: string): Promise<[string, Given][]> {
@@ -49,7 +51,7 @@ function givenInEnvironment(environment: Environment): [string, Given][] {
   return flags.flatMap(({ key, name }): [string, Given][] => {
     const variable = environmentName(name)
     const value = environment[variable]
-    if (value === undefined || value === '') return []
+    if (value === undefined || value === '' || isServiceLink(variable, value)) return []
     return [[key, { value, source: 'environment', where: `--${name} (from ${variable})`, folder: process.cwd() }]]
   })
 }
