@@ -35,7 +35,7 @@ function addStart(program: Command, chosen: (run: Run) => void): void {
     .command('start')
     .summary('run a server, or start one in the background')
     .description(
-      'Runs a server and prints one line when it accepts connections:\n  ready node=<id> url=http://127.0.0.1:18308\nLogs go to stderr. SIGTERM or SIGINT closes the server gracefully; a second signal ends it at once.',
+      'Runs a server and prints one line when it accepts connections:\n  ready node=<id> url=http://127.0.0.1:18308\nLogs go to stderr.\n\nSIGTERM, SIGQUIT: not ready, but open, for --drain-delay; then closes as SIGINT does\nSIGINT, SIGUSR2: closes; another signal ends it at once\nSIGHUP: reads certificates, keys, origins and log level again; on a terminal, closes',
     )
     .addHelpText(
       'after',

@@ -11,18 +11,23 @@ import { CliError, reasonOf, systemCode, usageError } from '../common/cli-error.
 import type { Config, Listen } from '../config/config-check.ts'
 import { addressOf, openDriver } from '../config/driver.ts'
 import { flags } from '../config/flags.ts'
-import { handshakeMiddleware } from '../config/identity.ts'
-import { createLogger, withoutWarnings } from '../config/logger.ts'
+import { LiveHandshake } from '../config/live-handshake.ts'
+import { createLogger, type LevelledLogger, withoutWarnings } from '../config/logger.ts'
 import { loadModules } from '../config/modules.ts'
 import { optionKeys } from '../config/option-keys.ts'
-import { readTls } from '../config/tls.ts'
+import { readTls, type Tls } from '../config/tls.ts'
+import { ApiKey } from '../http/api-key.ts'
 import { createHttp } from '../http/http.ts'
 import { removeDeadSocket } from '../http/unix-socket.ts'
 
 export interface Serving {
   readonly server: Server
-  readonly logger: Logger
+  readonly logger: LevelledLogger
   readonly url: string
+  readonly config: Config
+  readonly tls: Tls | undefined
+  readonly handshake: LiveHandshake
+  readonly apiKey: ApiKey
 }
 
 const CLOSE_PATIENCE = 200
@@ -35,9 +40,13 @@ const CLOSE_PATIENCE = 200
 export async function serve(config: Config): Promise<Serving> {
   const logger = await createLogger(config)
   tellIgnored(config, logger)
-  const server = makeServer(await optionsOf(config, logger), config, logger)
+  const tls = await readTls(config)
+  const handshake = new LiveHandshake(config)
+  const apiKey = new ApiKey(config.apiKey, logger)
+  const server = makeServer(await optionsOf(config, logger, tls, handshake), config, logger, apiKey)
   try {
-    return { server, logger, url: await withoutWarnings(logger, () => listen(server, config)) }
+    const url = await withoutWarnings(logger, () => listen(server, config))
+    return { server, logger, url, config, tls, handshake, apiKey }
   } catch (error) {
     // Do not wait for long: close() may wait for a store that is away, and this server has nothing to hand over.
     await Promise.race([server.close({ timeout: 0 }), sleep(CLOSE_PATIENCE)]).catch((reason: unknown) => {
@@ -53,23 +62,27 @@ function tellIgnored({ ignoredVariables }: Config, logger: Logger): void {
   logger.info({ ignoredVariables }, message)
 }
 
-async function optionsOf(config: Config, logger: Logger): Promise<ServerOptions> {
+async function optionsOf(
+  config: Config,
+  logger: Logger,
+  tls: Tls | undefined,
+  { middleware }: LiveHandshake,
+): Promise<ServerOptions> {
   const given = optionKeys.filter((name) => config[name] !== undefined).map((name) => [name, config[name]] as const)
-  const tls = await readTls(config)
   return {
     ...(Object.fromEntries(given) as Partial<ServerOptions>),
     modules: await loadModules(config),
     driver: await openDriver(config.store),
-    middleware: { handshake: handshakeMiddleware(config) },
+    middleware: { handshake: [middleware] },
     logger,
     ...(tls !== undefined && { tls }),
   }
 }
 
-function makeServer(options: ServerOptions, config: Config, logger: Logger): Server {
+function makeServer(options: ServerOptions, config: Config, logger: Logger, apiKey: ApiKey): Server {
   try {
     const server = createServer({ ...options, http: (incoming, outgoing) => http(incoming, outgoing) })
-    const http = createHttp(server, config, logger)
+    const http = createHttp(server, config, logger, apiKey)
     return server
   } catch (error) {
     if (!isFlotillaError(error)) throw error

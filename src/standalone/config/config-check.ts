@@ -34,9 +34,14 @@ export interface Config extends Omit<
   readonly metricsOpen: boolean
   readonly echo: boolean
   readonly daemon: boolean
+  /** ms */
+  readonly drainDelay: number
   /** The names of environment variables that look like settings and are none. */
   readonly ignoredVariables: readonly string[]
 }
+
+/** In ms: load balancers ask about once a second whether a node is ready, and take it out after the second or third no. */
+const DRAIN_DELAY = 3_000
 
 type SourceOf = (key: SettingKey) => Source | undefined
 
@@ -55,6 +60,7 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Omit<Config
     metricsOpen: settings.metricsOpen ?? false,
     echo: settings.echo ?? dev,
     daemon: settings.daemon ?? false,
+    drainDelay: settings.drainDelay ?? (dev ? 0 : DRAIN_DELAY),
   }
   checkLease(settings)
   checkLag(settings)

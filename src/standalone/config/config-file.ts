@@ -9,9 +9,9 @@ export interface ConfigFile {
 }
 
 /** Reads `file.json`, or imports the default export of a JavaScript or TypeScript file. */
-export async function readConfigFile(path: string): Promise<ConfigFile> {
+export async function readConfigFile(path: string, isAgain: boolean): Promise<ConfigFile> {
   const file = resolve(path)
-  const values = extname(file) === '.json' ? await readJson(file, path) : await importDefault(file, path)
+  const values = extname(file) === '.json' ? await readJson(file, path) : await importDefault(file, path, isAgain)
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw usageError(`--config takes a file that holds an object of settings; ${path} holds something else`)
   }
@@ -29,13 +29,13 @@ async function readJson(file: string, path: string): Promise<unknown> {
   }
 }
 
-async function importDefault(file: string, path: string): Promise<unknown> {
+async function importDefault(file: string, path: string, isAgain: boolean): Promise<unknown> {
   await access(file).catch((error: unknown) => {
     throw unreadable(path, error)
   })
   // Imported only now, so that a bad flag is reported without loading a compiler.
   const { importFile } = await import('./import-file.ts')
-  const exported = await importFile(file).catch((error: unknown) => {
+  const exported = await importFile(file, isAgain).catch((error: unknown) => {
     throw usageError(`--config takes a .json, .js or .ts file; ${path} fails${placeIn(file, error)}: ${flawOf(error)}`)
   })
   return exported['default'] ?? exported

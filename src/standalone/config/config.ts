@@ -24,11 +24,18 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** Flags by their setting's key, and `config`, the path of a config file. */
 export type FlagValues = Readonly<Partial<Record<SettingKey | 'config', unknown>>>
 
-/** @throws CliError with exit code 2 that names the flag and what it takes. */
-export async function loadConfig(flagValues: FlagValues, environment: Environment): Promise<Config> {
+/**
+ * @param isAgain whether this process has read the config file before
+ * @throws CliError with exit code 2 that names the flag and what it takes.
+ */
+export async function loadConfig(
+  flagValues: FlagValues,
+  environment: Environment,
+  { isAgain = false } = {},
+): Promise<Config> {
   const path = flagValues.config ?? (environment['FLOTILLA_CONFIG'] || undefined)
   const given = new Map([
-    ...(typeof path === 'string' ? await givenInFile(path) : []),
+    ...(typeof path === 'string' ? await givenInFile(path, isAgain) : []),
     ...givenInEnvironment(environment),
     ...givenAsFlags(flagValues),
   ])
@@ -37,8 +44,8 @@ export async function loadConfig(flagValues: FlagValues, environment: Environmen
   return { ...config, ignoredVariables: serviceLinks(environment) }
 }
 
-async function givenInFile(path: string): Promise<[string, Given][]> {
-  const { values, folder } = await readConfigFile(path)
+async function givenInFile(path: string, isAgain: boolean): Promise<[string, Given][]> {
+  const { values, folder } = await readConfigFile(path, isAgain)
   return Object.entries(values).map(([key, value]) => {
     const flag = flags.find((known) => known.key === key)
     const where = flag === undefined ? `"${key}" in ${path}` : `--${flag.name} ("${key}" in ${path})`

@@ -183,6 +183,13 @@ export const flagGroups: readonly FlagGroup[] = [
     title: 'How it runs:',
     flags: [
       {
+        key: 'drainDelay',
+        name: 'drain-delay',
+        argument: 'MS',
+        help: 'after SIGTERM, how long /readyz says no before the port closes, so that load balancers notice (default: 3000; 0 with --dev)',
+        takes: 'a time in milliseconds, 0 to 3600000',
+      },
+      {
         key: 'logLevel',
         name: 'log-level',
         argument: 'LEVEL',

@@ -1,10 +1,17 @@
 import { access } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import type { Jiti, TransformOptions, TransformResult } from 'jiti'
 import * as flotilla from '../../index.ts'
 
-/** Imports a user's JavaScript or TypeScript file, whatever kind of module it is. */
-export async function importFile(file: string): Promise<Record<string, unknown>> {
+/**
+ * Imports a user's JavaScript or TypeScript file, whatever kind of module it is.
+ *
+ * @param isAgain whether it may have been imported before and be another one now
+ */
+export async function importFile(file: string, isAgain = false): Promise<Record<string, unknown>> {
   await access(file)
+  if (isAgain && /\.[mc]js$/.test(file)) return await importNatively(file)
   const { createJiti } = await import('jiti')
   const compiler = createJiti(import.meta.url)
   const jiti = createJiti(import.meta.url, {
@@ -14,8 +21,15 @@ export async function importFile(file: string): Promise<Record<string, unknown>>
     transform: (options) => compile(compiler, options),
     // Another program's jiti may have cached the same file, compiled in its own way.
     fsCache: false,
+    ...(isAgain && { moduleCache: false }),
   })
   return await jiti.import<Record<string, unknown>>(file)
+}
+
+/** jiti leaves these files to Node, whose caches it does not pass by. */
+async function importNatively(file: string): Promise<Record<string, unknown>> {
+  delete createRequire(import.meta.url).cache[file]
+  return (await import(`${pathToFileURL(file).href}?read=${performance.now()}`)) as Record<string, unknown>
 }
 
 /**

@@ -6,6 +6,7 @@ const STDERR = 2
 
 export interface LevelledLogger extends Logger {
   level: string
+  isLevelEnabled(level: string): boolean
 }
 
 /** Logs to stderr, because stdout has the ready line. Writes synchronously, so that a crash loses no line. */

@@ -126,6 +126,7 @@ export const settingsSchema = z.strictObject({
   dev: toggle,
   daemon: toggle,
   pidFile: text,
+  drainDelay: whole(0, 3_600_000),
 })
 
 export type SettingKey = keyof typeof settingsSchema.shape

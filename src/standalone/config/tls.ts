@@ -1,9 +1,15 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
 import { systemCode, usageError } from '../common/cli-error.ts'
 import type { Config } from './config-check.ts'
 
-export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buffer; key: Buffer } | undefined> {
+export interface Tls {
+  readonly cert: Buffer
+  readonly key: Buffer
+}
+
+export async function readTls({ tlsCert, tlsKey }: Config): Promise<Tls | undefined> {
   if (tlsCert === undefined || tlsKey === undefined) return undefined
   const cert = await read('--tls-cert', tlsCert)
   const key = await read('--tls-key', tlsKey)
@@ -11,6 +17,7 @@ export async function readTls({ tlsCert, tlsKey }: Config): Promise<{ cert: Buff
   const privateKey = check('--tls-key takes a private key in PEM, not encrypted', tlsKey, () => createPrivateKey(key))
   if (!certificate.checkPrivateKey(privateKey))
     throw usageError(`--tls-key takes the private key of --tls-cert; ${tlsKey} belongs to another certificate`)
+  check('--tls-cert takes a certificate that TLS can use', tlsCert, () => createSecureContext({ cert, key }))
   return { cert, key }
 }
 

@@ -10,7 +10,7 @@ export interface Env {
 }
 
 export interface Access {
-  readonly apiKey: ApiKey | undefined
+  readonly apiKey: ApiKey
   readonly dev: boolean
   readonly networkOf: (request: IncomingMessage) => string
 }
@@ -36,9 +36,9 @@ export const onlyOwnPages = createMiddleware<Env>(async (c, next) => {
 export function requireKey({ apiKey, dev, networkOf }: Access, off: string) {
   return createMiddleware<Env>(async (c, next) => {
     const authorization = c.req.header('authorization')
-    const isOpen = dev && (apiKey === undefined || authorization === undefined)
+    const isOpen = dev && (!apiKey.isSet || authorization === undefined)
     if (!isOpen) {
-      if (apiKey === undefined) throw new FlotillaError('FLT_FORBIDDEN', off)
+      if (!apiKey.isSet) throw new FlotillaError('FLT_FORBIDDEN', off)
       apiKey.check(keyIn(authorization), networkOf(c.env.incoming))
     }
     await next()

@@ -25,16 +25,25 @@ interface Guesser {
 export class ApiKey {
   /** Requests that were refused because of their key. */
   wrongCount = 0
-  readonly #digest: Buffer
+  #digest: Buffer | undefined
   readonly #logger: Logger
   readonly #guessers = new Map<string, Guesser>()
   /** When each network last sent the right key. */
   readonly #trusted = new Map<string, number>()
 
-  constructor(key: string, logger: Logger) {
-    this.#digest = digestOf(key)
+  constructor(key: string | undefined, logger: Logger) {
     this.#logger = logger
-    if (key.length < MIN_BYTES) warnOfWeak(key.length)
+    this.change(key)
+  }
+
+  /** Whether there is a key at all. */
+  get isSet(): boolean {
+    return this.#digest !== undefined
+  }
+
+  change(key: string | undefined): void {
+    this.#digest = key === undefined ? undefined : digestOf(key)
+    if (key !== undefined && key.length < MIN_BYTES) warnOfWeak(key.length)
   }
 
   /** @throws FlotillaError `FLT_UNAUTHORIZED`; `FLT_TOO_MANY`, without a comparison, if the network guesses too fast */
@@ -42,7 +51,7 @@ export class ApiKey {
     const now = performance.now()
     const guesser = this.#guessers.get(network)
     if (guesser !== undefined && this.#isTooFast(guesser, network, now)) throw this.#refused('FLT_TOO_MANY', TOO_FAST)
-    if (!timingSafeEqual(digestOf(given), this.#digest)) {
+    if (this.#digest === undefined || !timingSafeEqual(digestOf(given), this.#digest)) {
       this.#note(guesser ?? { level: 0, at: now, isLogged: false }, network)
       throw this.#refused('FLT_UNAUTHORIZED', 'the API key is wrong')
     }

@@ -5,7 +5,7 @@ import { FlotillaError, type Logger, type Server } from '../../index.ts'
 import type { Config } from '../config/config-check.ts'
 import { badRequest, publicError } from './api-error.ts'
 import { onlyThisMachine, requireKey } from './api-guard.ts'
-import { ApiKey } from './api-key.ts'
+import type { ApiKey } from './api-key.ts'
 import { addApi, createApp } from './api.ts'
 import { addDevPage } from './dev-page.ts'
 import { Health } from './health.ts'
@@ -14,11 +14,10 @@ import { createMetrics } from './metrics.ts'
 const METRICS_OFF = 'metrics need the API key, but this server has none: start it with --api-key or --metrics-open'
 
 /** Serves all plain HTTP: the API, health, metrics, and with --dev the page. */
-export function createHttp(server: Server, config: Config, logger: Logger): RequestListener {
+export function createHttp(server: Server, config: Config, logger: Logger, apiKey: ApiKey): RequestListener {
   const { dev, maxPayload, metricsOpen } = config
-  const apiKey = config.apiKey === undefined ? undefined : new ApiKey(config.apiKey, logger)
   const access = { apiKey, dev, networkOf: (request: IncomingMessage) => server.networkOf(request) }
-  const wrongKeyCount = (): number => apiKey?.wrongCount ?? 0
+  const wrongKeyCount = (): number => apiKey.wrongCount
   const app = createApp(logger)
   if (dev) app.use(onlyThisMachine)
   const metrics = createMetrics(server, wrongKeyCount)
