@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { connect as connectTls } from 'node:tls'
 import { Child } from '../support/child.ts'
@@ -212,4 +213,17 @@ test('SIGHUP closes a server on a terminal, because the terminal is gone', async
   process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGHUP')
   assert.equal((await client.closed).code, 1001)
   assert.equal((await child.exited).code, 0)
+})
+
+test('pm2 is told when the server is ready', async (t) => {
+  const child = fork(cli, ['start', ...dev], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] })
+  t.after(() => child.kill('SIGKILL'))
+  const [[message], [line]] = await Promise.all([
+    once(child, 'message'),
+    once(createInterface({ input: child.stdout! }), 'line'),
+  ])
+  assert.equal(message, 'ready')
+  assert.match(String(line), /^ready node=/)
+  child.kill('SIGTERM')
+  assert.deepEqual((await once(child, 'exit'))[0], 0)
 })

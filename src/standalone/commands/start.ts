@@ -6,6 +6,7 @@ import { argsOf, secretsOf, withoutSecrets } from '../config/start-flags.ts'
 import { ANNOUNCE_VARIABLE, Announcer } from '../daemon/announce.ts'
 import { startInBackground } from '../daemon/daemon.ts'
 import { claimPidFile, DEFAULT_PID_FILE, noteReady, releasePidFile, type RunRecord } from '../daemon/pid-file.ts'
+import { supervisor } from '../daemon/supervisor.ts'
 import { Reload } from './reload.ts'
 import type { Serving } from './serve.ts'
 import { Signals } from './signals.ts'
@@ -54,6 +55,7 @@ async function run(
     const line = `ready node=${serving.server.cluster.self} url=${serving.url}`
     if (pidFile !== undefined) noteReady(pidFile, line)
     announcer.ready(line)
+    supervisor.ready(serving.logger)
     if (config.dev) process.stderr.write(hintsOf(serving.url))
     return await closeOn(signals, serving)
   } finally {
@@ -65,6 +67,7 @@ async function closeOn(signals: Signals, { server, logger, config }: Serving): P
   const { signal, drains } = await signals.ended
   const drainDelay = drains ? config.drainDelay : 0
   logger.info({ signal, drainDelay }, 'closing')
+  supervisor.stopping(logger)
   if (drainDelay > 0) await Promise.race([server.drain({ delay: drainDelay }), signals.hurried])
   signals.closing()
   const closed = server.close({ timeout: CLIENT_PATIENCE }).then(() => true)
