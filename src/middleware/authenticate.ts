@@ -2,6 +2,7 @@ import type { JWTPayload } from 'jose'
 import { parseGroup, parseUid } from '../envelope/target.ts'
 import { FlotillaError, isFlotillaError } from '../errors.ts'
 import { checkNames } from '../lib/checked-names.ts'
+import { shown } from '../lib/shown.ts'
 import type { Logger } from '../logger.ts'
 import type { Middleware } from '../modules/compose.ts'
 import type { HandshakeContext } from '../modules/contexts.ts'
@@ -12,32 +13,46 @@ import { createVerifier, type TokenSource, type Verify } from './token-verifier.
 export type AuthenticateOptions = TokenSource & {
   /** The name of the claim that lists the groups to join at the start: a list of groups, or a single group. */
   groupsClaim?: string
+  /**
+   * How far the issuer's clock and this machine's may be apart, in ms: a token counts for this long before its `nbf` and
+   * after its `exp`. Default 5000, at most 600000; 0 for clocks that agree.
+   */
+  clockTolerance?: number
 }
 
-const OPTIONS = ['secret', 'jwks', 'issuer', 'audience', 'groupsClaim']
+const OPTIONS = ['secret', 'jwks', 'issuer', 'audience', 'groupsClaim', 'clockTolerance']
+
+/** ms */
+const TOLERANCE = 5_000
+const MAX_TOLERANCE = 600_000
 
 /**
  * Admits clients that send a valid JWT (RFC 7519) by `Authorization: Bearer`, by `?token=` or by the subprotocols
- * `flotilla, token.<jwt>`, and answers 401 to all others. The token's `sub` becomes the uid. When its `exp` passes, the
- * connection closes with 4401. If `issuer` is given, the token's `iss` must equal it. If `audience` is given, the
- * token's `aud` must equal it or, if it is a list, contain it. Both are required with `jwks`.
+ * `flotilla, token.<jwt>`, and answers 401 to all others. The token's `sub` becomes the uid. `clockTolerance` after its
+ * `exp`, the token is refused, and the connection that it opened closes with 4401. If `issuer` is given, the token's
+ * `iss` must equal it. If `audience` is given, the token's `aud` must equal it or, if it is a list, contain it. Both are
+ * required with `jwks`.
  *
- * The keys of `jwks` are fetched at the first handshake that needs them. They are fetched again after 10 minutes, or
- * when a token names an unknown key, but at most every 30 s. While fetching fails, known keys are used for up to 24
- * hours, and the pause between two attempts grows from 1 s to 60 s. If no key is known, tokens are answered with 503.
- * The URL must use https; http is accepted only for this machine.
+ * The keys of `jwks` are fetched at the first handshake that needs them. They are fetched again after 10 minutes, and
+ * at once when a token names an unknown key, but at most every 5 s. While fetching fails, known keys are used for up to
+ * 24 hours, and the pause between two attempts grows from 1 s to 60 s. A token whose key is not known meanwhile is
+ * answered with 503, and `Retry-After` says when the keys will be fetched again. The URL must use https; http is accepted only for this machine.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
 export function authenticate(options: AuthenticateOptions): Middleware<HandshakeContext> {
   checkNames('authenticate', options, OPTIONS)
-  const verify = createVerifier(options)
+  const tolerance = parseTolerance(options.clockTolerance)
+  const verify = createVerifier(options, tolerance)
   const groupsClaim = parseClaimName(options.groupsClaim)
   return async (ctx, next) => {
     const { token, protocol } = readOffer(ctx.request)
     if (protocol !== undefined) ctx.protocol = protocol
     try {
-      admit(ctx, await verifyToken(verify, token, ctx.log), groupsClaim)
+      const payload = await verifyToken(verify, token, ctx.log)
+      admit(ctx, payload, groupsClaim)
+      // The connection ends when its token is refused: not earlier, otherwise the client could come back with it.
+      if (payload.exp !== undefined) ctx.expiresAt = payload.exp * 1_000 + tolerance
     } catch (error) {
       if (!isFlotillaError(error)) throw error
       return refuse(error)
@@ -49,6 +64,13 @@ export function authenticate(options: AuthenticateOptions): Middleware<Handshake
 function parseClaimName(name: unknown): string | undefined {
   if (name === undefined || (typeof name === 'string' && name !== '')) return name
   throw new FlotillaError('FLT_BAD_OPTION', 'authenticate: groupsClaim must be the name of a claim')
+}
+
+function parseTolerance(tolerance: unknown = TOLERANCE): number {
+  if (typeof tolerance === 'number' && Number.isInteger(tolerance) && tolerance >= 0 && tolerance <= MAX_TOLERANCE)
+    return tolerance
+  const takes = `a whole number of milliseconds from 0 to ${MAX_TOLERANCE}`
+  throw new FlotillaError('FLT_BAD_OPTION', `authenticate: clockTolerance must be ${takes}, not ${shown(tolerance)}`)
 }
 
 function verifyToken(verify: Verify, token: string | undefined, log: Logger): Promise<JWTPayload> {
@@ -63,7 +85,6 @@ function admit(ctx: HandshakeContext, payload: JWTPayload, groupsClaim: string |
   const groups = groupsClaim === undefined ? [] : groupsOf(payload, groupsClaim)
   ctx.uid = uid
   for (const group of groups) ctx.groups.add(group)
-  if (payload.exp !== undefined) ctx.expiresAt = payload.exp * 1000
 }
 
 function uidOf({ sub }: JWTPayload): string {

@@ -19,7 +19,7 @@ export interface KeySetTimes {
 const TIMES: KeySetTimes = {
   freshFor: 600_000,
   staleFor: 24 * 3_600_000,
-  pause: 30_000,
+  pause: 5_000,
   firstPause: 1_000,
   longestPause: 60_000,
   timeout: 5_000,
@@ -67,14 +67,14 @@ export class KeySet {
       // If the endpoint has failed and there are known keys, they are used without waiting for it.
       if (!this.#areUsable || this.#failureCount === 0) await asking
     }
-    if (!this.#areUsable) throw new KeysAway('no keys are known')
+    if (!this.#areUsable) throw this.#away('no keys are known')
     try {
       return await this.#remote(header, token)
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
       await this.#ask(log)
       // The key may be new. While the endpoint fails, nobody can tell.
-      if (this.#failureCount > 0) throw new KeysAway('the key is not among those that are known', { cause: error })
+      if (this.#failureCount > 0) throw this.#away('the key is not among those that are known', { cause: error })
       return this.#remote(header, token)
     }
   }
@@ -86,6 +86,10 @@ export class KeySet {
     const keys = `${this.#url.origin}${this.#url.pathname}`
     const meanwhile = this.#areUsable ? 'known keys are used meanwhile' : 'no token can be checked meanwhile'
     log.error({ error, keys, failureCount: this.#failureCount }, `the keys of tokens cannot be used: ${meanwhile}`)
+  }
+
+  #away(message: string, options?: ErrorOptions): KeysAway {
+    return new KeysAway(message, Math.max(0, this.#askAgainAt - performance.now()), options)
   }
 
   get #areFresh(): boolean {
@@ -123,6 +127,13 @@ export class KeySet {
 /** No token can be checked now, whether it is valid or not. */
 export class KeysAway extends Error {
   override readonly name = 'KeysAway'
+  /** The rest of the pause until the endpoint is asked again, in ms. */
+  readonly wait: number
+
+  constructor(message: string, wait: number, options?: ErrorOptions) {
+    super(message, options)
+    this.wait = wait
+  }
 }
 
 /** A key with its certificates has about 2 kB, and large providers publish about ten keys. */

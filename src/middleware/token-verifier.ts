@@ -1,7 +1,7 @@
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyGetKey, type JWTVerifyOptions } from 'jose'
 import { FlotillaError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { KeySet } from './key-set.ts'
+import { KeysAway, KeySet } from './key-set.ts'
 
 /**
  * How tokens are verified: with a secret that is shared with their issuer (HS256), or with public keys that the issuer
@@ -20,7 +20,7 @@ export type TokenSource =
  */
 export type Verify = (token: string, log: Logger) => Promise<JWTPayload>
 
-type Claims = Pick<JWTVerifyOptions, 'issuer' | 'audience'>
+type Checks = Pick<JWTVerifyOptions, 'issuer' | 'audience' | 'clockTolerance'>
 
 /**
  * Only algorithms that verify with a public key. Otherwise a token could choose HS256 and be checked with the public
@@ -28,19 +28,23 @@ type Claims = Pick<JWTVerifyOptions, 'issuer' | 'audience'>
  */
 const ASYMMETRIC = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
 
-/** @throws FlotillaError `FLT_BAD_OPTION` */
-export function createVerifier(source: TokenSource): Verify {
+/**
+ * @param clockTolerance in ms
+ * @throws FlotillaError `FLT_BAD_OPTION`
+ */
+export function createVerifier(source: TokenSource, clockTolerance: number): Verify {
   const given = (['secret', 'jwks'] as const).filter((name) => Object.hasOwn(source, name))
   if (given.length !== 1)
     throw badOption(`takes { secret } or { jwks, issuer, audience }, but got ${given.join(' and ') || 'neither'}`)
-  const claims = claimsOf(source)
-  return given[0] === 'secret' ? secretVerifier(source.secret, claims) : jwksVerifier(source.jwks, claims)
+  // jose counts in seconds.
+  const checks = { ...claimsOf(source), clockTolerance: clockTolerance / 1_000 }
+  return given[0] === 'secret' ? secretVerifier(source.secret, checks) : jwksVerifier(source.jwks, checks)
 }
 
 /**
  * An option that is present but `undefined`, such as an environment variable that is not set, must not disable a check.
  */
-function claimsOf(source: TokenSource): Claims {
+function claimsOf(source: TokenSource): Checks {
   const given = (['issuer', 'audience'] as const).filter((name) => Object.hasOwn(source, name))
   for (const name of given) {
     if (typeof source[name] !== 'string' || source[name] === '')
@@ -54,14 +58,14 @@ function claimsOf(source: TokenSource): Claims {
  */
 const MIN_SECRET = 32
 
-function secretVerifier(secret: unknown, claims: Claims): Verify {
+function secretVerifier(secret: unknown, checks: Checks): Verify {
   // A copy, because the caller may overwrite its bytes later.
   const key =
     typeof secret === 'string' ? new TextEncoder().encode(secret) : secret instanceof Uint8Array && secret.slice()
   if (key === false || key.length === 0)
     throw badOption('needs a secret that is not empty, as a string or bytes: 32 random bytes are good')
   if (key.length < MIN_SECRET) warnOfWeak(key.length)
-  const options = { algorithms: ['HS256'], ...claims }
+  const options = { algorithms: ['HS256'], ...checks }
   return async (token) => {
     try {
       return (await jwtVerify(token, key, options)).payload
@@ -76,12 +80,12 @@ function warnOfWeak(length: number): void {
   process.emitWarning(message, { type: 'SecurityWarning', code: 'FLT_WEAK_SECRET' })
 }
 
-function jwksVerifier(jwks: unknown, claims: Claims): Verify {
+function jwksVerifier(jwks: unknown, checks: Checks): Verify {
   // Otherwise every token of the issuer would be accepted, even one that is meant for another service.
-  if (claims.issuer === undefined || claims.audience === undefined)
+  if (checks.issuer === undefined || checks.audience === undefined)
     throw badOption('needs issuer and audience together with jwks')
   const keys = new KeySet(parseUrl(jwks))
-  const options = { algorithms: ASYMMETRIC, ...claims }
+  const options = { algorithms: ASYMMETRIC, ...checks }
   return async (token, log) => {
     const find: JWTVerifyGetKey = (header, jws) => keys.find(header, jws, log)
     try {
@@ -90,7 +94,9 @@ function jwksVerifier(jwks: unknown, claims: Claims): Verify {
       if (isOfToken(cause)) throw unauthorized(cause)
       keys.report(cause, log)
       const message = 'tokens cannot be checked now, because their keys cannot be fetched: try again later'
-      throw new FlotillaError('FLT_KEYS_AWAY', message, { cause })
+      // A client that comes back earlier would get the same answer.
+      const details = cause instanceof KeysAway ? { retryAfter: Math.max(1, Math.ceil(cause.wait / 1_000)) } : {}
+      throw new FlotillaError('FLT_KEYS_AWAY', message, { cause, details })
     }
   }
 }

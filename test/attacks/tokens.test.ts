@@ -128,13 +128,15 @@ test('unknown kids do not make the server fetch keys again and again', async (t)
   const published = await publish(t)
   await using server = await start({ jwks: published.url, issuer: 'me', audience: 'you' })
   const forged = await Promise.all(Array.from({ length: 50 }, (_, n) => sign({}, { kid: `k${n + 2}` }, others)))
+  const started = performance.now()
   for (const token of forged) assert.equal(await statusOf(server, token), 401)
-  assert.ok(published.requestCount <= 2, `${published.requestCount} fetches`)
+  const seconds = (performance.now() - started) / 1_000
+  assert.ok(published.requestCount <= 2 + seconds / 5, `${published.requestCount} fetches in ${seconds} s`)
 })
 
 test('claims: issuer, audience, expiry and not-before are checked, to the second and without tolerance', async (t) => {
   const { url } = await publish(t)
-  await using server = await start({ jwks: url, issuer: 'me', audience: 'you' })
+  await using server = await start({ jwks: url, issuer: 'me', audience: 'you', clockTolerance: 0 })
   const refused: JWTPayload[] = [
     { iss: 'other' },
     { iss: 'ME' },
@@ -154,7 +156,7 @@ test('claims: issuer, audience, expiry and not-before are checked, to the second
 })
 
 test('a connection closes with 4401 when its token expires', async () => {
-  await using server = await start({ secret: SECRET })
+  await using server = await start({ secret: SECRET, clockTolerance: 0 })
   let token = ''
   const client = await withShortLife(async (seconds) => {
     const claims = { sub: 'ann', exp: now() + seconds }

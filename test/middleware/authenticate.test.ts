@@ -37,8 +37,30 @@ test('takes the uid from sub and the end of the connection from exp', async () =
   const ctx = bearer(await sign({ sub: 'u1', exp }))
   assert.equal(await answerOf(bySecret, ctx), undefined)
   assert.equal(ctx.uid, 'u1')
-  assert.equal(ctx.expiresAt, exp * 1000)
+  assert.equal(ctx.expiresAt, exp * 1000 + 5_000)
   assert.equal(ctx.protocol, undefined)
+})
+
+test('clocks may differ by 5 s, or as far as clockTolerance says, and a connection lives as long as its token counts', async () => {
+  const tokens = { late: await sign({ sub: 'u1', exp: now() - 3 }), early: await sign({ sub: 'u1', nbf: now() + 4 }) }
+  for (const token of Object.values(tokens)) assert.equal(await answerOf(bySecret, bearer(token)), undefined)
+  const exact = authenticate({ secret, clockTolerance: 0 })
+  assert.match((await answerOf(exact, bearer(tokens.late)))!.message, /has expired/)
+  assert.match((await answerOf(exact, bearer(await sign({ sub: 'u1', nbf: now() + 60 }))))!.message, /claim nbf/)
+  const loose = authenticate({ secret, clockTolerance: 90_000 })
+  const exp = now() - 60
+  const ctx = bearer(await sign({ sub: 'u1', exp, nbf: now() + 60 }))
+  assert.equal(await answerOf(loose, ctx), undefined)
+  assert.equal(ctx.expiresAt, exp * 1000 + 90_000)
+})
+
+test('a tolerance that is not a time of up to ten minutes is an error', () => {
+  for (const clockTolerance of [-1, 0.5, 600_001, Number.NaN, Infinity, '5s', null])
+    assert.throws(() => authenticate({ secret, clockTolerance: clockTolerance as number }), {
+      code: 'FLT_BAD_OPTION',
+      message: /^authenticate: clockTolerance must be a whole number of milliseconds from 0 to 600000, not /,
+    })
+  authenticate({ secret, clockTolerance: 600_000 })
 })
 
 test('a token without exp never expires', async () => {
@@ -87,7 +109,7 @@ const refusals: [what: string, token: () => Promise<string> | undefined, message
     async () => `${(await sign({ sub: 'u1' })).slice(0, -8)}AAAAAAAA`,
     /signature is wrong/,
   ],
-  ['a token that has expired', () => sign({ sub: 'u1', exp: now() - 1 }), /has expired/],
+  ['a token that has expired', () => sign({ sub: 'u1', exp: now() - 6 }), /has expired/],
   ['a token that is not valid yet', () => sign({ sub: 'u1', nbf: now() + 60 }), /claim nbf/],
   ['a token without sub', () => sign({}), /no sub/],
   ['a token with an empty sub', () => sign({ sub: '' }), /claim sub .*empty/],
@@ -261,9 +283,13 @@ test('answers 503 while the keys cannot be fetched, and works again when they ca
   const middleware = byKeys()
   broken = true
   const away = await answerOf(middleware, bearer(await signed({})))
-  broken = false
   assert.equal(away?.status, 503)
   assert.equal(away.code, 'FLT_KEYS_AWAY')
+  assert.equal(away.headers.get('retry-after'), '1')
+  const isLonger = async (): Promise<boolean> =>
+    Number((await answerOf(middleware, bearer(await signed({}))))?.headers.get('retry-after')) > 1
+  await until('the pause has grown, and the client is told to wait for longer', isLonger)
+  broken = false
   const isIn = async (): Promise<boolean> => (await answerOf(middleware, bearer(await signed({})))) === undefined
   await until('the endpoint is asked again', isIn, { timeout: 60_000 })
   const nowhere = authenticate({ jwks: 'http://127.0.0.1:1/keys', issuer: 'me', audience: 'you' })

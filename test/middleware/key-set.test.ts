@@ -139,6 +139,22 @@ test('a token with a known key does not wait for an endpoint that has failed and
   assert.equal(await ask(sign('k1')), 'ann')
 })
 
+test('after a rotation, tokens with the new key are taken within seconds, while unknown keys cause few requests', async (t) => {
+  const endpoint = await Endpoint.open(t)
+  const ask = asking(new KeySet(new URL(endpoint.url)))
+  assert.equal(await ask(sign('k1')), 'ann')
+  const started = performance.now()
+  endpoint.answer = publishing(two)
+  const isKnown = async (): Promise<boolean> => {
+    await ask(sign('forged', 'k1'))
+    return (await ask(sign('k2'))) === 'ann'
+  }
+  await until('the new key is known', isKnown, { every: 100 })
+  const seconds = (performance.now() - started) / 1_000
+  assert.ok(endpoint.requestCount <= 2 + seconds / 5, `${endpoint.requestCount} requests in ${seconds} s`)
+  assert.equal(await ask(sign('k1')), 'ERR_JWKS_NO_MATCHING_KEY')
+})
+
 test('an endpoint that has recovered is asked again, and its keys are used', async (t) => {
   const endpoint = await Endpoint.open(t)
   const ask = asking(new KeySet(new URL(endpoint.url), { ...NEVER, firstPause: 5, longestPause: 20 }))

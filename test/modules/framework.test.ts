@@ -297,7 +297,8 @@ test('authenticate answers 401 with a JSON body before the upgrade', async () =>
 })
 
 test('a connection closes with 4401 when its token expires', async () => {
-  const { url } = await start(defineModule('/x', {}), { middleware })
+  const exact = { handshake: [authenticate({ secret, clockTolerance: 0 })] }
+  const { url } = await start(defineModule('/x', {}), { middleware: exact })
   const peer = await withShortLife(async (seconds) =>
     new Peer(`${url}/x?token=${await sign(Math.floor(Date.now() / 1000) + seconds)}`).opened(),
   )
