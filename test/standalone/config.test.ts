@@ -107,6 +107,7 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ consumers: '0' }, /^--consumers takes/],
   [{ modules: [''] }, /^--module takes/],
   [{ tokenSecret: '' }, /^--token-secret takes/],
+  [{ clockTolerance: '600001' }, /^--clock-tolerance takes a time in milliseconds, 0 to 600000/],
   [{ jwks: 'keys.json' }, /^--jwks takes/],
   [{ apiKey: 'two words' }, /^--api-key takes/],
   [{ origins: 'example.com' }, /^--origins takes/],

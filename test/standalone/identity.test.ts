@@ -126,6 +126,16 @@ test('with --token-secret the issuer and the audience are checked, and flotilla 
   await (await connect(url, { token: stdout.trim() })).vanish()
 })
 
+test('--clock-tolerance says for how long an expired token still counts', async (t) => {
+  const { url } = await startFlotilla(t, [...quiet, `--token-secret=${SECRET}`, '--clock-tolerance=60000'])
+  const expired = (seconds: number) =>
+    new SignJWT({ sub: 'ann', exp: Math.floor(Date.now() / 1000) - seconds })
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(new TextEncoder().encode(SECRET))
+  await (await connect(url, { token: await expired(10) })).vanish()
+  assert.deepEqual(await refusal(`${url}/ws?token=${await expired(61)}`), { status: 401, code: 'FLT_UNAUTHORIZED' })
+})
+
 test('keys of tokens come over https, from a certificate that the machine trusts', async (t) => {
   const folder = await temporaryFolder(t)
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]

@@ -165,11 +165,12 @@ function tokensOf(settings: Settings, dev: boolean): TokenSource {
 }
 
 /** Refuses the settings about tokens if no token is ever checked. */
-function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim }: Settings): void {
+function checkNoClaims({ tokenIssuer, tokenAudience, groupsClaim, clockTolerance }: Settings): void {
   const flags = Object.entries({
     'token-issuer': tokenIssuer,
     'token-audience': tokenAudience,
     'groups-claim': groupsClaim,
+    'clock-tolerance': clockTolerance,
   })
   const unused = flags.find(([, value]) => value !== undefined)
   if (unused !== undefined) throw usageError(`--${unused[0]} needs --token-secret or --jwks: give one of them as well`)

@@ -131,6 +131,13 @@ export const flagGroups: readonly FlagGroup[] = [
         takes: 'the name of a claim',
       },
       {
+        key: 'clockTolerance',
+        name: 'clock-tolerance',
+        argument: 'MS',
+        help: 'how long a token counts before its "nbf" and after its "exp", because clocks differ (default: 5000)',
+        takes: 'a time in milliseconds, 0 to 600000',
+      },
+      {
         key: 'origins',
         name: 'origins',
         argument: 'LIST',

@@ -1,6 +1,7 @@
 import {
   allowOrigins,
   authenticate,
+  type AuthenticateOptions,
   FlotillaError,
   type HandshakeContext,
   type Middleware,
@@ -12,17 +13,23 @@ import type { Config, TokenSource } from './config-check.ts'
 type Handshake = Middleware<HandshakeContext>
 
 /** The middleware of every handshake: it checks where the client comes from, then who it is. */
-export function handshakeMiddleware({ dev, origins, tokens, groupsClaim }: Config): Handshake[] {
+export function handshakeMiddleware({ dev, origins, tokens, groupsClaim, clockTolerance }: Config): Handshake[] {
   const origin = origins === undefined ? sameOrigin() : allowOrigins(origins.includes('*') ? '*' : origins)
-  const byToken = tokenMiddleware(tokens, groupsClaim)
+  const byToken = tokenMiddleware(tokens, {
+    ...(groupsClaim !== undefined && { groupsClaim }),
+    ...(clockTolerance !== undefined && { clockTolerance }),
+  })
   if (dev) return [onlyThisMachine, origin, devIdentity(byToken)]
   return byToken === undefined ? [origin] : [origin, byToken]
 }
 
-function tokenMiddleware(tokens: TokenSource, groupsClaim: string | undefined): Handshake | undefined {
+function tokenMiddleware(
+  tokens: TokenSource,
+  options: Pick<AuthenticateOptions, 'groupsClaim' | 'clockTolerance'>,
+): Handshake | undefined {
   if (tokens.type === 'none') return undefined
   const { type: _, ...source } = tokens
-  return authenticate({ ...source, ...(groupsClaim !== undefined && { groupsClaim }) })
+  return authenticate({ ...source, ...options })
 }
 
 const onlyThisMachine: Handshake = (ctx, next) => {

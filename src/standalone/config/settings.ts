@@ -116,6 +116,8 @@ export const settingsSchema = z.strictObject({
   tokenIssuer: text,
   tokenAudience: text,
   groupsClaim: text,
+  // The same bounds as in `authenticate`.
+  clockTolerance: whole(0, 600_000),
   apiKey: z.string().regex(/^[\x21-\x7E]+$/),
   metricsOpen: toggle,
   origins: list(z.string().refine(isOrigin)),
