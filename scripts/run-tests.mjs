@@ -13,7 +13,12 @@ export function runTests({ folder, concurrency, timeout, args, env = process.env
   const limits = [`--test-concurrency=${concurrency}`, `--test-timeout=${timeout}`]
   const rest = args.filter((arg) => !isFile(arg))
   const argv = [...options, ...limits, ...rest, ...files]
-  const child = spawn(process.execPath, argv, { cwd: root, stdio: 'inherit', env })
+  const child = spawn(process.execPath, argv, {
+    cwd: root,
+    stdio: 'inherit',
+    // However slow the machine is, no test may fail because of that.
+    env: { FLOTILLA_TEST_TIMEOUT: '120000', ...env },
+  })
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
   return new Promise((resolve) => child.once('exit', (code) => resolve(code ?? 1)))
 }
