@@ -70,15 +70,24 @@ test('what may be a secret is in no help and in no message', async () => {
 
 test('token signs a token with the claims and the expiry that were asked for', async () => {
   const env = { FLOTILLA_TOKEN_SECRET: 'ö'.repeat(20) }
-  const { code, stdout } = await flotilla(['token', '--uid', 'ann', '--groups', 'red, blue', '--expires', '15m'], {
-    env,
-  })
-  assert.equal(code, 0)
+  const { code, stdout, stderr } = await flotilla(
+    ['token', '--uid', 'ann', '--groups', 'red, blue', '--expires', '15m'],
+    { env },
+  )
+  assert.deepEqual([code, stderr], [0, ''])
   const key = new TextEncoder().encode(env.FLOTILLA_TOKEN_SECRET)
   const { payload, protectedHeader } = await jwtVerify(stdout.trim(), key)
   assert.equal(protectedHeader.alg, 'HS256')
   assert.deepEqual([payload.sub, payload['groups']], ['ann', ['red', 'blue']])
   assert.equal(payload.exp! - payload.iat!, 900)
+})
+
+test('token warns of a secret that is shorter than the hash, and prints the token all the same', async () => {
+  const warned = await flotilla(['token', '--uid', 'ann', '--token-secret', 'x'.repeat(31)])
+  assert.equal(warned.code, 0)
+  assert.match(warned.stderr, /^warning: the secret has only 31 bytes, .*openssl rand -hex 32" prints\n$/)
+  assert.equal(decodeJwt(warned.stdout.trim()).sub, 'ann')
+  assert.equal((await flotilla(['token', '--uid', 'ann', '--token-secret', 'x'.repeat(32)])).stderr, '')
 })
 
 test('token puts groups into the claim that --groups-claim names', async () => {

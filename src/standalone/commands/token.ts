@@ -13,6 +13,8 @@ export interface TokenOptions {
 }
 
 const MAX_UID_BYTES = 255
+/** RFC 7518 §3.2: the secret must be as long as the hash. */
+const MIN_SECRET = 32
 
 /** `flotilla token`: prints a token for a user, to try a server with or to hand out from a script. */
 export async function token(options: TokenOptions): Promise<number> {
@@ -21,15 +23,22 @@ export async function token(options: TokenOptions): Promise<number> {
   if (!tokenSecret) throw usageError("--token-secret takes the server's secret (or set FLOTILLA_TOKEN_SECRET)")
   const seconds = parseDuration(expires)
   if (seconds === undefined) throw usageError(`--expires takes a time such as 90s, 15m, 1h or 7d, not "${expires}"`)
+  const secret = new TextEncoder().encode(tokenSecret)
   const now = Math.floor(Date.now() / 1000)
   const signed = await new SignJWT(claimsOf(options))
     .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
     .setSubject(uid)
     .setIssuedAt(now)
     .setExpirationTime(now + seconds)
-    .sign(new TextEncoder().encode(tokenSecret))
+    .sign(secret)
+  if (secret.length < MIN_SECRET) process.stderr.write(weakness(secret.length))
   process.stdout.write(`${signed}\n`)
   return ExitCode.ok
+}
+
+function weakness(length: number): string {
+  const unit = length === 1 ? 'byte' : 'bytes'
+  return `warning: the secret has only ${length} ${unit}, so whoever gets a token can guess it: use ${MIN_SECRET} random ones, such as "openssl rand -hex 32" prints\n`
 }
 
 function claimsOf({ groups, groupsClaim = 'groups', tokenIssuer, tokenAudience }: TokenOptions): JWTPayload {
