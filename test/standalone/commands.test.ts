@@ -52,7 +52,10 @@ test('a wrong command line ends with one line on stderr and exit code 2', async 
 test('what may be a secret is in no help and in no message', async () => {
   const env = { FLOTILLA_API_KEY: 'hunter2', FLOTILLA_TOKEN_SECRET: 'hunter2', FLOTILLA_REDIS: 'redis://:hunter2@h' }
   const lines = [
-    ...['', 'start', 'restart', 'push', 'token'].map((command) => [...command.split(' ').filter(Boolean), '--help']),
+    ...['', 'start', 'restart', 'status', 'push', 'token'].map((command) => [
+      ...command.split(' ').filter(Boolean),
+      '--help',
+    ]),
     ['start', '--tokn-secret=hunter2'],
     ['start', '--dev', 'hunter2'],
     ['push', '{"password":hunter2}', '--all', '--json'],

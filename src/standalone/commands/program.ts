@@ -60,7 +60,9 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
   program
     .command('stop')
     .summary('stop a server that runs in the background')
-    .description('Stops the server that the pid file names and waits until it has closed.')
+    .description(
+      'Stops the server that the pid file names and waits until it has closed.\nExit code 0: it was stopped; 1: it could not be stopped; 3: no server was running.',
+    )
     .addOption(pidFileOption())
     .addOption(timeoutOption())
     .action(({ pidFile, timeout }: { pidFile: string; timeout: string }) => {
@@ -70,7 +72,7 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
     .command('restart')
     .summary('stop a server and start it again')
     .description(
-      'Stops the server that the pid file names and starts it again in the background, with the same flags as before. If any flags of "flotilla start" are given here, it starts with those instead.\nSecrets are not kept: set them in the environment, such as FLOTILLA_TOKEN_SECRET.',
+      'Stops the server that the pid file names and starts it again in the background, with the same flags as before. If any flags of "flotilla start" are given here, it starts with those instead.\nSecrets are not kept: set them in the environment, such as FLOTILLA_TOKEN_SECRET.\nExit code 0: it runs again; 1: it does not; 3: no server was running, and no flags were given.',
     )
     .addOption(timeoutOption())
   addStartFlags(restart, true)
@@ -89,11 +91,12 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
     .command('status')
     .summary('say whether a server is running')
     .description(
-      'Says whether the server that the pid file names is running.\nExit code 0: it is running; 1: it died; 3: there is no server.',
+      'Says whether the server that the pid file names is running, since when, and what it says of its connections and of the cluster.\nExit code 0: it is running; 1: it died; 3: there is no server.',
     )
     .addOption(pidFileOption())
-    .action(({ pidFile }: { pidFile: string }) => {
-      chosen(async () => (await import('./status.ts')).status(pidFile))
+    .addOption(apiKeyOption())
+    .action(({ pidFile, apiKey }: { pidFile: string; apiKey?: string }) => {
+      chosen(async () => (await import('./status.ts')).status(pidFile, apiKey))
     })
 }
 
@@ -113,7 +116,7 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
     .option('--id <ID>', 'an id of your choice; within ten minutes, a push is sent only once per id')
     .option('--key <KEY>', 'what the message is about; a client that reads too slowly may get only the newest of a key')
     .addOption(new Option('--url <URL>', "the server's URL").env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
-    .addOption(new Option('--api-key <KEY>', "the server's --api-key").env('FLOTILLA_API_KEY'))
+    .addOption(apiKeyOption())
     .action((message: string, options: PushOptions) => {
       chosen(async () => (await import('./push-command.ts')).push(message, options))
     })
@@ -159,6 +162,10 @@ function pidFileOption(): Option {
   return new Option('--pid-file <FILE>', 'the file that holds the process id')
     .env('FLOTILLA_PID_FILE')
     .default(DEFAULT_PID_FILE)
+}
+
+function apiKeyOption(): Option {
+  return new Option('--api-key <KEY>', "the server's --api-key").env('FLOTILLA_API_KEY')
 }
 
 function timeoutOption(): Option {

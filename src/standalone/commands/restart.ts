@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { CliError, usageError } from '../common/cli-error.ts'
+import { CliError, ExitCode, usageError } from '../common/cli-error.ts'
 import { loadConfig } from '../config/config.ts'
 import { environmentName } from '../config/flags.ts'
 import { addStartFlags, flagValues } from '../config/start-flags.ts'
@@ -12,7 +12,10 @@ export async function restart(pidFile: string, timeout: number, args: readonly s
   const run = findRun(pidFile)
   const record = run.type === 'none' ? undefined : run.record
   if (args.length === 0 && record === undefined) {
-    throw new CliError(`there is no server at ${pidFile} to restart: start one with "flotilla start --daemon"`)
+    throw new CliError(
+      `not running (there is no ${pidFile}): start a server with "flotilla start --daemon"`,
+      ExitCode.notRunning,
+    )
   }
   const isAsBefore = args.length === 0
   if (isAsBefore) checkSecrets(record?.secrets ?? [])

@@ -5,12 +5,12 @@ import { identityOf } from '../daemon/process-identity.ts'
 
 const POLL = 50
 
-/** `flotilla stop`: asks the server to close and waits until it has. A server that is not running counts as stopped. */
+/** `flotilla stop`: asks the server to close and waits until it has. The exit code is 3 if nothing was running. */
 export async function stop(pidFile: string, timeout: number): Promise<number> {
   const run = findRun(pidFile)
   const was = await end(run, pidFile, timeout)
   process.stdout.write(`${was}\n`)
-  return ExitCode.ok
+  return run.type === 'running' ? ExitCode.ok : ExitCode.notRunning
 }
 
 /** Stops the server, or tidies up after a dead one. Resolves to a sentence that says what was done. */

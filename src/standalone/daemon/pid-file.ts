@@ -11,6 +11,8 @@ import { identityOf, type ProcessIdentity } from './process-identity.ts'
 export interface RunRecord extends ProcessIdentity {
   readonly pid: number
   readonly ready?: string
+  /** When it became ready, in ms since 1970. */
+  readonly readyAt?: number
   /** The flags that `restart` repeats in `folder`. Those with secrets are left out: `secrets` has only their names. */
   readonly args: readonly string[]
   readonly secrets: readonly string[]
@@ -74,7 +76,8 @@ export function checkFree(file: string): void {
 /** Adds the ready line to the record, and updates the identity: loading a module may have set `process.title`. */
 export function noteReady(file: string, ready: string): void {
   const record = ownRecord(file)
-  if (record !== undefined) replaceOwn(recordFile(file), textOf({ ...record, ...identityOf(process.pid), ready }))
+  if (record === undefined) return
+  replaceOwn(recordFile(file), textOf({ ...record, ...identityOf(process.pid), ready, readyAt: Date.now() }))
 }
 
 /** Removes the files of this process. Those of another process stay. */
