@@ -104,7 +104,7 @@ test('a push to a server that is not there says so, and ends with exit code 1', 
   const url = `http://127.0.0.1:${await freePort()}`
   const { code, stderr } = await flotilla(['push', '--all', 'hello', '--url', url])
   assert.equal(code, 1)
-  assert.match(stderr, /^cannot reach .*ECONNREFUSED.*--url right\?\n$/)
+  assert.match(stderr, /^nothing listens at .*ECONNREFUSED.*--url right\?\n$/)
 })
 
 test('new module writes a file, and never overwrites one', async (t) => {

@@ -104,7 +104,9 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
   program
     .command('push')
     .summary('push a message to a user, a group or everyone')
-    .description('Pushes a message over the HTTP API of a running server and prints the receipt.')
+    .description(
+      'Pushes a message over the HTTP API of a running server and prints the receipt. Says on stderr who was not there.\nExit code 0: the push was made; 1: it failed; 4: somebody was not there, with --fail-offline.',
+    )
     .argument('<MESSAGE>', 'the text to send, unchanged')
     .optionsGroup('To whom (exactly one of these flags):')
     .addOption(new Option('--uid <UID>', 'a user; may be repeated').argParser(collect))
@@ -115,6 +117,7 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
     .option('--json', 'MESSAGE is JSON')
     .option('--id <ID>', 'an id of your choice; within ten minutes, a push is sent only once per id')
     .option('--key <KEY>', 'what the message is about; a client that reads too slowly may get only the newest of a key')
+    .option('--fail-offline', 'end with exit code 4 if one of those to whom it goes is offline, or if nobody is there')
     .addOption(new Option('--url <URL>', "the server's URL").env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
     .addOption(apiKeyOption())
     .action((message: string, options: PushOptions) => {

@@ -1,4 +1,5 @@
-import { CliError, ExitCode, reasonOf, usageError } from '../common/cli-error.ts'
+import { CliError, ExitCode, usageError } from '../common/cli-error.ts'
+import { callServer, type ServerAnswer } from '../common/server-call.ts'
 import { jsonFlaw } from '../config/json-flaw.ts'
 
 export interface PushOptions {
@@ -9,25 +10,32 @@ export interface PushOptions {
   readonly json?: true
   readonly id?: string
   readonly key?: string
+  readonly failOffline?: true
   readonly url: string
   readonly apiKey?: string
 }
 
+interface Receipt {
+  readonly nodeCount: number
+  readonly offline: readonly string[]
+  readonly offlineCount?: number
+}
+
 const TIMEOUT = 30_000
 
-/** `flotilla push`: sends one push over HTTP and prints the receipt. */
+/** `flotilla push`: sends one push over HTTP, prints the receipt, and says who was not there. */
 export async function push(text: string, options: PushOptions): Promise<number> {
-  const { id, key, url, apiKey } = options
+  const { id, key, url, apiKey, failOffline } = options
   const fields = { ...targetOf(options), ...(id !== undefined && { id }), ...(key !== undefined && { key }) }
   const message = options.json === true ? checkJson(text) : JSON.stringify(text)
   // The message goes in as it was typed: parsing it and writing it again would lose digits of large numbers.
   const body = `${JSON.stringify(fields).slice(0, -1)},"message":${message}}`
-  const endpoint = endpointOf(url)
-  const answer = await send(endpoint, body, checkKey(apiKey))
-  const json = await answer.text()
-  if (!answer.ok) throw new CliError(errorOf(json, answer.status, endpoint.origin))
-  process.stdout.write(`${json}\n`)
-  return ExitCode.ok
+  const answer = await send(checkUrl(url), body, checkKey(apiKey))
+  const receipt = receiptOf(answer, options)
+  process.stdout.write(`${answer.text}\n`)
+  const missed = missedBy(receipt)
+  if (missed !== undefined) process.stderr.write(`${missed}\n`)
+  return missed !== undefined && failOffline === true ? ExitCode.offline : ExitCode.ok
 }
 
 function targetOf({ uid, group, connection, all }: PushOptions): object {
@@ -45,40 +53,66 @@ function checkJson(text: string): string {
     JSON.parse(text)
     return text
   } catch {
-    throw usageError(`--json takes a message in JSON; this one is not JSON at ${jsonFlaw(text)}`)
+    throw usageError(`the message is not JSON at ${jsonFlaw(text)}, but --json takes a message in JSON`)
   }
 }
 
-function endpointOf(url: string): URL {
+function checkUrl(url: string): string {
   const isHttp = URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
-  if (isHttp && !url.includes('@')) return new URL('api/push', url.endsWith('/') ? url : `${url}/`)
+  if ((isHttp && !url.includes('@')) || /^unix:./.test(url)) return url
   throw usageError(
     '--url takes the http(s) URL of a server, such as http://127.0.0.1:18308, without a user and password',
   )
 }
 
-/** Refuses a key that no header can hold, because the error of fetch would quote it. */
+/** Refuses a key that no header can hold, because the error would quote it. */
 function checkKey(apiKey: string | undefined): string | undefined {
   if (apiKey === undefined || /^[\x21-\x7E]*$/.test(apiKey)) return apiKey
   throw usageError('--api-key takes printable ASCII without spaces')
 }
 
-async function send(endpoint: URL, body: string, apiKey: string | undefined): Promise<Response> {
-  const headers = { 'Content-Type': 'application/json', ...(apiKey && { Authorization: `Bearer ${apiKey}` }) }
+async function send(url: string, body: string, apiKey: string | undefined): Promise<ServerAnswer> {
   try {
-    const signal = AbortSignal.timeout(TIMEOUT)
-    return await fetch(endpoint, { method: 'POST', headers, body, signal })
+    return await callServer(url, '/api/push', { method: 'POST', body, apiKey, timeout: TIMEOUT })
   } catch (error) {
-    const reason = reasonOf(error instanceof Error && error.cause !== undefined ? error.cause : error)
-    throw new CliError(`cannot reach ${endpoint.origin} (${reason}): is the server running, and is --url right?`)
+    if (!(error instanceof CliError)) throw error
+    throw new CliError(`${error.message}: is the server running, and is --url right?`)
   }
 }
 
-function errorOf(json: string, status: number, origin: string): string {
+function receiptOf({ status, text }: ServerAnswer, { url, apiKey }: PushOptions): Receipt {
+  const answer = parse(text)
+  if (status === 200 && Array.isArray(answer.offline) && answer.nodeCount !== undefined) return answer as Receipt
+  const { error } = answer
+  if (error === undefined)
+    throw new CliError(`${url} answered ${status}, but not as a Flotilla server would: is --url right?`)
+  throw new CliError(status === 401 ? keyFlaw(apiKey) : `${error.code}: ${error.message}`)
+}
+
+function keyFlaw(apiKey: string | undefined): string {
+  const remedy = "the server's --api-key here as well, by --api-key or in FLOTILLA_API_KEY"
+  return apiKey ? `the API key is wrong: give ${remedy}` : `the API key is missing: give ${remedy}`
+}
+
+function parse(text: string): Partial<Receipt> & { readonly error?: { code: string; message: string } } {
   try {
-    const { error } = JSON.parse(json) as { error: { code: string; message: string } }
-    return `${error.code}: ${error.message}`
+    return (JSON.parse(text) ?? {}) as ReturnType<typeof parse>
   } catch {
-    return `${origin} answered ${status}, but not as a Flotilla server would: is --url right?`
+    return {}
   }
+}
+
+/** Undefined if everybody was there. */
+function missedBy({ nodeCount, offline, offlineCount = offline.length }: Receipt): string | undefined {
+  if (offlineCount === 0) return nodeCount === 0 ? 'nobody got it: nobody is connected there' : undefined
+  const names = offline.length === 0 ? `${offlineCount} of them` : listed(offline)
+  const are = offlineCount === 1 ? 'is' : 'are'
+  return nodeCount === 0 ? `nobody got it: ${names} ${are} offline` : `not everybody got it: ${names} ${are} offline`
+}
+
+const MOST_NAMES = 10
+
+function listed(names: readonly string[]): string {
+  const more = names.length - MOST_NAMES
+  return `${names.slice(0, MOST_NAMES).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }

@@ -5,6 +5,8 @@ export const ExitCode = {
   usage: 2,
   /** The exit code of `systemctl status` and init scripts for a service that is not running. */
   notRunning: 3,
+  /** `push --fail-offline`: the push was made, but somebody was not there. */
+  offline: 4,
 } as const
 
 /** Ends a command with one line on stderr and an exit code. */
