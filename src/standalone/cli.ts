@@ -42,6 +42,8 @@ function sentenceOf({ code, message }: CommanderError): string {
   if (code === 'commander.help') return 'no command was given: the help above lists them'
   const flag = flags.find(({ name }) => message.includes(`--${name} `))
   if (code === 'commander.optionMissingArgument' && flag !== undefined) return `--${flag.name} takes ${flag.takes}`
+  const missing = /missing required argument '(.+)'/.exec(message)?.[1]
+  if (missing !== undefined) return `${missing} is missing: --help shows where it goes`
   return withoutValue(message).replace(/^error: /, '')
 }
 

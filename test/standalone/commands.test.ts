@@ -33,7 +33,7 @@ test('a wrong command line ends with one line on stderr and exit code 2', async 
     [['token', '--uid', 'u', '--token-secret', 's', '--groups-claim', 'g'], /^--groups-claim needs --groups/],
     [['push', 'hello'], /exactly one kind of target/],
     [['push', 'hello', '--all', '--uid', 'u'], /exactly one kind of target/],
-    [['push', '{', '--all', '--json'], /^--json takes/],
+    [['push', '{', '--all', '--json'], /^the message is not JSON at line 1, column 2, but --json takes/],
     [['push', 'hello', '--all', '--url', 'localhost'], /^--url takes/],
     [['push', 'hello', '--all', '--url', 'data:,hello'], /^--url takes/],
     [['new', 'module', 'Chat!'], /^NAME takes/],

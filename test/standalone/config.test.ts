@@ -134,8 +134,11 @@ test('the error of a bad value names the place where it was given', async (t) =>
   await writeFile(config, '{"prot": 1}')
   assert.match(await flaw({ config, ...secret }), /^"prot" in .*c\.json is not a setting of Flotilla$/)
   await writeFile(config, '{')
-  assert.match(await flaw({ config, ...secret }), /^--config takes .* is not JSON/)
-  assert.match(await flaw({ config: `${config}.none`, ...secret }), /^--config takes .* there is no such file/)
+  assert.match(await flaw({ config, ...secret }), /^--config .*c\.json is not JSON at line 1, column 2$/)
+  assert.match(
+    await flaw({ config: `${config}.none`, ...secret }),
+    /^--config .*\.none: there is no such file; it takes a \.json, \.js or \.ts file$/,
+  )
 })
 
 test('a setting takes the same numbers as the option of createServer', async (t) => {

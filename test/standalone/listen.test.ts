@@ -98,10 +98,10 @@ test('--tls-cert and --tls-key serve wss and https', async (t) => {
   answer.resume()
   assert.equal(await client.next(), 'over TLS')
   const bad: [string, string, RegExp][] = [
-    [cert, otherKey, /^--tls-key takes the private key of --tls-cert/],
-    [key, key, /^--tls-cert takes a certificate in PEM/],
-    [cert, cert, /^--tls-key takes a private key in PEM/],
-    [join(folder, 'none'), key, /^--tls-cert takes the path of a file that can be read/],
+    [cert, otherKey, /^--tls-key \S+ belongs to another certificate than --tls-cert/],
+    [key, key, /^--tls-cert \S+ is not a certificate in PEM/],
+    [cert, cert, /^--tls-key \S+ is not a private key in PEM/],
+    [join(folder, 'none'), key, /^--tls-cert: there is no such file; it takes the path of a file that can be read/],
   ]
   for (const [certFile, keyFile, says] of bad) {
     const { code, stderr } = await flotilla(['start', ...dev, '--port=0', '--tls-cert', certFile, '--tls-key', keyFile])

@@ -98,11 +98,11 @@ test('the error of a useless module file names the file', async (t) => {
     `import { defineModule } from 'flotilla'\nexport const a = defineModule('/a', {})\nexport const b = defineModule('/a', {})`,
   )
   const files: [string, number, RegExp][] = [
-    [none, 2, /^--module takes a file that exports modules.*none\.mjs exports none/],
+    [none, 2, /^--module .*none\.mjs exports no module: export what defineModule/],
     [broken, 1, /broken\.mjs failed while it was loaded: no luck/],
     [wrong, 2, /no-slash/],
     [twice, 2, /two modules have the path '\/a'/],
-    [`${none}.missing`, 2, /^--module takes the path of a file; .*missing does not exist/],
+    [`${none}.missing`, 2, /^--module .*missing: there is no such file/],
   ]
   for (const [file, expected, says] of files) {
     const { code, stderr } = await flotilla(['start', ...dev, '--module', file])

@@ -13,7 +13,7 @@ export async function readConfigFile(path: string, isAgain: boolean): Promise<Co
   const file = resolve(path)
   const values = extname(file) === '.json' ? await readJson(file, path) : await importDefault(file, path, isAgain)
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
-    throw usageError(`--config takes a file that holds an object of settings; ${path} holds something else`)
+    throw usageError(`--config ${path} does not hold an object of settings`)
   }
   return { values: { ...values }, folder: dirname(file) }
 }
@@ -25,7 +25,7 @@ async function readJson(file: string, path: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown
   } catch {
-    throw usageError(`--config takes a .json, .js or .ts file; ${path} is not JSON at ${jsonFlaw(text)}`)
+    throw usageError(`--config ${path} is not JSON at ${jsonFlaw(text)}`)
   }
 }
 
@@ -36,14 +36,14 @@ async function importDefault(file: string, path: string, isAgain: boolean): Prom
   // Imported only now, so that a bad flag is reported without loading a compiler.
   const { importFile } = await import('./import-file.ts')
   const exported = await importFile(file, isAgain).catch((error: unknown) => {
-    throw usageError(`--config takes a .json, .js or .ts file; ${path} fails${placeIn(file, error)}: ${flawOf(error)}`)
+    throw usageError(`--config ${path} fails${placeIn(file, error)}: ${flawOf(error)}`)
   })
   return exported['default'] ?? exported
 }
 
 function unreadable(path: string, error: unknown): Error {
   const reason = systemCode(error) === 'ENOENT' ? 'there is no such file' : reasonOf(error)
-  return usageError(`--config takes a .json, .js or .ts file; cannot read ${path}: ${reason}`)
+  return usageError(`--config ${path}: ${reason}; it takes a .json, .js or .ts file`)
 }
 
 /** The line of the file in which an error arose. The compiler keeps lines, but not columns. */

@@ -43,13 +43,13 @@ const echoModule = defineModule('/echo', { message: (ctx) => ctx.raw })
 async function load(file: string): Promise<object[]> {
   const name = relative(process.cwd(), file)
   const exported = await importFile(file).catch((error: unknown) => {
-    if (systemCode(error) === 'ENOENT') throw usageError(`--module takes the path of a file; ${name} does not exist`)
+    if (systemCode(error) === 'ENOENT') throw usageError(`--module ${name}: there is no such file`)
     throw new CliError(`--module ${name} failed while it was loaded: ${reasonOf(error)}`, undefined, { cause: error })
   })
   const modules = [...new Set(Object.values(exported))].flatMap((value) => (Array.isArray(value) ? value : [value]))
   const found = modules.filter((value) => modulePathOf(value) !== undefined)
   if (found.length > 0) return found
   throw usageError(
-    `--module takes a file that exports modules, by default or by name; ${name} exports none: export what defineModule returned, or a class with @WsModule`,
+    `--module ${name} exports no module: export what defineModule returned, or a class with @WsModule, by default or by name`,
   )
 }

@@ -13,11 +13,13 @@ export async function readTls({ tlsCert, tlsKey }: Config): Promise<Tls | undefi
   if (tlsCert === undefined || tlsKey === undefined) return undefined
   const cert = await read('--tls-cert', tlsCert)
   const key = await read('--tls-key', tlsKey)
-  const certificate = check('--tls-cert takes a certificate in PEM', tlsCert, () => new X509Certificate(cert))
-  const privateKey = check('--tls-key takes a private key in PEM, not encrypted', tlsKey, () => createPrivateKey(key))
+  const certificate = check(`--tls-cert ${tlsCert} is not a certificate in PEM`, () => new X509Certificate(cert))
+  const privateKey = check(`--tls-key ${tlsKey} is not a private key in PEM, or is encrypted`, () =>
+    createPrivateKey(key),
+  )
   if (!certificate.checkPrivateKey(privateKey))
-    throw usageError(`--tls-key takes the private key of --tls-cert; ${tlsKey} belongs to another certificate`)
-  check('--tls-cert takes a certificate that TLS can use', tlsCert, () => createSecureContext({ cert, key }))
+    throw usageError(`--tls-key ${tlsKey} belongs to another certificate than --tls-cert: give the key of that one`)
+  check(`--tls-cert ${tlsCert} is not a certificate that TLS can use`, () => createSecureContext({ cert, key }))
   return { cert, key }
 }
 
@@ -25,15 +27,15 @@ async function read(flag: string, path: string): Promise<Buffer> {
   return await readFile(path).catch((error: unknown) => {
     // The message leaves out the path, because it may be the key itself, given by mistake.
     const reason =
-      systemCode(error) === 'ENOENT' ? 'there is no such file' : `this one cannot be read (${systemCode(error)})`
-    throw usageError(`${flag} takes the path of a file that can be read; ${reason}`)
+      systemCode(error) === 'ENOENT' ? 'there is no such file' : `the file cannot be read (${systemCode(error)})`
+    throw usageError(`${flag}: ${reason}; it takes the path of a file that can be read`)
   })
 }
 
-function check<T>(takes: string, path: string, parse: () => T): T {
+function check<T>(flaw: string, parse: () => T): T {
   try {
     return parse()
   } catch {
-    throw usageError(`${takes}; ${path} holds something else`)
+    throw usageError(flaw)
   }
 }

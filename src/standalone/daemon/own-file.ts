@@ -118,5 +118,5 @@ function untrusted(file: string, flaw: string): CliError {
 }
 
 function unusable(error: unknown): CliError {
-  return new CliError(`--pid-file takes a file in a folder that can be read and written; ${reasonOf(error)}`)
+  return new CliError(`--pid-file: ${reasonOf(error)}; it takes a file in a folder that can be read and written`)
 }
