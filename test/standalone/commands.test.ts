@@ -7,7 +7,7 @@ import { freePort } from '../support/free-port.ts'
 import { flotilla, temporaryFolder } from './flotilla.ts'
 
 test('every command prints its help on stdout', async () => {
-  const commands = ['', 'start', 'stop', 'restart', 'status', 'push', 'token', 'new', 'new module']
+  const commands = ['', 'start', 'stop', 'restart', 'status', 'push', 'token', 'new', 'new module', 'completion']
   await Promise.all(
     commands.map(async (command) => {
       const { code, stdout, stderr } = await flotilla([...command.split(' ').filter(Boolean), '--help'])
@@ -38,6 +38,8 @@ test('a wrong command line ends with one line on stderr and exit code 2', async 
     [['push', 'hello', '--all', '--url', 'data:,hello'], /^--url takes/],
     [['new', 'module', 'Chat!'], /^NAME takes/],
     [['stop', '--timeout', 'x'], /^--timeout takes/],
+    [['completion'], /^SHELL is missing: --help shows/],
+    [['completion', 'tcsh'], /^SHELL takes bash, zsh or fish, not "tcsh"/],
   ]
   await Promise.all(
     lines.map(async ([args, expected]) => {

@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { Command, Option } from 'commander'
+import { Argument, Command, Option } from 'commander'
 import { usageError } from '../common/cli-error.ts'
 import { environmentName } from '../config/flags.ts'
 import { addStartFlags, argsOf, collect, flagValues } from '../config/start-flags.ts'
 import { DEFAULT_PID_FILE } from '../daemon/pid-file.ts'
+import { completion, isShell, shells } from './completion.ts'
 import type { PushOptions } from './push-command.ts'
 import type { TokenOptions } from './token.ts'
 
@@ -27,6 +28,7 @@ export function createProgram(chosen: (run: Run) => void): Command {
   addPush(program, chosen)
   addToken(program, chosen)
   addNew(program, chosen)
+  addCompletion(program, chosen)
   return program
 }
 
@@ -161,10 +163,33 @@ function addNew(program: Command, chosen: (run: Run) => void): void {
     })
 }
 
+function addCompletion(program: Command, chosen: (run: Run) => void): void {
+  program
+    .command('completion')
+    .summary('print a script that completes commands in a shell')
+    .description(
+      `Prints a script that completes commands, flags and files at Tab. To have it in every shell:
+  bash:  echo 'source <(flotilla completion bash)' >> ~/.bashrc
+  zsh:   echo 'source <(flotilla completion zsh)' >> ~/.zshrc
+  fish:  flotilla completion fish > ~/.config/fish/completions/flotilla.fish`,
+    )
+    .addArgument(shellArgument())
+    .action((shell: string) => {
+      if (!isShell(shell)) throw usageError(`SHELL takes bash, zsh or fish, not "${shell}"`)
+      chosen(async () => completion(shell, program))
+    })
+}
+
 function pidFileOption(): Option {
   return new Option('--pid-file <FILE>', 'the file that holds the process id')
     .env('FLOTILLA_PID_FILE')
     .default(DEFAULT_PID_FILE)
+}
+
+function shellArgument(): Argument {
+  const argument = new Argument('<SHELL>', 'your shell')
+  argument.argChoices = [...shells]
+  return argument
 }
 
 function apiKeyOption(): Option {

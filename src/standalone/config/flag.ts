@@ -10,6 +10,8 @@ export interface Flag {
   readonly argument?: string
   readonly repeats?: true
   readonly help: string
+  /** All words that it takes, if these are few. */
+  readonly choices?: readonly string[]
   /** Completes "--port takes …". */
   readonly takes: string
   /**

@@ -64,6 +64,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'driver',
         argument: 'DRIVER',
         help: 'where State and Queue live: memory or redis (default: memory)',
+        choices: ['memory', 'redis'],
         takes: 'memory or redis',
       },
       {
@@ -85,6 +86,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'durability',
         argument: 'LEVEL',
         help: 'when a push counts as stored: memory, once Redis has it; replicated, once a replica has it too (default: memory)',
+        choices: ['memory', 'replicated'],
         takes: 'memory or replicated',
       },
       ...optionFlags('cluster'),
@@ -201,6 +203,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'log-level',
         argument: 'LEVEL',
         help: 'lowest level to log: debug, info, warn, error or silent (default: info)',
+        choices: ['debug', 'info', 'warn', 'error', 'silent'],
         takes: 'debug, info, warn, error or silent',
       },
       {
