@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream'
 import type { Cluster, Target } from '../../src/api.ts'
 import { ClientConnection } from '../../src/connection/client-connection.ts'
 import { partitionOf, connectionId, newProcessId } from '../../src/envelope/ids.ts'
-import { silent } from '../../src/logger.ts'
+import { type Logger, silent } from '../../src/logger.ts'
 import { HandshakeContext } from '../../src/modules/contexts.ts'
 import { type CompileOptions, compileModules, type Module } from '../../src/modules/module.ts'
 import type { UpgradeRequest } from '../../src/modules/upgrade-request.ts'
@@ -89,14 +89,14 @@ export function compile(entry: object | object[], options: Partial<CompileOption
   return { modules, module: modules[0]!, failures }
 }
 
-export function handshake(headers: Record<string, string> = {}, url = '/'): HandshakeContext {
+export function handshake(headers: Record<string, string> = {}, url = '/', log: Logger = silent): HandshakeContext {
   return new HandshakeContext({
     request: { url, rawHeaders: Object.entries({ host: 'localhost', ...headers }).flat() },
     path: '/',
     params: {},
     ip: '127.0.0.1',
     cluster: noCluster,
-    log: silent,
+    log,
     signal: () => new AbortController().signal,
   })
 }

@@ -144,7 +144,7 @@ export const flagGroups: readonly FlagGroup[] = [
         name: 'origins',
         argument: 'LIST',
         help: 'allowed origins, separated by commas; * for any (default: the same host)',
-        takes: 'origins separated by commas, such as https://example.com, or *',
+        takes: 'origins separated by commas, such as https://example.com or capacitor://localhost, or *',
       },
       {
         key: 'apiKey',

@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { z } from 'zod'
-import type { NumberOption } from '../../index.ts'
+import { allowOrigins, type NumberOption } from '../../index.ts'
 import { optionTable } from '../../options.ts'
 import { isLoopback } from '../common/loopback.ts'
 import { type OptionKey, optionKeys } from './option-keys.ts'
@@ -40,7 +40,12 @@ function list<T extends z.ZodType>(item: T) {
 }
 
 function isOrigin(value: string): boolean {
-  return value === '*' || (URL.canParse(value) && new URL(value).origin === value.toLowerCase())
+  try {
+    allowOrigins([value])
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isAddressRange(value: string): boolean {
