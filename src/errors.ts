@@ -1,5 +1,7 @@
 // The table of all error codes. `docs/errors.md` lists the same codes, and a test compares the two.
 
+import { Brand } from './lib/brand.ts'
+
 interface ErrorKind {
   /** The HTTP status of an answer with this error. */
   readonly status: number
@@ -47,10 +49,21 @@ const kinds = {
 export type ErrorCode = keyof typeof kinds
 export const errorCodes = Object.keys(kinds) as ErrorCode[]
 
+const brand = new Brand('error')
+
 /**
  * The error that Flotilla throws. It has a stable code, a message that says what to do, and the cause, if there is one.
  */
 export class FlotillaError extends Error {
+  static {
+    brand.put(this.prototype)
+  }
+
+  /** @internal `instanceof FlotillaError` holds for the errors of every copy of this package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return this === FlotillaError ? brand.isOn(value) : Function.prototype[Symbol.hasInstance].call(this, value)
+  }
+
   override readonly name = 'FlotillaError'
   readonly code: ErrorCode
   /** Details for programs, such as the nodes that did store a push. Clients never see them. */
@@ -68,12 +81,12 @@ export class FlotillaError extends Error {
 
   /** The HTTP status of an answer with this error. */
   get status(): number {
-    return kinds[this.code].status
+    return kindOf(this.code).status
   }
 
   /** Whether the same call may succeed if it is repeated later, unchanged. */
   get retry(): boolean {
-    return kinds[this.code].retry
+    return kindOf(this.code).retry
   }
 
   /** The body of an HTTP answer. It never has the stack or the cause, which belong in the log. */
@@ -82,9 +95,14 @@ export class FlotillaError extends Error {
   }
 }
 
-/** Whether a value is a `FlotillaError`. */
+/** Whether a value is a `FlotillaError`, of this or of another copy of the package. */
 export function isFlotillaError(error: unknown): error is FlotillaError {
-  return error instanceof FlotillaError
+  return brand.isOn(error)
+}
+
+/** Another copy of the package may be newer, and have a code that this one does not know. */
+function kindOf(code: string): ErrorKind {
+  return Object.hasOwn(kinds, code) ? kinds[code as ErrorCode] : kinds.FLT_INTERNAL
 }
 
 /**

@@ -1,4 +1,5 @@
 import { FlotillaError } from '../errors.ts'
+import { Brand } from '../lib/brand.ts'
 
 const encoder = new TextEncoder()
 
@@ -13,8 +14,14 @@ export type Payload =
 
 export type PayloadKind = Payload['kind']
 
+const readyJson = new Brand('ready-json')
+
 /** A message that arrived as JSON. It goes out as the same bytes, and is not serialized again. */
 export class ReadyJson {
+  static {
+    readyJson.put(this.prototype)
+  }
+
   readonly bytes: Uint8Array
 
   /** @param text MUST be JSON, because nothing checks it again */
@@ -37,7 +44,7 @@ export function encodePayload(message: unknown): Payload {
   if (typeof message === 'string') return { kind: 'text', data: message }
   const bytes = bytesOf(message)
   if (bytes !== undefined) return { kind: 'bytes', data: bytes }
-  return { kind: 'json', data: message instanceof ReadyJson ? message.bytes : toJson(message) }
+  return { kind: 'json', data: isReadyJson(message) ? message.bytes : toJson(message) }
 }
 
 /** The bytes of a message that is a `Uint8Array`, an `ArrayBuffer` or any other view of one; otherwise `undefined`. */
@@ -47,6 +54,10 @@ export function bytesOf(message: unknown): Uint8Array | undefined {
   return ArrayBuffer.isView(message)
     ? new Uint8Array(message.buffer, message.byteOffset, message.byteLength)
     : undefined
+}
+
+function isReadyJson(message: unknown): message is ReadyJson {
+  return readyJson.isOn(message)
 }
 
 function toJson(message: unknown): string {

@@ -1,6 +1,6 @@
 import { FlotillaError } from '../errors.ts'
 import { unknownNames } from '../lib/checked-names.ts'
-import { raw, json, type Parser } from '../wire/parsers.ts'
+import { isRawParser, json, type Parser, raw } from '../wire/parsers.ts'
 import type { Command } from './command-table.ts'
 import type { Handler, Middleware } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
@@ -41,7 +41,7 @@ export function checkDraft(draft: Draft): Blueprint {
   const hasCommands = draft.commands !== undefined && draft.commands.length > 0
   if (hasCommands && draft.message !== undefined)
     throw badModule(path, 'has a message hook (@OnMessage) as well as commands or controllers: keep one of them')
-  if (hasCommands && draft.parser === raw)
+  if (hasCommands && isRawParser(draft.parser))
     throw badModule(path, 'has commands, which the raw parser cannot read: use json or token, or a message hook')
   draft.commands?.forEach((command) => checkCommand(path, command))
   return {

@@ -1,4 +1,5 @@
 import { FlotillaError } from '../errors.ts'
+import { sharedMap } from '../lib/shared-map.ts'
 import type { Parser } from '../wire/parsers.ts'
 import type { Middleware } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
@@ -41,8 +42,8 @@ export interface CommandOptions<T> {
   middleware?: readonly Middleware<MessageContext>[]
 }
 
-const modules = new WeakMap<object, { readonly path: unknown; readonly options: ModuleOptions }>()
-const controllers = new WeakMap<object, { readonly prefix: unknown; readonly options: ControllerOptions }>()
+const modules = sharedMap<{ readonly path: unknown; readonly options: ModuleOptions }>('ws-modules')
+const controllers = sharedMap<{ readonly prefix: unknown; readonly options: ControllerOptions }>('ws-controllers')
 
 /** Makes a class the module at a path such as `/chat/:room`. Its subclasses are modules at the same path. */
 export function WsModule(path: string, options: ModuleOptions = {}): ClassDecorator {

@@ -1,4 +1,5 @@
 import type { Message } from '../api.ts'
+import { sharedMap } from '../lib/shared-map.ts'
 import type { Parser } from '../wire/parsers.ts'
 import type { Middleware } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
@@ -43,20 +44,14 @@ export interface ModuleHooks<P extends string, C> {
 
 /** Defines a module without decorators: `defineModule('/chat/:room', { open: (ctx) => ctx.join(ctx.params.room) })`. */
 export function defineModule<const P extends string, C>(path: P, hooks: ModuleHooks<P, C>): ModuleDefinition {
-  return new PlainModule(path, hooks)
+  const module = { path }
+  hooksOfModules.set(module, { hooks })
+  return module
 }
 
-/** @internal The hooks are checked later, when a server is created with the module. */
-export class PlainModule implements ModuleDefinition {
-  readonly path: string
-  readonly #hooks: unknown
+const hooksOfModules = sharedMap<{ readonly hooks: unknown }>('modules')
 
-  constructor(path: string, hooks: unknown) {
-    this.path = path
-    this.#hooks = hooks
-  }
-
-  static hooksOf(module: PlainModule): unknown {
-    return module.#hooks
-  }
+/** @internal The hooks, unchecked: they are checked when a server is created with the module. */
+export function plainHooksOf(module: object): { readonly hooks: unknown } | undefined {
+  return hooksOfModules.get(module)
 }

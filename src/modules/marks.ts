@@ -3,6 +3,7 @@
 // that. A mark holds the method's name rather than the function, so that the server calls an override in a subclass, or
 // the wrapper of another decorator.
 import { FlotillaError } from '../errors.ts'
+import { sharedMap } from '../lib/shared-map.ts'
 import type { Middleware } from './compose.ts'
 import type { MessageContext } from './contexts.ts'
 import type { Schema } from './schema.ts'
@@ -27,8 +28,8 @@ export interface CommandMark {
 
 export type Mark = HookMark | CommandMark
 
-const onInstances = new WeakMap<object, Mark[]>()
-const onPrototypes = new WeakMap<object, Mark[]>()
+const onInstances = sharedMap<Mark[]>('marks-on-instances')
+const onPrototypes = sharedMap<Mark[]>('marks-on-prototypes')
 
 /** Creates a method decorator that works in both ways. `name` is the decorator's name in error messages. */
 export function markMethod(

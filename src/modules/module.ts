@@ -6,7 +6,7 @@ import { CommandTable } from './command-table.ts'
 import { compose, type Handler } from './compose.ts'
 import type { CloseContext, HandshakeContext, MessageContext, OpenContext } from './contexts.ts'
 import { decoratedPathOf, draftOfDecorated, type Resolve } from './decorated-draft.ts'
-import { PlainModule, type ModuleDefinition } from './define-module.ts'
+import { type ModuleDefinition, plainHooksOf } from './define-module.ts'
 import { composeHandshake } from './handshake.ts'
 import type { Middlewares } from './middlewares.ts'
 import { draftOfPlain } from './plain-draft.ts'
@@ -64,20 +64,26 @@ export function compileModules(options: CompileOptions): Module[] {
  * class. `undefined` if the value is none of these.
  */
 export function modulePathOf(value: unknown): string | undefined {
-  if (value instanceof PlainModule) return value.path
-  if (value === null || (typeof value !== 'object' && typeof value !== 'function')) return undefined
-  const path = decoratedPathOf(value)
+  if (!isEntry(value)) return undefined
+  const path = isPlain(value) ? value.path : decoratedPathOf(value)
   return typeof path === 'string' ? path : undefined
 }
 
 function toDraft(entry: unknown, resolve: Resolve): Draft {
-  if (entry instanceof PlainModule) return draftOfPlain(entry.path, PlainModule.hooksOf(entry))
-  if ((typeof entry === 'object' || typeof entry === 'function') && entry !== null)
-    return draftOfDecorated(entry, resolve)
-  throw new FlotillaError(
-    'FLT_BAD_MODULE',
-    `modules: ${String(entry)} is not a module: write defineModule('/path', { … })`,
-  )
+  if (!isEntry(entry))
+    throw new FlotillaError(
+      'FLT_BAD_MODULE',
+      `modules: ${String(entry)} is not a module: write defineModule('/path', { … })`,
+    )
+  return isPlain(entry) ? draftOfPlain(entry.path, plainHooksOf(entry)?.hooks) : draftOfDecorated(entry, resolve)
+}
+
+function isEntry(value: unknown): value is object {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function'
+}
+
+function isPlain(entry: object): entry is ModuleDefinition {
+  return plainHooksOf(entry) !== undefined
 }
 
 function construct(type: new (...args: never[]) => object): object {

@@ -1,4 +1,5 @@
 import { FlotillaError } from '../errors.ts'
+import { Brand } from '../lib/brand.ts'
 import { RequestError } from './request-error.ts'
 import { parseUntrustedJson } from './untrusted-json.ts'
 
@@ -78,6 +79,14 @@ export const raw: Parser = {
     if (answer.error !== undefined) return undefined
     return answer.data instanceof Uint8Array ? answer.data : toPlain(answer.data)
   },
+}
+
+const rawBrand = new Brand('raw-parser')
+rawBrand.put(raw)
+
+/** Whether a parser is `raw`, of this or of another copy of the package. */
+export function isRawParser(parser: unknown): boolean {
+  return rawBrand.isOn(parser)
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })

@@ -16,7 +16,7 @@ export async function importFile(file: string, isAgain = false): Promise<Record<
   const compiler = createJiti(import.meta.url)
   const jiti = createJiti(import.meta.url, {
     interopDefault: false,
-    // The file must import this very copy of the library: another one would not know this one's decorators and errors.
+    // The file gets this copy of the library, so that it needs none of its own, and so that versions do not differ.
     virtualModules: { flotilla },
     transform: (options) => compile(compiler, options),
     // Another program's jiti may have cached the same file, compiled in its own way.
