@@ -19,19 +19,19 @@ export type Target = OneOf<{ uid: Many; group: Many; connection: Many; all: true
 /** Options of a push. */
 export interface PushOptions {
   /** Users and connections that do not get the message, even if the target includes them. */
-  except?: { uid?: Many; connection?: Many }
+  except?: { uid?: Many | undefined; connection?: Many | undefined } | undefined
   /**
    * An idempotency key of 1 to 255 bytes. If a push with the same id succeeded within the last 10 minutes, on any node,
    * this push is not sent: it resolves to the first one's receipt (a long `offline` list becomes `offlineCount`). If
    * that push failed, this one is sent.
    */
-  id?: string
+  id?: string | undefined
   /**
    * The subject of the message, 1 to 255 bytes, such as `price:42` or `typing`. If the server's `overflow` is
    * `collapse`, a slow client gets only the newest of the waiting messages with the same key. Otherwise the key has no
    * effect.
    */
-  key?: string
+  key?: string | undefined
 }
 
 /** How the server keeps a connection within `maxBuffered` if its client reads too slowly. */
@@ -101,12 +101,12 @@ export interface NodeInfo {
 /** The page of a group's members to return. */
 export interface MemberPage {
   /** The most members that the page may hold. Default 100, at most 1000. */
-  limit?: number
+  limit?: number | undefined
   /**
    * The `cursor` of the page before this one. All pages together list every member who stays in the group meanwhile. If
    * others join or leave, some may be listed twice.
    */
-  cursor?: string
+  cursor?: string | undefined
 }
 
 /** Answers questions about users, groups and nodes. All answers come from State, never from other nodes. */

@@ -72,7 +72,7 @@ export class FlotillaError extends Error {
   constructor(
     code: ErrorCode,
     message: string,
-    options?: ErrorOptions & { details?: Readonly<Record<string, unknown>> },
+    options?: ErrorOptions & { details?: Readonly<Record<string, unknown>> | undefined },
   ) {
     super(message, options)
     this.code = code

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http'
 import type { ErrorReport, Overflow } from './api.ts'
 import type { Driver } from './drivers/driver.ts'
 import type { Codec } from './envelope/envelope.ts'
+import type { Method } from './lib/method.ts'
 import type { Logger } from './logger.ts'
 import type { Middlewares, ModuleClass, ModuleDefinition } from './modules/module.ts'
 import {
@@ -22,38 +23,38 @@ export interface ServerOptions {
   /** The modules: classes with `@WsModule`, instances of them, or what `defineModule` returned. */
   modules: (ModuleDefinition | object | ModuleClass)[]
   /** State and Queue. Default `memory()`, which serves one process and keeps nothing when it ends. */
-  driver?: Driver
+  driver?: Driver | undefined
   /** Middleware that runs around every module's own. */
-  middleware?: Middlewares
+  middleware?: Middlewares | undefined
   /** Makes the instances of module and controller classes, for dependency injection. Default: `new`. */
-  resolve?(type: new (...a: never[]) => object): object
+  resolve?: Method<[type: new (...a: never[]) => object], object> | undefined
   /** A logger shaped like pino's. Default: silent. */
-  logger?: Logger | false
+  logger?: Logger | false | undefined
   /** Called with every error that could not be returned to a caller. A push that fails also rejects. */
-  onError?(report: ErrorReport): void
+  onError?: Method<[report: ErrorReport], void> | undefined
   /**
    * The node's name: letters, digits, `_`, `.` and `-`. Default: random. Nodes with the same name have different ids.
    */
-  name?: string
+  name?: string | undefined
   /** The URL that `nodes()` lists for this node. Default: the URL on which it listens. */
-  url?: string
+  url?: string | undefined
   /**
    * The beginning of every key in the store. Clusters with different prefixes never see each other. Default `flotilla`.
    */
-  prefix?: string
+  prefix?: string | undefined
   /** Time between two renewals of this node's lease. Default 3000 ms. */
-  heartbeat?: number
+  heartbeat?: number | undefined
   /** A node that is silent for this long counts as dead. At least three heartbeats. Default 10000 ms. */
-  deadAfter?: number
+  deadAfter?: number | undefined
   /**
    * Time between two WebSocket pings to a client. Two unanswered pings close the connection with 1006.
    * Default 25000 ms; 0 for no pings.
    */
-  pingInterval?: number
+  pingInterval?: number | undefined
   /** No longer has any effect: an inbox entry that waits for one user does not delay the others. Default 1. */
-  consumers?: number
+  consumers?: number | undefined
   /** Bytes that one message may have, uncompressed, from a client or pushed. Default 1048576 (1 MiB). */
-  maxPayload?: number
+  maxPayload?: number | undefined
   /**
    * Compresses messages (permessage-deflate, RFC 7692) for clients that offer it, as browsers do. Default: off. It pays
    * if JSON or text of a kilobyte or more goes to many clients, or over slow lines. Each node compresses a message once,
@@ -61,29 +62,29 @@ export interface ServerOptions {
    * nothing else meanwhile. No context is kept between messages, so an idle connection costs no more memory. Do not put a
    * secret into the same message as text that somebody else can choose: the length gives the secret away (BREACH).
    */
-  compression?: boolean | CompressionOptions
+  compression?: boolean | CompressionOptions | undefined
   /** How many messages of one connection may wait for its handlers before reading pauses. Default 100. */
-  maxPending?: number
+  maxPending?: number | undefined
   /**
    * Bytes that may wait for a client that reads too slowly. `overflow` says what happens beyond that.
    * Default 1048576 (1 MiB).
    */
-  maxBuffered?: number
+  maxBuffered?: number | undefined
   /**
    * The policy beyond `maxBuffered`. `close` (default) closes the connection with 4408. `dropOldest` and `dropNewest`
    * drop messages. `collapse` keeps only the newest of the messages that were pushed with the same `key`, and closes the
    * connection if that is not enough.
    */
-  overflow?: Overflow
+  overflow?: Overflow | undefined
   /** Most connections of one user to this node. The next one is refused with 429. Default 100. */
-  maxConnectionsPerUid?: number
+  maxConnectionsPerUid?: number | undefined
   /** Most connections to this node. The next one is refused with 503. Default 0: no limit. */
-  maxConnections?: number
+  maxConnections?: number | undefined
   /**
    * Most connections to this node from one client address, or one /64 network of IPv6. The next one is refused with 429.
    * Behind a proxy, set `trustProxy` as well. Many users may share an address. Default 0: no limit.
    */
-  maxConnectionsPerIp?: number
+  maxConnectionsPerIp?: number | undefined
   /**
    * Most handshakes in progress at once. The next one is refused with 503. It also limits the sockets that are not
    * WebSockets, on servers that Flotilla makes: sockets that have not sent a request yet, and HTTP connections that are
@@ -92,67 +93,67 @@ export interface ServerOptions {
    * most half of them. Its next handshake is refused with 429. The sockets of a trusted proxy count only towards the
    * total. Default 10000.
    */
-  maxHandshakes?: number
+  maxHandshakes?: number | undefined
   /**
    * Messages that a client may send each second. Five seconds' worth may come at once. A client that sends more is closed
    * with 1008. Default 0: no limit.
    */
-  maxMessagesPerSecond?: number
+  maxMessagesPerSecond?: number | undefined
   /**
    * Messages that all clients of one address, or one /64 network of IPv6, may send together each second. Otherwise like
    * `maxMessagesPerSecond`. Default 0: no limit.
    */
-  maxMessagesPerSecondPerIp?: number
+  maxMessagesPerSecondPerIp?: number | undefined
   /** Most groups of one connection. Joining more fails with `FLT_TOO_MANY`. Default 1000. */
-  maxGroupsPerConnection?: number
+  maxGroupsPerConnection?: number | undefined
   /** How long a push or a handshake waits for a store that is away. Default 5000 ms. */
-  storeWait?: number
+  storeWait?: number | undefined
   /** How long the first contact with the store may take at start. Default 10000 ms. */
-  connectTimeout?: number
+  connectTimeout?: number | undefined
   /**
    * Bytes that may wait in one node's inbox. Beyond that, pushes to it fail with `FLT_INBOX_FULL`.
    * Default 67108864 (64 MiB).
    */
-  maxInboxBytes?: number
+  maxInboxBytes?: number | undefined
   /**
    * How old, by the store's clock, the oldest entry may be that waits for a node, in its inbox or among the broadcasts.
    * Beyond that, pushes to the node fail with `FLT_INBOX_BEHIND`. At least `deadAfter`, because nobody reads a dead node's
    * inbox until the takeover; two heartbeats more are better. Default 0 ms: no limit but `maxInboxBytes`.
    */
-  maxLag?: number
+  maxLag?: number | undefined
   /**
    * Bytes of pushes that may wait for the store at once. Beyond that, up to as many bytes again wait for room, for at most
    * `storeWait`, and then fail with `FLT_OVERLOADED`. Default 67108864 (64 MiB).
    */
-  maxWaitingBytes?: number
+  maxWaitingBytes?: number | undefined
   /** How long a client may take from connecting to its 101, on servers that Flotilla made. Default 10000 ms. */
-  handshakeTimeout?: number
+  handshakeTimeout?: number | undefined
   /** How long an HTTP request may take to arrive, body and all, on servers that Flotilla made. Default 30000 ms. */
-  requestTimeout?: number
+  requestTimeout?: number | undefined
   /**
    * How long a server that Flotilla made keeps an HTTP connection open after a request, for the next one. It must be
    * longer than the proxy before it does, or the proxy sends requests into connections that are being closed. Default
    * 75000 ms, because most proxies take 60 s.
    */
-  keepAliveTimeout?: number
+  keepAliveTimeout?: number | undefined
   /**
    * Addresses or CIDR ranges of the proxies whose `X-Forwarded-For` is trusted. If a proxy leaves out or hides a client's
    * address, the client counts as the proxy. The addresses in the header may have ports.
    */
-  trustProxy?: readonly string[]
+  trustProxy?: readonly string[] | undefined
   /** How envelopes are encoded: `binary` (default), `json` for people to read, or your own. The same on every node. */
-  codec?: 'binary' | 'json' | Codec
+  codec?: 'binary' | 'json' | Codec | undefined
   /** Makes a uid if `cluster.register(connection)` gets none. Default: a random UUID. */
-  generateUid?(): string
+  generateUid?: (() => string) | undefined
   /** Serves WSS on servers that Flotilla makes. Both are in PEM. `server.setTls` replaces them. */
-  tls?: { cert: string | Buffer; key: string | Buffer }
+  tls?: { cert: string | Buffer; key: string | Buffer } | undefined
   /** Answers plain HTTP requests on servers that Flotilla makes. Default: they get 404 or 426. */
-  http?: RequestListener
+  http?: RequestListener | undefined
 }
 
 export interface CompressionOptions {
   /** Messages of at least this many bytes are compressed. Default 1024. */
-  threshold?: number
+  threshold?: number | undefined
 }
 
 const HOUR = 3_600_000
@@ -381,6 +382,6 @@ export const optionTable = {
   generateUid: code({ default: 'random', help: 'makes the uid of `register(connection)` if none is given' }),
   tls: code({ default: 'none', help: 'serves WSS on servers that Flotilla makes: `{ cert, key }` in PEM' }),
   http: code({ default: '404 or 426', help: 'answers plain HTTP requests on servers that Flotilla makes' }),
-} as const satisfies { readonly [Name in keyof ServerOptions]-?: RowOf<Required<ServerOptions>[Name]> }
+} as const satisfies { readonly [Name in keyof ServerOptions]-?: RowOf<Exclude<ServerOptions[Name], undefined>> }
 
 type RowOf<Value> = Value extends number ? NumberOption : ChoiceOption | ValueOption | CodeOption

@@ -255,7 +255,7 @@ export class Server implements AsyncDisposable {
    * their way, and leaves the cluster. It may be called twice. `timeout` is the time that clients have to close and
    * requests to be answered, in ms; default 5000.
    */
-  async close(options: { timeout?: number } = {}): Promise<void> {
+  async close(options: { timeout?: number | undefined } = {}): Promise<void> {
     checkNames('close', options, ['timeout'])
     this.#closing ??= this.#closeAll(options.timeout ?? CLOSE_TIMEOUT)
     return this.#closing

@@ -21,25 +21,25 @@ export interface TestServer extends AsyncDisposable {
 
 /** The handshake, and how long to wait. */
 export interface ConnectOptions {
-  headers?: Record<string, string>
-  protocols?: string[]
+  headers?: Record<string, string> | undefined
+  protocols?: string[] | undefined
   /**
    * How long the handshake may take, and how long the client's `next` waits for a message, in ms. Default 4000, which is
    * less than the 5 s of Vitest and Jest, so that the error says what was missing. The environment variable
    * `FLOTILLA_TEST_TIMEOUT` sets another default, such as for a slow machine.
    */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** How long to wait. */
 export interface NextOptions {
   /** In ms. Default: what `connect` was given. */
-  timeout?: number
+  timeout?: number | undefined
 }
 
 /** Starts a server on a free port of 127.0.0.1, with a memory driver of its own if no driver is given. */
 export async function startTestServer(options: ServerOptions): Promise<TestServer> {
-  const server = createServer({ driver: memory({ isolated: true }), ...options })
+  const server = createServer({ ...options, driver: options.driver ?? memory({ isolated: true }) })
   const url = await server.listen(0)
   const clients: TestClient[] = []
   const close = async (): Promise<void> => {

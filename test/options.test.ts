@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createServer as createHttp } from 'node:http'
 import { test } from 'node:test'
+import { inspect } from 'node:util'
 import { readDocs, withOptions } from '../scripts/option-docs.ts'
 import { redis } from '../src/drivers/redis/redis.ts'
 import { Emitter } from '../src/emitter.ts'
@@ -103,6 +104,18 @@ const numbers = rows.flatMap(([name, row]) => (row.type === 'number' ? [{ name, 
 test('a number has the default of the table', () => {
   const settings = new Map(Object.entries(parseOptions({ modules: [] })))
   for (const { name, ...row } of numbers) assert.equal(settings.get(name), row.default, name)
+})
+
+test('an option that is undefined counts as left out', async () => {
+  const names = Object.keys(optionTable).filter((name) => name !== 'modules')
+  const unset = Object.fromEntries(names.map((name) => [name, undefined]))
+  const made = (options: object): unknown => parseOptions({ modules: [], name: 'same', ...options })
+  const plain = (settings: unknown): string => inspect(settings, { depth: 1 })
+  assert.equal(plain(made({ ...unset, name: 'same' })), plain(made({})))
+  await using test = await startTestServer({ modules: [defineModule('/x', { commands: undefined })], ...unset })
+  const client = await test.connect('/x', { headers: undefined, protocols: undefined })
+  await test.server.cluster.push({ all: true }, 'x', { id: undefined, key: undefined, except: undefined })
+  assert.equal(await client.next(), 'x')
 })
 
 test('a number is accepted within the bounds of the table, and refused beyond them', () => {

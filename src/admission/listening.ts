@@ -15,11 +15,11 @@ const BACKLOG = 4_096
 /** Where a server listens. */
 export interface ListenOptions {
   /** The port to listen on. 0 picks a free one. Default 18308. */
-  port?: number
+  port?: number | undefined
   /** The address to listen on. Default 127.0.0.1. */
-  host?: string
+  host?: string | undefined
   /** The path of a Unix socket to listen on, instead of a port and a host. */
-  unix?: string
+  unix?: string | undefined
 }
 
 /** @throws FlotillaError `FLT_BAD_OPTION` */

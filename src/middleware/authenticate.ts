@@ -12,12 +12,12 @@ import { createVerifier, type TokenSource, type Verify } from './token-verifier.
 
 export type AuthenticateOptions = TokenSource & {
   /** The name of the claim that lists the groups to join at the start: a list of groups, or a single group. */
-  groupsClaim?: string
+  groupsClaim?: string | undefined
   /**
    * How far the issuer's clock and this machine's may be apart, in ms: a token counts for this long before its `nbf` and
    * after its `exp`. Default 5000, at most 600000; 0 for clocks that agree.
    */
-  clockTolerance?: number
+  clockTolerance?: number | undefined
 }
 
 const OPTIONS = ['secret', 'jwks', 'issuer', 'audience', 'groupsClaim', 'clockTolerance']

@@ -13,7 +13,7 @@ export interface RateLimitOptions {
   /** How many messages a user may send each second in the long run. */
   perSecond: number
   /** How many messages may come at once. The default is five seconds' worth, at least one. */
-  burst?: number
+  burst?: number | undefined
 }
 
 /**

@@ -25,11 +25,11 @@ export interface HandshakeInit<P extends string = string> extends Services {
 /** A handshake before the 101. Hooks and middleware decide here who the client is, and whether it may connect. */
 export class HandshakeContext<P extends string = string> {
   /** The user to bind the connection to before the 101. If it is not set, the connection is anonymous. */
-  uid?: string
+  uid?: string | undefined
   /** When to close the connection with 4401, in ms since 1970. */
-  expiresAt?: number
+  expiresAt?: number | undefined
   /** The subprotocol to answer with. It must be one that the client offered. */
-  protocol?: string
+  protocol?: string | undefined
   /** Groups to put the connection into before the 101. */
   readonly groups: Set<string> = new Set()
   /** Attributes that the connection keeps for as long as it lives. */

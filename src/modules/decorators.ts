@@ -22,24 +22,24 @@ export interface ClassDecorator {
 /** Options of `@WsModule`. */
 export interface ModuleOptions {
   /** Classes with `@WsController`, or instances of such classes. */
-  controllers?: readonly (object | (new (...args: never[]) => object))[]
+  controllers?: readonly (object | (new (...args: never[]) => object))[] | undefined
   /** Default: `raw` if the module has `@OnMessage`, otherwise `json`. */
-  parser?: Parser
-  middleware?: Middlewares
+  parser?: Parser | undefined
+  middleware?: Middlewares | undefined
   /** How many messages of one connection may be handled at the same time. Default 1: one after another. */
-  concurrency?: number
+  concurrency?: number | undefined
 }
 
 /** Options of `@WsController`. */
 export interface ControllerOptions {
-  middleware?: readonly Middleware<MessageContext>[]
+  middleware?: readonly Middleware<MessageContext>[] | undefined
 }
 
 /** Options of `@MessageMapping`. */
 export interface CommandOptions<T> {
   /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
-  data?: Schema<T>
-  middleware?: readonly Middleware<MessageContext>[]
+  data?: Schema<T> | undefined
+  middleware?: readonly Middleware<MessageContext>[] | undefined
 }
 
 const modules = sharedMap<{ readonly path: unknown; readonly options: ModuleOptions }>('ws-modules')

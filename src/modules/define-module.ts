@@ -1,4 +1,5 @@
 import type { Message } from '../api.ts'
+import type { Method } from '../lib/method.ts'
 import { sharedMap } from '../lib/shared-map.ts'
 import type { Parser } from '../wire/parsers.ts'
 import type { Middleware } from './compose.ts'
@@ -17,8 +18,8 @@ export interface ModuleDefinition {
 /** One command of a module. */
 export interface CommandDefinition<T, P extends string> {
   /** Any Standard Schema. The value that it returns becomes `ctx.data`. */
-  data?: Schema<T>
-  middleware?: readonly Middleware<MessageContext>[]
+  data?: Schema<T> | undefined
+  middleware?: readonly Middleware<MessageContext>[] | undefined
   /** Handles the command. It returns the reply. */
   run(ctx: MessageContext<T, P>): Reply | Promise<Reply>
 }
@@ -26,20 +27,20 @@ export interface CommandDefinition<T, P extends string> {
 /** The hooks, commands and options of a module. */
 export interface ModuleHooks<P extends string, C> {
   /** How many messages of one connection may be handled at the same time. Default 1: one after another. */
-  concurrency?: number
+  concurrency?: number | undefined
   /** Default: `raw` if there is a `message` hook, otherwise `json`. */
-  parser?: Parser
-  middleware?: Middlewares
+  parser?: Parser | undefined
+  middleware?: Middlewares | undefined
   /** Runs before the 101. To refuse the connection, it returns a `Response`. */
-  handshake?(ctx: HandshakeContext<P>): void | Response | Promise<void | Response>
+  handshake?: Method<[ctx: HandshakeContext<P>], void | Response | Promise<void | Response>> | undefined
   /** Runs after the 101 and before the first message. If it throws, the connection closes with 1011. */
-  open?(ctx: OpenContext<P>): unknown
+  open?: Method<[ctx: OpenContext<P>], unknown> | undefined
   /** Runs for every message. It returns the reply. A module has either this hook or `commands`, not both. */
-  message?(ctx: MessageContext<unknown, P>): Reply | Promise<Reply>
+  message?: Method<[ctx: MessageContext<unknown, P>], Reply | Promise<Reply>> | undefined
   /** Runs when a connection that had opened has closed, for whatever reason. */
-  close?(ctx: CloseContext<P>): unknown
+  close?: Method<[ctx: CloseContext<P>], unknown> | undefined
   /** The commands by name. */
-  commands?: { [K in keyof C]: CommandDefinition<C[K], P> }
+  commands?: { [K in keyof C]: CommandDefinition<C[K], P> } | undefined
 }
 
 /** Defines a module without decorators: `defineModule('/chat/:room', { open: (ctx) => ctx.join(ctx.params.room) })`. */

@@ -23,12 +23,12 @@ const options = [
 const lib = ['--lib', 'es2023,esnext.disposable,esnext.decorators']
 
 /** The compiler's complaints about the samples. They import the built package through `exports`, as its users do. */
-function complaintsOf(compiler: string, ...flags: string[]): Promise<string> {
+function complaintsOf(compiler: string, files: readonly string[], ...flags: string[]): Promise<string> {
   const program = join(root, 'node_modules', compiler, 'bin/tsc')
   return new Promise((resolve) => {
     execFile(
       process.execPath,
-      [program, ...options, ...lib, ...flags, ...samples],
+      [program, ...options, ...lib, ...flags, ...files],
       { cwd: folder },
       (_, stdout, stderr) => resolve(stdout + stderr),
     )
@@ -42,8 +42,13 @@ for (const [name, compiler, ...ignore] of [
   for (const experimental of ['false', 'true'])
     test(`${name} accepts correct code and refuses misuse, experimentalDecorators ${experimental}`, async () => {
       assert.ok(existsSync(join(root, 'dist/index.d.ts')), 'dist/ is missing: run npm run build')
-      assert.equal(await complaintsOf(compiler, '--experimentalDecorators', experimental, ...ignore), '')
+      assert.equal(await complaintsOf(compiler, samples, '--experimentalDecorators', experimental, ...ignore), '')
     })
+
+test('with exactOptionalPropertyTypes, whatever may be left out may also be undefined', async () => {
+  const flags = ['--exactOptionalPropertyTypes', '--ignoreConfig']
+  assert.equal(await complaintsOf('typescript', [join(folder, 'undefined.ts')], ...flags), '')
+})
 
 test('the published types hold nothing that is marked @internal', async () => {
   const dist = join(root, 'dist')

@@ -21,7 +21,7 @@ export interface MemoryOptions {
    * one worker never reaches the clients of another. Without this option, a server or emitter that is made in such a
    * worker throws.
    */
-  isolated?: boolean
+  isolated?: boolean | undefined
 }
 
 /**

@@ -30,7 +30,7 @@ export interface RedisDriverOptions {
    * The loss that a resolved push survives. With `replicated`, a push resolves once a replica has it, so it survives the
    * loss of the master. Default `memory`.
    */
-  durability?: 'memory' | 'replicated'
+  durability?: 'memory' | 'replicated' | undefined
 }
 
 /**
