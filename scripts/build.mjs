@@ -6,8 +6,10 @@ import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const inRoot = (path) => join(root, path)
-// Builds in another folder first, so that a program that uses dist sees the old one until the new one is complete.
-const fresh = inRoot(`node_modules/.cache/flotilla-dist-${process.pid}`)
+// Builds in another folder first, so that a program that uses dist sees the old one until the new one is complete. It is
+// beside dist, so that the paths in the source maps are right there, too.
+const fresh = inRoot(`.dist-${process.pid}`)
+process.on('exit', () => rmSync(fresh, { recursive: true, force: true }))
 
 const tsc = [
   inRoot('node_modules/typescript/bin/tsc'),
