@@ -1,14 +1,22 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
+import ipaddr from 'ipaddr.js'
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
+/**
+ * Whether a host is always this machine: an address such as `127.0.0.1`, `::1`, `[::1]`, `::ffff:127.0.0.1`, or
+ * `localhost`.
+ */
+export function isLoopback(given: string): boolean {
+  const host = withoutBrackets(given)
+  if (isIP(host) === 0) return isLocalName(host.toLowerCase())
+  const [address = ''] = host.split('%', 1)
+  // ipaddr.js takes `::127.0.0.1` for 127.0.0.1, which it is not.
+  return ipaddr.process(address.replace(/^::(?=\d+\.)/, '0::')).range() === 'loopback'
+}
 
-/** Whether a host is always this machine: an address such as `127.0.0.1`, `::1`, `::ffff:127.0.0.1`, or `localhost`. */
-export function isLoopback(host: string): boolean {
-  const family = isIP(host)
-  if (family === 0) return isLocalName(host.toLowerCase())
-  return loopback.check(host, family === 4 ? 'ipv4' : 'ipv6')
+/** An IPv6 address as URLs have it, `[::1]`, becomes the plain one. Any other host stays as it is. */
+export function withoutBrackets(host: string): string {
+  const inner = host.slice(1, -1)
+  return host === `[${inner}]` && isIPv6(inner) ? inner : host
 }
 
 type HeaderOf = (name: string) => string | null | undefined
@@ -42,7 +50,7 @@ function isLoopbackHostHeader(header: string | null | undefined): boolean {
   if (header === null || header === undefined || !/^[\w.\-:[\]]+$/.test(header)) return false
   const url = `http://${header}`
   if (!URL.canParse(url)) return false
-  return isLoopback(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
+  return isLoopback(new URL(url).hostname)
 }
 
 // RFC 6761 §6.3: these names are loopback wherever they are resolved.

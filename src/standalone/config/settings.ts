@@ -1,8 +1,9 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { allowOrigins, type NumberOption } from '../../index.ts'
 import { optionTable } from '../../options.ts'
-import { isLoopback } from '../common/loopback.ts'
+import { isLoopback, withoutBrackets } from '../common/loopback.ts'
 import { type OptionKey, optionKeys } from './option-keys.ts'
 
 // The settings of `flotilla start`. Options of createServer keep their names. Flags and environment variables give
@@ -48,20 +49,11 @@ function isOrigin(value: string): boolean {
   }
 }
 
+/** What `trustProxy` takes. `isIP` looks first, because ipaddr.js also takes spellings such as 010.0.0.1. */
 function isAddressRange(value: string): boolean {
-  const [address = '', bits, ...rest] = value.split('/')
-  const family = isIP(address)
-  if (family === 0 || rest.length > 0) return false
-  return bits === undefined || (/^\d+$/.test(bits) && canSubnet(address, Number(bits), family))
-}
-
-function canSubnet(address: string, bits: number, family: number): boolean {
-  try {
-    new BlockList().addSubnet(address, bits, family === 4 ? 'ipv4' : 'ipv6')
-    return true
-  } catch {
-    return false
-  }
+  const [address = ''] = value.split('/', 1)
+  if (isIP(address) === 0 || address.includes('%')) return false
+  return value === address || ipaddr.isValidCIDR(value)
 }
 
 /** The same rule as in `authenticate`: over plain HTTP, anyone on the way could hand out keys of their own. */
@@ -69,7 +61,7 @@ function isKeysUrl(value: string): boolean {
   if (!URL.canParse(value)) return false
   const { protocol, hostname, username, password } = new URL(value)
   if (username !== '' || password !== '') return false
-  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  const host = withoutBrackets(hostname)
   const isHere = host === 'localhost' || (isIP(host) !== 0 && isLoopback(host))
   return protocol === 'https:' || (protocol === 'http:' && isHere)
 }
