@@ -1,6 +1,7 @@
 import type { Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { FlotillaError } from '../errors.ts'
+import { withoutBrackets } from '../lib/addresses.ts'
 import { checkNames } from '../lib/checked-names.ts'
 
 const DEFAULT_PORT = 18_308
@@ -16,7 +17,7 @@ const BACKLOG = 4_096
 export interface ListenOptions {
   /** The port to listen on. 0 picks a free one. Default 18308. */
   port?: number | undefined
-  /** The address to listen on. Default 127.0.0.1. */
+  /** The address to listen on; `[::1]` is the same as `::1`. Default 127.0.0.1. */
   host?: string | undefined
   /** The path of a Unix socket to listen on, instead of a port and a host. */
   unix?: string | undefined
@@ -46,7 +47,7 @@ export async function listenOn(
       http.off('error', reject)
       resolve()
     }
-    if (unix === undefined) http.listen(port, host, BACKLOG, listening)
+    if (unix === undefined) http.listen(port, withoutBrackets(host), BACKLOG, listening)
     else http.listen(unix, BACKLOG, listening)
   })
   if (unix !== undefined) return `unix:${unix}`

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv6 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 const BITS = 128
@@ -41,6 +41,12 @@ export function networkOf(ip: string): string {
 
 export function withoutZone(address: string): string {
   return address.split('%', 1)[0] ?? ''
+}
+
+/** An IPv6 address as URLs have it, `[::1]`, becomes the plain one. Any other host stays as it is. */
+export function withoutBrackets(host: string): string {
+  const inner = host.slice(1, -1)
+  return host === `[${inner}]` && isIPv6(inner) ? inner : host
 }
 
 /**

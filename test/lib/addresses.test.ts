@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { BlockList, isIP } from 'node:net'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { AddressRanges } from '../../src/lib/addresses.ts'
+import { AddressRanges, withoutBrackets } from '../../src/lib/addresses.ts'
 import { isLoopback } from '../../src/standalone/common/loopback.ts'
 import { runs } from '../support/fuzz.ts'
 
@@ -83,6 +83,17 @@ test('this machine is 127.0.0.0/8 and ::1, in any spelling, with a zone or brack
     '0x7f.0.0.1',
   ])
     assert.ok(!isLoopback(host), host)
+})
+
+test('brackets come off an IPv6 address and nothing else', () => {
+  const hosts = {
+    '[::1]': '::1',
+    '[fe80::1%eth0]': 'fe80::1%eth0',
+    '::1': '::1',
+    '[x]': '[x]',
+    '[127.0.0.1]': '[127.0.0.1]',
+  }
+  for (const [host, bare] of Object.entries(hosts)) assert.equal(withoutBrackets(host), bare)
 })
 
 function familyOf(address: string): 'ipv4' | 'ipv6' {

@@ -114,6 +114,8 @@ const badFlags: [FlagValues, RegExp][] = [
   [{ origins: 'https://example.com/path' }, /^--origins takes/],
   [{ maxPayload: 'big' }, /^--max-payload takes/],
   [{ trustProxy: 'localhost' }, /^--trust-proxy takes/],
+  [{ trustProxy: '010.0.0.0/8' }, /^--trust-proxy takes/],
+  [{ trustProxy: 'fe80::1%eth0' }, /^--trust-proxy takes/],
   [{ trustProxy: '10.0.0.0/33' }, /^--trust-proxy takes/],
   [{ logLevel: 'loud' }, /^--log-level takes/],
   [{ connectTimeout: 'soon' }, /^--connect-timeout takes/],
@@ -266,7 +268,7 @@ test('--dev stays on this machine', async () => {
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'example.com', 'localhost.example.com']) {
     assert.match(await flaw({ dev: true, host }), /--host takes a loopback address/)
   }
-  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', '[::1]', 'localhost']) {
     assert.equal((await loadConfig({ dev: true, host }, {})).dev, true)
   }
 })

@@ -25,6 +25,18 @@ test('--port 0 picks a free port and prints it, and nothing else is on stdout', 
   assert.equal(stdout, `ready node=${server.node} url=${server.url}\n`)
 })
 
+test('--host takes an IPv6 address with and without brackets, and prints it with them', async (t) => {
+  const { url } = await startFlotilla(t, [...dev, '--port=0', '--host=[::1]'])
+  assert.match(url, /^http:\/\/\[::1\]:[1-9]\d+$/)
+  assert.equal((await fetch(`${url}/healthz`)).status, 200)
+  const { port } = new URL(url)
+  for (const host of ['::1', '[::1]']) {
+    const { code, stderr } = await flotilla(['start', ...dev, `--port=${port}`, `--host=${host}`])
+    assert.equal(code, 1)
+    assert.match(stderr, new RegExp(`^\\[::1\\]:${port} is taken`))
+  }
+})
+
 test('two servers with the same name have different ids', async (t) => {
   const [one, other] = await Promise.all([0, 1].map(() => startFlotilla(t, [...dev, '--port=0', '--name=twin'])))
   assert.notEqual(one!.node, other!.node)

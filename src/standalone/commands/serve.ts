@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   createServer,
@@ -121,7 +122,7 @@ function reasonsOf(error: unknown): string[] {
 
 function listenFlaw(error: unknown, at: Listen): string {
   const flag = at.type === 'unix' ? '--unix' : '--port'
-  const place = at.type === 'unix' ? at.path : `${at.host}:${at.port}`
+  const place = at.type === 'unix' ? at.path : `${isIPv6(at.host) ? `[${at.host}]` : at.host}:${at.port}`
   switch (systemCode(error)) {
     case 'EADDRINUSE':
       return `${place} is taken by another process: stop it, or choose another with ${flag}`
