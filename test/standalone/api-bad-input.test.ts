@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect as connectTcp } from 'node:net'
 import { test } from 'node:test'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { API_KEY, caller, errorOf, SECRET } from './api-call.ts'
 import { startFlotilla } from './flotilla.ts'
 
@@ -18,6 +19,8 @@ interface Bad {
 const message = 'x'
 const badTarget = (says: RegExp) => [400, 'FLT_BAD_TARGET', says] as const
 const badRequest = (says: RegExp) => [400, 'FLT_BAD_REQUEST', says] as const
+const zeros = Buffer.alloc(16 * 2 ** 20)
+const gzip = { 'Content-Encoding': 'gzip' }
 
 const bad: Readonly<Record<string, Bad>> = {
   'no target': { body: { message }, answer: badTarget(/uid, group, connection, all/) },
@@ -64,6 +67,34 @@ const bad: Readonly<Record<string, Bad>> = {
     body: { all: true, message },
     headers: { 'Content-Type': 'text/plain' },
     answer: [415, 'FLT_BAD_CONTENT_TYPE', /application\/json/],
+  },
+  'a gzip bomb': { body: gzipSync(zeros), headers: gzip, answer: [413, 'FLT_TOO_LARGE', /once inflated/] },
+  'a gzip bomb in parts': {
+    body: Buffer.concat(Array.from({ length: 20 }, () => gzipSync(zeros.subarray(0, 2 ** 20)))),
+    headers: gzip,
+    answer: [413, 'FLT_TOO_LARGE', /once inflated/],
+  },
+  'a brotli bomb': {
+    body: brotliCompressSync(zeros),
+    headers: { 'Content-Encoding': 'br' },
+    answer: [413, 'FLT_TOO_LARGE', /once inflated/],
+  },
+  'a body that is not gzip': { body: { all: true, message }, headers: gzip, answer: badRequest(/is not gzip/) },
+  'gzip cut off': { body: gzipSync('{"all":true}').subarray(0, -9), headers: gzip, answer: badRequest(/is not gzip/) },
+  'an empty body that claims to be gzip': { body: '', headers: gzip, answer: badRequest(/is not gzip/) },
+  'gzip without a word about it': {
+    body: gzipSync('{"all":true}'),
+    answer: [400, 'FLT_BAD_JSON', /compressed: send its Content-Encoding/],
+  },
+  'an unknown coding': {
+    body: { all: true, message },
+    headers: { 'Content-Encoding': 'zstd' },
+    answer: [415, 'FLT_BAD_CONTENT_TYPE', /one of gzip, deflate, br/],
+  },
+  'two codings': {
+    body: gzipSync(gzipSync('{}')),
+    headers: { 'Content-Encoding': 'gzip, gzip' },
+    answer: [415, 'FLT_BAD_CONTENT_TYPE', /one of gzip, deflate, br/],
   },
   'a content type with the same beginning': {
     body: { all: true, message },

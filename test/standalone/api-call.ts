@@ -16,8 +16,8 @@ export interface Answer {
 export type Call = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Answer>
 
 /**
- * Calls the API of one server, with the right key and content type unless `headers` say otherwise. Sends a string as it
- * is.
+ * Calls the API of one server, with the right key and content type unless `headers` say otherwise. Sends a string or
+ * bytes as they are.
  */
 export function caller(url: string, key = API_KEY): Call {
   const usual = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
@@ -25,7 +25,8 @@ export function caller(url: string, key = API_KEY): Call {
     // Not fetch, which would resolve a path such as /api/users/.. before it sends it.
     const { hostname: host, port } = new URL(url)
     const call = request({ host, port, method, path, headers: { ...usual, ...headers } })
-    call.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body))
+    const isReady = body === undefined || typeof body === 'string' || body instanceof Uint8Array
+    call.end(isReady ? body : JSON.stringify(body))
     const [answer] = (await once(call, 'response')) as [IncomingMessage]
     return { status: answer.statusCode ?? 0, headers: answer.headers, body: JSON.parse(await text(answer)) }
   }

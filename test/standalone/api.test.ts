@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import { connect, type TestClient } from '../support/connect.ts'
 import { API_KEY, type Call, caller, SECRET, tokenFor } from './api-call.ts'
 import { type Started, startFlotilla } from './flotilla.ts'
@@ -27,6 +28,7 @@ test('the HTTP API', async (t) => {
     'closes a user, a connection and a group, with code and reason': closes,
     'lists the nodes, and counts': nodes,
     'takes any uid in a path': paths,
+    'takes bodies in gzip, deflate and br': compressed,
   }
   for (const [promise, run] of Object.entries(suite)) await t.test(promise, (inner) => run(inner, call, server))
 })
@@ -214,5 +216,22 @@ async function paths(t: TestContext, call: Call, server: Started): Promise<void>
     assert.equal((await connectionsOf(call, uid)).length, 1, uid)
     const path = `/api/groups/${encodeURIComponent(uid)}/members/${encodeURIComponent(uid)}`
     assert.deepEqual((await call('PUT', path)).body, { connectionCount: 1 }, uid)
+  }
+}
+
+async function compressed(t: TestContext, call: Call, server: Started): Promise<void> {
+  const client = await user(t, server, 'zip')
+  const body = '{"uid":"zip","message":{"large":12345678901234567890}}'
+  const codings = {
+    gzip: gzipSync,
+    'X-GZIP': gzipSync,
+    deflate: deflateSync,
+    br: brotliCompressSync,
+    identity: Buffer.from,
+  }
+  for (const [coding, compress] of Object.entries(codings)) {
+    const { status } = await call('POST', '/api/push', compress(Buffer.from(body)), { 'Content-Encoding': coding })
+    assert.equal(status, 200, coding)
+    assert.equal(await client.next(), '{"large":12345678901234567890}', coding)
   }
 }

@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { FlotillaError, JsonSource } from '../../index.ts'
 import { badRequest } from './api-error.ts'
 import type { Env } from './api-guard.ts'
+import { codingOf, inflated } from './content-coding.ts'
 
 const MEBIBYTE = 1_048_576
 
@@ -18,8 +19,10 @@ export async function readJson(c: Context<Env>, maxSize: number): Promise<JsonSo
   if (!/^application\/json *(;|$)/i.test(type)) {
     throw new FlotillaError('FLT_BAD_CONTENT_TYPE', 'the body must be JSON: send "Content-Type: application/json"')
   }
+  const coding = codingOf(c)
   const body = await readBody(c.req.raw, maxSize)
-  if (body.type === 'whole') return parseJson(body.bytes)
+  if (body.type === 'whole')
+    return parseJson(coding === undefined ? body.bytes : await inflated(body.bytes, coding, maxSize))
   // The rest of the body is never read, so no other request can follow on this connection.
   if (body.type === 'cut off') c.header('Connection', 'close')
   throw new FlotillaError('FLT_TOO_LARGE', `the body is larger than ${maxSize} bytes: send less at once`)
@@ -58,7 +61,12 @@ function parseJson(bytes: Uint8Array): JsonSource {
   try {
     return JsonSource.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
-    throw new FlotillaError('FLT_BAD_JSON', 'the body is not JSON in UTF-8', { cause })
+    // The first two bytes of gzip (RFC 1952 §2.3.1), which no text in UTF-8 begins with.
+    const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b
+    const why = isGzip
+      ? 'the body is compressed: send its Content-Encoding, which is gzip'
+      : 'the body is not JSON in UTF-8'
+    throw new FlotillaError('FLT_BAD_JSON', why, { cause })
   }
 }
 
