@@ -13,7 +13,7 @@ import { JsonSource, json, parsePushBody, raw, token } from '../../src/index.ts'
 import { canonicalJson } from '../../src/lib/canonical-json.ts'
 import { readOffer } from '../../src/middleware/bearer.ts'
 import { Router } from '../../src/modules/router.ts'
-import { parseBatch } from '../../src/standalone/http/api-body.ts'
+import { parseBatch } from '../../src/standalone/http/api-input.ts'
 import { checkPath } from '../../src/standalone/http/api-read.ts'
 import { costOf } from '../support/cost.ts'
 

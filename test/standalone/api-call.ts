@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { SignJWT } from 'jose'
+import { checkAnswer } from './api-answers.ts'
 
 export const SECRET = 'a secret of the tests'
 export const API_KEY = 'k-1234567890'
@@ -17,7 +18,7 @@ export type Call = (method: string, path: string, body?: unknown, headers?: Reco
 
 /**
  * Calls the API of one server, with the right key and content type unless `headers` say otherwise. Sends a string or
- * bytes as they are.
+ * bytes as they are. Checks that the answer is what the API's own description says.
  */
 export function caller(url: string, key = API_KEY): Call {
   const usual = { Authorization: `Bearer ${key}`, 'Content-Type': 'application/json' }
@@ -27,8 +28,10 @@ export function caller(url: string, key = API_KEY): Call {
     const call = request({ host, port, method, path, headers: { ...usual, ...headers } })
     const isReady = body === undefined || typeof body === 'string' || body instanceof Uint8Array
     call.end(isReady ? body : JSON.stringify(body))
-    const [answer] = (await once(call, 'response')) as [IncomingMessage]
-    return { status: answer.statusCode ?? 0, headers: answer.headers, body: JSON.parse(await text(answer)) }
+    const [message] = (await once(call, 'response')) as [IncomingMessage]
+    const answer = { status: message.statusCode ?? 0, headers: message.headers, body: JSON.parse(await text(message)) }
+    checkAnswer(method, path, answer)
+    return answer
   }
 }
 

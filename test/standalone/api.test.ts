@@ -28,6 +28,7 @@ test('the HTTP API', async (t) => {
     'closes a user, a connection and a group, with code and reason': closes,
     'lists the nodes, and counts': nodes,
     'takes any uid in a path': paths,
+    'takes any name in a query, from clients that fold dots in a path, too': queries,
     'takes bodies in gzip, deflate and br': compressed,
   }
   for (const [promise, run] of Object.entries(suite)) await t.test(promise, (inner) => run(inner, call, server))
@@ -217,6 +218,44 @@ async function paths(t: TestContext, call: Call, server: Started): Promise<void>
     const path = `/api/groups/${encodeURIComponent(uid)}/members/${encodeURIComponent(uid)}`
     assert.deepEqual((await call('PUT', path)).body, { connectionCount: 1 }, uid)
   }
+}
+
+async function queries(t: TestContext, _call: Call, server: Started): Promise<void> {
+  const ask = async (method: string, path: string, names: Record<string, string>): Promise<unknown> => {
+    const url = `${server.url}${path}?${new URLSearchParams(names).toString()}`
+    const answer = await fetch(url, { method, headers: { authorization: `Bearer ${API_KEY}` } })
+    assert.equal(answer.status, 200, url)
+    return await answer.json()
+  }
+  for (const name of [
+    '.',
+    '..',
+    '/',
+    'a/../b',
+    '%2F',
+    '%',
+    'a+b c',
+    'a&uid=b',
+    '用户',
+    '\0',
+    ':uid',
+    'é'.repeat(127),
+  ]) {
+    const [uid, group] = [name, name]
+    const client = await user(t, server, uid)
+    const { connections } = (await ask('GET', '/api/users', { uid })) as { connections: Connection[] }
+    assert.equal(connections.length, 1, name)
+    assert.deepEqual(await ask('PUT', '/api/members', { group, uid }), { connectionCount: 1 }, name)
+    const { members: found } = (await ask('GET', '/api/groups', { group, limit: '2' })) as { members: unknown[] }
+    assert.equal(found.length, 1, name)
+    assert.deepEqual(await ask('DELETE', '/api/members', { group, uid }), { connectionCount: 1 }, name)
+    assert.deepEqual(await ask('DELETE', '/api/groups', { group }), { closedCount: 0 }, name)
+    assert.deepEqual(await ask('DELETE', '/api/users', { uid, code: '4999', reason: name.slice(0, 9) }), {
+      closedCount: 1,
+    })
+    assert.deepEqual(await client.closed, { code: 4999, reason: name.slice(0, 9) })
+  }
+  assert.deepEqual(await ask('DELETE', '/api/connections', { connection: 'nobody-0' }), { closedCount: 0 })
 }
 
 async function compressed(t: TestContext, call: Call, server: Started): Promise<void> {

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { Argument, Command, Option } from 'commander'
 import { usageError } from '../common/cli-error.ts'
+import { packageVersion } from '../common/package-version.ts'
 import { environmentName } from '../config/flags.ts'
 import { addStartFlags, argsOf, collect, flagValues } from '../config/start-flags.ts'
 import { DEFAULT_PID_FILE } from '../daemon/pid-file.ts'
@@ -203,9 +203,4 @@ function timeoutOption(): Option {
 function parseTimeout(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
   throw usageError(`--timeout takes a time in milliseconds, not "${text}"`)
-}
-
-function packageVersion(): string {
-  const file = new URL('../../../package.json', import.meta.url)
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
 }

@@ -79,17 +79,22 @@ export function rawPath(request: Request, options?: { env?: Env['Bindings'] | un
 
 /** @throws FlotillaError `FLT_BAD_REQUEST` if the path is not percent-encoded UTF-8 */
 export function checkPath(path: string): void {
-  try {
-    decodeURIComponent(path)
-  } catch (cause) {
-    throw new FlotillaError('FLT_BAD_REQUEST', 'the path holds a % that is not percent-encoded UTF-8', { cause })
-  }
+  checkEncoding(path, 'path')
 }
 
-/** @throws FlotillaError `FLT_BAD_REQUEST` if a name occurs twice */
+/** @throws FlotillaError `FLT_BAD_REQUEST` if a name occurs twice, or the query is not percent-encoded UTF-8 */
 export function queryOf(c: Context<Env>): Record<string, string> {
+  checkEncoding(/\?([^#]*)/.exec(c.env.incoming.url ?? '')?.[1] ?? '', 'query')
   const entries = Object.entries(c.req.queries())
   const twice = entries.find(([, values]) => values.length > 1)
   if (twice !== undefined) throw badRequest(`${twice[0]} occurs twice in the query: give it once`)
   return Object.fromEntries(entries.map(([name, values]) => [name, values[0] ?? '']))
+}
+
+function checkEncoding(text: string, part: string): void {
+  try {
+    decodeURIComponent(text)
+  } catch (cause) {
+    throw new FlotillaError('FLT_BAD_REQUEST', `the ${part} holds a % that is not percent-encoded UTF-8`, { cause })
+  }
 }

@@ -1,17 +1,19 @@
-import { Hono, type Context } from 'hono'
+import { Hono } from 'hono'
 import {
+  type ConnectionInfo,
   FlotillaError,
   type JsonSource,
   type Logger,
   parsePushBody,
   type Receipt,
   type Server,
-  type Target,
 } from '../../index.ts'
-import { parseBatch, parseClose, parsePage } from './api-body.ts'
 import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
-import { bodySizeOf, checkPath, queryOf, rawPath, readJson } from './api-read.ts'
+import { parseBatch } from './api-input.ts'
+import { operations } from './api-operations.ts'
+import { bodySizeOf, checkPath, rawPath, readJson } from './api-read.ts'
+import { ApiRouter } from './api-router.ts'
 
 export interface ApiOptions {
   readonly access: Access
@@ -21,14 +23,11 @@ export interface ApiOptions {
   readonly maxPayload: number
 }
 
-type Call = (c: Context<Env>) => Promise<object>
-type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-
 /** An app that answers every error as `{"error":{"code","message"}}`. */
 export function createApp(logger: Logger): Hono<Env> {
   const app = new Hono<Env>({ getPath: rawPath })
   app.onError((error, c) => answerError(c, publicError(error, logger)))
-  app.notFound((c) => answerError(c, new FlotillaError('FLT_NOT_FOUND', `there is nothing at ${c.req.path}`)))
+  app.notFound((c) => answerError(c, new FlotillaError('FLT_NOT_FOUND', nothingAt(c.req.path))))
   return app
 }
 
@@ -41,84 +40,67 @@ export function addApi(app: Hono<Env>, options: ApiOptions): void {
     c.header('Cache-Control', 'no-store')
     await next()
   })
-  addPushes(app, options)
-  addDirectory(app, options)
+  const router = new ApiRouter(app)
+  addPushes(router, options)
+  addDirectory(router, options)
+  router.add(operations.document, async () => ({ ...(await import('./api-document.ts')).apiDocument() }))
+  router.refuseOthers()
 }
 
-function addPushes(app: Hono<Env>, { server, logger, maxPayload }: ApiOptions): void {
+function addPushes(router: ApiRouter, { server, logger, maxPayload }: ApiOptions): void {
   const limit = bodySizeOf(maxPayload)
-  const push = (body: JsonSource): Promise<Receipt> => {
+  const push = async (body: JsonSource): Promise<Receipt> => {
     const { target, message, options } = parsePushBody(body)
-    return server.cluster.push(target, message, options)
+    return receiptOf(await server.cluster.push(target, message, options))
   }
-  const result = async (body: JsonSource): Promise<object> => {
-    try {
-      return receiptOf(await push(body))
-    } catch (error) {
-      return publicError(error, logger).toJSON()
-    }
-  }
-  route(app, '/api/push', { POST: async (c) => receiptOf(await push(await readJson(c, limit))) })
-  const batch: Call = async (c) => ({
-    results: await Promise.all(parseBatch(await readJson(c, 4 * limit)).map(result)),
+  router.add(operations.push, async (_, c) => push(await readJson(c, limit)))
+  const result = (body: JsonSource) => push(body).catch((error: unknown) => publicError(error, logger).toJSON())
+  router.add(operations.pushBatch, async (_, c) => {
+    const pushes = parseBatch(await readJson(c, 4 * limit))
+    return { results: await Promise.all(pushes.map(result)) }
   })
-  route(app, '/api/push/batch', { POST: batch })
 }
 
-function addDirectory(app: Hono<Env>, { server, wrongKeyCount }: ApiOptions): void {
+function addDirectory(router: ApiRouter, { server, wrongKeyCount }: ApiOptions): void {
   const { cluster } = server
-  const close = (targetOf: (c: Context<Env>) => Target): Call => {
-    return async (c) => {
-      const { code, reason } = parseClose(queryOf(c))
-      return { closedCount: await cluster.disconnect(targetOf(c), code, reason) }
-    }
-  }
-  route(app, '/api/users/:uid', {
-    GET: (c) => userOf(server, param(c, 'uid')),
-    DELETE: close((c) => ({ uid: param(c, 'uid') })),
+  router.add(operations.user, async ({ uid }) => {
+    const found = await cluster.connections(uid)
+    const connections = found.map(({ connection, node, since, path, ip }) => ({ connection, node, since, path, ip }))
+    return { uid, online: connections.length > 0, connections }
   })
-  route(app, '/api/connections/:connection', { DELETE: close((c) => ({ connection: param(c, 'connection') })) })
-  route(app, '/api/groups/:group', {
-    GET: (c) => groupOf(server, c),
-    DELETE: close((c) => ({ group: param(c, 'group') })),
+  router.add(operations.closeUser, async ({ uid, code, reason }) => {
+    return { closedCount: await cluster.disconnect({ uid }, code, reason) }
   })
-  route(app, '/api/groups/:group/members/:uid', {
-    PUT: async (c) => ({ connectionCount: await cluster.join({ uid: param(c, 'uid') }, param(c, 'group')) }),
-    DELETE: async (c) => ({ connectionCount: await cluster.leave({ uid: param(c, 'uid') }, param(c, 'group')) }),
+  router.add(operations.closeConnection, async ({ connection, code, reason }) => {
+    return { closedCount: await cluster.disconnect({ connection }, code, reason) }
   })
-  route(app, '/api/nodes', { GET: async () => ({ self: cluster.self, nodes: await cluster.nodes() }) })
-  const local = () => ({ ...server.stats(), wrongKeyCount: wrongKeyCount() })
-  route(app, '/api/stats', { GET: async () => ({ cluster: await cluster.counts(), local: local() }) })
-}
-
-/** Routes one path. Any other method gets 405, with the methods that the path has. */
-function route(app: Hono<Env>, path: string, calls: Partial<Record<Method, Call>>): void {
-  const methods = Object.keys(calls)
-  for (const [method, call] of Object.entries(calls)) app.on(method, path, async (c) => c.json(await call(c)))
-  app.all(path, (c) => {
-    c.header('Allow', methods.join(', '))
-    const message = `${c.req.path} does not take ${c.req.method}: use ${methods.join(' or ')}`
-    return answerError(c, new FlotillaError('FLT_BAD_METHOD', message))
+  router.add(operations.group, async ({ group, limit, cursor }) => {
+    const page = { ...(limit !== undefined && { limit }), ...(cursor !== undefined && { cursor }) }
+    const { memberCount, members, cursor: next } = await cluster.members(group, page)
+    return { group, memberCount, members: members.map(memberOf), cursor: next }
   })
-}
-
-function param(c: Context<Env>, name: string): string {
-  return c.req.param(name) ?? ''
+  router.add(operations.closeGroup, async ({ group, code, reason }) => {
+    return { closedCount: await cluster.disconnect({ group }, code, reason) }
+  })
+  router.add(operations.join, async ({ group, uid }) => ({ connectionCount: await cluster.join({ uid }, group) }))
+  router.add(operations.leave, async ({ group, uid }) => ({ connectionCount: await cluster.leave({ uid }, group) }))
+  router.add(operations.nodes, async () => ({ self: cluster.self, nodes: await cluster.nodes() }))
+  router.add(operations.stats, async () => {
+    return { cluster: await cluster.counts(), local: { ...server.stats(), wrongKeyCount: wrongKeyCount() } }
+  })
 }
 
 function receiptOf({ id, nodeCount, offline, offlineCount }: Receipt): Receipt {
   return { id, nodeCount, offline, ...(offlineCount !== undefined && { offlineCount }) }
 }
 
-async function userOf({ cluster }: Server, uid: string): Promise<object> {
-  const found = await cluster.connections(uid)
-  const connections = found.map(({ connection, node, since, path, ip }) => ({ connection, node, since, path, ip }))
-  return { uid, online: connections.length > 0, connections }
+function memberOf({ uid, connection, node }: ConnectionInfo): Pick<ConnectionInfo, 'uid' | 'connection' | 'node'> {
+  return { uid, connection, node }
 }
 
-async function groupOf({ cluster }: Server, c: Context<Env>): Promise<object> {
-  const group = param(c, 'group')
-  const { memberCount, members, cursor } = await cluster.members(group, parsePage(queryOf(c)))
-  const listed = members.map(({ uid, connection, node }) => ({ uid, connection, node }))
-  return { group, memberCount, members: listed, cursor }
+/** HTTP clients fold `/api/users/..` into `/api/` before they send it: their users learn which form takes any name. */
+function nothingAt(path: string): string {
+  const message = `there is nothing at ${path}`
+  if (!path.startsWith('/api/') || !path.endsWith('/')) return message
+  return `${message}: if a name is empty, "." or "..", give it in the query, as in /api/users?uid=..`
 }
