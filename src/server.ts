@@ -2,13 +2,13 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { AdmissionLimits } from './admission/admission-limits.ts'
+import { Attachment } from './admission/attachment.ts'
 import { type Certificate, changeCertificate } from './admission/certificate.ts'
 import { ClientAddress } from './admission/client-address.ts'
 import { Descriptors } from './admission/descriptors.ts'
 import { Drain } from './admission/drain.ts'
 import { Gate } from './admission/gate.ts'
 import { createHttpServer } from './admission/http-server.ts'
-import { isIgnorable, putBack } from './admission/ignored-upgrade.ts'
 import { closeServer, listenOn, type ListenOptions, parseListen } from './admission/listening.ts'
 import type { Cluster } from './api.ts'
 import { ClusterNode, type NodeStats } from './cluster/node.ts'
@@ -84,7 +84,7 @@ export class Server implements AsyncDisposable {
   readonly #gate: Gate
   readonly #drain = new Drain()
   readonly #descriptors: Descriptors
-  readonly #detach: (() => void)[] = []
+  readonly #attachments = new Map<HttpServer | HttpsServer, Attachment>()
   #http: HttpServer | undefined
   #tls: Certificate | undefined
   #url: string | undefined
@@ -222,17 +222,26 @@ export class Server implements AsyncDisposable {
    * Serves the modules' paths on an HTTP server of yours, which it never closes. If that has another `upgrade`
    * listener, all other paths are left to it. If not, an upgrade to WebSocket on another path gets 404, and an upgrade
    * to any other protocol is ignored.
+   *
+   * When your server's `close` is called, its WebSockets are closed with 1001, as otherwise it would wait for them for
+   * ever. If this was the last server that is attached and `listen` was not called, the node leaves the cluster as
+   * after `close()`. Await `close()` yourself before your process exits, or before a framework destroys its sockets:
+   * Fastify's `preClose`, Nest's `beforeApplicationShutdown`.
+   *
+   * @throws FlotillaError `FLT_CLOSED` if this server was closed
    */
   attach(server: HttpServer | HttpsServer, ...none: []): this {
     checkNone('attach(server)', none)
-    const upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-      if (this.#gate.serves(request)) void this.#upgrade(request, socket, head)
-      else if (server.listenerCount('upgrade') > 1) return
-      else if (isIgnorable(request)) putBack(server, request, socket, head)
-      else void this.#gate.refuseUnknown(request, socket)
+    if (this.#closing !== undefined) {
+      throw new FlotillaError('FLT_CLOSED', 'this server was closed: create another one to attach')
     }
-    server.on('upgrade', upgrade)
-    this.#detach.push(() => server.off('upgrade', upgrade))
+    if (this.#attachments.has(server)) return this
+    const attachment = new Attachment(server, {
+      gate: this.#gate,
+      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
+      hostCloses: () => this.#hostCloses(server, attachment),
+    })
+    this.#attachments.set(server, attachment)
     // A failure is reported to every client that connects, and to callers of ready().
     this.ready().catch(() => {})
     return this
@@ -266,15 +275,32 @@ export class Server implements AsyncDisposable {
   }
 
   async #closeAll(timeout: number): Promise<void> {
-    for (const detach of this.#detach) detach()
+    const attachments = [...this.#attachments.values()]
+    for (const attachment of attachments) attachment.leave()
     this.#drain.close()
     const httpClosed = closeServer(this.#http)
     this.#connections.beginClosing()
     this.#node.lifecycle.sayGoodbye()
     await Promise.all([this.#connections.sayGoodbye(timeout), this.#drain.answered(timeout)])
     await this.#node.lifecycle.close()
+    for (const attachment of attachments) attachment.detach()
     this.#http?.closeAllConnections()
     await httpClosed
+  }
+
+  #hostCloses(host: HttpServer | HttpsServer, attachment: Attachment): void {
+    // Somebody may call it several times.
+    if (this.#closing !== undefined || !this.#attachments.has(host)) return
+    const isLast = this.#attachments.size === 1 && this.#http === undefined
+    const ending = isLast ? this.close() : this.#leaveHost(host, attachment)
+    ending.catch((error: unknown) => this.#settings.logger.error({ error }, 'could not close with the HTTP server'))
+  }
+
+  async #leaveHost(host: HttpServer | HttpsServer, attachment: Attachment): Promise<void> {
+    this.#attachments.delete(host)
+    attachment.leave()
+    await this.#connections.sayGoodbye(CLOSE_TIMEOUT, attachment.sockets)
+    attachment.detach()
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {

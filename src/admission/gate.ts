@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ErrorReport } from '../api.ts'
 import type { Admission } from '../connection/admission.ts'
 import type { ClientConnection } from '../connection/client-connection.ts'
-import type { Connections } from '../connection/connections.ts'
+import { type Connections, goingAway } from '../connection/connections.ts'
 import { FlotillaError, tellable } from '../errors.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { ownText } from '../lib/own-text.ts'
@@ -110,12 +110,19 @@ export class Gate {
   }
 
   refuseUnknown(request: IncomingMessage, socket: Duplex): Promise<false> {
+    socket.on('error', ignore)
     const target = readTarget(request)
     const unknown = new FlotillaError(
       'FLT_NOT_FOUND',
       `there is no module at ${target.path}: connect to the path of a module`,
     )
     return this.#refuse(socket, targetFlawOf(target) ?? unknown)
+  }
+
+  /** Refuses a client because the node is going away. */
+  refuseLeaving(socket: Duplex): Promise<false> {
+    socket.on('error', ignore)
+    return this.#refuse(socket, goingAway())
   }
 
   async #admit(client: ClientNetwork, applicant: Applicant, socket: Duplex, head: Buffer): Promise<boolean> {
@@ -147,6 +154,11 @@ export class Gate {
     // Bindings are stored in batches, so many handshakes get here in the same turn.
     const turn = this.#exitPacer.pass()
     if (turn !== undefined) await turn
+    // While this handshake waited, the node may have told its connections to go, and would leave this one behind.
+    if (this.#connections.isClosing) {
+      this.#connections.lost(connection)
+      return this.#refuse(socket, goingAway(), applicant.context.headers)
+    }
     socket.off('error', ignore)
     return this.#accept(connection, applicant, socket, head)
   }

@@ -137,6 +137,10 @@ export class Connections {
     this.#left(connection)
   }
 
+  get isClosing(): boolean {
+    return this.#isClosing
+  }
+
   /** From now on no client is admitted. */
   beginClosing(): void {
     this.#isClosing = true
@@ -145,15 +149,16 @@ export class Connections {
   }
 
   /**
-   * Closes every connection. Resolves once all have ended; clients are cut off after `timeout` ms, and handlers that
-   * never end are not waited for.
+   * Closes every connection, or those on the given sockets. Resolves once they have ended; clients are cut off after
+   * `timeout` ms, and handlers that never end are not waited for.
    */
-  async sayGoodbye(timeout: number): Promise<void> {
-    const conversations = [...this.#conversations.values()]
+  async sayGoodbye(timeout: number, sockets?: ReadonlySet<Duplex>): Promise<void> {
+    const all = [...this.#conversations.values()]
+    const conversations = sockets === undefined ? all : all.filter((conversation) => conversation.isOn(sockets))
     const ended = Promise.all(conversations.map((conversation) => conversation.ended))
     for (const { connection } of conversations) connection.sayGoodbye()
     const timer = setTimeout(() => {
-      for (const conversation of this.#conversations.values()) conversation.terminate()
+      for (const conversation of conversations) conversation.terminate()
     }, timeout)
     await atMost(timeout + CUT_OFF_GRACE, ended)
     clearTimeout(timer)

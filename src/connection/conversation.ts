@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { RawData } from 'ws'
 import type { ErrorReport } from '../api.ts'
 import { TokenBucket } from '../lib/token-bucket.ts'
@@ -94,6 +95,10 @@ export class Conversation implements WebSocketListener {
     }
     this.#unansweredPings++
     if (this.#socket.readyState === this.#socket.OPEN) this.#socket.ping()
+  }
+
+  isOn(sockets: ReadonlySet<Duplex>): boolean {
+    return this.#socket.isOn(sockets)
   }
 
   terminate(): void {

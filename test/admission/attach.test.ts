@@ -61,6 +61,39 @@ test('attached to Hono', async (t) => {
   await checkBoth(t, http)
 })
 
+/** Closes the framework with a client connected, and with nothing that tells Flotilla of it. */
+async function endsWith(http: HttpServer, end: () => unknown): Promise<void> {
+  const server = createServer({ modules: [ws] }).attach(http)
+  const client = await connect(`http://localhost:${(http.address() as AddressInfo).port}/ws/u1`)
+  const gone = once(http, 'close')
+  await Promise.all([end(), gone])
+  assert.equal((await client.closed).code, 1001)
+  await until('the node has left', () => server.health(1000).then(() => false, isClosed))
+}
+
+function isClosed(error: { code: string }): boolean {
+  return error.code === 'FLT_CLOSED'
+}
+
+test('closing the server of an Express application ends an attached server', async () => {
+  const http = express().listen(0)
+  await once(http, 'listening')
+  await endsWith(http, () => http.close())
+})
+
+test('closing a Fastify application ends an attached server, whichever of its addresses the clients use', async () => {
+  const app = fastify()
+  // On a machine with IPv6, Fastify makes a server for each of the two addresses.
+  await app.listen({ port: 0, host: 'localhost' })
+  await endsWith(app.server, () => app.close())
+})
+
+test('closing the server of a Hono application ends an attached server', async () => {
+  const http = serve({ fetch: new Hono().fetch, port: 0 }) as HttpServer
+  if (!http.listening) await once(http, 'listening')
+  await endsWith(http, () => http.close())
+})
+
 test('Flotilla and Socket.IO on the same HTTP server each serve their own paths', async (t) => {
   const http = createHttp()
   const socketIo = new SocketIo(http, { transports: ['websocket'], destroyUpgrade: false })

@@ -48,6 +48,10 @@ export class WebSocketTransport extends WebSocket implements Transport {
     this.on('error', onError)
   }
 
+  isOn(sockets: ReadonlySet<Duplex>): boolean {
+    return this.#raw !== undefined && sockets.has(this.#raw)
+  }
+
   get listener(): WebSocketListener | undefined {
     return this.#listener
   }
