@@ -3,16 +3,18 @@ import fastify from 'fastify'
 import { createServer, defineModule } from 'flotilla'
 
 const app = fastify()
-const ws = defineModule('/ws/:uid', {
+const inbox = defineModule('/ws/:uid', {
   handshake(ctx) {
     ctx.uid = ctx.params.uid
   },
 })
-const flotilla = createServer({ modules: [ws] }).attach(app.server)
+const flotilla = createServer({ modules: [inbox] }).attach(app.server)
 
 app.post<{ Params: { uid: string }; Body: unknown }>('/notify/:uid', (request) =>
   flotilla.cluster.push({ uid: request.params.uid }, request.body ?? null),
 )
-app.addHook('onClose', () => flotilla.close())
+// `onClose` would be too late: Fastify runs it after its server has closed, and that waits for the WebSockets.
+app.addHook('preClose', () => flotilla.close())
 
 console.log(`listening on ${await app.listen({ port: Number(process.env['PORT'] ?? 18308) })}`)
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => void app.close())

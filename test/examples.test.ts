@@ -43,15 +43,20 @@ test('two-nodes: a push crosses from one node to the other', async (t) => {
   assert.match(child.stdout, /hello from the other node/)
 })
 
-test('fastify: its routes and its sockets share a port', async (t) => {
-  const url = await urlOf(run(t, 'fastify'))
-  const client = await connect(url, { path: '/ws/u1' })
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${url}/notify/u1`, { method: 'POST', headers, body: '{"n":1}' })
-  assert.equal(((await answer.json()) as { nodeCount: number }).nodeCount, 1)
-  assert.equal(await client.next(), '{"n":1}')
-  await client.vanish()
-})
+for (const example of ['express', 'fastify', 'hono']) {
+  test(`${example}: its routes and its sockets share a port, and it ends with a client connected`, async (t) => {
+    const child = run(t, example)
+    const url = await urlOf(child)
+    const client = await connect(url, { path: '/ws/u1' })
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/notify/u1`, { method: 'POST', headers, body: '{"n":1}' })
+    assert.equal(((await answer.json()) as { nodeCount: number }).nodeCount, 1)
+    assert.equal(await client.next(), '{"n":1}')
+    child.signal('SIGTERM')
+    assert.equal((await client.closed).code, 1001)
+    assert.deepEqual(await child.exited, { code: 0, signal: null })
+  })
+}
 
 test('worker: pushes without a server', async (t) => {
   const redis = await startRedis()
