@@ -1,0 +1,5 @@
+import type { Server } from 'flotilla'
+
+declare global {
+  var flotilla: Server | undefined
+}
