@@ -61,7 +61,11 @@ export class Lifecycle implements MembershipHooks {
     this.#init = init
     this.#settings = settings
     this.#logger = settings.logger
-    this.#startup = new Startup({ ...settings, join: () => this.#join() })
+    this.#startup = new Startup({
+      ...settings,
+      join: () => this.#join(),
+      ping: (timeout) => init.state.ping(timeout),
+    })
     init.state.onLoss?.(() => this.#recover())
   }
 

@@ -10,6 +10,8 @@ interface StartupInit {
   readonly join: () => Promise<void>
   /** ms for which a caller of `ready` waits. */
   readonly connectTimeout: number
+  /** Rejects unless the store answers within so many ms. */
+  readonly ping: (timeout: number) => Promise<void>
   readonly logger: Logger
 }
 
@@ -50,10 +52,20 @@ export class Startup {
       settle = (failure) => (failure === undefined ? resolve() : reject(failure))
     })
     this.#waiting.add(settle)
-    return withDeadline(told, connectTimeout, () => {
-      const message = `the store did not answer within ${connectTimeout} ms: check that it runs`
-      return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#failure })
-    }).finally(() => this.#waiting.delete(settle))
+    const late = new FlotillaError('FLT_STORE_AWAY', `this took more than ${connectTimeout} ms`)
+    return withDeadline(told, connectTimeout, () => late)
+      .catch(async (error: unknown) => {
+        throw error === late ? await this.#whyLate() : error
+      })
+      .finally(() => this.#waiting.delete(settle))
+  }
+
+  async #whyLate(): Promise<FlotillaError> {
+    // If no attempt has failed so far, the store is asked for the reason.
+    const cause = this.#failure ?? (await this.#init.ping(1).catch((error: unknown) => error))
+    const why = cause instanceof Error ? cause.message : 'the store answers, but too slowly: try again'
+    const message = `could not join the cluster within ${this.#init.connectTimeout} ms: ${why}`
+    return new FlotillaError('FLT_STORE_AWAY', message, { cause })
   }
 
   close(): void {
