@@ -82,3 +82,15 @@ export async function startOddServers(): Promise<{ ports: ReadonlyMap<string, nu
   }
   return { ports, stop }
 }
+
+/** Answers INFO with this text, and each other command with OK. */
+export function answeringInfo(text: string): Behaviour {
+  return (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (bytes) => {
+      const commands = bytes.toString('latin1').match(/\*\d+\r\n\$\d+\r\n\w+/g) ?? []
+      const info = `$${text.length}\r\n${text}\r\n`
+      for (const command of commands) socket.write(/info$/i.test(command) ? info : '+OK\r\n')
+    })
+  }
+}

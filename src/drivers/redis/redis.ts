@@ -7,8 +7,11 @@ import type { Queue } from '../queue.ts'
 import type { State } from '../state.ts'
 import { RedisBroadcasts } from './broadcasts.ts'
 import { Cleaner } from './cleaner.ts'
-import { parseAddress, type Store } from './connection/address.ts'
+import { parseAddress } from './connection/address.ts'
 import { RedisClient } from './connection/client.ts'
+import { AddressBook, type NatMap } from './connection/nat-map.ts'
+import type { Store } from './connection/store.ts'
+import { type RedisTlsOptions, secureOptions } from './connection/tls-options.ts'
 import { Epochs } from './epochs.ts'
 import { RedisInboxes } from './inboxes.ts'
 import { RedisIngress } from './ingress.ts'
@@ -19,6 +22,8 @@ import { RedisPushIds } from './push-ids.ts'
 import { QueueHandle } from './queue-handle.ts'
 import type { Durability } from './replicated-appends.ts'
 import { RedisRoutes } from './routes.ts'
+
+export type { NatMap, RedisTlsOptions }
 
 export interface RedisDriverOptions {
   /**
@@ -31,6 +36,13 @@ export interface RedisDriverOptions {
    * loss of the master. Default `memory`.
    */
   durability?: 'memory' | 'replicated' | undefined
+  /** Certificates and names for TLS. With them, `redis://` means `rediss://`. */
+  tls?: RedisTlsOptions | undefined
+  /**
+   * Where this process reaches the servers that sentinels or members of a cluster name, if it cannot reach them at the
+   * addresses that they use among themselves, such as those of containers: `{ '10.0.0.5:6379': 'redis.example:7000' }`.
+   */
+  natMap?: NatMap | undefined
 }
 
 /**
@@ -40,14 +52,25 @@ export interface RedisDriverOptions {
  * @throws FlotillaError `FLT_BAD_OPTION`
  */
 export function redis(options: RedisDriverOptions): Driver {
-  checkNames('redis', options, ['url', 'durability'])
-  const { url, durability = 'memory' } = options
-  const store = { address: parseAddress(url), hasServed: false }
+  checkNames('redis', options, ['url', 'durability', 'tls', 'natMap'])
+  const { durability = 'memory' } = options
+  const store = storeOf(options)
   checkDurability(durability)
   return {
     state: (settings) => openState(store, settings, durability),
     queue: (settings) => openQueue(store, settings, durability),
   }
+}
+
+function storeOf({ url, tls, natMap }: RedisDriverOptions): Store {
+  const address = parseAddress(url)
+  const book = new AddressBook(natMap)
+  if (natMap !== undefined && address.type === 'single') {
+    const why = 'one server names no others: leave it out, or write redis+sentinel:// or redis+cluster:// in the URL'
+    throw new FlotillaError('FLT_BAD_OPTION', `natMap: ${why}`)
+  }
+  if (tls === undefined) return { address, book, hasServed: false }
+  return { address: { ...address, isTls: true }, tls: secureOptions(tls), book, hasServed: false }
 }
 
 function checkDurability(durability: Durability): void {

@@ -1,9 +1,9 @@
 import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
 import { type Appends, TAKEN } from './appends.ts'
-import type { Store } from './connection/address.ts'
 import { RedisClient } from './connection/client.ts'
 import type { HotScript } from './connection/script-call.ts'
+import type { Store } from './connection/store.ts'
 
 /** The loss that an append must survive before it counts as stored. `replicated`: the loss of the master. */
 export type Durability = 'memory' | 'replicated'

@@ -34,13 +34,6 @@ export type Address =
       readonly members: readonly Endpoint[]
     })
 
-/** The options that all connections of one driver share. */
-export interface Store {
-  readonly address: Address
-  /** Whether Redis has ever done what it was asked. If so, the URL was right, and a refusal now may be temporary. */
-  hasServed: boolean
-}
-
 type Kind = Address['type']
 
 const REDIS_PORT = 6_379
@@ -109,6 +102,20 @@ export function parseAddress(url: unknown): Address {
   }
 }
 
+/** The hosts and ports that the URL names. */
+export function endpointsOf(address: Address): readonly Endpoint[] {
+  switch (address.type) {
+    case 'single':
+      return [address.endpoint]
+    case 'sentinel':
+      return address.sentinels
+    case 'cluster':
+      return address.members
+    default:
+      throw address satisfies never
+  }
+}
+
 /** For messages: says where Redis is, without the user and password. */
 export function describeAddress(address: Address): string {
   const scheme = address.isTls ? 'rediss' : 'redis'
@@ -122,6 +129,12 @@ export function describeAddress(address: Address): string {
     default:
       throw address satisfies never
   }
+}
+
+/** Reads "host:port", in which an IPv6 address has no brackets. */
+export function endpointOf(address: string): Endpoint {
+  const colon = address.lastIndexOf(':')
+  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }
 
 function hostsOf(endpoints: readonly Endpoint[]): string {

@@ -3,12 +3,23 @@ import type { Redis } from 'ioredis'
 import { FlotillaError } from '../../../errors.ts'
 import { withDeadline } from '../../../lib/deadline.ts'
 import type { DriverSettings } from '../../driver.ts'
-import type { Address, Store } from './address.ts'
+import { describeAddress, endpointsOf } from './address.ts'
 import { ClusterRouter } from './cluster-router.ts'
 import { type Commands, connect } from './connect.ts'
 import { Histories } from './histories.ts'
-import { adviceOn, isFromReplica, isLasting, isPassingRefusal, isRedirection, ReplyError } from './refusal.ts'
+import { whatIsWrongAt } from './probe.ts'
+import {
+  adviceOn,
+  isFromReplica,
+  isLasting,
+  isObscure,
+  isPassingRefusal,
+  isRedirection,
+  ReplyError,
+} from './refusal.ts'
 import type { HotScript, ScriptCall } from './script-call.ts'
+import { isEvicting, misfitOf, type ServerInfo } from './server-info.ts'
+import type { Store } from './store.ts'
 
 export type { Commands } from './connect.ts'
 
@@ -28,41 +39,44 @@ const MAX_LOADS = 3
  * or double ours.
  */
 export class RedisClient {
-  readonly address: Address
+  readonly store: Store
   /** Reports servers that may lack the last writes that the store had confirmed. */
   readonly histories: Histories
   readonly #redis: Commands
   /** The same connection as `#redis`, if the store is a cluster. */
   readonly #router: ClusterRouter | undefined
-  readonly #store: Store
   readonly #settings: DriverSettings
   #closed = false
   #lastError: Error | undefined
   #failedAt = Number.NEGATIVE_INFINITY
   /** Why Redis refuses this connection, until it accepts it. */
   #refusal: Error | undefined
+  /** Whether the server at the end of the connection has said what it is, or may not be asked. */
+  #isMet = false
+  #isProbing = false
   #leftAt = Number.NEGATIVE_INFINITY
   /** Wakes the calls that wait for the connection. A call leaves when its time is over, however long Redis is away. */
   readonly #sleepers = new Set<() => void>()
   #waiting = 0
 
   constructor(store: Store, settings: DriverSettings, role: string) {
-    this.address = store.address
-    this.#store = store
+    this.store = store
     this.#settings = settings
-    this.#redis = connect(store.address, settings, role, settings.storeWait)
+    this.#redis = connect(store, settings, role, settings.storeWait)
     const redis: Redis = this.#redis
     this.#router = redis instanceof ClusterRouter ? redis : undefined
-    this.histories = new Histories(redis)
+    this.histories = new Histories(redis, (info) => this.#meet(info))
     // Nothing has to be logged: the caller of a command gets the error.
     this.#redis.on('error', (error: Error) => {
       this.#remember(error)
+      if (!store.hasServed && isObscure(error)) return void this.#probe(error)
       if (isLasting(error)) this.#refusal = error
       // The error may mean that waiting is useless.
       if (!store.hasServed) this.#wake()
     })
     this.#redis.on('ready', () => {
       this.#refusal = undefined
+      this.#isMet = false
       this.#wake()
     })
     this.#redis.on('end', () => this.#wake())
@@ -177,23 +191,60 @@ export class RedisClient {
       if (this.#closed) throw closed()
       try {
         if (this.#redis.status === 'wait') this.#redis.connect().catch(ignore)
-        if (this.#redis.status === 'ready') {
+        if (this.#isUsable) {
           const reply = await command(this.#redis)
-          this.#store.hasServed = true
+          this.store.hasServed = true
           return reply
         }
       } catch (error) {
         if (!this.#isPassing(error)) throw this.#final(error)
         this.#remember(error as Error)
         if (isFromReplica(error as Error)) this.#leaveReplica()
-        if (!this.#store.hasServed && (isLasting(error as Error) || this.#isMisled(error)))
-          throw refused(error as Error)
+        if (!this.store.hasServed && (isLasting(error as Error) || this.#isMisled(error))) throw refused(error as Error)
       }
-      if (!this.#store.hasServed && this.#refusal !== undefined) throw refused(this.#refusal)
+      if (!this.store.hasServed && this.#refusal !== undefined) throw refused(this.#refusal)
       const left = deadline - performance.now()
       if (left <= 0) throw this.#away()
       await this.#nextChance(left)
     }
+  }
+
+  /** Nothing is asked of a server before it has said what it is: another one may do some commands, and not others. */
+  get #isUsable(): boolean {
+    if (this.#redis.status !== 'ready') return false
+    return this.store.hasServed || (this.#isMet && this.#refusal === undefined)
+  }
+
+  #meet(info: ServerInfo): void {
+    const { store } = this
+    this.#isMet = true
+    if (!store.hasServed) this.#refusal = misfitOf(info, store.address.type)
+    if (isEvicting(info)) this.#warnOfEviction(info)
+    this.#wake()
+  }
+
+  #warnOfEviction({ evictionPolicy }: ServerInfo): void {
+    const { store } = this
+    if (store.hasWarned === true) return
+    store.hasWarned = true
+    this.#settings.logger.warn(
+      { store: describeAddress(store.address), policy: evictionPolicy },
+      'Redis throws keys away when it has used up maxmemory, and messages with them: set its maxmemory-policy to noeviction',
+    )
+  }
+
+  /** Finds out whether the server speaks TLS where the URL says otherwise, or is no Redis at all. */
+  async #probe(error: Error): Promise<void> {
+    if (this.#isProbing) return
+    this.#isProbing = true
+    const { address } = this.store
+    const findings = endpointsOf(address).map((endpoint) => whatIsWrongAt(endpoint, address.isTls))
+    const found = (await Promise.all(findings)).find((one) => one !== undefined) ?? error
+    this.#isProbing = false
+    if (this.#redis.status === 'ready') return
+    this.#remember(found)
+    if (isLasting(found)) this.#refusal = found
+    this.#wake()
   }
 
   #isPassing(error: unknown): boolean {
@@ -204,7 +255,7 @@ export class RedisClient {
   /** The error for a command that Redis refuses for good. A missing script is not one: it is loaded. */
   #final(error: unknown): unknown {
     if (!(error instanceof ReplyError) || isUnknownScript(error)) return error
-    if (!this.#store.hasServed) return refused(error)
+    if (!this.store.hasServed) return refused(error)
     const message = `Redis refused a command: check its settings, and whether something else writes to its keys (Redis said: ${error.message})`
     return new FlotillaError('FLT_INTERNAL', message, { cause: error })
   }
@@ -216,7 +267,7 @@ export class RedisClient {
 
   /** Waits until the connection is back. If it is open and only Redis is not ready, waits a moment. */
   async #nextChance(left: number): Promise<void> {
-    if (this.#redis.status === 'ready') await sleep(Math.min(RETRY_PAUSE, left))
+    if (this.#isUsable) await sleep(Math.min(RETRY_PAUSE, left))
     else await this.#comesBack(left)
   }
 
@@ -262,7 +313,7 @@ export class RedisClient {
 
   #away(): FlotillaError {
     if (this.#closed) return closed()
-    const message = this.#advice ?? 'the store does not answer: try again, and check that Redis is running'
+    const message = this.#advice ?? 'Redis does not answer: try again, and look whether it hangs or has too much to do'
     return new FlotillaError('FLT_STORE_AWAY', message, { cause: this.#lastError })
   }
 }

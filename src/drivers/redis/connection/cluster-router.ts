@@ -2,8 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import slotOf from 'cluster-key-slot'
 import { type Command, Redis, type RedisOptions } from 'ioredis'
 import { withDeadline } from '../../../lib/deadline.ts'
-import type { Endpoint } from './address.ts'
+import { type Endpoint, endpointOf } from './address.ts'
+import { isUnreachable } from './fault.ts'
 import { Link } from './link.ts'
+import type { AddressBook } from './nat-map.ts'
+import { NamedServerError } from './refusal.ts'
 import { SlotMap } from './slot-map.ts'
 
 const MAX_HOPS = 5
@@ -23,18 +26,20 @@ const REFRESH_PAUSE = 100
 export class ClusterRouter extends Redis {
   readonly #members: readonly Endpoint[]
   readonly #options: RedisOptions
-  readonly #map = new SlotMap()
+  readonly #map: SlotMap
   readonly #masters = new Map<string, Redis>()
   #timer: NodeJS.Timeout | undefined
   #refreshing: Promise<void> | undefined
   #isStarted = false
   #redirections = 0
 
-  constructor(members: readonly Endpoint[], options: RedisOptions) {
+  constructor(members: readonly Endpoint[], options: RedisOptions, book: AddressBook) {
     // This base connection is never opened.
     super({ ...options, replyMapping: 'legacy' })
     this.#members = members
     this.#options = options
+    // The certificate of a member seldom has its IP address.
+    this.#map = new SlotMap(book, { prefersNames: options.tls !== undefined })
   }
 
   /** How many commands were redirected. */
@@ -57,7 +62,7 @@ export class ClusterRouter extends Redis {
 
   /** Follows a redirection that a reader got on its own connection, and answers where the reader has to go. */
   redirected(error: unknown): { readonly address: string; readonly isAsking: boolean } | undefined {
-    const redirection = readRedirection(error)
+    const redirection = this.#readRedirection(error)
     if (redirection === undefined) return undefined
     const { slot, address, isAsking } = redirection
     if (!isAsking) this.#learn(slot, address)
@@ -98,7 +103,7 @@ export class ClusterRouter extends Redis {
     const { reject } = command
     let hops = 0
     command.reject = (error) => {
-      const redirection = hops++ < MAX_HOPS ? readRedirection(error) : undefined
+      const redirection = hops++ < MAX_HOPS ? this.#readRedirection(error) : undefined
       if (redirection === undefined || this.status === 'end') return reject.call(command, error)
       this.#redirections++
       const { address, isAsking } = redirection
@@ -111,6 +116,14 @@ export class ClusterRouter extends Redis {
 
   #anyMaster(): Redis | undefined {
     return this.masters.find(({ status }) => status === 'ready')
+  }
+
+  /** "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381" */
+  #readRedirection(error: unknown): { slot: number; address: string; isAsking: boolean } | undefined {
+    if (!(error instanceof Error)) return undefined
+    const [, type, slot, named] = /^(MOVED|ASK) (\d+) (\S+:\d+)$/.exec(error.message) ?? []
+    if (named === undefined) return undefined
+    return { slot: Number(slot), address: this.#map.outsideOf(named), isAsking: type === 'ASK' }
   }
 
   #learn(slot: number, address: string): void {
@@ -128,7 +141,11 @@ export class ClusterRouter extends Redis {
     const master = new Link({ ...this.#options, ...endpointOf(address) })
     this.#masters.set(address, master)
     const isFromStart = this.status === 'connecting'
-    master.on('error', (error: Error) => this.emit('error', error))
+    const isGiven = this.#members.some(({ host, port }) => address === `${host}:${port}`)
+    master.on('error', (error: Error) => {
+      const isStranger = !isGiven && isUnreachable(error)
+      this.emit('error', isStranger ? new NamedServerError(error.message, { cause: error }) : error)
+    })
     master.once('ready', () => {
       this.emit('master', master, isFromStart)
       this.#settle()
@@ -208,18 +225,6 @@ function send(command: Command, master: Redis | undefined, isAsking: boolean): v
   if (master?.status !== 'ready') return command.reject(new Error('the master of this slot is not connected'))
   if (isAsking) master.asking().catch(() => {})
   master.sendCommand(command)
-}
-
-/** "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381" */
-function readRedirection(error: unknown): { slot: number; address: string; isAsking: boolean } | undefined {
-  if (!(error instanceof Error)) return undefined
-  const [, type, slot, address] = /^(MOVED|ASK) (\d+) (\S+:\d+)$/.exec(error.message) ?? []
-  return address === undefined ? undefined : { slot: Number(slot), address, isAsking: type === 'ASK' }
-}
-
-export function endpointOf(address: string): Endpoint {
-  const colon = address.lastIndexOf(':')
-  return { host: address.slice(0, colon), port: Number(address.slice(colon + 1)) }
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

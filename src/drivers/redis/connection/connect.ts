@@ -1,9 +1,11 @@
 import type { Redis, RedisOptions } from 'ioredis'
 import type { DriverSettings } from '../../driver.ts'
 import { scripts, type ScriptCommands } from '../scripts/scripts.ts'
-import type { Address, Endpoint } from './address.ts'
+import { type Address, type Credentials, type Endpoint, endpointOf } from './address.ts'
 import { ClusterRouter } from './cluster-router.ts'
 import { Link } from './link.ts'
+import { AddressBook } from './nat-map.ts'
+import type { Store } from './store.ts'
 
 export type Commands = Redis & ScriptCommands
 
@@ -14,18 +16,24 @@ const GOODBYE_WITHIN = 100
 const ASK_SENTINEL_WITHIN = 1_000
 
 /** Makes a connection. The first command, or `connect`, opens it. */
-export function connect(address: Address, settings: DriverSettings, role: string, socketTimeout: number): Commands {
-  const options = optionsOf(`${settings.prefix}:${role}`, socketTimeout)
+export function connect(store: Store, settings: DriverSettings, role: string, socketTimeout: number): Commands {
+  const { address, book = new AddressBook() } = store
+  const options = { ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...accessOptions(store) }
   switch (address.type) {
     case 'single':
       // While Redis is loading, commands should be refused with LOADING rather than get no answer.
-      return new Link({ ...options, ...toServer(address), enableReadyCheck: false }) as unknown as Commands
+      return new Link({
+        ...options,
+        ...address.endpoint,
+        db: address.db,
+        enableReadyCheck: false,
+      }) as unknown as Commands
     case 'sentinel':
-      return new Link({ ...options, ...throughSentinels(address) }, (sentinel, more) =>
-        connectToSentinel(address, sentinel, more),
+      return new Link({ ...options, ...throughSentinels(address, book) }, (sentinel, more) =>
+        connectToSentinel(store, address.sentinelCredentials, sentinel, more),
       ) as unknown as Commands
     case 'cluster':
-      return new ClusterRouter(address.members, { ...options, ...accessOptions(address) }) as unknown as Commands
+      return new ClusterRouter(address.members, options, book) as unknown as Commands
     default:
       throw address satisfies never
   }
@@ -33,13 +41,13 @@ export function connect(address: Address, settings: DriverSettings, role: string
 
 /** Makes a connection to one member of a cluster, for a reader that follows a slot by itself. */
 export function connectMember(
-  address: Extract<Address, { type: 'cluster' }>,
+  store: Store,
   { host, port }: Endpoint,
   settings: DriverSettings,
   role: string,
   socketTimeout: number,
 ): Redis {
-  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...accessOptions(address), host, port })
+  return new Link({ ...optionsOf(`${settings.prefix}:${role}`, socketTimeout), ...accessOptions(store), host, port })
 }
 
 function optionsOf(connectionName: string, socketTimeout: number): RedisOptions {
@@ -62,28 +70,24 @@ function optionsOf(connectionName: string, socketTimeout: number): RedisOptions 
   }
 }
 
-type AddressOf<Type> = Extract<Address, { type: Type }>
+type SentinelAddress = Extract<Address, { type: 'sentinel' }>
 
-function toServer({ endpoint, db, ...address }: AddressOf<'single'>): RedisOptions {
-  return { ...endpoint, db, ...accessOptions(address) }
-}
-
-function throughSentinels({ sentinels, name, db, ...address }: AddressOf<'sentinel'>): RedisOptions {
+function throughSentinels({ sentinels, name, db, isTls }: SentinelAddress, book: AddressBook): RedisOptions {
   return {
     sentinels: sentinels.map((sentinel) => ({ ...sentinel })),
     name,
     db,
-    ...accessOptions(address),
-    ...(address.isTls && { enableTLSForSentinelMode: true }),
+    natMap: (named) => book.outsideOf(endpointOf(named)),
+    ...(isTls && { enableTLSForSentinelMode: true }),
     // A master that hung and was replaced does not say so, but the sentinels do.
     failoverDetector: true,
   }
 }
 
-function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, more: RedisOptions): Redis {
+function connectToSentinel(store: Store, credentials: Credentials, sentinel: Endpoint, more: RedisOptions): Redis {
   return new Link({
     ...sentinel,
-    ...accessOptions({ isTls: address.isTls, credentials: address.sentinelCredentials }),
+    ...accessOptions(store, credentials),
     protocol: 2,
     enableReadyCheck: false,
     retryStrategy: () => null,
@@ -94,6 +98,6 @@ function connectToSentinel(address: AddressOf<'sentinel'>, sentinel: Endpoint, m
   })
 }
 
-function accessOptions({ credentials, isTls }: Pick<Address, 'credentials' | 'isTls'>): RedisOptions {
-  return { ...credentials, ...(isTls && { tls: {} }) }
+function accessOptions({ address, tls }: Store, credentials: Credentials = address.credentials): RedisOptions {
+  return { ...credentials, ...(address.isTls && { tls: tls ?? {} }) }
 }

@@ -1,6 +1,6 @@
 import { connect as connectPlain, Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
-import { AbstractConnector, type RedisOptions, SentinelConnector } from 'ioredis'
+import { AbstractConnector, type Redis, type RedisOptions, SentinelConnector } from 'ioredis'
 import type { Endpoint } from './address.ts'
 
 export type Stream = Awaited<ReturnType<AbstractConnector['connect']>>
@@ -8,7 +8,7 @@ type Tell = Parameters<AbstractConnector['connect']>[0]
 /** Gets each stream before ioredis listens to it. */
 export type Prepare = (stream: Stream) => void
 /** Opens a connection to a sentinel. */
-export type OpenSentinel = (endpoint: Endpoint, options: RedisOptions) => unknown
+export type OpenSentinel = (endpoint: Endpoint, options: RedisOptions) => Redis
 
 /** Connects to one server. */
 export class Door extends AbstractConnector {

@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import { ClusterRouter } from './cluster-router.ts'
+import type { ServerInfo } from './server-info.ts'
 import { ServerWatch } from './server-watch.ts'
 
 /**
@@ -10,8 +11,11 @@ export class Histories {
   readonly #watches = new WeakMap<Redis, ServerWatch>()
   readonly #known = new Set<string>()
   readonly #listeners: (() => void)[] = []
+  readonly #onInfo: (info: ServerInfo) => void
 
-  constructor(redis: Redis) {
+  /** @param onInfo gets what each server says of itself, with each connection */
+  constructor(redis: Redis, onInfo: (info: ServerInfo) => void) {
+    this.#onInfo = onInfo
     if (redis instanceof ClusterRouter) {
       redis.on('master', (master: Redis, isFromStart: boolean) => this.#watch(master, isFromStart))
     } else {
@@ -30,9 +34,11 @@ export class Histories {
 
   #watch(redis: Redis, isFromStart: boolean): void {
     let isExpected = isFromStart
-    const watch = new ServerWatch(redis, (id) => {
-      const isKnown = this.#known.has(id)
-      this.#known.add(id)
+    const watch = new ServerWatch(redis, (info) => {
+      this.#onInfo(info)
+      if (info.history === undefined) return
+      const isKnown = this.#known.has(info.history)
+      this.#known.add(info.history)
       if (!isKnown && !isExpected) for (const listener of this.#listeners) listener()
       isExpected = false
     })

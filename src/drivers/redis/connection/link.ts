@@ -1,6 +1,7 @@
 import { type Command, Redis, type RedisOptions } from 'ioredis'
 import { Door, type OpenSentinel, type Prepare, SentinelDoor, type Stream } from './doors.ts'
-import { isForbidden, isLockedOut, NoRedisError, ReplyError, SilentError } from './refusal.ts'
+import { isUnreachable, messageOf } from './fault.ts'
+import { isForbidden, isLockedOut, NamedServerError, NoRedisError, ReplyError, SilentError } from './refusal.ts'
 
 type SentItem = Parameters<Redis['handleReconnection']>[1]
 type DataListener = (chunk: Buffer) => void
@@ -11,6 +12,8 @@ type DataListener = (chunk: Buffer) => void
  */
 const SETUP_COMMANDS: ReadonlySet<string> = new Set(['auth', 'select'])
 const [PLUS, MINUS, PUSH] = [0x2b, 0x2d, 0x3e]
+/** The first byte of an alert (RFC 8446 §5.1). A server that expects TLS may send one to a client without it. */
+const TLS_ALERT = 0x15
 
 /**
  * Every connection to a Redis or a sentinel is a `Link`. ioredis alone would have these faults: it goes on if Redis
@@ -26,15 +29,24 @@ export class Link extends Redis {
   #isEmptied = false
   #refusedStream: Stream | undefined
   #sentinelError: Error | undefined
+  /** Why the last connection to a sentinel failed. `#sentinelError` only repeats its message. */
+  #sentinelFault: Error | undefined
 
   constructor(options: RedisOptions, openSentinel?: OpenSentinel) {
     // The connector is made before `this` exists, but opens nothing before then.
     const made: { link?: Link } = {}
-    const Connector = connectorOf((stream) => made.link!.#screen(stream), openSentinel)
+    const noteFault = (error: Error): void => {
+      made.link!.#sentinelFault = error
+    }
+    const Connector = connectorOf(
+      (stream) => made.link!.#screen(stream),
+      openSentinel && ((sentinel, more) => openSentinel(sentinel, more).on('error', noteFault)),
+    )
     super({ ...options, replyMapping: 'legacy', Connector })
     made.link = this
     this.on('connecting', () => {
       this.#isReported = false
+      this.#sentinelFault = undefined
     })
     this.on('ready', () => {
       this.#isReported = true
@@ -93,9 +105,17 @@ export class Link extends Redis {
 
   #translated(event: string, error: Error): Error {
     if (event === 'sentinelError') return (this.#sentinelError = error)
-    if (error.message.startsWith('All sentinels are unreachable'))
-      return new Error(`no sentinel names a master: ${this.#sentinelError?.message ?? error.message}`)
+    if (error.message.startsWith('All sentinels are unreachable')) return this.#noMaster(error)
+    if (this.options.sentinels && isUnreachable(error)) return new NamedServerError(error.message, { cause: error })
     return this.status !== 'ready' && this.#isSilence(error) ? new SilentError(error.message) : error
+  }
+
+  #noMaster({ message }: Error): Error {
+    const said = this.#sentinelError?.message ?? message
+    const fault = this.#sentinelFault
+    if (fault !== undefined && said.includes('Connection is closed'))
+      return new Error(`no sentinel names a master: ${messageOf(fault)}`, { cause: fault })
+    return new Error(`no sentinel names a master: ${said}`)
   }
 
   /**
@@ -130,10 +150,11 @@ export class Link extends Redis {
     const [type] = chunk
     const isAsked = this.commandQueue.length > 0 || Boolean(this.condition?.subscriber)
     if (!isAsked && type === MINUS) return new ReplyError(chunk.toString('latin1', 1).split('\r\n')[0] ?? '')
-    if (!isAsked) return new NoRedisError('it sent something that nobody asked for')
+    if (type === TLS_ALERT) return new SilentError('it answers with an alert of TLS')
+    if (!isAsked) return new NoRedisError('it sent something that nobody asked for', beginningOf(chunk))
     // The first commands are answered with OK or an error. Only RESP3 has pushes.
     const isStrange = isFirst ? type !== PLUS && type !== MINUS : type === PUSH
-    return isStrange ? new NoRedisError('its answer is not RESP') : undefined
+    return isStrange ? new NoRedisError('its answer is not RESP', beginningOf(chunk)) : undefined
   }
 
   /** Lets `#unasked` take an answer that no command waits for: otherwise ioredis would throw. */
@@ -153,7 +174,7 @@ export class Link extends Redis {
     command: {
       name: '',
       args: [],
-      resolve: () => this.#leave(new NoRedisError('it sent more answers than there were commands')),
+      resolve: () => this.#leave(new NoRedisError('it sent more answers than there were commands', '')),
       // ioredis rejects all commands of the queue: this is the end of it.
       reject: () => void (this.#isEmptied = true),
     },
@@ -163,6 +184,10 @@ export class Link extends Redis {
     // A server that has refused one command may still answer others.
     if (this.#refusedStream !== this.stream) this.stream.destroy(why)
   }
+}
+
+function beginningOf(chunk: Buffer): string {
+  return chunk.toString('latin1', 0, 16)
 }
 
 type Connector = NonNullable<RedisOptions['Connector']>

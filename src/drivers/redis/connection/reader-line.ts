@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { DriverSettings } from '../../driver.ts'
+import { endpointOf } from './address.ts'
 import type { RedisClient } from './client.ts'
-import { endpointOf } from './cluster-router.ts'
 import { connect, connectMember } from './connect.ts'
 import { ServerWatch } from './server-watch.ts'
 
@@ -73,17 +73,17 @@ export class ReaderLine {
 
   /** Connects to where the stream is now, if it is not there already. */
   #aim(): void {
-    const { address } = this.#client
-    if (address.type === 'cluster') {
+    const { store } = this.#client
+    if (store.address.type === 'cluster') {
       const master = this.#client.router?.addressFor(this.#key)
       if (this.#asked === master) this.#asked = undefined
       const target = this.#asked ?? master
       if (target === undefined || target === this.#address) return
       this.#redis?.disconnect()
       this.#address = target
-      this.#use(connectMember(address, endpointOf(target), this.#settings, this.#role, this.#patience))
+      this.#use(connectMember(store, endpointOf(target), this.#settings, this.#role, this.#patience))
     } else if (this.#redis === undefined) {
-      this.#use(connect(address, this.#settings, this.#role, this.#patience))
+      this.#use(connect(store, this.#settings, this.#role, this.#patience))
     }
   }
 

@@ -1,3 +1,5 @@
+import { type Fault, faultOf, isNoTls, messageOf } from './fault.ts'
+
 /** An error that Redis answered. */
 export class ReplyError extends Error {
   override readonly name = 'ReplyError'
@@ -14,15 +16,8 @@ export class ReplyError extends Error {
   }
 }
 
-interface Refusal {
-  /** The fault, and what a person can do about it. */
-  readonly advice: string
-  /** Something is configured wrong, here or in Redis: waiting does not help. */
-  readonly lasts?: true
-}
-
 /** Refusals by the first word of what Redis says. */
-const BY_CODE: Readonly<Record<string, Refusal>> = {
+const BY_CODE: Readonly<Record<string, Fault>> = {
   LOADING: { advice: 'Redis is still loading its data: wait until it is done' },
   READONLY: {
     advice: 'this Redis is a replica and takes no writes: give the address of its master, or of its sentinels',
@@ -46,11 +41,15 @@ const BY_CODE: Readonly<Record<string, Refusal>> = {
   NOAUTH: { advice: 'Redis asks for a password: put it in the URL', lasts: true },
   WRONGPASS: { advice: 'Redis does not know this user or password: correct the URL', lasts: true },
   NOPERM: { advice: 'this Redis user lacks a right: give it the rights that docs/redis.md lists', lasts: true },
+  CROSSSLOT: {
+    advice: 'this Redis spreads its keys over several servers: write redis+cluster:// in the URL',
+    lasts: true,
+  },
   DENIED: { advice: 'Redis is in protected mode: give it a password, or bind it to another address', lasts: true },
 }
 
 /** Refusals by the whole message: from Redis with the code ERR, from Node, or from ioredis or us. */
-const BY_MESSAGE: readonly (readonly [RegExp, Refusal])[] = [
+const BY_MESSAGE: readonly (readonly [RegExp, Fault])[] = [
   [/^ERR max number of clients/, { advice: 'Redis takes no more clients: raise maxclients' }],
   [
     /^ERR .*cluster support disabled/,
@@ -76,34 +75,57 @@ const BY_MESSAGE: readonly (readonly [RegExp, Refusal])[] = [
     },
   ],
   [
-    /wrong version number|ERR_SSL|EPROTO/,
-    { advice: 'the server does not speak TLS: write redis:// in the URL', lasts: true },
-  ],
-  [
-    /certificate|altnames/i,
+    /^ERR unknown command.*cluster/i,
     {
-      advice: "the server's certificate is not trusted: name the file of its authority in NODE_EXTRA_CA_CERTS",
+      advice: 'this server is not a cluster: write redis:// in the URL, or redis+sentinel:// if it is a sentinel',
       lasts: true,
     },
   ],
 ]
 
-const BY_SETUP_COMMAND: Readonly<Record<string, Refusal>> = {
+const BY_SETUP_COMMAND: Readonly<Record<string, Fault>> = {
   auth: { advice: 'Redis does not accept this user and password: correct them in the URL', lasts: true },
   select: { advice: 'Redis does not open this database: correct its number in the URL', lasts: true },
 }
 
-const NO_REDIS: Refusal = {
-  advice: 'the server at this address does not answer as Redis does: correct the URL',
-  lasts: true,
-}
-const SILENT: Refusal = {
+const NO_REDIS = 'the server at this address does not answer as Redis does: correct the host and port in the URL'
+const WEB_SERVER = 'a web server answers at this address, not Redis: correct the host and port in the URL'
+const SILENT: Fault = {
   advice: 'the server at this address says nothing: write rediss:// in the URL if it uses TLS, redis:// if it does not',
+}
+const NAMED: Fault = {
+  advice:
+    'the sentinels or the cluster name a server that cannot be reached from here: bring it back, or give natMap if this is its address in another network, such as that of its container',
+}
+
+/** The server is none that this URL can be meant for. */
+export class MisfitError extends Error {
+  override readonly name: string = 'MisfitError'
+  readonly advice: string
+
+  /** @param found what the advice was concluded from */
+  constructor(advice: string, found: string) {
+    super(found)
+    this.advice = advice
+  }
 }
 
 /** Something other than Redis has answered. */
-export class NoRedisError extends Error {
+export class NoRedisError extends MisfitError {
   override readonly name = 'NoRedisError'
+
+  constructor(found: string, answer: string) {
+    super(isOfWebServer(answer) ? WEB_SERVER : NO_REDIS, found)
+  }
+}
+
+export function isOfWebServer(answer: string): boolean {
+  return /^(HTTP\/|<)/i.test(answer)
+}
+
+/** A server could not be reached at the address that a sentinel or a member of the cluster gave for it. */
+export class NamedServerError extends Error {
+  override readonly name = 'NamedServerError'
 }
 
 /** The connection was closed without an answer. */
@@ -154,20 +176,26 @@ export function isLasting(error: Error): boolean {
 export function adviceOn(error: Error | undefined): string | undefined {
   const refusal = error === undefined ? undefined : refusalOf(error)
   if (error === undefined || refusal === undefined) return undefined
-  return `${refusal.advice} (${error instanceof ReplyError ? 'Redis said: ' : ''}${error.message})`
+  return `${refusal.advice} (${error instanceof ReplyError ? 'Redis said: ' : ''}${messageOf(error)})`
 }
 
-function refusalOf(error: Error): Refusal | undefined {
-  if (error instanceof NoRedisError) return NO_REDIS
+/** Whether to ask the server the other way, with TLS or without: by itself, the error does not say what is wrong. */
+export function isObscure(error: Error): boolean {
+  const { cause } = error
+  if (error instanceof SilentError || isNoTls(error) || refusalOf(error) === undefined) return true
+  return cause instanceof Error && isObscure(cause)
+}
+
+function refusalOf(error: Error): Fault | undefined {
+  if (error instanceof MisfitError) return { advice: error.advice, lasts: true }
   if (error instanceof SilentError) return SILENT
+  if (error instanceof NamedServerError) return NAMED
   const byCode = BY_CODE[codeOf(error)]
   if (byCode !== undefined) return byCode
-  const said = `${'code' in error ? String(error.code) : ''} ${error.message}`.trim()
-  const byMessage = BY_MESSAGE.find(([pattern]) => pattern.test(said))
+  const byMessage = BY_MESSAGE.find(([pattern]) => pattern.test(error.message))
   if (byMessage !== undefined) return byMessage[1]
-  return error instanceof ReplyError && error.setupCommand !== undefined
-    ? BY_SETUP_COMMAND[error.setupCommand]
-    : undefined
+  if (error instanceof ReplyError && error.setupCommand !== undefined) return BY_SETUP_COMMAND[error.setupCommand]
+  return faultOf(error) ?? (error.cause instanceof Error ? refusalOf(error.cause) : undefined)
 }
 
 /** The first word. Redis 6.2 puts a sentence before it if a script met the error. */

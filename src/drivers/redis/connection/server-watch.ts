@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { readInfo, type ServerInfo } from './server-info.ts'
 
 /**
  * Knows which server a connection leads to, and which history of writes that server has. If a replica took over or the
@@ -8,13 +9,14 @@ import type { Redis } from 'ioredis'
 export class ServerWatch {
   #runId: string | undefined
 
-  constructor(redis: Redis, onHistory: (id: string) => void = () => {}) {
+  /** @param onInfo gets what each server says of itself, and nothing if this user may not ask */
+  constructor(redis: Redis, onInfo: (info: ServerInfo) => void = () => {}) {
     redis.on('close', () => {
       this.#runId = undefined
     })
     // INFO is the first command of a connection, so whatever else is sent on it is answered later.
-    redis.on('ready', () => void this.#ask(redis, onHistory))
-    if (redis.status === 'ready') void this.#ask(redis, onHistory)
+    redis.on('ready', () => void this.#ask(redis, onInfo))
+    if (redis.status === 'ready') void this.#ask(redis, onInfo)
   }
 
   /** Undefined until it is known. No two servers, and no two starts of one, have the same. */
@@ -22,15 +24,16 @@ export class ServerWatch {
     return this.#runId
   }
 
-  async #ask(redis: Redis, onHistory: (id: string) => void): Promise<void> {
+  async #ask(redis: Redis, onInfo: (info: ServerInfo) => void): Promise<void> {
     try {
-      const info = await redis.info()
-      this.#runId = /^run_id:(\w+)/m.exec(info)?.[1] ?? 'unknown'
-      const id = /^master_replid:(\w+)/m.exec(info)?.[1]
-      if (id !== undefined) onHistory(id)
+      const info = readInfo(await redis.info())
+      this.#runId = info.runId ?? 'unknown'
+      onInfo(info)
     } catch (error) {
+      if (redis.status !== 'ready' || !(error instanceof Error) || error.name !== 'ReplyError') return
       // This user may not ask. Then all servers are the same to us.
-      if (redis.status === 'ready' && error instanceof Error && error.name === 'ReplyError') this.#runId = 'unknown'
+      this.#runId = 'unknown'
+      onInfo({})
     }
   }
 }

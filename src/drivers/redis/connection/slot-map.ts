@@ -1,12 +1,30 @@
+import { type Endpoint, endpointOf } from './address.ts'
+import { AddressBook } from './nat-map.ts'
+
 const SLOTS = 16_384
 
 /** Knows which master has which slot. If two members disagree, the one with the newer epoch is right. */
 export class SlotMap {
   readonly #masters: (string | undefined)[] = Array.from({ length: SLOTS }, () => undefined)
   readonly #epochs = new Float64Array(SLOTS)
+  readonly #book: AddressBook
+  readonly #prefersNames: boolean
+  /** A member has several names, and a redirection may use another one than the list of members. */
+  #outside = new Map<string, string>()
+
+  /** @param prefersNames whether a member that names its host is called by that name, and not by its IP address */
+  constructor(book = new AddressBook(), { prefersNames = false } = {}) {
+    this.#book = book
+    this.#prefersNames = prefersNames
+  }
 
   masterOf(slot: number): string | undefined {
     return this.#masters[slot]
+  }
+
+  /** Where the member is that Redis names so. */
+  outsideOf(named: string): string {
+    return this.#outside.get(named) ?? textOf(this.#book.outsideOf(endpointOf(named)))
   }
 
   /** Takes over what a redirection said: where the slot is now. */
@@ -22,9 +40,10 @@ export class SlotMap {
   read(lines: string, asked: string): { readonly masters: ReadonlySet<string>; readonly hasMoved: boolean } {
     const masters = new Set<string>()
     let hasMoved = false
+    this.#outside = new Map()
     for (const line of lines.split('\n')) {
       const [, endpoint = '', flags = '', , , , epoch, , ...ranges] = line.split(' ')
-      const address = addressIn(endpoint, asked)
+      const address = this.#addressIn(endpoint, asked)
       if (address === undefined || !/\bmaster\b/.test(flags)) continue
       // A master that has failed still counts as long as nobody else has its slots.
       if (!flags.includes('fail')) masters.add(address)
@@ -32,6 +51,18 @@ export class SlotMap {
     }
     for (const master of this.#masters) if (master !== undefined) masters.add(master)
     return { masters, hasMoved }
+  }
+
+  /** "host:port@bus,name". A member that knows only its name is reached by that name. */
+  #addressIn(endpoint: string, asked: string): string | undefined {
+    const [, ip, port, name] = /^(.*):(\d+)@\d+(?:,([^,]*))?/.exec(endpoint) ?? []
+    if (port === undefined || port === '0') return undefined
+    const hosts = (this.#prefersNames ? [name, ip] : [ip, name]).filter((host) => host !== undefined && host !== '')
+    const named = hosts.map((host): Endpoint => ({ host: host!, port: Number(port) }))
+    const [first = { host: asked, port: Number(port) }, ...others] = named
+    const outside = textOf(this.#book.outsideOf(first, ...others))
+    for (const one of named) this.#outside.set(textOf(one), outside)
+    return outside
   }
 
   #assign(range: string, address: string, epoch: number): boolean {
@@ -50,9 +81,6 @@ export class SlotMap {
   }
 }
 
-/** "host:port@bus,name". A member that knows only its name is reached by that name. */
-function addressIn(endpoint: string, asked: string): string | undefined {
-  const [, host, port, name] = /^(.*):(\d+)@\d+(?:,([^,]*))?/.exec(endpoint) ?? []
-  if (port === undefined || port === '0') return undefined
-  return `${host || name || asked}:${port}`
+function textOf({ host, port }: Endpoint): string {
+  return `${host}:${port}`
 }
