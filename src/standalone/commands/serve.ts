@@ -10,10 +10,10 @@ import {
 } from '../../index.ts'
 import { CliError, reasonOf, systemCode, usageError } from '../common/cli-error.ts'
 import type { Config, Listen } from '../config/config-check.ts'
-import { addressOf, openDriver } from '../config/driver.ts'
+import { addressOf, openDriver, withFlags } from '../config/driver.ts'
 import { flags } from '../config/flags.ts'
 import { LiveHandshake } from '../config/live-handshake.ts'
-import { createLogger, type LevelledLogger, withoutWarnings } from '../config/logger.ts'
+import { createLogger, holdingWarnings, type LevelledLogger } from '../config/logger.ts'
 import { loadModules } from '../config/modules.ts'
 import { optionKeys } from '../config/option-keys.ts'
 import { readTls, type Tls } from '../config/tls.ts'
@@ -46,7 +46,7 @@ export async function serve(config: Config): Promise<Serving> {
   const apiKey = new ApiKey(config.apiKey, logger)
   const server = makeServer(await optionsOf(config, logger, tls, handshake), config, logger, apiKey)
   try {
-    const url = await withoutWarnings(logger, () => listen(server, config))
+    const url = await holdingWarnings(logger, () => listen(server, config))
     return { server, logger, url, config, tls, handshake, apiKey }
   } catch (error) {
     // Do not wait for long: close() may wait for a store that is away, and this server has nothing to hand over.
@@ -109,15 +109,11 @@ async function listen(server: Server, config: Config): Promise<string> {
 
 function storeFlaw(error: FlotillaError, { store, connectTimeout }: Config): string {
   const place = `the store at ${addressOf(store)}`
-  if (error.code === 'FLT_BAD_OPTION') return `cannot use ${place}, --redis: ${error.message.replace(/^url: /, '')}`
-  const reasons = reasonsOf(error.cause ?? error).join('; ')
-  const within = `cannot reach ${place} within ${connectTimeout} ms (${reasons})`
-  return store.type === 'redis' ? `${within}: is it running, and is --redis right?` : within
-}
-
-function reasonsOf(error: unknown): string[] {
-  const causes = error instanceof Error && error.cause !== undefined ? reasonsOf(error.cause) : []
-  return [reasonOf(error), ...causes]
+  const why = withFlags(reasonOf(error).replace(/^url: /, ''))
+  if (error.code === 'FLT_BAD_OPTION') return `cannot use ${place}, --redis: ${why}`
+  // The reason of the last attempt says it without the time, which stands here already.
+  const last = error.cause instanceof Error && isFlotillaError(error.cause) ? withFlags(reasonOf(error.cause)) : why
+  return `cannot reach ${place} within ${connectTimeout} ms (--redis): ${last}`
 }
 
 function listenFlaw(error: unknown, at: Listen): string {

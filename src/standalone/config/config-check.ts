@@ -14,14 +14,24 @@ export type Listen =
   | { readonly type: 'tcp'; readonly host: string; readonly port: number }
   | { readonly type: 'unix'; readonly path: string }
 
-export type Store =
-  | { readonly type: 'memory'; readonly isolated: boolean }
-  | { readonly type: 'redis'; readonly url: string; readonly durability?: 'memory' | 'replicated' }
+export type Store = { readonly type: 'memory'; readonly isolated: boolean } | RedisStore
+
+/** Where Redis is, and the paths of the files that TLS needs. */
+export interface RedisStore {
+  readonly type: 'redis'
+  readonly url: string
+  readonly durability?: 'memory' | 'replicated'
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  readonly servername?: string
+  readonly natMap?: Readonly<Record<string, string>>
+}
 
 /** The checked settings. They fit together, and those that the command itself needs have their defaults. */
 export interface Config extends Omit<
   Settings,
-  'host' | 'port' | 'unix' | 'driver' | 'redis' | 'durability' | 'isolated' | 'modules'
+  'host' | 'port' | 'unix' | 'driver' | 'redis' | keyof typeof REDIS_FLAGS | 'isolated' | 'modules'
 > {
   readonly listen: Listen
   readonly store: Store
@@ -42,6 +52,15 @@ export interface Config extends Omit<
 
 /** In ms: load balancers ask about once a second whether a node is ready, and take it out after the second or third no. */
 const DRAIN_DELAY = 3_000
+/** The flags that only a Redis has a use for. */
+const REDIS_FLAGS = {
+  durability: 'durability',
+  redisCa: 'redis-ca',
+  redisCert: 'redis-cert',
+  redisKey: 'redis-key',
+  redisServername: 'redis-servername',
+  redisNatMap: 'redis-nat-map',
+} as const satisfies Partial<Record<SettingKey, string>>
 
 type SourceOf = (key: SettingKey) => Source | undefined
 
@@ -107,13 +126,31 @@ function rankOf(key: SettingKey, sourceOf: SourceOf): number {
 
 function storeOf(settings: Settings, sourceOf: SourceOf): Store {
   const store = placeOf(settings, sourceOf)
-  const { durability, isolated } = settings
-  if (isolated === true && store.type !== 'memory') {
-    throw usageError('--isolated needs the memory driver: on Redis, all workers are one cluster')
+  if (store.type === 'redis') {
+    if (settings.isolated === true)
+      throw usageError('--isolated needs the memory driver: on Redis, all workers are one cluster')
+    return withMore(store, settings)
   }
-  if (durability === undefined) return store
-  if (store.type === 'redis') return { ...store, durability }
-  throw usageError('--durability needs --redis: the memory driver keeps nothing when its process ends')
+  const given = Object.entries(REDIS_FLAGS).find(([key]) => settings[key as SettingKey] !== undefined)
+  if (given !== undefined) throw usageError(`--${given[1]} needs --redis, the URL of Redis: give it as well`)
+  return store
+}
+
+function withMore(store: RedisStore, settings: Settings): Store {
+  const { durability, redisCa, redisCert, redisKey, redisServername, redisNatMap } = settings
+  if (redisCert !== undefined && redisKey === undefined)
+    throw usageError('--redis-cert needs --redis-key, the private key in PEM')
+  if (redisKey !== undefined && redisCert === undefined)
+    throw usageError('--redis-key needs --redis-cert, the certificate in PEM')
+  return {
+    ...store,
+    ...(durability !== undefined && { durability }),
+    ...(redisCa !== undefined && { ca: redisCa }),
+    ...(redisCert !== undefined && { cert: redisCert }),
+    ...(redisKey !== undefined && { key: redisKey }),
+    ...(redisServername !== undefined && { servername: redisServername }),
+    ...(redisNatMap !== undefined && { natMap: redisNatMap }),
+  }
 }
 
 function placeOf({ driver, redis, isolated = false }: Settings, sourceOf: SourceOf): Store {

@@ -40,6 +40,11 @@ function list<T extends z.ZodType>(item: T) {
   return z.union([commas, z.array(z.unknown())]).pipe(z.array(item).min(1))
 }
 
+function natMapOf(pairs: readonly string[] | Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (!Array.isArray(pairs)) return pairs as Readonly<Record<string, string>>
+  return Object.fromEntries(pairs.map((pair: string) => pair.split('=').map((side) => side.trim())))
+}
+
 function isOrigin(value: string): boolean {
   try {
     allowOrigins([value])
@@ -105,6 +110,11 @@ export const settingsSchema = z.strictObject({
   driver: z.enum(['memory', 'redis', 'nats']),
   // A URL with several hosts is not valid for URL, so only its beginning is checked here, and the rest by the driver.
   redis: z.string().regex(/^rediss?(\+sentinel|\+cluster)?:\/\/[^/]/),
+  redisCa: text.refine((value) => !isPem(value)),
+  redisCert: text.refine((value) => !isPem(value)),
+  redisKey: text.refine((value) => !isPem(value)),
+  redisServername: text,
+  redisNatMap: z.union([list(z.string().regex(/^[^=]+=[^=]+$/)), z.record(z.string(), z.string())]).transform(natMapOf),
   isolated: toggle,
   durability: z.enum(['memory', 'replicated']),
   modules: z.union([list(text), z.array(z.union([text, moduleItself]))]),

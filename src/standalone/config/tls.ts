@@ -1,26 +1,47 @@
 import { X509Certificate, createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
+import type { RedisTlsOptions } from '../../drivers/redis/redis.ts'
 import { systemCode, usageError } from '../common/cli-error.ts'
-import type { Config } from './config-check.ts'
+import type { Config, RedisStore } from './config-check.ts'
 
+/** A certificate and its private key, in PEM. */
 export interface Tls {
   readonly cert: Buffer
   readonly key: Buffer
 }
 
 export async function readTls({ tlsCert, tlsKey }: Config): Promise<Tls | undefined> {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined
-  const cert = await read('--tls-cert', tlsCert)
-  const key = await read('--tls-key', tlsKey)
-  const certificate = check(`--tls-cert ${tlsCert} is not a certificate in PEM`, () => new X509Certificate(cert))
-  const privateKey = check(`--tls-key ${tlsKey} is not a private key in PEM, or is encrypted`, () =>
-    createPrivateKey(key),
-  )
-  if (!certificate.checkPrivateKey(privateKey))
-    throw usageError(`--tls-key ${tlsKey} belongs to another certificate than --tls-cert: give the key of that one`)
-  check(`--tls-cert ${tlsCert} is not a certificate that TLS can use`, () => createSecureContext({ cert, key }))
+  return await readPair(['--tls-cert', tlsCert], ['--tls-key', tlsKey])
+}
+
+export async function readRedisTls({ ca, cert, key, servername }: RedisStore): Promise<RedisTlsOptions | undefined> {
+  if ([ca, cert, key, servername].every((one) => one === undefined)) return undefined
+  return {
+    ...(ca !== undefined && { ca: await readCertificate('--redis-ca', ca) }),
+    ...(await readPair(['--redis-cert', cert], ['--redis-key', key])),
+    ...(servername !== undefined && { servername }),
+  }
+}
+
+type Given = readonly [flag: string, path: string | undefined]
+
+async function readPair([certFlag, certPath]: Given, [keyFlag, keyPath]: Given): Promise<Tls | undefined> {
+  if (certPath === undefined || keyPath === undefined) return undefined
+  const cert = await readCertificate(certFlag, certPath)
+  const key = await read(keyFlag, keyPath)
+  const keyFlaw = `${keyFlag} ${keyPath} is not a private key in PEM, or is encrypted`
+  const privateKey = check(keyFlaw, () => createPrivateKey(key))
+  if (!new X509Certificate(cert).checkPrivateKey(privateKey))
+    throw usageError(`${keyFlag} ${keyPath} belongs to another certificate than ${certFlag}: give the key of that one`)
+  check(`${certFlag} ${certPath} is not a certificate that TLS can use`, () => createSecureContext({ cert, key }))
   return { cert, key }
+}
+
+async function readCertificate(flag: string, path: string): Promise<Buffer> {
+  const certificate = await read(flag, path)
+  check(`${flag} ${path} is not a certificate in PEM`, () => new X509Certificate(certificate))
+  return certificate
 }
 
 async function read(flag: string, path: string): Promise<Buffer> {
