@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { Redis } from 'ioredis'
+import { Link } from '../../src/drivers/redis/connection/link.ts'
 import { redis, type RedisDriverOptions } from '../../src/drivers/redis/redis.ts'
 import { Authority, type Certified } from '../support/certificates.ts'
 import { Child } from '../support/child.ts'
@@ -102,6 +104,20 @@ describe('over TLS', () => {
       return ports.every((port) => nodes.includes(`:${port}@`)) && nodes.split(',localhost').length === ports.length + 1
     })
     await pushesArrive(t, { url: `rediss+cluster://localhost:${first}`, tls: { ca: authority.ca } })
+  })
+
+  test('a socket that emits a second error, as one of TLS may, harms nobody', async (t) => {
+    const server = await startRedis()
+    atEnd(t, () => server.stop())
+    const link = new Link({ host: '127.0.0.1', port: server.port, connectionName: 'test', protocol: 2 })
+    atEnd(t, () => link.disconnect())
+    const errors: string[] = []
+    link.on('error', ({ message }: Error) => errors.push(message))
+    await once(link, 'ready')
+    const { stream } = link
+    for (const message of ['the certificate is not trusted', 'the peer sent an alert'])
+      stream.emit('error', new Error(message))
+    assert.deepEqual(errors, ['the certificate is not trusted'])
   })
 
   test('TLS options that cannot work are an error where the driver is made, and never shown', () => {

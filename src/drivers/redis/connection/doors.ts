@@ -75,6 +75,9 @@ async function openedBy(door: AbstractConnector, open: () => Promise<Stream>): P
     stream.once('error', (error: Error) => {
       door.firstError = error
     })
+    // ioredis listens for one error alone, but a TLS socket may emit a second one: its peer's alert, after it has
+    // itself refused the certificate of its peer.
+    stream.on('error', () => {})
     return stream
   } catch (error) {
     door.firstError = error as Error
