@@ -1,6 +1,6 @@
 import { MisfitError } from './refusal.ts'
 
-/** What a server says of itself (Redis: INFO). What it leaves out is undefined, and Valkey and others say the same. */
+/** What a server says of itself (Redis: INFO). What it leaves out is undefined. */
 export interface ServerInfo {
   /** No two servers, and no two starts of one, have the same. */
   readonly runId?: string
@@ -20,7 +20,8 @@ export function readInfo(text: unknown): ServerInfo {
     runId: field('run_id'),
     history: field('master_replid'),
     version: field('redis_version'),
-    mode: field('redis_mode'),
+    // Valkey calls it otherwise.
+    mode: field('redis_mode') ?? field('server_mode'),
     evictionPolicy: field('maxmemory_policy'),
   }
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined))
@@ -31,13 +32,10 @@ export function misfitOf({ version, mode }: ServerInfo, type: 'single' | 'sentin
   if (mode === 'sentinel' && type !== 'sentinel')
     return new MisfitError(
       'this server is a sentinel: write redis+sentinel://HOST:PORT/MASTER_NAME in the URL',
-      `redis_mode:${mode}`,
+      `mode ${mode}`,
     )
   if (mode === 'cluster' && type !== 'cluster')
-    return new MisfitError(
-      'this Redis is a member of a cluster: write redis+cluster:// in the URL',
-      `redis_mode:${mode}`,
-    )
+    return new MisfitError('this Redis is a member of a cluster: write redis+cluster:// in the URL', `mode ${mode}`)
   if (version !== undefined && isTooOld(version))
     return new MisfitError(
       `this Redis is too old: replace it by version ${OLDEST.join('.')} or newer`,
