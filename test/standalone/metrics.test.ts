@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { createServer } from '../../src/index.ts'
+import { createMetrics } from '../../src/standalone/http/metrics.ts'
 import { connect } from '../support/connect.ts'
 import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
@@ -95,4 +97,27 @@ test('metrics and stats count pushes that the store is too slow for', async (t) 
     [...Array.from({ length: 6 }, () => undefined), ...Array.from({ length: 4 }, () => 'FLT_OVERLOADED')],
   )
   assert.equal(await value('waiting_bytes'), 0)
+})
+
+/** What prom-client keeps of a metric, but does not declare. */
+interface Listed {
+  readonly name: string
+  readonly type: string
+  readonly labelNames: readonly string[]
+}
+
+test('docs/metrics.md lists every metric with its type, unit and labels, and no others', async (t) => {
+  const server = createServer({ modules: [] })
+  t.after(() => server.close())
+  const metrics = createMetrics(server, () => 0).getMetricsAsArray() as unknown as readonly Listed[]
+  const listed = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const rows = [...listed.matchAll(/^\| `(\w+)`\s*\|([^|]*)\|([^|]*)\|([^|]*)\|/gm)]
+  const inDocs = rows.map(([, name, ...cells]) => [name, ...cells.map((cell) => cell.trim())].join(' '))
+  const given = metrics.map(({ name, type, labelNames }) => {
+    // Things that are counted have units of their own, such as connections, which a name does not end in.
+    const counted = inDocs.find((row) => row.startsWith(`${name} `))?.split(' ')[2]
+    const unit = /_(bytes|seconds)(?:_total)?$/.exec(name)?.[1] ?? counted
+    return `${name} ${type} ${unit} ${labelNames.map((label) => `\`${label}\``).join(' ')}`
+  })
+  assert.deepEqual(inDocs.toSorted(), given.toSorted())
 })
