@@ -9,7 +9,7 @@ import { withDeadline } from '../lib/deadline.ts'
 import { ownText } from '../lib/own-text.ts'
 import { HandshakeContext, type Services } from '../modules/contexts.ts'
 import type { Module } from '../modules/module.ts'
-import { refuse } from '../modules/refuse.ts'
+import { refuse, refusedWith } from '../modules/refuse.ts'
 import type { Match, Router } from '../modules/router.ts'
 import { Acceptor } from './acceptor.ts'
 import type { AdmissionLimits, ClientNetwork } from './admission-limits.ts'
@@ -164,6 +164,8 @@ export class Gate {
   }
 
   async #answer(socket: Duplex, response: Response, headers?: Headers): Promise<false> {
+    // A browser does not tell its page why: without this line, nobody could find out on this side.
+    this.#hooks.services.log.debug({ status: response.status, code: refusedWith(response) }, 'a handshake was refused')
     try {
       writeRefusal(socket, response, await bodyOf(response, this.#timeout, tooSlow), headers)
       return false

@@ -1,4 +1,6 @@
-import type { FlotillaError } from '../errors.ts'
+import type { ErrorCode, FlotillaError } from '../errors.ts'
+
+const codes = new WeakMap<Response, ErrorCode>()
 
 /** The answer to a refused handshake: the error's status, with the error as JSON in the body. */
 export function refuse(error: FlotillaError): Response {
@@ -14,5 +16,12 @@ export function refuse(error: FlotillaError): Response {
     headers.set('sec-websocket-version', '13')
     headers.set('upgrade', 'websocket')
   }
-  return new Response(JSON.stringify(error), { status: error.status, headers })
+  const response = new Response(JSON.stringify(error), { status: error.status, headers })
+  codes.set(response, error.code)
+  return response
+}
+
+/** The code of the error that the response was made of; `undefined` for a response that a module made itself. */
+export function refusedWith(response: Response): ErrorCode | undefined {
+  return codes.get(response)
 }
