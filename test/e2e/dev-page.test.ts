@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Page } from 'playwright-core'
+import type { Locator, Page } from 'playwright-core'
 import { freePort } from '../support/free-port.ts'
 import { startNode, type TestNode } from '../support/start-node.ts'
+import { until } from '../support/until.ts'
 import { SuiteBrowser } from './browser.ts'
+import { contrast } from './contrast.ts'
 
 const browser = new SuiteBrowser()
+
+/** px: the height of a line in `.code`. */
+const LINE_OF_CODE = 15 * 0.76 * 1.55
 
 interface Window {
   readonly page: Page
@@ -50,6 +55,47 @@ async function arrives(page: Page, ...texts: string[]): Promise<void> {
   await entry.first().waitFor()
 }
 
+interface Box {
+  readonly y: number
+  readonly height: number
+}
+
+async function boxOf(part: Locator): Promise<Box> {
+  const box = await part.boundingBox()
+  assert(box !== null)
+  return box
+}
+
+/** Makes the page as narrow as a phone. Its panel is closed then. */
+async function narrow(page: Page): Promise<void> {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.locator('#side:not([open])').waitFor()
+}
+
+/** Waits until the page has come to rest with the message in the visible part of the log. */
+async function inSight(page: Page, text: string): Promise<void> {
+  await until(`${text} is in sight`, async () => {
+    const log = await boxOf(page.getByRole('log'))
+    const message = await boxOf(page.locator('.bubble', { hasText: text }))
+    return message.y >= log.y && message.y + message.height <= log.y + log.height
+  })
+}
+
+interface Style {
+  readonly backgroundColor: string
+  readonly borderTopColor: string
+  readonly borderTopWidth: string
+  readonly color: string
+}
+
+async function styleOf(part: Locator): Promise<Style> {
+  return part.evaluate((element) => {
+    const { getComputedStyle } = globalThis as unknown as { getComputedStyle: (of: unknown) => Style }
+    const { backgroundColor, borderTopColor, borderTopWidth, color } = getComputedStyle(element)
+    return { backgroundColor, borderTopColor, borderTopWidth, color }
+  })
+}
+
 async function startDev(t: TestContext, port: number): Promise<TestNode> {
   const node = await startNode(['--dev', '--log-level', 'warn', '--port', String(port)])
   t.after(() => node.stop())
@@ -64,12 +110,12 @@ test('two windows of the dev page write to each other', async (t) => {
   await t.test('to a user', async () => {
     await write(ann.page, { kind: 'A user', name: bob.uid }, 'only for bob')
     await arrives(bob.page, ann.uid, 'to you', 'only for bob')
-    await ann.page.getByText('stored for 1 node').first().waitFor()
+    await ann.page.locator('.receipt').getByText('sent', { exact: true }).waitFor()
   })
 
   await t.test('to a user who is not connected', async () => {
     await write(ann.page, { kind: 'A user', name: 'nobody' }, 'anybody?')
-    await ann.page.getByText('offline: nobody').waitFor()
+    await ann.page.locator('.receipt').getByText('offline: nobody', { exact: true }).waitFor()
   })
 
   await t.test('to a group', async () => {
@@ -85,11 +131,17 @@ test('two windows of the dev page write to each other', async (t) => {
 
   await t.test('the command that the page offers pushes to its window', async () => {
     const command = (await bob.page.locator('#curl').textContent()) ?? ''
-    const [, body] = /-d '(.*)'$/.exec(command) ?? []
+    const [, body] = /-d '(.*)'$/s.exec(command) ?? []
     const headers = { 'content-type': 'application/json' }
     const answer = await fetch(`${url}/api/push`, { method: 'POST', headers, body: body ?? '' })
     assert.equal(answer.status, 200)
     await arrives(bob.page, 'Push', 'text', 'hello')
+    const lineCount = command.split('\n').length
+    assert.equal(
+      Math.round((await boxOf(bob.page.locator('#curl'))).height / LINE_OF_CODE),
+      lineCount,
+      'no line breaks',
+    )
   })
 
   await t.test('the people of the group are shown, and clicking one writes to them', async () => {
@@ -117,21 +169,34 @@ test('two windows of the dev page write to each other', async (t) => {
   })
 })
 
-test('the page says that the server is away, and reconnects without help once it is back', async (t) => {
+test('the page says that it has no connection, reconnects without help, and says that messages may be missing', async (t) => {
   const port = await freePort()
   const first = await startDev(t, port)
   const { page } = await open(t, first.url, '?uid=ann')
+  const missing = page.getByRole('log').getByText('Messages sent meanwhile may be missing')
+  await narrow(page)
+  assert.equal(await missing.count(), 0)
+  const log = await boxOf(page.getByRole('log'))
   await first.kill9()
-  await page.getByRole('alert').getByText('The server is away').waitFor()
+  await page.getByRole('alert').getByText('No connection to the server').waitFor()
+  await page
+    .locator('#state')
+    .getByText(/^Next try in \d+ s$/)
+    .waitFor()
+  assert.deepEqual(await boxOf(page.getByRole('log')), log, 'the log stays where it was')
+  assert(await page.getByRole('button', { name: 'Try now' }).isVisible())
   assert(await page.getByRole('button', { name: 'Send' }).isDisabled())
   const second = await startDev(t, port)
   await connected(page)
-  assert(await page.getByText('The server is away').isHidden())
+  await missing.waitFor()
+  assert(await page.getByRole('alert').isHidden())
+  await page.getByText('You are').click()
   await page.getByText(second.id).first().waitFor()
   assert.equal(await page.getByLabel('User id').inputValue(), 'ann', 'as the same user')
   const other = await open(t, second.url)
   await write(other.page, { kind: 'A user', name: 'ann' }, 'welcome back')
   await arrives(page, 'welcome back')
+  assert.equal(await missing.count(), 1, 'once for each gap')
 })
 
 test('the page shows that it was kicked, and stays disconnected until it is told to connect', async (t) => {
@@ -151,4 +216,47 @@ test('nothing is cut off on a narrow screen', async (t) => {
   await page.getByText('You are').click()
   await page.getByLabel('User id').waitFor()
   assert(await page.getByRole('button', { name: 'Send' }).isVisible())
+})
+
+test('on a narrow screen nothing lies on top of something else, and the newest message is in sight', async (t) => {
+  const node = await startDev(t, await freePort())
+  const { page } = await open(t, node.url, '?uid=ann')
+  await narrow(page)
+  for (let count = 0; count < 20; count++) await node.api('POST', '/api/push', { uid: 'ann', message: `push ${count}` })
+  await arrives(page, 'push 19')
+  await inSight(page, 'push 19')
+  await page.getByText('You are').click()
+  await page.getByLabel('User id').waitFor()
+  for (const height of [844, 640, 844]) {
+    await page.setViewportSize({ width: 390, height })
+    await inSight(page, 'push 19')
+    const parts = ['.bar', '#side', '#log', '#composer'].map((part) => boxOf(page.locator(part)))
+    let end = 0
+    for (const { y, height: tall } of await Promise.all(parts)) {
+      assert(y >= end - 1, `one part begins at ${y}, the one above it ends at ${end}`)
+      end = y + tall
+    }
+    assert(end <= height + 1)
+  }
+})
+
+test('bubbles stand out from the ground, and their text from them, in light and in dark', async (t) => {
+  const node = await startDev(t, await freePort())
+  const { page } = await open(t, node.url, '?uid=ann')
+  await node.api('POST', '/api/push', { uid: 'ann', message: { raw: true } })
+  await node.api('POST', '/api/push', { uid: 'ann', message: { from: 'bob', to: {}, text: 'of another', at: 0 } })
+  await arrives(page, 'of another')
+  await write(page, { kind: 'Everyone' }, 'of ann')
+  await page.locator('.mine').waitFor()
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme })
+    const { backgroundColor: ground } = await styleOf(page.locator('.chat'))
+    for (const bubble of await page.locator('.bubble').all()) {
+      const { backgroundColor, borderTopColor, borderTopWidth, color } = await styleOf(bubble)
+      const hasBorder = Number.parseFloat(borderTopWidth) > 0
+      const edge = Math.max(contrast(backgroundColor, ground), hasBorder ? contrast(borderTopColor, ground) : 1)
+      assert(edge >= 3, `${colorScheme}: the contrast of the edge is ${edge}`)
+      assert(contrast(color, backgroundColor) >= 7, `${colorScheme}: ${color} on ${backgroundColor}`)
+    }
+  }
 })

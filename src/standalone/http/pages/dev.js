@@ -71,7 +71,7 @@ function showIdentity() {
   $('me-groups').textContent = groupList().length > 0 ? ` in ${groupList().join(', ')}` : ''
   dress($('me-avatar'), me.uid)
   $('people-group').textContent = groupList()[0] ?? 'no group'
-  const body = JSON.stringify({ uid: me.uid, message: 'hello' }).replaceAll("'", "'\\''")
+  const body = JSON.stringify({ uid: me.uid, message: 'hello' }, null, 2).replaceAll("'", "'\\''")
   $('curl').textContent =
     `curl ${location.origin}/api/push \\\n  -H 'Content-Type: application/json' \\\n  -d '${body}'`
   $('apply').disabled = true
@@ -102,6 +102,8 @@ let socket
 let attempt = 0
 /** @type {ReturnType<typeof setInterval> | undefined} */
 let countdown
+/** Whether a connection was lost, so that messages may have been missed. */
+let wasLost = false
 
 function connect() {
   clearInterval(countdown)
@@ -124,22 +126,25 @@ function connect() {
 function opened(/** @type {WebSocket} */ open) {
   attempt = 0
   setState('connected', 'Connected')
+  if (wasLost) noteGap()
+  wasLost = false
   open.send(JSON.stringify({ cmd: 'whoami', id: WHOAMI }))
   void showPeople()
 }
+
+const NO_CONNECTION = 'No connection to the server.'
 
 /** The close codes after which a client should not connect again by itself. */
 const FINAL = new Set([1002, 1007, 1008, 1009, 4401, 4403])
 
 function closed(/** @type {CloseEvent} */ { code, reason }) {
+  wasLost ||= $('state').dataset.state === 'connected'
   me.connection = undefined
   $('connection').textContent = '–'
   $('node').textContent = '–'
-  if (FINAL.has(code)) {
-    setState('closed', 'Closed')
-    alarm(`The server closed this connection (${code}${reason ? `: ${reason}` : ''}).`)
-    return
-  }
+  // A browser says 1006 whenever it has no close frame: the server is away, or it refused the handshake.
+  alarm(code === 1006 ? NO_CONNECTION : `The server closed this connection (${code}${reason && `: ${reason}`}).`)
+  if (FINAL.has(code)) return setState('closed', 'Closed')
   // Full jitter: otherwise all clients would connect at the same moment once the server is back.
   const asked = Number(/retry-after=(\d+)/.exec(reason)?.[1] ?? 0)
   const delay = asked + 300 + Math.random() * Math.min(10_000, 500 * 2 ** attempt++)
@@ -150,8 +155,7 @@ function waitAndConnect(/** @type {number} */ at) {
   const tick = () => {
     const left = at - performance.now()
     if (left <= 0) return connect()
-    setState('away', `Back in ${Math.ceil(left / 1000)} s`)
-    alarm('The server is away. This page connects again by itself.')
+    setState('away', `Next try in ${Math.ceil(left / 1000)} s`)
   }
   clearInterval(countdown)
   countdown = setInterval(tick, 250)
@@ -169,6 +173,8 @@ function setState(/** @type {string} */ state, /** @type {string} */ text) {
 
 function alarm(/** @type {string | undefined} */ text) {
   say('alert-text', text)
+  // There is room for two lines.
+  $('alert-text').title = text ?? ''
   $('alert').hidden = !text
 }
 
@@ -263,17 +269,41 @@ function timeOf(/** @type {number} */ at) {
 
 function note(/** @type {string} */ text) {
   if (!$('empty').hidden) return
-  append(element('p', 'note', text))
+  add(element('p', 'note', text))
+}
+
+function noteGap() {
+  const text = `Connected again at ${timeOf(Date.now())}. Messages sent meanwhile may be missing.`
+  add(element('p', 'note', text))
 }
 
 function append(/** @type {HTMLElement} */ child) {
-  const log = $('log')
-  const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
   $('empty').hidden = true
+  add(child)
+  if (child.classList.contains('mine')) scrollToEnd()
+}
+
+function add(/** @type {HTMLElement} */ child) {
+  const log = $('log')
   log.append(child)
   while (log.childElementCount > 501) log.children[1].remove()
-  if (atEnd || child.classList.contains('mine')) log.scrollTop = log.scrollHeight
+  if (isAtEnd) scrollToEnd()
 }
+
+/** Whether the newest entry is in sight, or was before the log grew or shrank. */
+let isAtEnd = true
+
+function scrollToEnd() {
+  $('log').scrollTop = $('log').scrollHeight
+}
+
+$('log').addEventListener('scroll', () => {
+  const log = $('log')
+  isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 80
+})
+
+// The panel, a phone's keyboard and the size of the window leave it more or less room.
+new ResizeObserver(() => isAtEnd && scrollToEnd()).observe($('log'))
 
 /** @returns {HTMLElement} */
 function element(/** @type {string} */ tag, className = '', text = '') {
@@ -344,8 +374,9 @@ $('composer').addEventListener('submit', async (/** @type {SubmitEvent} */ event
   append(shown)
   const receipt = element('div', 'receipt', 'sending…')
   shown.append(receipt)
+  scrollToEnd()
   showReceipt(receipt, await post({ ...to, message, ...exceptMe(to) }))
-  $('log').scrollTop = $('log').scrollHeight
+  if (isAtEnd) scrollToEnd()
 })
 
 /** The sender has seen it already, unless they write to themselves. */
@@ -360,7 +391,7 @@ async function post(/** @type {object} */ push) {
     const answer = await fetch('/api/push', { method: 'POST', headers, body: JSON.stringify(push) })
     return await answer.json()
   } catch {
-    return { error: { code: 'not sent', message: 'the server is away' } }
+    return { error: { code: 'not sent', message: 'the server did not answer' } }
   }
 }
 
@@ -369,10 +400,10 @@ function showReceipt(/** @type {HTMLElement} */ at, /** @type {any} */ { id, nod
     at.textContent = `${error.code}: ${error.message}`
     return at.classList.add('failed')
   }
-  const where = nodeCount === 0 ? 'nobody is there' : `stored for ${nodeCount} ${nodeCount === 1 ? 'node' : 'nodes'}`
-  at.textContent = offline.length > 0 ? `${where} · offline: ${offline.join(', ')}` : where
+  const isOffline = offline.length > 0
+  at.textContent = isOffline ? `offline: ${offline.join(', ')}` : nodeCount === 0 ? 'nobody is there' : 'sent'
   at.title = `id ${id}`
-  at.classList.toggle('offline', offline.length > 0)
+  at.classList.toggle('offline', isOffline)
 }
 
 // ---- who else is here
