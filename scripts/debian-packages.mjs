@@ -18,7 +18,8 @@ export const packagesOfField = [
   ['curl', 'curl'],
   ['php-cli', 'php'],
   ['python3', '/usr/bin/python3'],
-  ['python3-websockets', '/usr/lib/python3/dist-packages/websockets'],
+  ['zsh', 'zsh'],
+  ['fish', 'fish'],
 ]
 
 /** @param command what its user has run */

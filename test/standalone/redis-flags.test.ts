@@ -49,7 +49,11 @@ test('--redis-ca, --redis-cert and --redis-key reach a Redis that asks for certi
     ],
     [[at, pair[0]!], 2, '--redis-cert needs --redis-key, the private key in PEM'],
     [[at, pair[1]!], 2, '--redis-key needs --redis-cert, the certificate in PEM'],
-    [[at, pair[0]!, `--redis-key=${named.keyFile}`], 2, '--redis-key .* belongs to another certificate than --redis-cert: .*'],
+    [
+      [at, pair[0]!, `--redis-key=${named.keyFile}`],
+      2,
+      '--redis-key .* belongs to another certificate than --redis-cert: .*',
+    ],
     [[at, '--redis-nat-map=a:1=b:2'], 2, '--redis-nat-map: one server names no others: .*'],
     [['--redis=redis+cluster://127.0.0.1', '--redis-nat-map=a=b'], 2, '--redis-nat-map: write each key as HOST:PORT'],
     [['--redis=redis+cluster://127.0.0.1', '--redis-nat-map=a:1'], 2, '--redis-nat-map takes pairs such as .*'],
