@@ -34,7 +34,7 @@ async function report({ ready, readyAt }: RunRecord, apiKey: string | undefined)
   try {
     const readiness = errorIn(await ask(url, '/readyz'))
     // The counts would come from the store, too.
-    if (readiness !== undefined) process.stdout.write(`takes no connections now: ${readiness}\n`)
+    if (readiness !== undefined) process.stdout.write(`not ready: ${readiness}\n`)
     else await reportCounts(url, apiKey)
   } catch (error) {
     if (!(error instanceof CliError)) throw error
