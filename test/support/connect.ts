@@ -69,7 +69,7 @@ export class TestClient {
 }
 
 /**
- * Resolves once the connection is open. Rejects, for example with `Unexpected server response: 401`, if it is refused.
+ * Resolves once the connection is open. Rejects with a RefusedError if it is refused.
  */
 export async function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
   const { path = '/ws', uid, groups, token, query = {}, protocols = [], ...rest } = options
