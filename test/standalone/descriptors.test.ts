@@ -7,6 +7,9 @@ import { connect } from '../support/connect.ts'
 import { cli, READY } from '../support/start-node.ts'
 import { until } from '../support/until.ts'
 
+/** Enough to load the program, which reads many files at once. */
+const FILES = 400
+
 /** Starts a server that may open only so many files. */
 function startLimited(files: number, flags: string): Child {
   const command = `ulimit -n ${files}; exec ${process.execPath} ${cli} start --dev --port=0 ${flags}`
@@ -14,15 +17,18 @@ function startLimited(files: number, flags: string): Child {
 }
 
 test('a server that is out of file descriptors logs it once, counts it, and can still be asked', async (t) => {
-  const server = startLimited(100, '--log-level=error')
+  const server = startLimited(FILES, '--log-level=error')
   t.after(() => server.kill9())
   const [, , url = ''] = await server.said(READY)
-  const sockets = Array.from({ length: 200 }, (_, n) => new WebSocket(`${url.replace('http', 'ws')}/ws?uid=u${n % 50}`))
+  const sockets = Array.from(
+    { length: 2 * FILES },
+    (_, n) => new WebSocket(`${url.replace('http', 'ws')}/ws?uid=u${n % 100}`),
+  )
   t.after(() => sockets.forEach((socket) => socket.terminate()))
   for (const socket of sockets) socket.on('error', () => {})
   await until('all are let in or turned away', () => sockets.every(({ readyState }) => readyState !== 0))
   const open = sockets.filter(({ readyState }) => readyState === 1)
-  assert.ok(open.length > 0 && open.length < 100, `${open.length} are connected`)
+  assert.ok(open.length > 0 && open.length < FILES, `${open.length} are connected`)
   for (const socket of open.slice(0, 20)) socket.terminate()
   let metrics = ''
   await until('it can be asked', async () => {
@@ -32,18 +38,18 @@ test('a server that is out of file descriptors logs it once, counts it, and can 
     )
     return metrics !== ''
   })
-  assert.ok(Number(/^flotilla_out_of_descriptors_total (\d+)$/m.exec(metrics)?.[1]) >= 200 - 100)
+  assert.ok(Number(/^flotilla_out_of_descriptors_total (\d+)$/m.exec(metrics)?.[1]) >= FILES)
   assert.equal(server.stderr.match(/hardly a file descriptor is left/g)?.length, 1, server.stderr)
   assert.ok(server.running)
 })
 
 test('if connections that are kept alive take the last descriptors, they give way to clients that try again', async (t) => {
-  const server = startLimited(100, '--log-level=silent')
+  const server = startLimited(FILES, '--log-level=silent')
   t.after(() => server.kill9())
   const [, , url = ''] = await server.said(READY)
   const { port } = new URL(url)
   let answered = 0
-  const idle = Array.from({ length: 150 }, () => {
+  const idle = Array.from({ length: 2 * FILES }, () => {
     const socket = connectTcp(Number(port), '127.0.0.1').on('error', () => {})
     socket.once('data', () => answered++)
     socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
@@ -59,8 +65,8 @@ test('if connections that are kept alive take the last descriptors, they give wa
 })
 
 test('a limit on open files that is below maxConnections is warned of at the start', async (t) => {
-  const server = startLimited(256, '--max-connections=1000 --log-level=warn')
+  const server = startLimited(FILES, '--max-connections=1000 --log-level=warn')
   t.after(() => server.kill9())
   await server.said(READY)
-  assert.match(server.stderr, /may open only 256 files, too few for maxConnections.* to 1100 or more/)
+  assert.match(server.stderr, /may open only 400 files, too few for maxConnections.* to 1100 or more/)
 })
