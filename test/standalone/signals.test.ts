@@ -199,7 +199,7 @@ test('SIGHUP reads the certificate again', async (t) => {
   let log = ''
   server.child.stderr!.on('data', (data) => (log += String(data)))
   server.child.kill('SIGHUP')
-  await until('the log says what is wrong', () => /--tls-cert takes a certificate in PEM/.test(log))
+  await until('the log says what is wrong', () => /--tls-cert \S+ is not a certificate in PEM/.test(log))
   assert.equal(await nameOf(), 'second')
 })
 
