@@ -167,6 +167,37 @@ test('SIGHUP reads keys, origins and the log level again, and one line says what
   }
 })
 
+test('SIGHUP never lets anyone in without a token, and names every setting that it leaves alone', async (t) => {
+  const file = join(await temporaryFolder(t), 'config.json')
+  const write = (settings: object): void => writeFileSync(file, JSON.stringify({ logLevel: 'info', ...settings }))
+  write({ tokenSecret: SECRET, host: '127.0.0.1', port: 0, drainDelay: 0 })
+  const server = await startFlotilla(t, ['--config', file])
+  let log = ''
+  server.child.stderr!.on('data', (data) => (log += String(data)))
+  const reload = async (settings: object): Promise<unknown[]> => {
+    log = ''
+    write(settings)
+    server.child.kill('SIGHUP')
+    const line = (): string | undefined => /^.*"msg":"the settings were read again"\}$/m.exec(log)?.[0]
+    await until('a line says so', () => line() !== undefined)
+    const { changed, needRestart } = JSON.parse(line()!) as Record<string, unknown>
+    return [changed, needRestart]
+  }
+
+  const tokens = '--token-secret, --jwks, --token-issuer or --token-audience'
+  assert.deepEqual(await reload({ dev: true, port: 0, origins: ['*'] }), [[], ['--dev', '--origins', tokens, '--echo']])
+  await assert.rejects(connect(server.url, { uid: 'mallory' }), /401/)
+
+  const other = 'another secret of the tests'
+  assert.deepEqual(await reload({ tokenSecret: other, clockTolerance: 0, port: 1, drainDelay: 0 }), [
+    ['--clock-tolerance', tokens],
+    ['--host, --port or --unix'],
+  ])
+  await assert.rejects(connect(server.url, { token: await tokenFor('ann') }), /401/)
+  server.child.kill('SIGINT')
+  await server.ended
+})
+
 test('SIGHUP reads the certificate again', async (t) => {
   const folder = await temporaryFolder(t)
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]

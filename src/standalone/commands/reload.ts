@@ -7,9 +7,15 @@ import type { Serving } from './serve.ts'
 
 type Key = keyof Config
 
-/** What can change while the server runs, by the settings that it comes from. */
+/**
+ * What can change while the server runs, by the settings that it comes from. A row has every setting but `dev` that
+ * `apply` reads, so that none of them changes in silence.
+ */
 const live: readonly { readonly keys: readonly Key[]; readonly apply: (serving: Serving, config: Config) => void }[] = [
-  { keys: ['origins', 'tokens', 'groupsClaim'], apply: ({ handshake }, config) => handshake.use(config) },
+  {
+    keys: ['origins', 'tokens', 'groupsClaim', 'clockTolerance'],
+    apply: ({ handshake }, config) => handshake.use(config),
+  },
   { keys: ['apiKey'], apply: ({ apiKey }, config) => apiKey.change(config.apiKey) },
 ]
 
@@ -65,7 +71,8 @@ export class Reload {
       this.#tls = tls
       changed.add('tlsCert').add('tlsKey')
     }
-    for (const { keys, apply } of live) {
+    // With another --dev, the others mean something else: without a token secret, say, it lets anyone be anyone.
+    for (const { keys, apply } of config.dev === this.#config.dev ? live : []) {
       const own = differing.filter((key) => keys.includes(key))
       if (own.length > 0) apply(this.#serving, config)
       for (const key of own) changed.add(key)

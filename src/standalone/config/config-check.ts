@@ -29,10 +29,7 @@ export interface RedisStore {
 }
 
 /** The checked settings. They fit together, and those that the command itself needs have their defaults. */
-export interface Config extends Omit<
-  Settings,
-  'host' | 'port' | 'unix' | 'driver' | 'redis' | keyof typeof REDIS_FLAGS | 'isolated' | 'modules'
-> {
+export interface Config extends Omit<Settings, Gathered | 'modules'> {
   readonly listen: Listen
   readonly store: Store
   readonly tokens: TokenSource
@@ -62,12 +59,28 @@ const REDIS_FLAGS = {
   redisNatMap: 'redis-nat-map',
 } as const satisfies Partial<Record<SettingKey, string>>
 
+/** The settings that `Config` has in `listen`, `store` and `tokens` instead. */
+const GATHERED = [
+  'host',
+  'port',
+  'unix',
+  'driver',
+  'redis',
+  'isolated',
+  ...(Object.keys(REDIS_FLAGS) as (keyof typeof REDIS_FLAGS)[]),
+  'tokenSecret',
+  'jwks',
+  'tokenIssuer',
+  'tokenAudience',
+] as const
+type Gathered = (typeof GATHERED)[number]
+
 type SourceOf = (key: SettingKey) => Source | undefined
 
 export function checkConfig(settings: Settings, sourceOf: SourceOf): Omit<Config, 'ignoredVariables'> {
   const dev = settings.dev ?? false
   const config = {
-    ...settings,
+    ...withoutGathered(settings),
     listen: listenOf(settings, sourceOf),
     store: storeOf(settings, sourceOf),
     tokens: tokensOf(settings, dev),
@@ -85,6 +98,12 @@ export function checkConfig(settings: Settings, sourceOf: SourceOf): Omit<Config
   checkLag(settings)
   checkTls(settings)
   return config
+}
+
+function withoutGathered(settings: Settings): Omit<Settings, Gathered> {
+  const rest = { ...settings }
+  for (const key of GATHERED) delete rest[key]
+  return rest
 }
 
 function listenOf(settings: Settings, sourceOf: SourceOf): Listen {
