@@ -258,3 +258,14 @@ test('pm2 is told when the server is ready', async (t) => {
   child.kill('SIGTERM')
   assert.deepEqual((await once(child, 'exit'))[0], 0)
 })
+
+test('a server goes on if the program that started it no longer listens', async (t) => {
+  const child = fork(cli, ['start', ...dev], { stdio: ['ignore', 'pipe', 'ignore', 'ipc'] })
+  t.after(() => child.kill('SIGKILL'))
+  const ready = once(createInterface({ input: child.stdout! }), 'line')
+  child.disconnect()
+  const [, url] = /url=(\S+)/.exec(String(await ready))!
+  assert.equal((await readyz(url!)).status, 200)
+  child.kill('SIGTERM')
+  assert.deepEqual((await once(child, 'exit'))[0], 0)
+})

@@ -4,7 +4,10 @@ import type { Logger } from '../../index.ts'
 /** Tells whoever started this process how it goes: pm2 with `wait_ready`, and systemd with `Type=notify`. */
 export const supervisor = {
   ready(logger: Logger): void {
-    process.send?.('ready')
+    // Without a callback, a failure would end this process: whoever started it may have gone, or listen no longer.
+    process.send?.('ready', undefined, undefined, (error) => {
+      if (error !== null) logger.debug({ error }, 'whoever started this process was not told that it is ready')
+    })
     notify('READY=1', logger)
   },
   stopping(logger: Logger): void {
