@@ -70,13 +70,6 @@ function parseJson(bytes: Uint8Array): JsonSource {
   }
 }
 
-/** The path as the client sent it. `URL` would turn `/api/users/..` into `/api/`, but `..` is a uid like any other. */
-export function rawPath(request: Request, options?: { env?: Env['Bindings'] | undefined }): string {
-  const target = options?.env?.incoming.url ?? request.url
-  const path = target.startsWith('/') ? target : new URL(target, 'http://localhost').pathname
-  return path.split(/[?#]/, 1)[0] ?? '/'
-}
-
 /** @throws FlotillaError `FLT_BAD_REQUEST` if the path is not percent-encoded UTF-8 */
 export function checkPath(path: string): void {
   checkEncoding(path, 'path')

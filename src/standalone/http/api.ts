@@ -12,8 +12,9 @@ import { answerError, publicError } from './api-error.ts'
 import { type Access, type Env, onlyOwnPages, requireKey } from './api-guard.ts'
 import { parseBatch } from './api-input.ts'
 import { operations } from './api-operations.ts'
-import { bodySizeOf, checkPath, rawPath, readJson } from './api-read.ts'
+import { bodySizeOf, checkPath, readJson } from './api-read.ts'
 import { ApiRouter } from './api-router.ts'
+import { requestPath } from './request-path.ts'
 
 export interface ApiOptions {
   readonly access: Access
@@ -25,7 +26,7 @@ export interface ApiOptions {
 
 /** An app that answers every error as `{"error":{"code","message"}}`. */
 export function createApp(logger: Logger): Hono<Env> {
-  const app = new Hono<Env>({ getPath: rawPath })
+  const app = new Hono<Env>({ getPath: (request, options) => requestPath(options?.env?.incoming.url ?? request.url) })
   app.onError((error, c) => answerError(c, publicError(error, logger)))
   app.notFound((c) => answerError(c, new FlotillaError('FLT_NOT_FOUND', nothingAt(c.req.path))))
   return app

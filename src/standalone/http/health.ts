@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { FlotillaError, type Logger, type Server } from '../../index.ts'
 import { isProbeFromThisMachine } from '../common/loopback.ts'
 import { publicError } from './api-error.ts'
+import { requestPath } from './request-path.ts'
 
 const PATIENCE = 1_000
 /** HAProxy asks with OPTIONS unless its configuration names a method. */
@@ -34,7 +35,7 @@ export class Health {
 
   /** Answers the request if it is a probe. */
   answers(incoming: IncomingMessage, outgoing: ServerResponse): boolean {
-    const path = pathOf(incoming.url ?? '')
+    const path = requestPath(incoming.url ?? '')
     if (path !== '/healthz' && path !== '/readyz') return false
     void this.#answerOf(incoming, path).then((answer) => write(outgoing, answer))
     return true
@@ -78,11 +79,6 @@ const SILENT: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignor
 
 function refusal(error: FlotillaError): Answer {
   return { status: error.status, body: error }
-}
-
-/** RFC 9112 §3.2.2: a proxy may send the whole URL. */
-function pathOf(target: string): string {
-  return target.replace(/^https?:\/\/[^/?]*/i, '').split('?', 1)[0] ?? ''
 }
 
 function write(outgoing: ServerResponse, { status, body }: Answer): void {

@@ -1,0 +1,9 @@
+/**
+ * The path of a request as the client sent it, also in the absolute form (RFC 9112 §3.2.2). `URL` would fold dots: then
+ * `/api/users/..` would be `/api/`, although `..` is a uid like any other, and `http://host/x/../api/nodes` would pass
+ * a proxy that keeps `/api/` to itself.
+ */
+export function requestPath(target: string): string {
+  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split(/[?#]/, 1)[0] ?? ''
+  return path === '' ? '/' : path
+}
