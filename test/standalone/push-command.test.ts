@@ -18,7 +18,6 @@ test('a push to nobody says so on stderr, and fails only with --fail-offline', a
   const outcomes: [args: string[], told: string][] = [
     [['--uid=ann'], ''],
     [['--group=red'], ''],
-    [['--all'], ''],
     [['--uid=bob'], 'nobody got it: bob is offline\n'],
     [['--uid=bob', '--uid=kim'], 'nobody got it: bob, kim are offline\n'],
     [['--uid=ann', '--uid=bob'], 'not everybody got it: bob is offline\n'],
@@ -36,6 +35,9 @@ test('a push to nobody says so on stderr, and fails only with --fail-offline', a
     const strict = await flotilla(['push', 'hi', '--url', url, '--fail-offline', ...args])
     assert.deepEqual([strict.code, strict.stderr], [told === '' ? 0 : 4, told], args.join(' '))
   }
+  const all = await flotilla(['push', 'hi', '--url', url, '--all', '--fail-offline'])
+  assert.equal(all.code, 2)
+  assert.match(all.stderr, /^--fail-offline and --all cannot be used together: /)
   const args = ['push', 'hi', '--url', url, ...Array.from({ length: 21 }, (_, n) => `--uid=v${n}`), '--id=again']
   await flotilla(args)
   assert.equal(
@@ -63,6 +65,8 @@ test('a key that is missing or wrong is told as the flag and the variable that t
   assert.match(missing.stderr, /^the API key is missing: give .* --api-key .* FLOTILLA_API_KEY\n$/)
   assert.match((await flotilla(push, { env: { FLOTILLA_API_KEY: 'x' } })).stderr, /^the API key is wrong: give /)
   assert.equal((await flotilla(push, { env: { FLOTILLA_API_KEY: 'k' } })).code, 0)
+  const odd = await flotilla(push, { env: { FLOTILLA_API_KEY: 'k\n' } })
+  assert.deepEqual([odd.code, odd.stderr], [2, '--api-key takes printable ASCII without spaces\n'])
 })
 
 async function portOf(t: TestContext, server: Server): Promise<number> {

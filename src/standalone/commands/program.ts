@@ -119,7 +119,10 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
     .option('--json', 'MESSAGE is JSON')
     .option('--id <ID>', 'an id of your choice; within ten minutes, a push is sent only once per id')
     .option('--key <KEY>', 'what the message is about; a client that reads too slowly may get only the newest of a key')
-    .option('--fail-offline', 'end with exit code 4 if one of those to whom it goes is offline, or if nobody is there')
+    .option(
+      '--fail-offline',
+      'end with exit code 4 if a user or a connection is offline, or if nobody is in the groups',
+    )
     .addOption(new Option('--url <URL>', "the server's URL").env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
     .addOption(apiKeyOption())
     .action((message: string, options: PushOptions) => {

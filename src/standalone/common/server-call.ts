@@ -1,7 +1,7 @@
 import { request as requestPlain, type RequestOptions } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { CliError, reasonOf } from './cli-error.ts'
+import { CliError, reasonOf, usageError } from './cli-error.ts'
 
 export interface ServerCall {
   readonly method?: 'GET' | 'POST'
@@ -22,10 +22,12 @@ export interface ServerAnswer {
 /**
  * Calls the HTTP side of a server. `url` begins with `http://`, `https://` or `unix:`, as in the ready line.
  *
- * @throws CliError that says why there is no answer, and nothing more
+ * @throws CliError that says why there is no answer, and nothing more; with exit code 2 if the key is none
  */
 export async function callServer(url: string, path: string, call: ServerCall): Promise<ServerAnswer> {
   const { method = 'GET', body, apiKey, timeout, isOwn = false } = call
+  // No header could hold it, and the error of Node would not say which flag is wrong.
+  if (apiKey && !/^[\x21-\x7E]+$/.test(apiKey)) throw usageError('--api-key takes printable ASCII without spaces')
   const headers = { ...(body !== undefined && JSON_BODY), ...(apiKey && { Authorization: `Bearer ${apiKey}` }) }
   const signal = AbortSignal.timeout(timeout)
   try {
