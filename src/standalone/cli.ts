@@ -6,12 +6,19 @@ import { flags } from './config/flags.ts'
 
 async function main(args: readonly string[]): Promise<number> {
   try {
+    dropEmptyVariables()
     const run = choose(args)
     return run === undefined ? ExitCode.ok : await run()
   } catch (error) {
     process.stderr.write(`${reasonOf(error)}\n`)
     return error instanceof CliError ? error.exitCode : ExitCode.failed
   }
+}
+
+/** As for the settings of a server: a compose file passes on a variable that is not set as an empty one. */
+function dropEmptyVariables(): void {
+  for (const [name, value] of Object.entries(process.env))
+    if (name.startsWith('FLOTILLA_') && value === '') delete process.env[name]
 }
 
 /** Returns undefined if commander has already printed all that was asked for: the help, or the version. */

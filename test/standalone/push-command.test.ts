@@ -69,6 +69,21 @@ test('a key that is missing or wrong is told as the flag and the variable that t
   assert.deepEqual([odd.code, odd.stderr], [2, '--api-key takes printable ASCII without spaces\n'])
 })
 
+test('a variable that is set to nothing counts as not set, for every command', async (t) => {
+  const cwd = await temporaryFolder(t)
+  const env = { FLOTILLA_URL: '', FLOTILLA_API_KEY: '', FLOTILLA_PID_FILE: '', FLOTILLA_GROUPS_CLAIM: '' }
+  const named = { cwd, env: { ...env, FLOTILLA_TOKEN_SECRET: SECRET } }
+  for (const command of ['status', 'stop', 'restart']) {
+    const { code, stdout, stderr } = await flotilla([command], named)
+    assert.equal(code, 3)
+    assert.match(stdout + stderr, /^not running \(there is no flotilla\.pid\)/)
+  }
+  assert.match((await flotilla(['push', '--help'], named)).stdout, /default: "http:\/\/127\.0\.0\.1:18308"/)
+  const { stdout } = await flotilla(['token', '--uid=ann', '--groups=red'], named)
+  const claims = JSON.parse(Buffer.from(stdout.split('.')[1]!, 'base64url').toString()) as { groups: string[] }
+  assert.deepEqual(claims.groups, ['red'])
+})
+
 async function portOf(t: TestContext, server: Server): Promise<number> {
   server.listen(0, '127.0.0.1')
   t.after(() => server.close())

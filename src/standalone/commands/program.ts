@@ -79,7 +79,7 @@ function addControl(program: Command, chosen: (run: Run) => void): void {
     .addOption(timeoutOption())
   addStartFlags(restart, true)
   restart.action((options: Record<string, unknown>) => {
-    const { pidFile = process.env['FLOTILLA_PID_FILE'] || DEFAULT_PID_FILE, ...values } = flagValues(options)
+    const { pidFile = process.env['FLOTILLA_PID_FILE'] ?? DEFAULT_PID_FILE, ...values } = flagValues(options)
     const timeout = String(options['timeout'])
     chosen(async () =>
       (await import('./restart.ts')).restart(
