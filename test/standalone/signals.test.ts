@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -124,10 +124,14 @@ test('a request that is under way when the server closes is answered, and its co
 
 test('SIGHUP reads keys, origins and the log level again, and one line says what has changed', async (t) => {
   const folder = await temporaryFolder(t)
-  for (const file of [join(folder, 'config.json'), join(folder, 'config.mjs')]) {
+  const heads = { json: '', mjs: 'export default ', cjs: 'module.exports = ' }
+  for (const [kind, head] of Object.entries(heads)) {
+    // A link to it, as many deployments have it.
+    const [file, own] = [join(folder, `config.${kind}`), join(folder, `own.${kind}`)]
+    symlinkSync(own, file)
     const write = (settings: object): void => {
       const json = JSON.stringify({ port: 0, tokenSecret: SECRET, logLevel: 'warn', ...settings })
-      writeFileSync(file, file.endsWith('.json') ? json : `export default ${json}`)
+      writeFileSync(own, head + json)
     }
     const newKey = 'n-'.repeat(20)
     write({ apiKey: API_KEY })

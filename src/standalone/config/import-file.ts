@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, realpath } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import type { Jiti, TransformOptions, TransformResult } from 'jiti'
@@ -28,7 +28,8 @@ export async function importFile(file: string, isAgain = false): Promise<Record<
 
 /** jiti leaves these files to Node, whose caches it does not pass by. */
 async function importNatively(file: string): Promise<Record<string, unknown>> {
-  delete createRequire(import.meta.url).cache[file]
+  // Node caches a file under its own name, not under that of a link to it.
+  delete createRequire(import.meta.url).cache[await realpath(file)]
   return (await import(`${pathToFileURL(file).href}?read=${performance.now()}`)) as Record<string, unknown>
 }
 
