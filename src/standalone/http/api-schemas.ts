@@ -7,7 +7,7 @@ const MAX_NAMES = 10_000
 
 // ---- requests
 
-/** `push` itself checks names, as it does for users of the library; test/standalone/openapi.test.ts compares the two. */
+/** `push` itself checks names, as it does for users of the library; test/standalone/api-document.test.ts compares the two. */
 const name = z.string({ error: 'is missing from the query' }).meta({ minLength: 1, maxLength: 255 })
 const bounded = z.string().min(1).max(255)
 const nameOrNames = (what: string) =>
