@@ -16,3 +16,14 @@ test('a path counts as it was sent, also behind a host, so that no dots lead pas
   for (const target of [`${here}/healthz`, `${here}/healthz?x`, '/healthz#x'])
     assert.equal((await ask(target)).status, 200, target)
 })
+
+test('a path that is there never answers 404: a wrong method gets 405, and a call without an upgrade gets 426', async (t) => {
+  const { url } = await startFlotilla(t, ['--port=0', '--log-level=silent', '--dev'])
+  for (const path of ['/metrics', '/', '/dev.js', '/dev.css']) {
+    const answer = await fetch(url + path, { method: 'POST' })
+    assert.deepEqual([answer.status, answer.headers.get('allow')], [405, 'GET'], path)
+    assert.match(await answer.text(), /does not take POST: use GET/)
+  }
+  for (const path of ['/ws', '/echo'])
+    for (const method of ['GET', 'POST']) assert.equal((await fetch(url + path, { method })).status, 426, method + path)
+})

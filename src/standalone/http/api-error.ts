@@ -18,6 +18,13 @@ export function answerError(c: Context, error: FlotillaError): Response {
   return c.json(error, error.status as ContentfulStatusCode)
 }
 
+/** Answers 405, with the methods that the path has. */
+export function answerBadMethod(c: Context, methods: readonly string[]): Response {
+  c.header('Allow', methods.join(', '))
+  const message = `${c.req.path} does not take ${c.req.method}: use ${methods.join(' or ')}`
+  return answerError(c, new FlotillaError('FLT_BAD_METHOD', message))
+}
+
 export function badRequest(message: string): FlotillaError {
   return new FlotillaError('FLT_BAD_REQUEST', message)
 }

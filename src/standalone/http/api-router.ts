@@ -1,7 +1,6 @@
 import type { Context, Hono } from 'hono'
 import { z } from 'zod'
-import { FlotillaError } from '../../index.ts'
-import { answerError } from './api-error.ts'
+import { answerBadMethod } from './api-error.ts'
 import type { Env } from './api-guard.ts'
 import { parseInput } from './api-input.ts'
 import { type Method, type Operation, queryPathOf } from './api-operations.ts'
@@ -41,11 +40,7 @@ export class ApiRouter {
   /** Answers 405, with the methods that the path has, to all others. Call it after all operations were added. */
   refuseOthers(): void {
     for (const [path, methods] of this.#methods) {
-      this.#app.all(path, (c) => {
-        c.header('Allow', methods.join(', '))
-        const message = `${c.req.path} does not take ${c.req.method}: use ${methods.join(' or ')}`
-        return answerError(c, new FlotillaError('FLT_BAD_METHOD', message))
-      })
+      this.#app.all(path, (c) => answerBadMethod(c, methods))
     }
   }
 

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Context, Hono } from 'hono'
+import { answerBadMethod } from './api-error.ts'
 import type { Env } from './api-guard.ts'
 
 const files = [
@@ -15,6 +16,7 @@ export function addDevPage(app: Hono<Env>): void {
       const body = await readFile(new URL(`./pages/${file}`, import.meta.url))
       return c.body(new Uint8Array(body), 200, { ...securityHeaders(c), 'Content-Type': type })
     })
+    app.all(path, (c) => answerBadMethod(c, ['GET']))
   }
 }
 

@@ -3,7 +3,7 @@ import { getRequestListener, RequestError } from '@hono/node-server'
 import type { Context } from 'hono'
 import { FlotillaError, type Logger, type Server } from '../../index.ts'
 import type { Config } from '../config/config-check.ts'
-import { badRequest, publicError } from './api-error.ts'
+import { answerBadMethod, badRequest, publicError } from './api-error.ts'
 import { onlyThisMachine, requireKey } from './api-guard.ts'
 import type { ApiKey } from './api-key.ts'
 import { addApi, createApp } from './api.ts'
@@ -25,8 +25,9 @@ export function createHttp(server: Server, config: Config, logger: Logger, apiKe
   app.get('/metrics', async (c) => {
     return c.text(await metrics.metrics(), 200, { 'Content-Type': metrics.contentType })
   })
+  app.all('/metrics', (c) => answerBadMethod(c, ['GET']))
   addApi(app, { server, logger, maxPayload, access, wrongKeyCount })
-  for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.get(path, askForUpgrade)
+  for (const path of config.echo ? ['/ws', '/echo'] : ['/ws']) app.all(path, askForUpgrade)
   if (dev) addDevPage(app)
   // Leave the global Request and Response alone: the user's modules use them.
   const listener = getRequestListener(app.fetch, {
