@@ -290,7 +290,7 @@ export class Server implements AsyncDisposable {
 
   #hostCloses(host: HttpServer | HttpsServer, attachment: Attachment): void {
     // Somebody may call it several times.
-    if (this.#closing !== undefined || !this.#attachments.has(host)) return
+    if (this.#closing !== undefined || this.#attachments.get(host) !== attachment) return
     const isLast = this.#attachments.size === 1 && this.#http === undefined
     const ending = isLast ? this.close() : this.#leaveHost(host, attachment)
     ending.catch((error: unknown) => this.#settings.logger.error({ error }, 'could not close with the HTTP server'))

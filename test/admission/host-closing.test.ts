@@ -111,6 +111,42 @@ test('two servers attached to one HTTP server both end with it', async (t) => {
   await hasEnded(other)
 })
 
+test('of several servers attached to one HTTP server, one alone answers each client', async (t) => {
+  const http = await listening(t)
+  const errors: unknown[] = []
+  const onError = ({ error }: { error: unknown }): void => void errors.push(error)
+  const [first] = [1, 2].map(() => {
+    const server = createServer({ modules: [ws], driver: memory({ isolated: true }), onError }).attach(http)
+    t.after(() => server.close())
+    return server
+  })
+  await assert.rejects(client(http, '/nowhere'), { status: 404 })
+  const { closed } = await client(http)
+  assert.equal(first!.local.size, 1)
+  // The socket of a client that nobody had answered would keep the HTTP server open for ever.
+  await closing(http)
+  assert.equal((await closed).code, 1001)
+  assert.deepEqual(errors, [])
+})
+
+test('an HTTP server that closes and listens again can be attached again, while its former clients still go', async (t) => {
+  const [http, other] = [await listening(t), await listening(t)]
+  const server = create(t).attach(http).attach(other)
+  const slow = await client(http)
+  // Without that, it answers the 1001.
+  slow.socket.pause()
+  http.close()
+  await once(http.listen(0, '127.0.0.1'), 'listening')
+  server.attach(http)
+  const { closed } = await client(http, '/ws/u2')
+  slow.socket.resume()
+  assert.equal((await slow.closed).code, 1001)
+  await client(http, '/ws/u3')
+  await closing(http)
+  assert.equal((await closed).code, 1001)
+  await client(other, '/ws/u4')
+})
+
 test('a server attached to two HTTP servers loses the clients of the first that closes, and ends with the last', async (t) => {
   const [first, last] = [await listening(t), await listening(t)]
   const server = create(t).attach(first).attach(last)
