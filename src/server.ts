@@ -1,6 +1,5 @@
 import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
-import type { Duplex } from 'node:stream'
 import { AdmissionLimits } from './admission/admission-limits.ts'
 import { Attachment } from './admission/attachment.ts'
 import { type Certificate, changeCertificate } from './admission/certificate.ts'
@@ -238,7 +237,7 @@ export class Server implements AsyncDisposable {
     if (this.#attachments.has(server)) return this
     const attachment = new Attachment(server, {
       gate: this.#gate,
-      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
+      upgrade: (request, socket, head, isLeaving) => this.#upgrade(request, socket, head, isLeaving),
       hostCloses: () => this.#hostCloses(server, attachment),
     })
     this.#attachments.set(server, attachment)
@@ -303,9 +302,10 @@ export class Server implements AsyncDisposable {
     attachment.detach()
   }
 
-  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
+  async #upgrade(...args: Parameters<Gate['upgrade']>): Promise<boolean> {
+    const [, socket] = args
     try {
-      return await this.#gate.upgrade(request, socket, head)
+      return await this.#gate.upgrade(...args)
     } catch (error) {
       this.#settings.onError({ phase: 'handshake', error })
       socket.destroy()

@@ -6,7 +6,13 @@ import { isIgnorable, putBack } from './ignored-upgrade.ts'
 
 export interface AttachmentHooks {
   readonly gate: Gate
-  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => Promise<boolean>
+  /** Lets a client in, unless `isLeaving` is true by then. */
+  readonly upgrade: (
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    isLeaving: () => boolean,
+  ) => Promise<boolean>
   /** Somebody closes the host server, which then waits until the last of its sockets has closed. */
   readonly hostCloses: () => void
 }
@@ -51,7 +57,7 @@ export class Attachment {
     if (this.#isLeaving) return void this.gate.refuseLeaving(socket)
     this.sockets.add(socket)
     socket.once('close', () => this.sockets.delete(socket))
-    void this.#hooks.upgrade(request, socket, head)
+    void this.#hooks.upgrade(request, socket, head, () => this.#isLeaving)
   }
 
   /** From now on the host server's upgrades are its own affair, unless it closes: then some may still come. */

@@ -37,6 +37,8 @@ export interface GateHooks {
 /** A client whose handshake is in progress. */
 interface Applicant extends Admission {
   readonly upgrade: IncomingMessage
+  /** Whether the server to which the client came lets nobody in any more. */
+  readonly isLeaving: () => boolean
 }
 
 export interface GateSettings {
@@ -88,7 +90,7 @@ export class Gate {
   }
 
   /** Resolves once the handshake is over: to true if it led to a connection. */
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<boolean> {
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, isLeaving = never): Promise<boolean> {
     // Until `ws` owns the socket, an error of the socket must not crash the process.
     socket.on('error', ignore)
     const target = readTarget(request)
@@ -103,7 +105,8 @@ export class Gate {
       // A handshake that waits for its turn is counted already, and one that is refused above never waits.
       const turn = this.#entryPacer.pass()
       if (turn !== undefined) await turn
-      return await this.#admit(client, this.#applicantOf(match, target, ip, request, socket), socket, head)
+      const applicant = { ...this.#applicantOf(match, target, ip, request, socket), isLeaving }
+      return await this.#admit(client, applicant, socket, head)
     } finally {
       this.#limits.endHandshake(client)
     }
@@ -154,8 +157,8 @@ export class Gate {
     // Bindings are stored in batches, so many handshakes get here in the same turn.
     const turn = this.#exitPacer.pass()
     if (turn !== undefined) await turn
-    // While this handshake waited, the node may have told its connections to go, and would leave this one behind.
-    if (this.#connections.isClosing) {
+    // While this handshake waited, the connections may have been told to go, and this one would be left behind.
+    if (this.#connections.isClosing || applicant.isLeaving()) {
       this.#connections.lost(connection)
       return this.#refuse(socket, goingAway(), applicant.context.headers)
     }
@@ -190,7 +193,7 @@ export class Gate {
     ip: string,
     upgrade: IncomingMessage,
     socket: Duplex,
-  ): Applicant {
+  ): Omit<Applicant, 'isLeaving'> {
     const { cluster, log } = this.#hooks.services
     const request = { url, rawHeaders: upgrade.rawHeaders }
     const signal = (): AbortSignal => signalOf(socket)
@@ -254,6 +257,8 @@ function signalOf(socket: Duplex): AbortSignal {
 }
 
 function ignore(): void {}
+
+const never = (): boolean => false
 
 /**
  * The HTTP parser of a server that we are attached to silently drops every header after its 1,000th, and `Origin` could

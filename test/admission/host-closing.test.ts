@@ -147,6 +147,26 @@ test('an HTTP server that closes and listens again can be attached again, while 
   await client(other, '/ws/u4')
 })
 
+test('a handshake that ends after its HTTP server began to close is refused, if the node stays', async (t) => {
+  const [http, other] = [await listening(t), await listening(t)]
+  let letIn!: () => void
+  const handshake = (): Promise<void> => new Promise((resolve) => (letIn = resolve))
+  const slow = defineModule('/slow', { handshake })
+  const server = createServer({ modules: [slow, ws], driver: memory() })
+    .attach(http)
+    .attach(other)
+  t.after(() => server.close())
+  const first = await client(http)
+  first.socket.pause()
+  const late = client(http, '/slow')
+  await until('the hook has begun', () => letIn !== undefined)
+  const closed = closing(http)
+  letIn()
+  await assert.rejects(late, { status: 503, code: 'FLT_CLOSED' })
+  first.socket.resume()
+  await closed
+})
+
 test('a server attached to two HTTP servers loses the clients of the first that closes, and ends with the last', async (t) => {
   const [first, last] = [await listening(t), await listening(t)]
   const server = create(t).attach(first).attach(last)
