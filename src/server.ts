@@ -280,10 +280,14 @@ export class Server implements AsyncDisposable {
     const httpClosed = closeServer(this.#http)
     this.#connections.beginClosing()
     this.#node.lifecycle.sayGoodbye()
-    await Promise.all([this.#connections.sayGoodbye(timeout), this.#drain.answered(timeout)])
-    await this.#node.lifecycle.close()
-    for (const attachment of attachments) attachment.detach()
-    this.#http?.closeAllConnections()
+    try {
+      await Promise.all([this.#connections.sayGoodbye(timeout), this.#drain.answered(timeout)])
+      await this.#node.lifecycle.close()
+    } finally {
+      // Even if a driver cannot close: otherwise the HTTP servers never could either.
+      for (const attachment of attachments) attachment.detach()
+      this.#http?.closeAllConnections()
+    }
     await httpClosed
   }
 

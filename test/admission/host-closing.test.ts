@@ -167,6 +167,31 @@ test('a handshake that ends after its HTTP server began to close is refused, if 
   await closed
 })
 
+test('a driver that cannot close does not keep the HTTP server open', async (t) => {
+  const http = await listening(t)
+  const driver = memory({ isolated: true })
+  const state: Driver['state'] = (settings) => {
+    const inner = driver.state(settings)
+    const close = async (): Promise<void> => {
+      await inner.close()
+      throw new Error('the store is stuck')
+    }
+    return Object.create(inner, { close: { value: close } }) as typeof inner
+  }
+  let isHanging = false
+  const handshake = (): Promise<void> => {
+    isHanging = true
+    return new Promise((resolve) => t.after(() => resolve()))
+  }
+  const stuck = defineModule('/stuck', { handshake })
+  const server = createServer({ modules: [stuck], driver: { ...driver, state } }).attach(http)
+  const late = client(http, '/stuck')
+  await until('the hook has begun', () => isHanging)
+  await assert.rejects(server.close(), /the store is stuck/)
+  await closing(http)
+  await assert.rejects(late)
+})
+
 test('a server attached to two HTTP servers loses the clients of the first that closes, and ends with the last', async (t) => {
   const [first, last] = [await listening(t), await listening(t)]
   const server = create(t).attach(first).attach(last)
