@@ -2,7 +2,7 @@ import type { IncomingMessage, Server as HttpServer } from 'node:http'
 import type { Server as HttpsServer } from 'node:https'
 import { AdmissionLimits } from './admission/admission-limits.ts'
 import { Attachment } from './admission/attachment.ts'
-import { type Certificate, changeCertificate } from './admission/certificate.ts'
+import { type Certificate, changeCertificate, checkCertificate } from './admission/certificate.ts'
 import { ClientAddress } from './admission/client-address.ts'
 import { Descriptors } from './admission/descriptors.ts'
 import { Drain } from './admission/drain.ts'
@@ -92,6 +92,7 @@ export class Server implements AsyncDisposable {
   constructor(options: ServerOptions) {
     const settings = (this.#settings = parseOptions(options))
     this.#options = options
+    if (options.tls !== undefined) checkCertificate(options.tls)
     this.#tls = options.tls
     const { logger, onError } = settings
     this.#descriptors = new Descriptors(settings.maxConnections, logger)

@@ -9,15 +9,35 @@ export interface Certificate {
 }
 
 /**
+ * Node itself takes a certificate without a key, and nothing at all, and then no client can connect.
+ *
+ * @throws FlotillaError `FLT_BAD_OPTION`, which never repeats a value: it may be a private key
+ */
+export function checkCertificate(tls: Certificate): void {
+  try {
+    const { cert, key } = tls
+    if (isGiven(cert) && isGiven(key)) return void createSecureContext({ cert, key })
+  } catch (cause) {
+    throw badTls({ cause })
+  }
+  throw badTls()
+}
+
+/**
  * Gives a server another certificate, for every TLS handshake that begins later.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`, and then the server keeps the one that it has
  */
-export function changeCertificate(http: HttpServer | undefined, { cert, key }: Certificate): void {
-  try {
-    createSecureContext({ cert, key })
-  } catch (cause) {
-    throw new FlotillaError('FLT_BAD_OPTION', 'tls: give a certificate and its private key, both in PEM', { cause })
-  }
+export function changeCertificate(http: HttpServer | undefined, tls: Certificate): void {
+  checkCertificate(tls)
+  const { cert, key } = tls
   if (http instanceof TlsServer) http.setSecureContext({ cert, key })
+}
+
+function isGiven(value: unknown): boolean {
+  return (typeof value === 'string' || value instanceof Uint8Array) && value.length > 0
+}
+
+function badTls(options?: ErrorOptions): FlotillaError {
+  return new FlotillaError('FLT_BAD_OPTION', 'tls: give a certificate and its private key, both in PEM', options)
 }

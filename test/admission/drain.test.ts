@@ -100,8 +100,15 @@ test('setTls replaces the certificate for clients that connect later', async (t)
   for (const tls of [
     { cert: first.cert, key: second.key },
     { cert: 'garbage', key: second.key },
-  ])
-    assert.throws(() => server.setTls(tls), { code: 'FLT_BAD_OPTION' })
+    // Node would take these, and then no client could connect.
+    { cert: first.cert },
+    { cert: undefined, key: undefined },
+    { cert: '', key: '' },
+    {},
+  ] as Tls[]) {
+    assert.throws(() => server.setTls(tls), { code: 'FLT_BAD_OPTION', message: /^tls: give a certificate/ })
+    assert.throws(() => create({ tls }), { code: 'FLT_BAD_OPTION', message: /^tls: give a certificate/ })
+  }
   assert.equal(await nameOf(), 'third')
   await using plain = create()
   assert.throws(() => plain.setTls(first), /created without tls/)
