@@ -254,7 +254,7 @@ export class Server implements AsyncDisposable {
    *
    * @throws FlotillaError `FLT_BAD_OPTION`
    */
-  async drain(options: { delay?: number } = {}): Promise<void> {
+  async drain(options: { delay?: number | undefined } = {}): Promise<void> {
     checkNames('drain', options, ['delay'])
     await this.#drain.begin(options.delay ?? 0)
   }

@@ -50,6 +50,7 @@ export const others: [AuthenticateOptions, RateLimitOptions, EmitterOptions, Red
 
 const server = createServer({ modules: [], onError: undefined, resolve: undefined, generateUid: undefined })
 void server.close({ timeout: undefined })
+void server.drain({ delay: undefined })
 void server.cluster.push({ all: true }, 'x', { id: undefined, key: undefined, except: undefined })
 void server.cluster.members('g', { limit: undefined, cursor: undefined })
 void connect('http://h', { headers: undefined, protocols: undefined })
