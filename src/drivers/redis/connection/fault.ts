@@ -19,7 +19,12 @@ const CLIENT_REFUSED: Fault = {
   lasts: true,
 }
 
-/** By the code of the error (Node.js: Errors; OpenSSL: verify(1); RFC 8446 §6). */
+const CUT_OFF: Fault = {
+  advice:
+    'the TLS connection to Redis breaks off: read the log of Redis, and of the proxy in front of it, if there is one',
+}
+
+/** By the code of the error (Node.js: Errors; OpenSSL: verify(1)). */
 const BY_CODE: Readonly<Record<string, Fault>> = {
   ECONNREFUSED: {
     advice: 'nothing listens at this address: start Redis there, or correct the host and port in the URL',
@@ -54,22 +59,30 @@ const BY_CODE: Readonly<Record<string, Fault>> = {
       'the certificate of Redis does not have the host of the URL: write a host that it has, or give one of its names as tls.servername',
     lasts: true,
   },
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: {
-    advice: 'Redis asks for a certificate: give tls.cert and tls.key',
-    lasts: true,
-  },
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE: {
-    advice:
-      'Redis ends the TLS handshake: give tls.cert and tls.key if it asks for a certificate, or look at the ciphers that it takes',
-    lasts: true,
-  },
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: CLIENT_REFUSED,
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: CLIENT_REFUSED,
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: CLIENT_REFUSED,
   ERR_SSL_WRONG_VERSION_NUMBER: {
     advice: 'the server at this address does not speak TLS: write redis:// in the URL without TLS options',
     lasts: true,
   },
+}
+
+/** By the alert with which Redis ended the TLS connection (RFC 8446 §6, RFC 5246 §7.2). */
+const BY_ALERT: Readonly<Record<string, Fault>> = {
+  CERTIFICATE_REQUIRED: { advice: 'Redis asks for a certificate: give tls.cert and tls.key', lasts: true },
+  HANDSHAKE_FAILURE: {
+    advice:
+      'Redis ends the TLS handshake: give tls.cert and tls.key if it asks for a certificate, or look at the ciphers that it takes',
+    lasts: true,
+  },
+  UNKNOWN_CA: CLIENT_REFUSED,
+  ACCESS_DENIED: CLIENT_REFUSED,
+  BAD_CERTIFICATE: CLIENT_REFUSED,
+  CERTIFICATE_EXPIRED: CLIENT_REFUSED,
+  CERTIFICATE_REVOKED: CLIENT_REFUSED,
+  CERTIFICATE_UNKNOWN: CLIENT_REFUSED,
+  UNSUPPORTED_CERTIFICATE: CLIENT_REFUSED,
+  BAD_RECORD_MAC: CUT_OFF,
+  INTERNAL_ERROR: CUT_OFF,
+  USER_CANCELLED: CUT_OFF,
 }
 
 const TLS_FAILED: Fault = {
@@ -81,7 +94,15 @@ const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'ETIMEDOU
 
 export function faultOf(error: Error): Fault | undefined {
   const code = codeOf(error)
-  return BY_CODE[code] ?? (/^(ERR_SSL_|EPROTO$)/.test(code) ? TLS_FAILED : undefined)
+  return BY_CODE[code] ?? BY_ALERT[alertIn(code) ?? ''] ?? (/^(ERR_SSL_|EPROTO$)/.test(code) ? TLS_FAILED : undefined)
+}
+
+/**
+ * The name of the alert in a code: ERR_SSL_TLSV1_ALERT_…, or ERR_SSL_SSLV3_ALERT_…, for which newer versions of OpenSSL
+ * say ERR_SSL_SSL/TLS_ALERT_….
+ */
+export function alertIn(code: string): string | undefined {
+  return /^ERR_SSL_.+_ALERT_(\w+)$/.exec(code)?.[1]
 }
 
 /** Whether no server was reached at all. */

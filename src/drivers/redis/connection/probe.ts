@@ -1,6 +1,7 @@
 import { connect as connectPlain } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import type { Endpoint } from './address.ts'
+import { alertIn } from './fault.ts'
 import { isOfWebServer, MisfitError, NoRedisError } from './refusal.ts'
 
 /** ms for a server to answer a question. */
@@ -34,7 +35,7 @@ function speaksTls({ host, port }: Endpoint): Promise<boolean> {
     socket.on('timeout', () => settle(false))
     socket.on('close', () => settle(false))
     // Only a server with TLS sends an alert (RFC 8446 §6).
-    socket.on('error', (error: NodeJS.ErrnoException) => settle(error.code?.includes('_ALERT_') ?? false))
+    socket.on('error', (error: NodeJS.ErrnoException) => settle(alertIn(error.code ?? '') !== undefined))
   })
 }
 
