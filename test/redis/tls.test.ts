@@ -57,6 +57,32 @@ describe('over TLS', () => {
     await pushesArrive(t, { url: `rediss://${host}/2`, tls: { rejectUnauthorized: false } })
   })
 
+  test('a Redis that hangs after it has served is not called one that lacks TLS', async (t) => {
+    const port = await freePort()
+    const args = ['--save', '', '--tls-port', String(port), ...authority.redisArgs(here)]
+    const hanging = await startRedis(args)
+    atEnd(t, () => hanging.stop())
+    const emitter = startEmitter(t, { url: `rediss://127.0.0.1:${port}`, tls: { ca: authority.ca } }, 3_000)
+    const serves = (): Promise<void> =>
+      until('Redis serves', () =>
+        emitter.push({ all: true }, 'x').then(
+          () => true,
+          () => false,
+        ),
+      )
+    await serves()
+    hanging.pause()
+    // Longer than it takes to notice that nothing is answered, to connect again, and to give that up.
+    for (let attempt = 0; attempt < 3; attempt++) {
+      await assert.rejects(emitter.push({ all: true }, 'x'), {
+        code: 'FLT_STORE_AWAY',
+        message: /^Redis does not answer: try again, and look whether it hangs/,
+      })
+    }
+    hanging.resume()
+    await serves()
+  })
+
   test('a Redis that asks for a certificate gets ours, and one with another name is trusted if it is given', async (t) => {
     const strict = await startTls(t, here, true)
     const tls = { ca: authority.ca, cert: mine.cert, key: mine.key }

@@ -16,6 +16,7 @@ import {
   isPassingRefusal,
   isRedirection,
   ReplyError,
+  SilentError,
 } from './refusal.ts'
 import type { HotScript, ScriptCall } from './script-call.ts'
 import { isEvicting, misfitOf, type ServerInfo } from './server-info.ts'
@@ -300,7 +301,7 @@ export class RedisClient {
 
   /** Keeps an error that says why, rather than a later one that only says that something failed. */
   #remember(error: Error): void {
-    if (adviceOn(error) === undefined && this.#advice !== undefined) return
+    if (this.#adviceOn(error) === undefined && this.#advice !== undefined) return
     this.#lastError = error
     this.#failedAt = performance.now()
   }
@@ -308,7 +309,12 @@ export class RedisClient {
   /** What Redis said about its last failure. If that is long ago, it need not be true any more. */
   get #advice(): string | undefined {
     const isFresh = performance.now() - this.#failedAt < 2 * this.#settings.storeWait
-    return isFresh ? adviceOn(this.#lastError) : undefined
+    return isFresh ? this.#adviceOn(this.#lastError) : undefined
+  }
+
+  /** If Redis has served us, the URL was right about TLS, so that silence says no more than that Redis is away. */
+  #adviceOn(error: Error | undefined): string | undefined {
+    return this.store.hasServed && error instanceof SilentError ? undefined : adviceOn(error)
   }
 
   #away(): FlotillaError {
