@@ -14,6 +14,7 @@ import { Child } from '../support/child.ts'
 import { freePort } from '../support/free-port.ts'
 import { startReplicaPair } from '../support/redis-sentinel.ts'
 import { startRedis } from '../support/redis.ts'
+import { until } from '../support/until.ts'
 import { answeringInfo } from './odd-servers.ts'
 import { atEnd, startEmitter, TIMES } from './stage.ts'
 
@@ -76,6 +77,16 @@ describe('an error at start names its cause, and what to do', () => {
     atEnd(t, () => hanging.stop())
     hanging.pause()
     await rejectsAtStart(t, { url: hanging.url }, 'FLT_STORE_AWAY', /Redis does not answer: .*hangs/)
+  })
+
+  test('a refusal no longer counts when the server that refused has gone', async (t) => {
+    const locked = await startRedis(['--save', '', '--requirepass', 'secret'])
+    const emitter = startEmitter(t, { url: `redis://127.0.0.1:${locked.port}` }, 1_000)
+    const failure = (): Promise<unknown> => emitter.push({ all: true }, 'x').catch((error: unknown) => error)
+    const refused = await failure()
+    await locked.stop()
+    assert.match(String(refused), /Redis asks for a password/)
+    await until('the error says that it has gone', async () => /nothing listens at this/.test(String(await failure())))
   })
 
   test('a replica is named as one', async (t) => {

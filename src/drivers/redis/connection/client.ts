@@ -11,6 +11,7 @@ import { whatIsWrongAt } from './probe.ts'
 import {
   adviceOn,
   isFromReplica,
+  isGone,
   isLasting,
   isObscure,
   isPassingRefusal,
@@ -72,6 +73,8 @@ export class RedisClient {
       this.#remember(error)
       if (!store.hasServed && isObscure(error)) return void this.#probe(error)
       if (isLasting(error)) this.#refusal = error
+      // Whoever refused us has gone, and what comes in its place may be configured otherwise.
+      else if (isGone(error)) this.#refusal = undefined
       // The error may mean that waiting is useless.
       if (!store.hasServed) this.#wake()
     })

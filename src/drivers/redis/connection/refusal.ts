@@ -1,4 +1,4 @@
-import { type Fault, faultOf, isNoTls, messageOf } from './fault.ts'
+import { type Fault, faultOf, isNoTls, isUnreachable, messageOf } from './fault.ts'
 
 /** An error that Redis answered. */
 export class ReplyError extends Error {
@@ -126,6 +126,11 @@ export function isOfWebServer(answer: string): boolean {
 /** A server could not be reached at the address that a sentinel or a member of the cluster gave for it. */
 export class NamedServerError extends Error {
   override readonly name = 'NamedServerError'
+}
+
+/** Whether no server is there, so that none refuses anything. */
+export function isGone(error: Error): boolean {
+  return isUnreachable(error) || (error.cause instanceof Error && isGone(error.cause))
 }
 
 /** The connection was closed without an answer. */
