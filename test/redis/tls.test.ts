@@ -15,6 +15,8 @@ import { startRedis } from '../support/redis.ts'
 import { until } from '../support/until.ts'
 import { atEnd, client, startEmitter, startServer } from './stage.ts'
 
+const BROKEN = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+
 describe('over TLS', () => {
   let authority: Authority
   let other: Authority
@@ -161,6 +163,7 @@ describe('over TLS', () => {
       [{ cert: key, key }, /^tls\.cert: give a certificate in PEM/],
       [{ cert: mine.cert, key: mine.cert }, /^tls\.key: give a private key in PEM/],
       [{ cert: mine.cert, key: here.key }, /^tls\.key: this is the private key of another certificate/],
+      [{ cert: `${String(mine.cert)}${BROKEN}`, key }, /^tls\.cert: .*OpenSSL does not take these \(ERR_/],
       [{ passphrase: 'secret' }, /^tls\.passphrase: /],
       [{ servername: '' }, /^tls\.servername: /],
       [{ servername: 7 }, /^tls\.servername: /],

@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto'
-import { type ConnectionOptions, createSecureContext } from 'node:tls'
+import { type ConnectionOptions, createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { FlotillaError } from '../../../errors.ts'
 import { checkNames } from '../../../lib/checked-names.ts'
 
@@ -40,7 +40,7 @@ export function secureOptions(options: RedisTlsOptions): ConnectionOptions {
   if (rejectUnauthorized !== undefined && typeof rejectUnauthorized !== 'boolean')
     throw badTls('rejectUnauthorized', 'give true or false')
   return {
-    secureContext: createSecureContext({
+    secureContext: contextOf({
       ...(ca !== undefined && { ca: [...listOf(ca)] }),
       ...(cert !== undefined && { cert }),
       ...(key !== undefined && { key }),
@@ -49,6 +49,19 @@ export function secureOptions(options: RedisTlsOptions): ConnectionOptions {
     ...(servername !== undefined && { servername }),
     ...(rejectUnauthorized !== undefined && { rejectUnauthorized }),
   }
+}
+
+/** OpenSSL refuses more than what is no PEM: keys that are too short, and chains with a flaw further down. */
+function contextOf(options: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(options)
+  } catch (error) {
+    throw badTls('cert', `give another certificate and key, because OpenSSL does not take these (${codeOf(error)})`)
+  }
+}
+
+function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code)
 }
 
 function checkPair({ cert, key, passphrase }: RedisTlsOptions): void {
