@@ -18,9 +18,9 @@ export function checkCertificate(tls: Certificate): void {
     const { cert, key } = tls
     if (isGiven(cert) && isGiven(key)) return void createSecureContext({ cert, key })
   } catch (cause) {
-    throw badTls({ cause })
+    throw badTls(` (${String((cause as NodeJS.ErrnoException).code)})`, { cause })
   }
-  throw badTls()
+  throw badTls('')
 }
 
 /**
@@ -38,6 +38,10 @@ function isGiven(value: unknown): boolean {
   return (typeof value === 'string' || value instanceof Uint8Array) && value.length > 0
 }
 
-function badTls(options?: ErrorOptions): FlotillaError {
-  return new FlotillaError('FLT_BAD_OPTION', 'tls: give a certificate and its private key, both in PEM', options)
+function badTls(found: string, options?: ErrorOptions): FlotillaError {
+  return new FlotillaError(
+    'FLT_BAD_OPTION',
+    `tls: give a certificate and its private key, both in PEM${found}`,
+    options,
+  )
 }

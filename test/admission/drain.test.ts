@@ -109,6 +109,7 @@ test('setTls replaces the certificate for clients that connect later', async (t)
     assert.throws(() => server.setTls(tls), { code: 'FLT_BAD_OPTION', message: /^tls: give a certificate/ })
     assert.throws(() => create({ tls }), { code: 'FLT_BAD_OPTION', message: /^tls: give a certificate/ })
   }
+  assert.throws(() => server.setTls({ cert: first.cert, key: second.key }), /\(ERR_OSSL_X509_KEY_VALUES_MISMATCH\)$/)
   assert.equal(await nameOf(), 'third')
   await using plain = create()
   assert.throws(() => plain.setTls(first), /created without tls/)
