@@ -47,7 +47,10 @@ export interface ServerStats extends NodeStats {
   readonly laggedCount: number
   /** Clients refused because of too many connections or handshakes, and sockets closed to make room for others. */
   readonly turnedAwayCount: number
-  /** How often a client came, or a look each second found, that this process had hardly a file descriptor left. */
+  /**
+   * How often a client came, or a look each second found, that this process had hardly a file descriptor left. Only a
+   * server that listens itself looks.
+   */
   readonly outOfDescriptorsCount: number
   /** Connections that were closed with 1008 because the client sent too much. */
   readonly floodedCount: number
@@ -249,8 +252,9 @@ export class Server implements AsyncDisposable {
 
   /**
    * Makes the server ready to close while it serves on: from now on `health` rejects, so that load balancers choose other
-   * nodes, and kept-alive HTTP connections end with their next answer. Resolves after `delay` ms (default 0), or as soon
-   * as `close` is called. The delay must be long enough for the load balancer to notice.
+   * nodes, and kept-alive HTTP connections to a server that Flotilla made end with their next answer. Resolves after
+   * `delay` ms (default 0), or as soon as `close` is called. The delay must be long enough for the load balancer to
+   * notice.
    *
    * @throws FlotillaError `FLT_BAD_OPTION`
    */
