@@ -228,8 +228,10 @@ export class Gate {
     try {
       return await this.#connections.admit(admission)
     } catch (error) {
-      const refusal = tellable(error, FAILED)
-      if (refusal.status >= 500) this.#hooks.onError({ phase: 'handshake', error })
+      const { isClosing } = this.#connections
+      // It is no failure that the node closes, and the client need not look for one.
+      const refusal = isClosing ? goingAway() : tellable(error, FAILED)
+      if (refusal.status >= 500 && !isClosing) this.#hooks.onError({ phase: 'handshake', error })
       await this.#refuse(socket, refusal, admission.context.headers)
       return undefined
     }

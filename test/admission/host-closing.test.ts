@@ -167,6 +167,27 @@ test('a handshake that ends after its HTTP server began to close is refused, if 
   await closed
 })
 
+test('a handshake whose hook ends while its node closes gets 503, and is not reported as an error', async (t) => {
+  const errors: unknown[] = []
+  let letIn!: () => void
+  const handshake = (): Promise<void> => new Promise((resolve) => (letIn = resolve))
+  const modules = [defineModule('/slow', { handshake }), ws]
+  const onError = ({ error }: { error: unknown }): void => void errors.push(error)
+  const server = createServer({ modules, driver: memory({ isolated: true }), onError })
+  t.after(() => server.close())
+  const url = await server.listen(0)
+  const first = await connect(`${url}/ws/u1`)
+  first.socket.pause()
+  const late = connect(`${url}/slow`)
+  await until('the hook has begun', () => letIn !== undefined)
+  const closed = server.close()
+  letIn()
+  await assert.rejects(late, { status: 503, code: 'FLT_CLOSED' })
+  assert.deepEqual(errors, [])
+  first.socket.resume()
+  await closed
+})
+
 test('a driver that cannot close does not keep the HTTP server open', async (t) => {
   const http = await listening(t)
   const driver = memory({ isolated: true })
