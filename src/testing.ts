@@ -1,5 +1,6 @@
 // Helpers for testing applications built on Flotilla: a server on a free port, and clients that collect their messages.
 import type { IncomingMessage } from 'node:http'
+import { isNativeError } from 'node:util/types'
 import { type RawData, WebSocket } from 'ws'
 import { memory } from './drivers/memory/memory.ts'
 import { FlotillaError } from './errors.ts'
@@ -55,7 +56,9 @@ export async function startTestServer(options: ServerOptions): Promise<TestServe
     server,
     url,
     close,
-    connect: (path, connectOptions) => awaitedLater(connectTo(path, connectOptions)),
+    connect: function connectHere(path, connectOptions): Promise<TestClient> {
+      return forTest(connectHere, connectTo(path, connectOptions))
+    },
     [Symbol.asyncDispose]: close,
   }
 }
@@ -66,7 +69,7 @@ export async function startTestServer(options: ServerOptions): Promise<TestServe
  * @throws RefusedError if the server refuses the handshake; it has the status and the body of the answer
  */
 export function connect(url: string, options: ConnectOptions = {}): Promise<TestClient> {
-  return awaitedLater(open(url, options))
+  return forTest(connect, open(url, options))
 }
 
 async function open(url: string, options: ConnectOptions): Promise<TestClient> {
@@ -141,7 +144,7 @@ export class TestClient {
    * code and the reason in `details`
    */
   next(options: NextOptions = {}): Promise<string | Uint8Array> {
-    return awaitedLater(this.#next(options))
+    return forTest(TestClient.prototype.next, this.#next(options))
   }
 
   /**
@@ -150,7 +153,7 @@ export class TestClient {
    * @throws FlotillaError as `next` does, and `FLT_BAD_JSON` if the message is not JSON
    */
   nextJson(options: NextOptions = {}): Promise<unknown> {
-    return awaitedLater(this.#next(options).then(parseJson))
+    return forTest(TestClient.prototype.nextJson, this.#next(options).then(parseJson))
   }
 
   /** The messages that have arrived and that `next` has not returned yet. */
@@ -218,12 +221,23 @@ interface Waiting {
 }
 
 /**
- * Returns the promise as it is, but lets a test await it later: a rejection that is not awaited at once would end the
- * process.
+ * Returns the promise as it is, for a test that may await it later: a rejection that is not awaited at once would end the
+ * process. Its error has the stack of the test's call of `called`, because the timer or socket that it comes from says
+ * nothing of the test.
  */
-function awaitedLater<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
+function forTest<T>(called: (...args: never[]) => Promise<T>, promise: Promise<T>): Promise<T> {
+  const caller = new Error()
+  Error.captureStackTrace(caller, called)
+  promise.catch((error: unknown) => {
+    // Jest has an `Error` of its own, of which those of Node are no instances.
+    if (isNativeError(error)) error.stack = `${String(error)}\n${framesOf(caller)}`
+  })
   return promise
+}
+
+/** The lines of an error's stack that name places. */
+function framesOf({ stack = '' }: Error): string {
+  return stack.slice(stack.indexOf('\n') + 1)
 }
 
 const TIMEOUT = 4_000

@@ -95,6 +95,27 @@ test('a refused connect rejects with the status, the body and the code of the an
   assert.equal((await refusalOf('/nowhere')).status, 404)
 })
 
+test('the error of each helper has the line of the test in its stack', async () => {
+  const modules = [chat, defineModule('/kick', { open: (ctx) => ctx.connection.disconnect(4000) })]
+  await using server = await startTestServer({ modules })
+  const client = await server.connect('/chat')
+  const kicked = await server.connect('/kick')
+  const calls: Record<string, () => Promise<unknown>> = {
+    refused: () => server.connect('/nowhere'),
+    alsoRefused: () => connect(`${server.url}/nowhere`),
+    unreachable: () => connect('http://127.0.0.1:1'),
+    late: () => client.next({ timeout: 1 }),
+    lateJson: () => client.nextJson({ timeout: 1 }),
+    closed: () => kicked.next(),
+  }
+  for (const [name, call] of Object.entries(calls)) {
+    const { stack = '', message } = (await call().catch((error: unknown) => error)) as Error
+    const [title = '', place = ''] = stack.split('\n')
+    assert.ok(title.endsWith(message), stack)
+    assert.match(place, new RegExp(`at (Object\\.)?${name} .*testing\\.test\\.ts`), stack)
+  }
+})
+
 test('a connect to a server that never answers gives up', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1')
   t.after(() => silent.close())
