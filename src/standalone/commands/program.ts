@@ -49,7 +49,8 @@ A flag beats the environment, and the environment beats the file.
 To try it:
   flotilla start --dev
 On each machine of a cluster:
-  flotilla start --redis redis://10.0.0.5 --token-secret SECRET --api-key KEY`,
+  flotilla start --host 10.0.0.11 --redis redis://10.0.0.5 \\
+    --token-secret SECRET --api-key KEY`,
     )
   addStartFlags(command)
   command.action((options: Record<string, unknown>) => {
