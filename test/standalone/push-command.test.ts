@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createServer as createTls } from 'node:https'
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { Authority } from '../support/certificates.ts'
 import { connect } from '../support/connect.ts'
 import { freePort } from '../support/free-port.ts'
 import { SECRET } from './api-call.ts'
@@ -117,4 +119,21 @@ test('a server that cannot be reached is told by its cause, before anything else
     assert.deepEqual([code, stdout], [1, ''], stderr)
     assert.match(stderr, cause)
   }
+})
+
+test('a certificate that is not trusted is told with what to do, and not as a wrong URL', async (t) => {
+  const authority = Authority.make()
+  t.after(() => authority.remove())
+  const server = createTls(authority.certify('server', 'DNS:localhost'), (_, response) => void response.end('{}'))
+  const port = await portOf(t, server)
+  const pushTo = async (host: string, env = {}): Promise<string> => {
+    const { code, stderr } = await flotilla(['push', 'hi', '--all', '--url', `https://${host}:${port}`], { env })
+    assert.equal(code, 1)
+    return stderr
+  }
+  const own = /^the certificate of \S+ is not trusted here \(\w+\): if its authority .* NODE_EXTRA_CA_CERTS=FILE\n$/
+  assert.match(await pushTo('localhost'), own)
+  const trusting = { NODE_EXTRA_CA_CERTS: authority.caFile }
+  assert.match(await pushTo('127.0.0.1', trusting), /not trusted here \(ERR_TLS_\w+\): write a host that it names\n$/)
+  assert.match(await pushTo('localhost', trusting), /answered 200, but not as a Flotilla server would/)
 })

@@ -1,5 +1,5 @@
 import { CliError, ExitCode, usageError } from '../common/cli-error.ts'
-import { callServer, type ServerAnswer } from '../common/server-call.ts'
+import { callServer, NoAnswerError, type ServerAnswer } from '../common/server-call.ts'
 import { jsonFlaw } from '../config/json-flaw.ts'
 
 export interface PushOptions {
@@ -72,8 +72,8 @@ async function send(url: string, body: string, apiKey: string | undefined): Prom
   try {
     return await callServer(url, '/api/push', { method: 'POST', body, apiKey, timeout: TIMEOUT })
   } catch (error) {
-    if (!(error instanceof CliError) || error.exitCode === ExitCode.usage) throw error
-    throw new CliError(`${error.message}: is the server running, and is --url right?`)
+    if (!(error instanceof NoAnswerError)) throw error
+    throw new CliError(`${error.message}: ${error.advice ?? 'is the server running, and is --url right?'}`)
   }
 }
 

@@ -22,7 +22,8 @@ export interface ServerAnswer {
 /**
  * Calls the HTTP side of a server. `url` begins with `http://`, `https://` or `unix:`, as in the ready line.
  *
- * @throws CliError that says why there is no answer, and nothing more; with exit code 2 if the key is none
+ * @throws CliError with exit code 2 if the key is none
+ * @throws NoAnswerError
  */
 export async function callServer(url: string, path: string, call: ServerCall): Promise<ServerAnswer> {
   const { method = 'GET', body, apiKey, timeout, isOwn = false } = call
@@ -33,7 +34,19 @@ export async function callServer(url: string, path: string, call: ServerCall): P
   try {
     return await send(url, path, { method, headers, signal, ...(isOwn && { rejectUnauthorized: false }) }, body)
   } catch (error) {
-    throw new CliError(signal.aborted ? `${url} does not answer within ${timeout} ms` : flawOf(error, url))
+    if (signal.aborted) throw new NoAnswerError(`${url} does not answer within ${timeout} ms`)
+    throw new NoAnswerError(flawOf(error, url), adviceOn(codeOf(error)))
+  }
+}
+
+/** The message says why there is no answer, and nothing more. */
+export class NoAnswerError extends CliError {
+  /** What to do, if the cause leaves no doubt. */
+  readonly advice: string | undefined
+
+  constructor(message: string, advice?: string) {
+    super(message)
+    this.advice = advice
   }
 }
 
@@ -81,6 +94,13 @@ function flawOf(error: unknown, url: string): string {
 /** OpenSSL has several words for it, such as a wrong version or a record that is too long. */
 const NO_TLS = /^EPROTO$|^ERR_SSL_/
 const CERTIFICATE = /CERT|SIGNATURE/
+
+function adviceOn(code: string): string | undefined {
+  if (NO_TLS.test(code) || !CERTIFICATE.test(code)) return undefined
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return 'write a host that it names'
+  if (/EXPIRED|NOT_YET/.test(code)) return 'look at its dates, and at the clock of this machine'
+  return 'if its authority is one of your own, give the certificate of that as NODE_EXTRA_CA_CERTS=FILE'
+}
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''
