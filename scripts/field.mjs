@@ -23,7 +23,7 @@ run('checking the types of field', process.execPath, [join(root, 'node_modules/t
 const [name, value] = MARK.split('=')
 const env = { ...process.env, [name]: value }
 const args = process.argv.slice(2)
-const code = await runTests({ folder: 'field', concurrency: 3, timeout: 300_000, args, env })
+const code = await runTests({ folder: 'field', concurrency: 3, timeout: 1_200_000, args, env })
 const left = await endWhatIsLeft()
 process.exit(code === 0 && left > 0 ? 1 : code)
 
