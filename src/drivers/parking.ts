@@ -7,6 +7,8 @@ export interface Parcel {
   readonly id: PushId
   readonly bytes: Uint8Array
   readonly users: readonly UserRef[]
+  /** For how many ms it is parked, at most and by default `PARK_FOR`. */
+  readonly keepFor?: number | undefined
 }
 
 // Invariant P2: bounded, because many never come back.
@@ -31,7 +33,8 @@ export interface ParkedMessage {
 /** Messages that wait for users who are on no node. */
 export interface Parking {
   /**
-   * Parks messages for a minute, at most 100 messages and a MiB for each user. Stores each push once for each user,
+   * Parks messages for a minute or for `keepFor`, at most 100 messages and a MiB for each user. A message whose time is
+   * over takes up no room. A message that is parked again MUST NOT be kept for less time than before. Stores each push once for each user,
    * because several nodes may have held a copy of it when they died. Answers for each parcel and each of its users. For
    * each user the call MUST be atomic with `apply`: either the user is on a node other than `ignored`, and the answer
    * is `found`; or the next `apply` that puts the user on a node names the user. The bytes of a message SHOULD be

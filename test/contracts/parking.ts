@@ -4,6 +4,7 @@ import type { Nodes } from '../../src/drivers/nodes.ts'
 import type { Parking } from '../../src/drivers/parking.ts'
 import type { Routes } from '../../src/drivers/routes.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
+import { until } from '../support/until.ts'
 import { appliedTo, userGone, userHere } from './routes/words.ts'
 import { asPushId, asUid, calm, type Candidate, CONCURRENCY, joined, stage } from './stage.ts'
 
@@ -82,6 +83,29 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
       assert.deepEqual(await park(one, 'u2', ['x']), ['parked'])
     })
 
+    it('keeps a message for as long as it was asked to, and no longer, whoever else waits for it', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      await park(one, 'u1', ['first'])
+      await park(one, 'u1', ['brief'], undefined, 40)
+      await park(one, 'u1', ['last'])
+      // In Redis both users are in one partition, so that they share the message.
+      await park(one, 'u165', ['brief'])
+      await until('its time is over', async () => (await textsFor(one, 'u1')).length === 2)
+      assert.deepEqual(await textsFor(one, 'u1'), ['first', 'last'])
+      assert.deepEqual(await textsFor(one, 'u165'), ['brief'])
+    })
+
+    it('has room again once the time of a message is over, and never shortens it', async (t) => {
+      const one = stage(t, candidate(), calm).state()
+      const texts = Array.from({ length: 100 }, (_, index) => `m${index}`)
+      await park(one, 'u1', texts, undefined, 500)
+      await park(one, 'u1', ['m7'])
+      await park(one, 'u1', ['m7'], undefined, 1)
+      await until('there is room', async () => (await park(one, 'u1', ['late']))[0] === 'parked')
+      await until('the others are gone', async () => (await textsFor(one, 'u1')).length <= 2)
+      assert.deepEqual(await textsFor(one, 'u1'), ['m7', 'late'])
+    })
+
     // Invariant P1: parking is one step with binding.
     it('loses no message while its user is being bound: either the binding names the user, or parking finds the user', async (t) => {
       const { state } = stage(t, candidate(), calm)
@@ -96,12 +120,16 @@ export function parking(candidate: () => Candidate<Nodes & Routes & Parking>): v
   })
 }
 
-async function park(state: Parking, uid: string, texts: readonly string[], ignored?: NodeId): Promise<string[]> {
-  const answers = await state.park(
-    texts.map((text) => ({ id: asPushId(`id ${text}`), bytes: bytesOf(text), users: [{ uid: asUid(uid), stamp: 1 }] })),
-    ignored,
-  )
-  return answers.flat()
+async function park(
+  state: Parking,
+  uid: string,
+  texts: readonly string[],
+  ignored?: NodeId,
+  keepFor?: number,
+): Promise<string[]> {
+  const users = [{ uid: asUid(uid), stamp: 1 }]
+  const parcels = texts.map((text) => ({ id: asPushId(`id ${text}`), bytes: bytesOf(text), users, keepFor }))
+  return (await state.park(parcels, ignored)).flat()
 }
 
 async function textsFor(state: Parking, uid: string): Promise<string[]> {

@@ -43,6 +43,8 @@ export interface ParkedRow extends Omit<ParkedMessage, 'position'> {
   readonly id: PushId
   /** How often the message was parked again. A reader that read it before must not take it away. */
   readonly times: number
+  /** ms since 1970, by the store's clock. */
+  readonly until: number
 }
 
 /** An idempotency key: who holds it, or the receipt that it answers with. */

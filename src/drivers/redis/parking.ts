@@ -12,12 +12,12 @@ import {
 import type { RedisClient } from './connection/client.ts'
 import type { RedisHandle } from './handle.ts'
 import type { Keys } from './keys.ts'
-import { asBuffer, parkedRows } from './records.ts'
+import { asBuffer, type ParkedRow, parkedRows } from './records.ts'
 
 /** How many pairs of a message and a user one script takes: at most a few ms of Redis' time. */
 const PAIRS = 1_000
 
-/** A message and one of messagePairs users, and where the answer for this pair goes. */
+/** A message and one of its users, and where the answer for this pair goes. */
 interface Pair {
   readonly parcel: Parcel
   readonly uid: Uid
@@ -27,7 +27,7 @@ interface Pair {
 }
 
 /**
- * Parks messages for users who are on no node. A message is stored once in each partition that some of messagePairs users are
+ * Parks messages for users who are on no node. A message is stored once in each partition that some of its users are
  * in.
  */
 export class RedisParking implements Parking {
@@ -65,7 +65,9 @@ export class RedisParking implements Parking {
 
   async parkedFor(uid: Uid): Promise<readonly ParkedMessage[]> {
     const partition = partitionOf(uid)
-    const rows = parkedRows(await this.#client.run((redis) => redis.hgetall(this.#keys.parked(partition, uid))))
+    const key = this.#keys.parked(partition, uid)
+    const all = parkedRows(await this.#client.run((redis) => redis.hgetall(key)))
+    const rows = all.some(isBrief) ? await this.#withoutLapsed(key, all) : all
     if (rows.length === 0) return []
     const found = await this.#client.batch((redis) =>
       rows.map(({ id }) => redis.hgetBuffer(this.#keys.parkedMessage(partition, id), 'bytes')),
@@ -89,6 +91,15 @@ export class RedisParking implements Parking {
     await this.#client.run((redis) => redis.fltUnpark(keys.length, ...keys, ...args))
   }
 
+  /**
+   * A message is shared by users, and may be kept for one of them longer than for another. So it cannot tell by itself
+   * whose time is over.
+   */
+  async #withoutLapsed(key: string, rows: readonly ParkedRow[]): Promise<readonly ParkedRow[]> {
+    const now = Number(await this.#client.run((redis) => redis.fltParkedAt(key)))
+    return rows.filter((row) => !isBrief(row) || Number(row.since) + PARK_FOR * 1_000 > now)
+  }
+
   /** Puts all pairs together, except in a cluster: there a script has to keep to one slot, and so to one partition. */
   #togetherIfAllowed(byPartition: readonly (readonly Pair[])[]): readonly (readonly Pair[])[] {
     return this.#client.router === undefined ? [byPartition.flat()] : byPartition
@@ -109,11 +120,16 @@ export class RedisParking implements Parking {
     for (const messagePairs of messagesIn(pairs)) {
       const { parcel, partition } = messagePairs[0]!
       keys.push(this.#keys.parkedMessage(partition, parcel.id))
-      args.push(parcel.id, asBuffer(parcel.bytes), messagePairs.length)
+      args.push(parcel.id, asBuffer(parcel.bytes), parcel.keepFor ?? PARK_FOR, messagePairs.length)
       for (const { uid, stamp } of messagePairs) args.push(users.get(uid)!, stamp)
     }
     return [keys.length, ...keys, ...args]
   }
+}
+
+/** Whether the message is kept for less than `PARK_FOR`: then its row bears an earlier time than when it was parked. */
+function isBrief({ at, since }: ParkedRow): boolean {
+  return Number(since) < at
 }
 
 function chunksOf(pairs: readonly Pair[]): (readonly Pair[])[] {

@@ -71,8 +71,18 @@ function isNode(word: string): word is NodeId {
   return word.indexOf('-') !== -1
 }
 
+/** A message that is parked for a user: when it was first parked, and its place among those of that call. */
+export interface ParkedRow {
+  readonly id: string
+  readonly at: number
+  readonly order: number
+  readonly stamp: number
+  /** Together with the id, names this row for as long as the message is not parked again. */
+  readonly since: string
+}
+
 /** The messages that are parked for a user, oldest first. Each push has the value "µs order stamp since bytes". */
-export function parkedRows(hash: Readonly<Record<string, string>>): { id: string; since: string; stamp: number }[] {
+export function parkedRows(hash: Readonly<Record<string, string>>): ParkedRow[] {
   const rows = Object.entries(hash).flatMap(([id, value]) => {
     const [, micros, order, stamp, since] = /^(\d+) (\d+) (\d+) (\d+) \d+$/.exec(value) ?? []
     if (since === undefined) return []

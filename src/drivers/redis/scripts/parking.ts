@@ -7,7 +7,7 @@ export const parkingScripts = {
   // messages.
   fltPark: {
     lua: `${NOW}${INT}${WITHOUT}
--- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes count (user stamp)…)…
+-- KEYS (route parked)… message…; ARGV ignored most mostBytes ttl userCount (id bytes keepFor count (user stamp)…)…
 local ignored, most, mostBytes, ttl, userCount = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local order, answers, isFound = 0, {}, {}
 for user = 1, userCount do
@@ -29,17 +29,21 @@ local function forgetOld(parked)
     end
   end
 end
--- A row is "µs order stamp since bytes". "since" is when the message was last parked: a reader that read it before that
--- must not take it away.
-local function parkAgain(parked, id, row)
-  local head, since, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
-  redis.call('HSET', parked, id, head .. ' ' .. int(math.max(since + 1, micros)) .. ' ' .. size)
-  redis.call('PEXPIRE', parked, ttl)
+local function extend(key, keepFor)
+  if keepFor == ttl or redis.call('PTTL', key) < keepFor then redis.call('PEXPIRE', key, keepFor) end
 end
-local function park(parked, id, stamp, size)
+-- A row is "µs order stamp since bytes". "since" is when the message was last parked: a reader that read it before that
+-- must not take it away. A row that is kept for less than ttl has an earlier "since", so that all rows end ttl after it.
+local function parkAgain(parked, id, row, since, keepFor)
+  local head, before, size = string.match(row, '^(%d+ %d+ %S+) (%d+) (%d+)$')
+  redis.call('HSET', parked, id, head .. ' ' .. int(math.max(before + 1, since)) .. ' ' .. size)
+  extend(parked, keepFor)
+end
+local function park(parked, id, stamp, size, keepFor)
   local row = redis.call('HGET', parked, id)
+  local since = micros - (ttl - keepFor) * 1000
   if row then
-    parkAgain(parked, id, row)
+    parkAgain(parked, id, row, since, keepFor)
     return 0
   end
   if isFull(parked, size) then
@@ -47,21 +51,22 @@ local function park(parked, id, stamp, size)
     if isFull(parked, size) then return nil end
   end
   order = order + 1
-  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. int(micros) .. ' ' .. size)
+  redis.call('HSET', parked, id, int(micros) .. ' ' .. order .. ' ' .. stamp .. ' ' .. int(since) .. ' ' .. size)
   redis.call('HINCRBY', parked, '', size)
-  redis.call('PEXPIRE', parked, ttl)
+  extend(parked, keepFor)
   return 1
 end
 local at = 6
 for message = 2 * userCount + 1, #KEYS do
-  local id, bytes, count, parkedCount, isKept = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), 0, false
+  local id, bytes, keepFor, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  local parkedCount, isKept = 0, false
   local isStored = redis.call('EXISTS', KEYS[message]) == 1
-  at = at + 3
+  at = at + 4
   for _ = 1, count do
     local user = tonumber(ARGV[at])
     local answer = 'found'
     if not isFound[user] then
-      local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes)
+      local added = park(KEYS[2 * user], id, ARGV[at + 1], #bytes, keepFor)
       if added then
         -- The message may have lapsed here, although this user's row has not.
         parkedCount = parkedCount + (isStored and added or 1)
@@ -76,10 +81,18 @@ for message = 2 * userCount + 1, #KEYS do
     -- Invariant P4: the bytes are stored once, however many wait for them.
     redis.call('HSET', KEYS[message], 'bytes', bytes)
     redis.call('HINCRBY', KEYS[message], 'users', parkedCount)
-    redis.call('PEXPIRE', KEYS[message], ttl)
+    extend(KEYS[message], keepFor)
   end
 end
 return table.concat(answers, ' ')`,
+  },
+
+  // The time of the server that has what is parked, in µs.
+  fltParkedAt: {
+    numberOfKeys: 1,
+    lua: `${NOW}${INT}
+-- KEYS parked
+return int(micros)`,
   },
 
   fltUnpark: {
