@@ -32,6 +32,12 @@ export interface PushOptions {
    * effect.
    */
   key?: string | undefined
+  /**
+   * Only for a push to users: whoever of them is on no node gets the message if they connect within this many ms, 1 to
+   * 60,000. It waits for the connection that comes first, among at most 100 messages and one MiB for each user. The
+   * receipt names in `held` for whom it waits.
+   */
+  hold?: number | undefined
 }
 
 /** How the server keeps a connection within `maxBuffered` if its client reads too slowly. */
@@ -50,6 +56,13 @@ export interface Receipt {
    * is their number. `offline` is empty then, because only the first receipt has their names.
    */
   readonly offlineCount?: number
+  /**
+   * Set only if the push had `hold`: those of `offline` for whom the message waits now. Whoever is in `offline` alone has
+   * no room left for it, or is in `except`.
+   */
+  readonly held?: readonly string[]
+  /** Set together with `offlineCount` if the push had `hold`: how many were held. `held` is empty then. */
+  readonly heldCount?: number
 }
 
 /** The ways to push a message. */
@@ -57,7 +70,7 @@ export interface Pusher {
   /**
    * Pushes a message to a target, whichever nodes it is connected to. The other methods are short forms of this one.
    *
-   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID` or `FLT_TOO_LARGE` if an argument is wrong;
+   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_BAD_REQUEST` or `FLT_TOO_LARGE` if an argument is wrong;
    * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND` or `FLT_OVERLOADED` if the message could not be stored;
    * `FLT_PUSH_PENDING` or `FLT_ID_REUSED` if the id is taken
    */

@@ -21,6 +21,7 @@ import { checkNames } from './lib/checked-names.ts'
 import type { ServerOptions } from './options.ts'
 import { Dispatcher } from './push/dispatcher.ts'
 import { Locator, type NodeBook } from './push/locator.ts'
+import { Parker } from './push/parker.ts'
 import { Pusher } from './push/pusher.ts'
 import { Roster } from './push/roster.ts'
 import { parseOptions } from './settings.ts'
@@ -74,6 +75,8 @@ export class Emitter implements PusherApi, DirectoryApi, AsyncDisposable {
       publisher,
       locator,
       ...(state.appendWhereFound && { appendWhereFound: state.appendWhereFound }),
+      parker: new Parker(state, codec),
+      storeWait,
       onUndelivered: () => {},
     })
     const onFailure = (error: unknown): void => onError({ phase: 'push', error })

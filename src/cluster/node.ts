@@ -14,6 +14,7 @@ import { Handover } from '../outbound/handover.ts'
 import type { EncodedMessage, PushHead } from '../outbound/outbound-message.ts'
 import { Dispatcher } from '../push/dispatcher.ts'
 import { Locator } from '../push/locator.ts'
+import { Parker } from '../push/parker.ts'
 import { Pusher } from '../push/pusher.ts'
 import { Bindings } from './bindings.ts'
 import { Cluster } from './cluster.ts'
@@ -77,6 +78,7 @@ export class ClusterNode {
     // The lifecycle is created last, because it starts and ends everything else; nothing calls it before it does.
     const membership = new Membership(state, queue, settings, () => lifecycle, { events, logger })
 
+    const parker = new Parker(state, codec)
     // The dispatcher calls `local` and `parking`, which are created below and need the dispatcher themselves.
     const dispatcher: Dispatcher = new Dispatcher({
       queue,
@@ -91,6 +93,8 @@ export class ClusterNode {
         isSelf: (node) => membership.isSelf(node),
         deliver: (envelope) => local.deliver(envelope),
       },
+      parker,
+      storeWait,
       park: (push, users, ignored) => parking.park(push, users, ignored),
       onUndelivered,
     })
@@ -100,6 +104,7 @@ export class ClusterNode {
     const deliverer = (this.#deliverer = new Deliverer(hub, forwarder, heldUsers, logger))
     const parking: ParkedPushes = new ParkedPushes({
       state,
+      parker,
       codec,
       logger,
       heldUsers,

@@ -4,14 +4,14 @@ import type { Codec, PushEnvelope, UserRef } from '../envelope/envelope.ts'
 import type { NodeId, Uid } from '../envelope/ids.ts'
 import type { Logger } from '../logger.ts'
 import { Handover } from '../outbound/handover.ts'
+import type { Parker } from '../push/parker.ts'
 import type { HeldUsers } from './held-users.ts'
 
 const RETRY_PAUSE = 200
-/** How many users one call parks for, unless a single push has more. */
-const PORTION = 4_096
 
 interface ParkedPushesInit {
   readonly state: StoredParking
+  readonly parker: Parker
   readonly codec: Codec
   readonly logger: Logger
   /** Learns which users are being handed what is parked for them. */
@@ -37,43 +37,16 @@ export class ParkedPushes {
   readonly #init: ParkedPushesInit
   /** Users who are being handed what is parked, with how often `collect` was called since it was last read. */
   readonly #collecting = new Map<Uid, number>()
-  /** Pushes that will be parked at the end of this turn, by the node that is ignored. */
-  readonly #gathering = new Map<NodeId | undefined, Waiting[]>()
   #closed = false
 
   constructor(init: ParkedPushesInit) {
     this.#init = init
   }
 
-  /**
-   * Parks a push for those users who are on no node, or only on `ignored`; returns the users who are on another. Pushes
-   * that are parked in the same turn go together.
-   */
-  park(push: PushEnvelope, users: readonly UserRef[], ignored: NodeId | undefined): Promise<readonly UserRef[]> {
-    const known = this.#gathering.get(ignored)
-    const gathered = known ?? []
-    if (known === undefined) {
-      this.#gathering.set(ignored, gathered)
-      setImmediate(() => {
-        this.#gathering.delete(ignored)
-        void this.#parkAll(gathered, ignored)
-      })
-    }
-    return new Promise((resolve, reject) => void gathered.push({ push, users, resolve, reject }))
-  }
-
-  async #parkAll(gathered: readonly Waiting[], ignored: NodeId | undefined): Promise<void> {
-    for (const portion of portionsOf(gathered)) {
-      const parcels = portion.map(({ push, users }) => ({ id: push.id, bytes: this.#write(push), users }))
-      try {
-        const answers = await this.#init.state.park(parcels, ignored)
-        for (const [index, { push, users, resolve }] of portion.entries()) {
-          resolve(users.filter((user, at) => this.#isFound(push, user, answers[index]?.[at])))
-        }
-      } catch (error) {
-        for (const { reject } of portion) reject(error)
-      }
-    }
+  /** Parks a push for those users who are on no node, or only on `ignored`; returns the users who are on another. */
+  async park(push: PushEnvelope, users: readonly UserRef[], ignored: NodeId | undefined): Promise<readonly UserRef[]> {
+    const answers = await this.#init.parker.park(push, users, { ignored })
+    return users.filter((user, at) => this.#isFound(push, user, answers[at]))
   }
 
   #isFound(push: PushEnvelope, { uid }: UserRef, answer: Parked | undefined): boolean {
@@ -141,12 +114,6 @@ export class ParkedPushes {
     )
   }
 
-  /** Written without its users: State keeps each user and stamp beside the bytes, which all of them share. */
-  #write(push: PushEnvelope): Uint8Array {
-    const copy = { ...push, to: { type: 'users' as const, users: [] }, resent: true }
-    return this.#init.codec.encode({ publisher: '', seq: 0, envelopes: [copy] })
-  }
-
   #read(uid: Uid, { bytes, stamp }: ParkedMessage): PushEnvelope[] {
     const to = { type: 'users' as const, users: [{ uid, stamp }] }
     try {
@@ -157,27 +124,4 @@ export class ParkedPushes {
       return []
     }
   }
-}
-
-interface Waiting {
-  readonly push: PushEnvelope
-  readonly users: readonly UserRef[]
-  readonly resolve: (found: readonly UserRef[]) => void
-  readonly reject: (error: unknown) => void
-}
-
-/** Limits the users of one call: a push to a large group is parked for as many users as the group had members. */
-function* portionsOf(gathered: readonly Waiting[]): Generator<readonly Waiting[]> {
-  let portion: Waiting[] = []
-  let count = 0
-  for (const waiting of gathered) {
-    if (portion.length > 0 && count + waiting.users.length > PORTION) {
-      yield portion
-      portion = []
-      count = 0
-    }
-    portion.push(waiting)
-    count += waiting.users.length
-  }
-  if (portion.length > 0) yield portion
 }

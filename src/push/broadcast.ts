@@ -14,7 +14,7 @@ export class Broadcast implements OutcomeListener {
     this.dispatch = dispatch
   }
 
-  begin(): void {
+  begin(): undefined {
     if (this.dispatch.reservation?.isDenied === true) this.settle({ type: 'stored', nodeCount: 0 })
     else this.#sending.nodes.sendToAll(this.dispatch.make({ type: 'all' }), this)
   }

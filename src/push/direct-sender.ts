@@ -1,6 +1,6 @@
 import type { Found, LoneTarget, Routes } from '../drivers/routes.ts'
-import type { Recipients, Codec } from '../envelope/envelope.ts'
-import type { NodeId } from '../envelope/ids.ts'
+import type { Recipients, Codec, UserRef } from '../envelope/envelope.ts'
+import type { NodeId, Uid } from '../envelope/ids.ts'
 import type { Dispatch } from './dispatch.ts'
 import type { Share, Split } from './lookup-answers.ts'
 
@@ -34,7 +34,9 @@ export class DirectSender {
     const [publisher, seq] = [this.#publisher, ++this.#seq]
     const bytes = this.#codec.encode({ publisher, seq, envelopes: [envelope] })
     const found = await this.#append(target, { publisher, seq, bytes }, self)
-    return found === undefined ? undefined : splitOf(target, found)
+    if (found === undefined) return undefined
+    const split = splitOf(target, found)
+    return dispatch.hold === undefined ? split : { ...split, away: awayOf(split, found) }
   }
 }
 
@@ -56,4 +58,8 @@ function splitOf(target: LoneTarget, { nodes, stamp }: Found): Split {
   const shares = nodes.map((node): Share => ({ node, to }))
   // A group without members is empty, not offline.
   return { shares, offline: shares.length === 0 && target.type === 'user' ? [target.uid] : [] }
+}
+
+function awayOf({ offline }: Split, { stamp }: Found): readonly UserRef[] {
+  return (offline as readonly Uid[]).map((uid) => ({ uid, stamp }))
 }

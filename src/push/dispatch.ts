@@ -11,11 +11,16 @@ export interface Dispatch<Target = LocatableTarget> {
   readonly isFirstCopy?: boolean
   /** Present if the caller gave the push its id. */
   readonly reservation?: PendingReservation | undefined
+  /** For how many ms a push to users is parked for those who are nowhere. */
+  readonly hold?: number | undefined
   /** A node that is known not to have the target. */
   readonly ignoring?: NodeId | undefined
   /** Makes the envelope for one node, or for everyone. */
   make(to: Recipients): Envelope
-  /** Called once `nodeCount` nodes have it. `stored` lists their shares, unless it was for everyone. */
-  done(nodeCount: number, offline: readonly string[], stored: readonly Share[]): void
+  /**
+   * Called once `nodeCount` nodes have it. `stored` lists their shares, unless it was for everyone; `held` lists the
+   * users for whom it is parked.
+   */
+  done(nodeCount: number, offline: readonly string[], stored: readonly Share[], held?: readonly string[]): void
   failed(error: unknown): void
 }

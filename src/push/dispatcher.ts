@@ -5,9 +5,11 @@ import type { ParsedTarget } from '../envelope/target.ts'
 import { Broadcast } from './broadcast.ts'
 import { DirectSender } from './direct-sender.ts'
 import type { Dispatch } from './dispatch.ts'
+import { Holder } from './holder.ts'
 import { Job } from './job.ts'
 import type { Locator } from './locator.ts'
 import { NodeSender, type NodeSenderInit } from './node-sender.ts'
+import type { Parker } from './parker.ts'
 import type { Sending } from './sending.ts'
 import { targetOf, withStampsOf } from './targets.ts'
 import { Turns } from './turns.ts'
@@ -22,7 +24,11 @@ export interface DispatcherInit extends NodeSenderInit {
   readonly locator: Locator
   /** Present if lookup and append can be one step. */
   readonly appendWhereFound?: Routes['appendWhereFound']
-  /** Keeps a copy for users who are nowhere; returns those who are somewhere by now. An emitter does not need it. */
+  /** Parks pushes with `hold`. */
+  readonly parker: Parker
+  /** ms. */
+  readonly storeWait: number
+  /** Keeps a re-sent copy for users who are nowhere; returns those who are somewhere by now. An emitter does not need it. */
   readonly park?: (
     push: PushEnvelope,
     users: readonly UserRef[],
@@ -50,8 +56,11 @@ export class Dispatcher {
       nodes: new NodeSender(init),
       turns: new Turns(),
       sendElsewhere: (node, push) => this.#sendElsewhere(node, push),
+      hold: (push, users, keepFor) => holder.hold(push, users, keepFor),
       ended: () => this.#ended(),
     }
+    // Invariant R5: not as a re-sent copy, because nobody has had the first. Nothing that was parked before is overtaken.
+    const holder = new Holder({ ...init, sendLater: (push) => this.#sendCopy(push, undefined) })
   }
 
   dispatch(dispatch: Dispatch<ParsedTarget>): void {
@@ -95,7 +104,7 @@ export class Dispatcher {
     try {
       const split = await sender.send(dispatch, self)
       if (split === undefined) return false
-      job.appended(split, self)
+      this.#sending.turns.follow(job.appended(split, self))
     } catch (error) {
       job.failed(error)
     }
@@ -113,10 +122,10 @@ export class Dispatcher {
    * Resolves once all of that is stored.
    */
   async resend(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
-    const { nodeCount, missed } = await this.#sendCopy(push, ignoring)
+    const { nodes, missed } = await this.#sendCopy({ ...push, resent: true }, ignoring)
     const { park } = this.#init
     if (park === undefined || push.to.type !== 'users') {
-      if (nodeCount === 0) this.#init.onUndelivered(push)
+      if (nodes.length === 0) this.#init.onUndelivered(push)
       return
     }
     if (missed.length === 0) return
@@ -132,25 +141,25 @@ export class Dispatcher {
 
   /** Like `resend`, but for users who still have a connection here, so nothing is parked for them. */
   async resendToStragglers(push: PushEnvelope, ignoring: NodeId | undefined): Promise<void> {
-    await this.#sendCopy(push, ignoring)
+    await this.#sendCopy({ ...push, resent: true }, ignoring)
   }
 
-  /** Resolves to the number of nodes that the copy is stored for, and to the names that were found nowhere. */
+  /** Resolves to the nodes that the copy is stored for, and to the names that were found nowhere. */
   #sendCopy(
     push: PushEnvelope,
     ignoring: NodeId | undefined,
-  ): Promise<{ nodeCount: number; missed: readonly string[] }> {
+  ): Promise<{ nodes: readonly NodeId[]; missed: readonly string[] }> {
     const target = targetOf(push.to)
     // Invariant R11: a copy that was forwarded this often goes round in circles.
     if (target === undefined || push.hops >= MAX_HOPS) {
       this.#init.onUndelivered(push)
-      return Promise.resolve({ nodeCount: 0, missed: [] })
+      return Promise.resolve({ nodes: [], missed: [] })
     }
-    const copy = { ...push, hops: push.hops + 1, resent: true }
+    const copy = { ...push, hops: push.hops + 1 }
     // Invariant R5: a copy keeps the stamps of the first lookup, whatever this lookup finds.
     const make = (to: Recipients): PushEnvelope => ({ ...copy, to: withStampsOf(to, push.to) })
     return new Promise((resolve, reject) => {
-      const done: Dispatch['done'] = (nodeCount, missed) => resolve({ nodeCount, missed })
+      const done: Dispatch['done'] = (_, missed, stored) => resolve({ nodes: stored.map(({ node }) => node), missed })
       this.dispatch({ target, make, ignoring, done, failed: reject })
     })
   }
@@ -164,7 +173,7 @@ export class Dispatcher {
   async #sendElsewhere(node: NodeId, push: PushEnvelope): Promise<readonly string[]> {
     await this.#init.locator.departure(node)
     // A first copy's receipt names who is offline. Nobody is told that of a later copy, so it is parked.
-    if (!push.resent) return (await this.#sendCopy(push, node)).missed
+    if (!push.resent) return (await this.#sendCopy({ ...push, resent: true }, node)).missed
     await this.resend(push, node)
     return []
   }

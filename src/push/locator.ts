@@ -113,12 +113,13 @@ export class Locator {
     const held: Job[] = []
     const unsure = new Set<string>()
     for (const job of jobs) {
-      const { target, ignoring } = job.dispatch
+      const { target, ignoring, hold } = job.dispatch
       // Invariant R13: an empty answer from a part that is being written again does not mean offline.
       const isSure = answers.isSure(target) && (unsure.size === 0 || !namesOf(target).some((name) => unsure.has(name)))
       if (isSure) {
         if (this.#deadlines.size > 0) this.#deadlines.delete(job)
-        job.located(answers.split(target, ignoring))
+        const split = answers.split(target, ignoring)
+        job.located(hold === undefined ? split : answers.withAway(split))
       } else if (this.#mayWait(job, askedAt)) {
         // Later jobs for the same target wait with this one.
         for (const name of namesOf(target)) unsure.add(name)

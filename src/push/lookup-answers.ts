@@ -13,6 +13,8 @@ export interface Share {
 export interface Split {
   readonly shares: readonly Share[]
   readonly offline: readonly string[]
+  /** The users who are nowhere, with the stamp of the lookup, if the push is to be held for them. */
+  readonly away?: readonly UserRef[]
 }
 
 const NOBODY: readonly string[] = Object.freeze([])
@@ -77,6 +79,12 @@ export class LookupAnswers {
       default:
         throw target satisfies never
     }
+  }
+
+  /** A split of users that says, too, by which stamps those who are nowhere were looked up. */
+  withAway(split: Split): Split {
+    const uids = split.offline as readonly Uid[]
+    return { ...split, away: uids.map((uid) => ({ uid, stamp: this.#uids.get(uid)?.stamp ?? 0 })) }
   }
 
   /** Most pushes are for one user, who is on one node. */

@@ -18,6 +18,8 @@ const REMEMBER_OFFLINE = 20
 
 /** A push waits for `storeWait` at most this many times. If it takes longer, the process that reserved the id has died. */
 const RESERVED_FOR_WAITS = 3
+/** The same for a push with `hold`, which may be looked up and stored once more. */
+const RESERVED_FOR_HOLD = 6
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -69,7 +71,8 @@ export class NamedPushes {
   async #start({ id, digest, push }: NamedPush, size: number): Promise<Receipt> {
     const { ids, dispatcher, backpressure, storeWait } = this.#init
     // Invariant I1: among all who push under this id, one is sent.
-    const reserving = ids.reserve(id, digest, RESERVED_FOR_WAITS * storeWait)
+    const waits = push.hold === undefined ? RESERVED_FOR_WAITS : RESERVED_FOR_HOLD
+    const reserving = ids.reserve(id, digest, waits * storeWait)
     const dispatch = new PushDispatch(id, push, backpressure, 0, toldElsewhere, new PendingReservation(reserving))
     dispatcher.dispatch(dispatch)
     const leave = (): void => backpressure.leave(size)
@@ -122,8 +125,10 @@ function receiptOf(id: PushId, reserved: Exclude<Reservation, { type: 'fresh' }>
 
 /** The receipt that the next push with the same id gets. */
 function remembered(receipt: Receipt): Receipt {
-  const { length } = receipt.offline
-  return length <= REMEMBER_OFFLINE ? receipt : { ...receipt, offline: [], offlineCount: length }
+  const { offline, held } = receipt
+  if (offline.length <= REMEMBER_OFFLINE) return receipt
+  const counted = { ...receipt, offline: [], offlineCount: offline.length }
+  return held === undefined ? counted : { ...counted, held: [], heldCount: held.length }
 }
 
 function storedBefore(error: unknown): readonly NodeId[] {
@@ -135,9 +140,9 @@ function storedBefore(error: unknown): readonly NodeId[] {
  * Equal for two pushes with the same content, although JSON may be spelled in several ways and one node may have got it as
  * an object. Older nodes wrote the same digest, except for JSON that they altered on its way.
  */
-function digestOf({ target, payload, except, key }: ParsedPush): string {
-  // An absent key is left out, to match the digests of versions that had no keys.
-  const keys = key === undefined ? [] : [key]
+function digestOf({ target, payload, except, key, hold }: ParsedPush): string {
+  // What is absent is left out, to match the digests of versions that did not have it. A key is never a number.
+  const keys = [key, hold].filter((part) => part !== undefined)
   const hash = createHash('sha1').update(JSON.stringify([target, payload.kind === 'bytes', except ?? null, ...keys]))
   // Invariant I4: one JSON value is one push, however it is spelled.
   return hash.update(payload.kind === 'json' ? canonicalJson(toText(payload.data)) : payload.data).digest('base64')

@@ -13,6 +13,7 @@ export interface ParsedPush {
   readonly payload: Payload
   readonly except: Except | undefined
   readonly key: string | undefined
+  readonly hold: number | undefined
 }
 
 export type OnFailure = (error: unknown) => void
@@ -26,27 +27,27 @@ export class PushDispatch implements Dispatch<ParsedTarget> {
   readonly #id: PushId
   readonly #push: ParsedPush
   readonly #backpressure: Backpressure
-  readonly #held: number
+  readonly #room: number
   readonly #onFailure: OnFailure
   #resolve!: (receipt: Receipt) => void
   #reject!: (error: unknown) => void
 
   /**
-   * @param held bytes of room that it gives back once it is done, or has failed
+   * @param room bytes of room that it gives back once it is done, or has failed
    * @param reservation present if the caller gave the push its id
    */
   constructor(
     id: PushId,
     push: ParsedPush,
     backpressure: Backpressure,
-    held: number,
+    room: number,
     onFailure: OnFailure,
     reservation?: PendingReservation,
   ) {
     this.#id = id
     this.#push = push
     this.#backpressure = backpressure
-    this.#held = held
+    this.#room = room
     this.#onFailure = onFailure
     this.reservation = reservation
     this.receipt = new Promise((resolve, reject) => {
@@ -63,19 +64,24 @@ export class PushDispatch implements Dispatch<ParsedTarget> {
     return this.#push.target
   }
 
+  get hold(): number | undefined {
+    return this.#push.hold
+  }
+
   make(to: Recipients): PushEnvelope {
     const { payload, except, key } = this.#push
     const push = { type: 'push' as const, id: this.#id, to, payload, except, key, hops: 0, resent: false }
     return this.reservation === undefined ? push : { ...push, named: true }
   }
 
-  done(nodeCount: number, offline: readonly string[]): void {
-    this.#backpressure.leave(this.#held)
-    this.#resolve({ id: this.reservation === undefined ? this.#id : shownPushId(this.#id), nodeCount, offline })
+  done(nodeCount: number, offline: readonly string[], _stored: unknown, held: readonly string[] = []): void {
+    this.#backpressure.leave(this.#room)
+    const receipt = { id: this.reservation === undefined ? this.#id : shownPushId(this.#id), nodeCount, offline }
+    this.#resolve(this.hold === undefined ? receipt : { ...receipt, held })
   }
 
   failed(error: unknown): void {
-    this.#backpressure.leave(this.#held)
+    this.#backpressure.leave(this.#room)
     this.#onFailure(error)
     // The failure was already reported, so a caller who does not handle it does no harm.
     this.receipt.catch(() => {})

@@ -7,13 +7,14 @@ import { FlotillaError } from '../errors.ts'
 import { checkNames } from '../lib/checked-names.ts'
 import { Backpressure } from './backpressure.ts'
 import type { Dispatcher } from './dispatcher.ts'
+import { parseHold } from './holder.ts'
 import { NamedPushes } from './named-pushes.ts'
 import type { PushCall } from './push-body.ts'
 import { type OnFailure, type ParsedPush, PushDispatch, toldElsewhere } from './push-dispatch.ts'
 import { pushSize } from './sizes.ts'
 
 const NO_OPTIONS: PushOptions = Object.freeze({})
-const PUSH_OPTIONS = ['except', 'id', 'key'] as const satisfies readonly (keyof PushOptions)[]
+const PUSH_OPTIONS = ['except', 'id', 'key', 'hold'] as const satisfies readonly (keyof PushOptions)[]
 
 interface PusherSettings {
   readonly maxPayload: number
@@ -70,13 +71,15 @@ export class Pusher implements PusherApi {
       // Otherwise close would wait for ever if pushes keep coming.
       if (this.#closed) throw new FlotillaError('FLT_CLOSED', 'this server or emitter was closed: make a new one')
       if (options !== NO_OPTIONS) checkNames('push', options, PUSH_OPTIONS)
-      const { except, key } = options
+      const { except, key, hold } = options
       const id = options.id === undefined ? otherwise : callersPushId(parsePushId(options.id))
+      const parsed = parseTarget(target)
       const push = {
-        target: parseTarget(target),
+        target: parsed,
         payload: this.#encode(message),
         except: parseExcept(except),
         key: key === undefined ? undefined : parsePushKey(key),
+        hold: hold === undefined ? undefined : parseHold(hold, parsed),
       }
       return id === undefined ? this.#pushNew(push) : this.#told(this.#named.push(id, push))
     } catch (error) {

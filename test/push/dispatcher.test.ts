@@ -7,6 +7,7 @@ import { type ConnectionId, type NodeId, newProcessId, nodeId, type PushId, type
 import { encodePayload } from '../../src/envelope/payload.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator } from '../../src/push/locator.ts'
+import { Parker } from '../../src/push/parker.ts'
 import { Roster } from '../../src/push/roster.ts'
 import { parseOptions } from '../../src/settings.ts'
 import { until } from '../support/until.ts'
@@ -44,6 +45,8 @@ class Stage {
       codec: settings.codec,
       publisher: 'p',
       locator: new Locator(state, nodes, 60_000),
+      parker: new Parker(state, settings.codec),
+      storeWait: settings.storeWait,
       park: async ({ id }) => {
         this.parkedIds.push(id)
         return []

@@ -5,6 +5,7 @@ import type { State } from '../../src/drivers/state.ts'
 import type { Uid } from '../../src/envelope/ids.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator, type NodeBook } from '../../src/push/locator.ts'
+import { Parker } from '../../src/push/parker.ts'
 import { parseOptions } from '../../src/settings.ts'
 import { until } from '../support/until.ts'
 
@@ -32,7 +33,15 @@ test('answers come in the order of the questions, however long a lookup takes, a
   const queue = driver.queue(settings)
   t.after(() => queue.close())
   const locator = new Locator(Object.assign(Object.create(state) as State, { locate }), nodes, 60_000)
-  const init = { queue, codec: settings.codec, publisher: 'p', locator, onUndelivered: () => assert.fail() }
+  const init = {
+    queue,
+    codec: settings.codec,
+    publisher: 'p',
+    locator,
+    parker: new Parker(state, settings.codec),
+    storeWait: settings.storeWait,
+    onUndelivered: () => assert.fail(),
+  }
   const dispatcher = new Dispatcher(init)
   const answered: string[] = []
   const ask = (name: string): void =>

@@ -6,6 +6,7 @@ import type { NodeId, PushId } from '../../src/envelope/ids.ts'
 import { FlotillaError } from '../../src/errors.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator } from '../../src/push/locator.ts'
+import { Parker } from '../../src/push/parker.ts'
 import { Pusher } from '../../src/push/pusher.ts'
 import { parseOptions } from '../../src/settings.ts'
 
@@ -35,7 +36,15 @@ test('who has a push from its first attempt is left out of the third, though the
     standIn: (node: NodeId) => node,
   }
   const locator = new Locator(away, nodes, 100)
-  const dispatcher = new Dispatcher({ queue, codec: settings.codec, publisher: 'p', locator, onUndelivered: () => {} })
+  const dispatcher = new Dispatcher({
+    queue,
+    codec: settings.codec,
+    publisher: 'p',
+    locator,
+    parker: new Parker(state, settings.codec),
+    storeWait: settings.storeWait,
+    onUndelivered: () => {},
+  })
   const pusher = new Pusher(dispatcher, queue, 'p', { ...settings, onFailure: () => {} })
   await assert.rejects(pusher.push({ uid: 'u' }, 'x', { id: 'again' }), { code: 'FLT_STORE_AWAY' })
   assert.deepEqual(await queue.reserve('again' as PushId, digest(), 1_000), { type: 'fresh', stored: ['a-1'] })

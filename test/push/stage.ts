@@ -7,6 +7,7 @@ import type { Recipients, Envelope } from '../../src/envelope/envelope.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { Dispatcher } from '../../src/push/dispatcher.ts'
 import { Locator } from '../../src/push/locator.ts'
+import { Parker } from '../../src/push/parker.ts'
 import { Pusher } from '../../src/push/pusher.ts'
 import { parseOptions } from '../../src/settings.ts'
 import { memberHere, userHere } from '../contracts/routes/words.ts'
@@ -95,6 +96,8 @@ export async function startPusher(meddle: Meddler, isDirect: boolean): Promise<P
     publisher: 'p',
     locator: new Locator({ locate } as State, book, settings.storeWait),
     ...(isDirect && { appendWhereFound }),
+    parker: new Parker(state, settings.codec),
+    storeWait: settings.storeWait,
     local: {
       self,
       isSelf: (node) => node === self,

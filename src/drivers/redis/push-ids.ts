@@ -56,14 +56,22 @@ function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest()
 }
 
-/** `[nodeCount]`, `[nodeCount, offline]` or `[nodeCount, offlineCount]`. */
-function writeAnswer({ nodeCount, offline, offlineCount }: Receipt): string {
+/** `[nodeCount]`, `[nodeCount, offline]` or `[nodeCount, offlineCount]`; if the push had `hold`, a third like the second. */
+function writeAnswer({ nodeCount, offline, offlineCount, held, heldCount }: Receipt): string {
+  if (held !== undefined) return JSON.stringify([nodeCount, offlineCount ?? offline, heldCount ?? held])
   if (offlineCount !== undefined) return JSON.stringify([nodeCount, offlineCount])
   return JSON.stringify(offline.length === 0 ? [nodeCount] : [nodeCount, offline])
 }
 
+/** Names, or only their number. */
+type Names = readonly string[] | number
+
 function readAnswer(id: PushId, value: string): Receipt {
-  const [nodeCount, offline = []] = JSON.parse(value) as [number, (readonly string[] | number)?]
-  const receipt = { id: shownPushId(id), nodeCount }
-  return typeof offline === 'number' ? { ...receipt, offline: [], offlineCount: offline } : { ...receipt, offline }
+  const [nodeCount, offline = [], held] = JSON.parse(value) as [number, ...Names[]]
+  return {
+    id: shownPushId(id),
+    nodeCount,
+    ...(typeof offline === 'number' ? { offline: [], offlineCount: offline } : { offline }),
+    ...(typeof held === 'number' ? { held: [], heldCount: held } : held && { held }),
+  }
 }
