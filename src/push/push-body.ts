@@ -5,7 +5,7 @@ import { FlotillaError } from '../errors.ts'
 import type { JsonSource } from '../lib/json-source.ts'
 
 const TARGET_FIELDS = ['uid', 'group', 'connection', 'all']
-const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id', 'key'])
+const FIELDS = new Set([...TARGET_FIELDS, 'message', 'binary', 'except', 'id', 'key', 'hold'])
 const EXCEPT_FIELDS = new Set(['uid', 'connection'])
 
 /** A push that came as JSON: the body of `POST /api/push`, or an entry of the ingress stream. */
@@ -16,8 +16,8 @@ export interface PushCall {
 }
 
 /**
- * Checks that no field is misspelt. The values of target, id, key and message are checked by `push` itself. A message that is
- * not a string stays the JSON that came.
+ * Checks that no field is misspelt. The values of target, id, key, hold and message are checked by `push` itself. A
+ * message that is not a string stays the JSON that came.
  *
  * @throws FlotillaError `FLT_BAD_REQUEST`, naming the field
  */
@@ -26,11 +26,12 @@ export function parsePushBody(body: JsonSource): PushCall {
   const target = Object.fromEntries(
     TARGET_FIELDS.filter((field) => field in fields).map((field) => [field, fields[field]]),
   )
-  const { except, id, key } = fields
+  const { except, id, key, hold } = fields
   const options: Record<string, unknown> = {}
   if (except !== undefined) options['except'] = checkFields(except, EXCEPT_FIELDS, 'except')
   if ('id' in fields) options['id'] = id
   if ('key' in fields) options['key'] = key
+  if ('hold' in fields) options['hold'] = hold
   return { target: target as Target, message: messageOf(body, fields), options }
 }
 

@@ -39,6 +39,7 @@ test('streams that three nodes read', async (t) => {
       for (let n = 0; n < 20; n++) {
         await redis.xadd('flotilla:ingress', '*', 'body', JSON.stringify({ uid: 'outsider', message: `n${n}` }))
       }
+      await redis.xadd('flotilla:ingress', '*', 'body', '{"uid":"later","message":"held","hold":60000}')
       await redis.xadd('flotilla:ingress', '*', 'body', 'not json')
       await redis.xadd('flotilla:ingress', '*', 'body', '{"uid":null,"message":"x"}')
       await client.waitFor(20)
@@ -48,6 +49,7 @@ test('streams that three nodes read', async (t) => {
       )
       await until('the bad ones are aside', async () => (await redis.xlen('flotilla:ingress:bad')) === 2)
       await until('the stream is empty', async () => (await redis.xlen('flotilla:ingress')) === 0)
+      assert.equal(await (await fleet.connect(fleet.a, { uid: 'later' })).next(), 'held')
     },
   )
 

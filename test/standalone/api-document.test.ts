@@ -6,6 +6,7 @@ import * as fc from 'fast-check'
 import { readApiDocs, withTables } from '../../scripts/api-docs.ts'
 import { parseExcept, parsePushId, parsePushKey, parseTarget } from '../../src/envelope/target.ts'
 import { isFlotillaError, JsonSource, parsePushBody } from '../../src/index.ts'
+import { parseHold } from '../../src/push/holder.ts'
 import { apiDocument } from '../../src/standalone/http/api-document.ts'
 import { runs } from '../support/fuzz.ts'
 import { API_KEY, caller, errorOf, SECRET } from './api-call.ts'
@@ -66,6 +67,7 @@ test('the description of a push allows exactly the bodies that the server takes'
       except: anyExcept,
       id: anyName,
       key: anyName,
+      hold: fc.oneof({ weight: 4, arbitrary: fc.constantFrom(1, 60_000) }, fc.constantFrom(0, 60_001, 1.5, '1', null)),
       colour: fc.constant('red'),
     },
     { requiredKeys: [] },
@@ -81,11 +83,12 @@ test('the description of a push allows exactly the bodies that the server takes'
         all = true,
         message = 1,
         binary = '',
+        hold,
         colour: _,
         ...rest
       } = body
       const given: Record<string, unknown> = { uid, group, connection, all, message, binary }
-      return { ...rest, [target]: given[target], [content]: given[content] }
+      return { ...rest, [target]: given[target], [content]: given[content], ...(target === 'uid' && hold && { hold }) }
     })
   let takenCount = 0
   const property = fc.property(fc.oneof(anyBody, anyLikely, fc.jsonValue()), (body) => {
@@ -101,10 +104,11 @@ test('the description of a push allows exactly the bodies that the server takes'
 function takes(body: unknown): boolean {
   try {
     const { target, options } = parsePushBody(JsonSource.parse(JSON.stringify(body)))
-    parseTarget(target)
+    const parsed = parseTarget(target)
     parseExcept(options.except)
     if (options.id !== undefined) parsePushId(options.id)
     if (options.key !== undefined) parsePushKey(options.key)
+    if (options.hold !== undefined) parseHold(options.hold, parsed)
     return true
   } catch (error) {
     if (isFlotillaError(error)) return false

@@ -21,6 +21,7 @@ test('the HTTP API', async (t) => {
     'sends text as text, bytes as bytes, and anything else as JSON': kinds,
     'does not push to the users in except': except,
     'sends a push with the same id once': once,
+    'holds a push for users who are offline': holds,
     'answers each push of a batch, in order': batch,
     'lists the connections of a user': users,
     'lists the members of a group, page by page': groups,
@@ -100,6 +101,23 @@ async function once(t: TestContext, call: Call, server: Started): Promise<void> 
   assert.deepEqual((await call('POST', '/api/push', toMany)).body, counted)
   await call('POST', '/api/push', { uid: 'fay', message: 'next' })
   assert.deepEqual([await client.next(), await client.next()], ['only once', 'next'])
+}
+
+async function holds(t: TestContext, call: Call, server: Started): Promise<void> {
+  const push = { uid: 'lea', message: 'held', hold: 60_000, id: 'order-44' }
+  const receipt = { id: 'order-44', nodeCount: 0, offline: ['lea'], held: ['lea'] }
+  assert.deepEqual((await call('POST', '/api/push', push)).body, receipt)
+  const pushes = [push, { uid: 'lea', message: 'in a batch', hold: 60_000 }, { group: 'red', message: 1, hold: 1 }]
+  const { body } = await call('POST', '/api/push/batch', { pushes })
+  const { results } = body as { results: { held?: string[]; error?: { code: string } }[] }
+  assert.deepEqual(results[0], receipt)
+  assert.deepEqual([results[1]!.held, results[2]!.error!.code], [['lea'], 'FLT_BAD_TARGET'])
+  const client = await user(t, server, 'lea')
+  assert.deepEqual([await client.next(), await client.next()], ['held', 'in a batch'])
+  const many = { uid: Array.from({ length: 21 }, (_, index) => `away-${index}`), message: 'x', hold: 1, id: 'order-45' }
+  await call('POST', '/api/push', many)
+  const counted = { id: 'order-45', nodeCount: 0, offline: [], offlineCount: 21, held: [], heldCount: 21 }
+  assert.deepEqual((await call('POST', '/api/push', many)).body, counted)
 }
 
 async function batch(t: TestContext, call: Call, server: Started): Promise<void> {

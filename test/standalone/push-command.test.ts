@@ -49,6 +49,34 @@ test('a push to nobody says so on stderr, and fails only with --fail-offline', a
   )
 })
 
+test('a push with --hold says for whom it waits, and --fail-offline counts only those for whom it does not', async (t) => {
+  const { url } = await startFlotilla(t, dev)
+  const push = (...args: string[]) => flotilla(['push', 'hi', '--url', url, '--hold=60000', '--fail-offline', ...args])
+  const held = await push('--uid=bob')
+  assert.deepEqual([held.code, held.stderr], [0, 'nobody got it: bob is offline; it waits for them\n'])
+  assert.deepEqual((JSON.parse(held.stdout) as { held: string[] }).held, ['bob'])
+  const bob = await connect(url, { uid: 'bob' })
+  t.after(() => bob.vanish())
+  assert.equal(await bob.next(), 'hi')
+  assert.equal((await push('--uid=bob')).stderr, '')
+  const pushes = Array.from({ length: 100 }, (_, n) => ({ uid: 'kim', message: n, hold: 60_000 }))
+  const headers = { 'content-type': 'application/json' }
+  await fetch(`${url}/api/push/batch`, { method: 'POST', headers, body: JSON.stringify({ pushes }) })
+  const full = await push('--uid=kim', '--uid=lea')
+  const told = 'nobody got it: kim, lea are offline; there is no room for it to wait for kim\n'
+  assert.deepEqual([full.code, full.stderr], [4, told])
+  const refused: [args: string[], told: RegExp][] = [
+    [['--group=g'], /^--hold is for pushes to users: /],
+    [['--uid=u', '--hold=60001'], /^--hold takes whole milliseconds from 1 to 60000, not "60001"/],
+    [['--uid=u', '--hold=1s'], /^--hold takes whole milliseconds from 1 to 60000, not "1s"/],
+  ]
+  for (const [args, message] of refused) {
+    const { code, stderr } = await push(...args)
+    assert.equal(code, 2)
+    assert.match(stderr, message)
+  }
+})
+
 test('a push goes over a Unix socket, by the URL of the ready line', async (t) => {
   const { url } = await startFlotilla(t, [
     '--dev',

@@ -120,9 +120,10 @@ function addPush(program: Command, chosen: (run: Run) => void): void {
     .option('--json', 'MESSAGE is JSON')
     .option('--id <ID>', 'an id of your choice; within ten minutes, a push is sent only once per id')
     .option('--key <KEY>', 'what the message is about; a client that reads too slowly may get only the newest of a key')
+    .option('--hold <MS>', 'with --uid: for how many ms, at most 60000, it waits for a user who is offline')
     .option(
       '--fail-offline',
-      'end with exit code 4 if a user or a connection is offline, or if nobody is in the groups',
+      'end with exit code 4 if a user or a connection is offline, and the message not held, or if nobody is in the groups',
     )
     .addOption(new Option('--url <URL>', "the server's URL").env('FLOTILLA_URL').default('http://127.0.0.1:18308'))
     .addOption(apiKeyOption())

@@ -10,6 +10,7 @@ export interface PushOptions {
   readonly json?: true
   readonly id?: string
   readonly key?: string
+  readonly hold?: string
   readonly failOffline?: true
   readonly url: string
   readonly apiKey?: string
@@ -19,17 +20,21 @@ interface Receipt {
   readonly nodeCount: number
   readonly offline: readonly string[]
   readonly offlineCount?: number
+  readonly held?: readonly string[]
+  readonly heldCount?: number
 }
 
 const TIMEOUT = 30_000
+const MAX_HOLD = 60_000
 const NOBODY_COUNTED =
   '--fail-offline and --all cannot be used together: a push to everyone goes to every node, and does not learn who is there'
 
 /** `flotilla push`: sends one push over HTTP, prints the receipt, and says who was not there. */
 export async function push(text: string, options: PushOptions): Promise<number> {
-  const { id, key, url, apiKey, all, failOffline } = options
+  const { id, key, hold, url, apiKey, all, failOffline } = options
   if (all && failOffline) throw usageError(NOBODY_COUNTED)
-  const fields = { ...targetOf(options), ...(id !== undefined && { id }), ...(key !== undefined && { key }) }
+  const given = { id, key, hold: hold === undefined ? undefined : parseHold(hold, options) }
+  const fields = { ...targetOf(options), ...given }
   const message = options.json === true ? checkJson(text) : JSON.stringify(text)
   // The message goes in as it was typed: parsing it and writing it again would lose digits of large numbers.
   const body = `${JSON.stringify(fields).slice(0, -1)},"message":${message}}`
@@ -38,7 +43,14 @@ export async function push(text: string, options: PushOptions): Promise<number> 
   process.stdout.write(`${answer.text}\n`)
   const missed = missedBy(receipt)
   if (missed !== undefined) process.stderr.write(`${missed}\n`)
-  return missed !== undefined && failOffline === true ? ExitCode.offline : ExitCode.ok
+  const isForAll = missed === undefined || (offlineCountOf(receipt) > 0 && lostCountOf(receipt) === 0)
+  return isForAll || failOffline !== true ? ExitCode.ok : ExitCode.offline
+}
+
+function parseHold(text: string, { uid }: PushOptions): number {
+  if (uid === undefined) throw usageError('--hold is for pushes to users: give --uid, or leave --hold out')
+  if (/^[1-9]\d{0,4}$/.test(text) && Number(text) <= MAX_HOLD) return Number(text)
+  throw usageError(`--hold takes whole milliseconds from 1 to ${MAX_HOLD}, not "${text}"`)
 }
 
 function targetOf({ uid, group, connection, all }: PushOptions): object {
@@ -99,12 +111,32 @@ function parse(text: string): Partial<Receipt> & { readonly error?: { code: stri
   }
 }
 
+const offlineCountOf = ({ offline, offlineCount }: Receipt): number => offlineCount ?? offline.length
+
+/** How many were offline, and have no message that waits for them. */
+function lostCountOf(receipt: Receipt): number {
+  return offlineCountOf(receipt) - (receipt.heldCount ?? receipt.held?.length ?? 0)
+}
+
 /** Undefined if everybody was there. */
-function missedBy({ nodeCount, offline, offlineCount = offline.length }: Receipt): string | undefined {
-  if (offlineCount === 0) return nodeCount === 0 ? 'nobody got it: nobody is connected there' : undefined
-  const names = offline.length === 0 ? `${offlineCount} of them` : listed(offline)
-  const are = offlineCount === 1 ? 'is' : 'are'
-  return nodeCount === 0 ? `nobody got it: ${names} ${are} offline` : `not everybody got it: ${names} ${are} offline`
+function missedBy(receipt: Receipt): string | undefined {
+  const { nodeCount, offline } = receipt
+  const count = offlineCountOf(receipt)
+  if (count === 0) return nodeCount === 0 ? 'nobody got it: nobody is connected there' : undefined
+  const names = offline.length === 0 ? `${count} of them` : listed(offline)
+  const who = nodeCount === 0 ? 'nobody' : 'not everybody'
+  return `${who} got it: ${names} ${count === 1 ? 'is' : 'are'} offline${waitingOf(receipt)}`
+}
+
+/** Says for whom a message with --hold waits. */
+function waitingOf(receipt: Receipt): string {
+  const { offline, held } = receipt
+  if (held === undefined) return ''
+  const lostCount = lostCountOf(receipt)
+  if (lostCount === 0) return '; it waits for them'
+  const kept = new Set(held)
+  const names = offline.length === 0 ? `${lostCount} of them` : listed(offline.filter((uid) => !kept.has(uid)))
+  return `; there is no room for it to wait for ${names}`
 }
 
 const MOST_NAMES = 10

@@ -82,10 +82,17 @@ export const pushBody = z
     key: bounded
       .meta({ description: 'a newer message with the same key replaces one that still waits for its client' })
       .optional(),
+    hold: z
+      .int()
+      .min(1)
+      .max(60_000)
+      .meta({ description: 'with `uid`: for how many ms it waits for users who are nowhere' })
+      .optional(),
   })
   .meta({
     id: 'Push',
     description: 'A message, and whom it is for.',
+    dependentRequired: { hold: ['uid'] },
     allOf: [oneOf('uid', 'group', 'connection', 'all'), oneOf('message', 'binary')],
     examples: [{ uid: ['u1', 'u2'], message: { text: 'hello' }, id: 'order-42' }],
   })
@@ -125,6 +132,11 @@ export const receipt = z
     offlineCount: count
       .meta({ description: 'if a push is repeated and more than 20 were offline: their number instead of a list' })
       .optional(),
+    held: z
+      .array(z.string())
+      .meta({ description: 'if the push had `hold`: those of `offline` for whom the message waits' })
+      .optional(),
+    heldCount: count.meta({ description: 'with `offlineCount`: the number of `held`, instead of a list' }).optional(),
   })
   .meta({ id: 'Receipt' })
 

@@ -91,8 +91,9 @@ function addDirectory(router: ApiRouter, { server, wrongKeyCount }: ApiOptions):
   })
 }
 
-function receiptOf({ id, nodeCount, offline, offlineCount }: Receipt): Receipt {
-  return { id, nodeCount, offline, ...(offlineCount !== undefined && { offlineCount }) }
+function receiptOf({ id, nodeCount, offline, offlineCount, held, heldCount }: Receipt): Receipt {
+  const counts = { ...(offlineCount !== undefined && { offlineCount }), ...(heldCount !== undefined && { heldCount }) }
+  return { id, nodeCount, offline, ...(held && { held }), ...counts }
 }
 
 function memberOf({ uid, connection, node }: ConnectionInfo): Pick<ConnectionInfo, 'uid' | 'connection' | 'node'> {
