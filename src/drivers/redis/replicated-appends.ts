@@ -2,7 +2,7 @@ import { FlotillaError } from '../../errors.ts'
 import type { DriverSettings } from '../driver.ts'
 import { type Appends, TAKEN } from './appends.ts'
 import { RedisClient } from './connection/client.ts'
-import type { HotScript } from './connection/script-call.ts'
+import type { HotScript, ScriptCall } from './connection/script-call.ts'
 import type { Store } from './connection/store.ts'
 
 /** The loss that an append must survive before it counts as stored. `replicated`: the loss of the master. */
@@ -35,11 +35,23 @@ export class ReplicatedAppends implements Appends {
     // Invariant K6: an append counts once a replica has it.
     // A batch that was not appended needs no replica.
     if (replicaCount > 0 || outcome !== TAKEN) return reply
-    const message = `no replica had the push within ${this.#patience} ms: check with INFO replication that Redis has replicas that are up to date, and push again with the same id`
-    throw new FlotillaError('FLT_STORE_AWAY', message)
+    throw this.#notReplicated()
+  }
+
+  /** @throws FlotillaError `FLT_STORE_AWAY` if no replica has all of it in time */
+  async callEach(script: HotScript, makeCalls: () => ScriptCall[]): Promise<unknown[]> {
+    const { replies, replicaCount } = await this.#client.callEachReplicated(script, makeCalls, this.#patience)
+    // Invariant K6: an append counts once a replica has it.
+    if (replicaCount > 0) return replies
+    throw this.#notReplicated()
   }
 
   close(): void {
     this.#client.close()
+  }
+
+  #notReplicated(): FlotillaError {
+    const message = `no replica had the push within ${this.#patience} ms: check with INFO replication that Redis has replicas that are up to date, and push again with the same id`
+    return new FlotillaError('FLT_STORE_AWAY', message)
   }
 }

@@ -163,6 +163,37 @@ export class RedisClient {
     )
   }
 
+  /**
+   * Calls a script several times, in one round trip, and says how many replicas had what all calls wrote within `wait`
+   * ms: the fewest of any master.
+   */
+  callEachReplicated(
+    script: HotScript,
+    makeCalls: () => ScriptCall[],
+    wait: number,
+  ): Promise<{ replies: unknown[]; replicaCount: number }> {
+    return this.#known(script, () =>
+      this.run(async (redis) => {
+        const calls = makeCalls()
+        const connections = [...new Set(calls.map(({ key }) => this.connectionFor(key)))].map((connection) => {
+          if (connection?.status !== 'ready') throw new Error('the master of this slot is not connected')
+          return connection
+        })
+        const redirections = this.#router?.redirections
+        const sent = calls.map((call) => {
+          void redis.sendCommand(call)
+          return call.promise
+        })
+        const waits = connections.map((connection) => connection.wait(1, wait))
+        // Invariant K2: all has ended before anything is sent again.
+        await Promise.allSettled([...sent, ...waits])
+        const [replies, counts] = [await Promise.all(sent), await Promise.all(waits)]
+        if (this.#router?.redirections !== redirections) throw new Error('the slot moved to another master meanwhile')
+        return { replies, replicaCount: Math.min(...counts) }
+      }),
+    )
+  }
+
   /** Calls a script. If Redis does not have the script, loads it and calls again. */
   async #known<T>(script: HotScript, call: () => Promise<T>): Promise<T> {
     // In a cluster, another master that lacks the script may have taken over meanwhile.

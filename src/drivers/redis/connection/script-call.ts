@@ -14,11 +14,21 @@ export class HotScript {
     this.#head = `$7\r\nEVALSHA\r\n${bulk(this.sha)}`
   }
 
-  call(keys: readonly string[], args: readonly string[]): ScriptCall {
-    let bytes = `*${3 + keys.length + args.length}\r\n${this.#head}${bulk(String(keys.length))}`
-    for (const key of keys) bytes += bulk(key)
-    for (const arg of args) bytes += bulk(arg)
-    return new ScriptCall(bytes, keys[0]!)
+  /** @param replyEncoding null for bytes */
+  call(keys: readonly string[], args: readonly (string | Buffer)[], replyEncoding: 'utf8' | null = 'utf8'): ScriptCall {
+    let text = `*${3 + keys.length + args.length}\r\n${this.#head}${bulk(String(keys.length))}`
+    for (const key of keys) text += bulk(key)
+    const parts: Buffer[] = []
+    for (const arg of args) {
+      if (typeof arg === 'string') {
+        text += bulk(arg)
+        continue
+      }
+      parts.push(Buffer.from(`${text}$${arg.length}\r\n`), arg)
+      text = '\r\n'
+    }
+    const bytes = parts.length === 0 ? text : Buffer.concat([...parts, Buffer.from(text)])
+    return new ScriptCall(bytes, keys[0]!, replyEncoding)
   }
 }
 
@@ -27,21 +37,21 @@ export class HotScript {
  * three times.
  */
 export class ScriptCall extends Command {
-  readonly #bytes: string
+  readonly #bytes: string | Buffer
   /** One of the keys of the call, which all share a slot. */
-  readonly #key: string
+  readonly key: string
 
-  constructor(bytes: string, key: string) {
-    super('evalsha', [], { replyEncoding: 'utf8' })
+  constructor(bytes: string | Buffer, key: string, replyEncoding: 'utf8' | null) {
+    super('evalsha', [], { replyEncoding })
     this.#bytes = bytes
-    this.#key = key
+    this.key = key
   }
 
   override getSlot(): number {
-    return slotOf(this.#key)
+    return slotOf(this.key)
   }
 
-  override toWritable(): string {
+  override toWritable(): string | Buffer {
     return this.#bytes
   }
 }
