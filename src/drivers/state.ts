@@ -1,9 +1,11 @@
+import type { Cursors } from './cursors.ts'
+import type { Log } from './log.ts'
 import type { Nodes } from './nodes.ts'
 import type { Parking } from './parking.ts'
 import type { Routes } from './routes.ts'
 
-/** Who is where, and the messages that are parked for users who are on no node. */
-export interface State extends Nodes, Routes, Parking {
+/** Who is where, the messages that are parked for users who are on no node, and the logs of users and groups. */
+export interface State extends Nodes, Routes, Parking, Log, Cursors {
   /**
    * Calls the listener whenever the store may have forgotten the last writes that it confirmed, because a replica took
    * over or the store started again from its disk. The nodes then apply their bindings again. Until they had time for

@@ -3,11 +3,13 @@ import { describe, it } from 'node:test'
 import { MemoryBroadcasts } from '../../src/drivers/memory/broadcasts.ts'
 import { MemoryHandle } from '../../src/drivers/memory/handle.ts'
 import { MemoryInboxes } from '../../src/drivers/memory/inboxes.ts'
+import { LogTable } from '../../src/drivers/memory/log-table.ts'
 import { MemoryStore } from '../../src/drivers/memory/memory-store.ts'
 import { memory } from '../../src/drivers/memory/memory.ts'
 import type { NodeId } from '../../src/envelope/ids.ts'
 import { Child } from '../support/child.ts'
 import { typescript } from '../support/typescript.ts'
+import { KEEP, mailbox, textMessage } from './log/words.ts'
 import { queueContract } from './queue.ts'
 import { memberGone, memberHere } from './routes/words.ts'
 import { asGroup, calm, joined, newConnection, newNode, stage } from './stage.ts'
@@ -46,6 +48,23 @@ describe('the driver memory', () => {
     t.mock.method(store, 'now', () => now + 60_001)
     t.mock.timers.tick(60_001)
     assert.equal(store.broadcasts.after(-1, 9).length, 0)
+  })
+
+  // Invariant L7: all logs together are bounded.
+  it('forgets the logs to which nothing was appended for longest when all together are too large', () => {
+    const table = new LogTable('epoch', () => 1, 100_000)
+    const uids = Array.from({ length: 100 }, (_, index) => `u${index}`)
+    for (const uid of [...uids, ...uids].flatMap((uid) => [uid, 'often'])) {
+      const keep = { ...KEEP, last: 1 }
+      table.change(mailbox(uid), (log) => log.append(textMessage('x'.repeat(9_000)), keep, 0, undefined))
+    }
+    assert.equal(table.get(mailbox('often'))?.top, 200)
+    const present = uids.filter((uid) => table.get(mailbox(uid)) !== undefined)
+    assert.ok(present.length >= 8 && present.length <= 10, present.join(' '))
+    assert.deepEqual(present, uids.slice(-present.length))
+    table.change(mailbox('u99'), (log) => log.eraseAll())
+    table.change(mailbox('new'), (log) => log.append(textMessage('x'.repeat(9_000)), KEEP, 0, undefined))
+    assert.equal(table.get(mailbox(present[0]!))?.top, 1, 'what was erased makes room')
   })
 
   it('keeps at most 1,000 poisoned entries of a node', async (t) => {

@@ -1,10 +1,11 @@
 import { EventEmitter } from 'node:events'
 import type { Receipt, ShutdownReason } from '../../api.ts'
-import type { NodeId, PushId, Uid } from '../../envelope/ids.ts'
+import { newProcessId, type NodeId, type PushId, type Uid } from '../../envelope/ids.ts'
 import type { Entry } from '../entry.ts'
 import type { NodeRecord } from '../nodes.ts'
 import type { ParkedMessage } from '../parking.ts'
 import { ExpiringMap } from './expiring-map.ts'
+import { LogTable } from './log-table.ts'
 import { Places } from './places.ts'
 import { RouteTable } from './route-table.ts'
 import { Stream } from './stream.ts'
@@ -69,6 +70,7 @@ export class MemoryStore {
   nodesVersion = 0
 
   readonly routes = new RouteTable(() => this.micros())
+  readonly logs = new LogTable(newProcessId(), () => this.micros())
   readonly parked = new ExpiringMap<Uid, readonly ParkedRow[]>()
 
   readonly inboxes = new Map<NodeId, Stream>()

@@ -7,8 +7,10 @@ import type { PushIds } from '../push-ids.ts'
 import type { Queue } from '../queue.ts'
 import type { State } from '../state.ts'
 import { MemoryBroadcasts } from './broadcasts.ts'
+import { MemoryCursors } from './cursors.ts'
 import { MemoryHandle } from './handle.ts'
 import { MemoryInboxes } from './inboxes.ts'
+import { MemoryLog } from './log.ts'
 import { MemoryStore } from './memory-store.ts'
 import { MemoryNodes } from './nodes.ts'
 import { MemoryParking } from './parking.ts'
@@ -48,7 +50,8 @@ export function memory(options: MemoryOptions = {}): Driver {
 /** A call takes effect at once; it returns a promise only because the contract asks for one. */
 function openState(store: MemoryStore, settings: DriverSettings): State {
   const handle = new MemoryHandle(store, settings)
-  return combined(new MemoryNodes(handle), new MemoryRoutes(handle), new MemoryParking(handle), {
+  const [log, cursors] = [new MemoryLog(handle), new MemoryCursors(handle)]
+  return combined(new MemoryNodes(handle), new MemoryRoutes(handle), new MemoryParking(handle), log, cursors, {
     ping: async () => handle.assertOpen(),
     close: () => handle.close(),
   })
@@ -56,10 +59,16 @@ function openState(store: MemoryStore, settings: DriverSettings): State {
 
 function openQueue(store: MemoryStore, settings: DriverSettings): Queue & PushIds {
   const handle = new MemoryHandle(store, settings)
-  return combined(new MemoryInboxes(handle), new MemoryBroadcasts(handle), new MemoryPushIds(handle), {
-    flushAcks: async () => {},
-    close: () => handle.close(),
-  })
+  return combined(
+    new MemoryInboxes(handle),
+    new MemoryBroadcasts(handle),
+    new MemoryPushIds(handle),
+    new MemoryLog(handle),
+    {
+      flushAcks: async () => {},
+      close: () => handle.close(),
+    },
+  )
 }
 
 /**

@@ -22,6 +22,10 @@ export class Places {
     return this.#places.size
   }
 
+  get readers(): readonly NodeId[] {
+    return [...this.#places.keys()]
+  }
+
   /** The place of the node that has acked the least. */
   get slowest(): number {
     return Math.min(...this.#places.values())

@@ -3,11 +3,13 @@ import {
   type Group,
   type NodeId,
   PARTITION_COUNT,
+  partitionOf,
   type PushId,
   SEAT_COUNT,
   seatOf,
   type Uid,
 } from '../../envelope/ids.ts'
+import type { Channel } from '../log.ts'
 import { ID_MINUTES } from './scripts/push-ids.ts'
 
 const SLOT_COUNT = 16_384
@@ -53,6 +55,18 @@ function reversedBits(byte: number): number {
   return reversed
 }
 
+/** Where the log of a channel is, and what stands beside it in its slot. */
+export interface LogKeys {
+  /** The channel's partition; -1 for everyone. */
+  readonly partition: number
+  readonly epoch: string
+  readonly route: string
+  readonly list: string
+  readonly meta: string
+  /** For each key of a message, the number of the message that bears it. */
+  readonly subjects: string
+}
+
 /** Every key that we write. The text in braces decides the slot, and all keys of a script share a slot. */
 export class Keys {
   readonly #prefix: string
@@ -90,6 +104,27 @@ export class Keys {
     this.#in(partition, `gm:${group}:${node}`)
   readonly groupsOf = (partition: number, node: NodeId): string => this.#in(partition, `gi:${node}`)
 
+  // ---- logs
+  readonly log = (channel: Channel): LogKeys => {
+    switch (channel.type) {
+      case 'user': {
+        const partition = partitionOf(channel.uid)
+        return this.#logIn(partition, `u:${channel.uid}`, this.route(partition, channel.uid))
+      }
+      case 'group': {
+        const partition = partitionOf(channel.group)
+        return this.#logIn(partition, `g:${channel.group}`, this.groupRoute(partition, channel.group))
+      }
+      case 'all': {
+        const [list, meta, subjects] = ['l', 'lm', 'lk'].map((kind) => `${this.#prefix}:{all}:${kind}`)
+        const [epoch, route] = [this.allMeta(), this.allCursors()]
+        return { partition: -1, epoch, route, list: list!, meta: meta!, subjects: subjects! }
+      }
+      default:
+        throw channel satisfies never
+    }
+  }
+
   // ---- inboxes
   readonly inboxes = (): string => `${this.#prefix}:{i}:i:`
   readonly lastDirect = (publisher: string): string => `${this.#prefix}:{i}:last:${publisher}`
@@ -120,6 +155,11 @@ export class Keys {
   }
   readonly ingress = (): string => `${this.#prefix}:ingress`
   readonly ingressPoison = (): string => `${this.#prefix}:ingress:bad`
+
+  #logIn(partition: number, name: string, route: string): LogKeys {
+    const [list, meta, subjects] = ['l', 'lm', 'lk'].map((kind) => this.#in(partition, `${kind}:${name}`))
+    return { partition, epoch: this.epoch(partition), route, list: list!, meta: meta!, subjects: subjects! }
+  }
 
   #at(node: NodeId, rest: string): string {
     if (!this.#isCluster) return `${this.inboxes()}${node}:${rest}`

@@ -4,6 +4,7 @@ import type { RedisClient } from './connection/client.ts'
 import type { Epochs } from './epochs.ts'
 import type { RedisHandle } from './handle.ts'
 import { connectionField, type Keys } from './keys.ts'
+import type { RouteReader } from './log.ts'
 import { nodesIn, readEpoch, readNodes } from './records.ts'
 import { type PartitionQuery, byPartition, readRoutes, type PartitionReply } from './route-reads.ts'
 
@@ -70,6 +71,15 @@ export class Lookups {
       }),
     ])
     return replies as [PartitionReply[], ...unknown[]]
+  }
+}
+
+/** Makes routes of what an append found, as a lookup would. */
+export function locatedBy(epochs: Epochs): RouteReader {
+  return ({ partition }, text, nodes) => {
+    const { epoch, stamp } = readEpoch(text === '' ? undefined : text)
+    const settled = epochs.isSettled(partition, epoch)
+    return { nodes, stamp, settled: settled && !(epochs.isInDoubt && nodes.length === 0) }
   }
 }
 

@@ -12,15 +12,18 @@ import { RedisClient } from './connection/client.ts'
 import { AddressBook, type NatMap } from './connection/nat-map.ts'
 import type { Store } from './connection/store.ts'
 import { type RedisTlsOptions, secureOptions } from './connection/tls-options.ts'
+import { RedisCursors } from './cursors.ts'
 import { Epochs } from './epochs.ts'
 import { RedisInboxes } from './inboxes.ts'
 import { RedisIngress } from './ingress.ts'
 import { Keys } from './keys.ts'
+import { RedisLog, type RouteReader } from './log.ts'
+import { locatedBy } from './lookups.ts'
 import { RedisNodes } from './nodes.ts'
 import { RedisParking } from './parking.ts'
 import { RedisPushIds } from './push-ids.ts'
 import { QueueHandle } from './queue-handle.ts'
-import type { Durability } from './replicated-appends.ts'
+import { type Durability, ReplicatedAppends } from './replicated-appends.ts'
 import { RedisRoutes } from './routes.ts'
 
 export type { NatMap, RedisTlsOptions }
@@ -84,24 +87,39 @@ function openState(store: Store, settings: DriverSettings, durability: Durabilit
   const cleaner = new Cleaner(handle)
   const epochs = new Epochs(settings.heartbeat + 1_000)
   client.histories.onNew(() => epochs.doubt())
+  const appends = durability === 'replicated' ? new ReplicatedAppends(store, settings) : client
   const hasInboxes = store.address.type !== 'cluster' && durability === 'memory'
   return combined(
     new RedisNodes(handle, epochs, cleaner),
     new RedisRoutes(handle, epochs, cleaner, { hasInboxes }),
     new RedisParking(handle),
+    new RedisLog(handle, appends, locatedBy(epochs)),
+    new RedisCursors(handle),
     {
       onLoss: (listener: () => void) => client.histories.onNew(listener),
       ping: async (timeout: number) => void (await client.run((redis) => redis.ping(), timeout)),
-      close: async () => client.close(),
+      close: async () => {
+        client.close()
+        appends.close()
+      },
     },
   )
 }
 
+/** Everyone's route: the nodes that read broadcasts. */
+const readersFound: RouteReader = (_, epoch, nodes) => ({ nodes, stamp: 0, settled: epoch !== '' })
+
 function openQueue(store: Store, settings: DriverSettings, durability: Durability): Queue & PushIds {
   const handle = new QueueHandle(store, settings, durability)
-  return combined(new RedisInboxes(handle), new RedisBroadcasts(handle), new RedisPushIds(handle), {
-    ingress: new RedisIngress(handle),
-    flushAcks: () => handle.flushAcks(),
-    close: () => handle.close(),
-  })
+  return combined(
+    new RedisInboxes(handle),
+    new RedisBroadcasts(handle),
+    new RedisPushIds(handle),
+    new RedisLog(handle, handle.appends, readersFound),
+    {
+      ingress: new RedisIngress(handle),
+      flushAcks: () => handle.flushAcks(),
+      close: () => handle.close(),
+    },
+  )
 }

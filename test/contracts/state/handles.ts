@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { State } from '../../../src/drivers/state.ts'
+import { appendOf, mailbox } from '../log/words.ts'
 import { liveNodes } from '../nodes/words.ts'
 import { memberHere, userHere, whereIs } from '../routes/words.ts'
 import { asGroup, asUid, calm, type Candidate, CONCURRENCY, joined, newConnection, stage } from '../stage.ts'
@@ -43,6 +44,9 @@ export function handles(candidate: () => Candidate<State>): void {
       await assert.rejects(one.renew(node, 0), closed)
       await assert.rejects(one.apply(node, [userHere('u1')]), closed)
       await assert.rejects(one.locate({ uids: [asUid('u1')], groups: [], connections: [] }), closed)
+      await assert.rejects(one.append([appendOf(mailbox('u1'), 'x')]), closed)
+      await assert.rejects(one.extents([mailbox('u1')]), closed)
+      await assert.rejects(one.cursors(asUid('u1')), closed)
       await assert.rejects(one.ping(1_000), closed)
       assert.deepEqual(await liveNodes(two), [node])
     })

@@ -1,8 +1,10 @@
 // Scripts, each of which Redis runs in one step. A script touches one hash slot, declares its keys, takes the time from
 // Redis, and may run twice with the same outcome.
 import { broadcastScripts } from './broadcasts.ts'
+import { cursorScripts } from './cursors.ts'
 import { inboxScripts } from './inboxes.ts'
 import { ingressScripts } from './ingress.ts'
+import { logScripts } from './log.ts'
 import { nodeScripts } from './nodes.ts'
 import { parkingScripts } from './parking.ts'
 import { placeScripts } from './places.ts'
@@ -20,6 +22,8 @@ export const scripts = {
   ...placeScripts,
   ...pushIdScripts,
   ...ingressScripts,
+  ...logScripts,
+  ...cursorScripts,
 } as const
 
 /** ioredis flattens lists. With lists, a reader can tell keys from arguments. */
