@@ -30,11 +30,11 @@ export class ApiRouter {
     const { method, names, query } = operation
     type Asked = z.output<Names> & z.output<Query>
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    this.#route(method, path, async (c) => handler({ ...c.req.param(), ...parseQuery(query, c) } as Asked, c))
+    this.#route(method, path, (c) => handler({ ...c.req.param(), ...parseQuery(query, c) } as Asked, c))
     const queryPath = queryPathOf(operation)
     if (queryPath === undefined) return
     const both = z.strictObject({ ...names.shape, ...query.shape })
-    this.#route(method, queryPath, async (c) => handler(parseQuery(both, c) as Asked, c))
+    this.#route(method, queryPath, (c) => handler(parseQuery(both, c) as Asked, c))
   }
 
   /** Answers 405, with the methods that the path has, to all others. Call it after all operations were added. */

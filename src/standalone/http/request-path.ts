@@ -5,6 +5,8 @@
  * pass a proxy that denies `/metrics`.
  */
 export function requestPath(target: string): string {
-  const path = target.replace(/^https?:\/\/[^/?#]*/i, '').split('?', 1)[0] ?? ''
+  const local = target.startsWith('/') ? target : target.replace(/^https?:\/\/[^/?#]*/i, '')
+  const end = local.indexOf('?')
+  const path = end === -1 ? local : local.slice(0, end)
   return path === '' ? '/' : path
 }
