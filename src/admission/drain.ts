@@ -16,15 +16,12 @@ export class Drain {
   readonly #answers = new Set<ServerResponse>()
   readonly #closing = new AbortController()
   #http: HttpServer | undefined
-  #isDraining = false
-  /** The same as `#closing.signal.aborted`, which takes longer to ask, and is asked for every request. */
-  #isClosing = false
+  #flaw: FlotillaError | undefined
   #allAnswered: (() => void) | undefined
 
   /** Why the server is not ready. Undefined as long as it has not begun to go. */
   get flaw(): FlotillaError | undefined {
-    if (this.#isClosing) return CLOSED
-    return this.#isDraining ? DRAINING : undefined
+    return this.#flaw
   }
 
   /** Follows every HTTP request of a server that Flotilla made until it is answered. */
@@ -33,7 +30,7 @@ export class Drain {
     // This must run before the listener, which may answer at once.
     http.prependListener('request', (_, response) => {
       this.#answers.add(response)
-      if (this.flaw !== undefined) endAfter(response)
+      if (this.#flaw !== undefined) endAfter(response)
       response.on('close', () => this.#answered(response))
     })
   }
@@ -46,7 +43,7 @@ export class Drain {
   async begin(delay: number): Promise<void> {
     if (!Number.isInteger(delay) || delay < 0 || delay > MAX_DELAY)
       throw new FlotillaError('FLT_BAD_OPTION', `delay is ${shown(delay)}: give a whole number from 0 to ${MAX_DELAY}`)
-    this.#isDraining = true
+    this.#flaw ??= DRAINING
     for (const response of this.#answers) endAfter(response)
     const { signal } = this.#closing
     await sleep(delay, undefined, { signal }).catch(() => {})
@@ -54,7 +51,7 @@ export class Drain {
 
   /** From now on the server closes. */
   close(): void {
-    this.#isClosing = true
+    this.#flaw = CLOSED
     this.#closing.abort()
     for (const response of this.#answers) endAfter(response)
   }
@@ -67,7 +64,7 @@ export class Drain {
 
   #answered(response: ServerResponse): void {
     this.#answers.delete(response)
-    if (!this.#isClosing) return
+    if (this.#flaw !== CLOSED) return
     // The headers of this answer may have gone out before the server began to go, and promised to keep the connection.
     setImmediate(() => this.#http?.closeIdleConnections())
     if (this.#answers.size === 0) this.#allAnswered?.()
