@@ -21,7 +21,10 @@ export function allowOrigins(origins: readonly string[] | '*', ...none: []): Mid
   const any = origins === '*' || origins.includes('*')
   const allowed = new Set(any ? [] : origins.map(parseAllowed))
   return guard(
-    (origin) => any || allowed.has(normalOrigin(origin)),
+    (origin) => {
+      const normal = normalOrigin(origin)
+      return any || (normal !== undefined && allowed.has(normal))
+    },
     (origin) => `pages of the origin "${origin}" may not connect: add it to allowOrigins([…]) or to --origins`,
   )
 }
@@ -56,7 +59,7 @@ function guard(
   }
 }
 
-function parseAllowed(origin: unknown): string | undefined {
+function parseAllowed(origin: unknown): string {
   const normal = typeof origin === 'string' && !origin.includes('*') ? normalOrigin(origin) : undefined
   if (normal === undefined) throw badOrigin(origin)
   return normal
