@@ -30,7 +30,8 @@ export class ApiRouter {
     const { method, names, query } = operation
     type Asked = z.output<Names> & z.output<Query>
     const path = operation.path.replaceAll(/\{(\w+)\}/g, ':$1')
-    this.#route(method, path, (c) => handler({ ...c.req.param(), ...parseQuery(query, c) } as Asked, c))
+    const hasQuery = Object.keys(query.shape).length > 0
+    this.#route(method, path, (c) => handler({ ...c.req.param(), ...(hasQuery && parseQuery(query, c)) } as Asked, c))
     const queryPath = queryPathOf(operation)
     if (queryPath === undefined) return
     const both = z.strictObject({ ...names.shape, ...query.shape })
@@ -51,5 +52,5 @@ export class ApiRouter {
 }
 
 function parseQuery(schema: z.ZodObject, c: Context<Env>): Record<string, unknown> {
-  return Object.keys(schema.shape).length === 0 ? {} : parseInput(schema, queryOf(c), 'the query')
+  return parseInput(schema, queryOf(c), 'the query')
 }
