@@ -70,9 +70,9 @@ export interface Pusher {
   /**
    * Pushes a message to a target, whichever nodes it is connected to. The other methods are short forms of this one.
    *
-   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_BAD_REQUEST` or `FLT_TOO_LARGE` if an argument is wrong;
-   * `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND` or `FLT_OVERLOADED` if the message could not be stored;
-   * `FLT_PUSH_PENDING` or `FLT_ID_REUSED` if the id is taken
+   * @throws FlotillaError `FLT_BAD_TARGET`, `FLT_BAD_MESSAGE`, `FLT_BAD_ID`, `FLT_BAD_REQUEST` or `FLT_TOO_LARGE` if an
+   * argument is wrong; `FLT_STORE_AWAY`, `FLT_INBOX_FULL`, `FLT_INBOX_BEHIND` or `FLT_OVERLOADED` if the message could
+   * not be stored; `FLT_PUSH_PENDING` or `FLT_ID_REUSED` if the id is taken
    */
   push(target: Target, message: Message, options?: PushOptions): Promise<Receipt>
   /** `transport(message)` pushes to everyone, `transport(message, uid)` to that user or those users. */

@@ -34,11 +34,11 @@ export interface ParkedMessage {
 export interface Parking {
   /**
    * Parks messages for a minute or for `keepFor`, at most 100 messages and a MiB for each user. A message whose time is
-   * over takes up no room. A message that is parked again MUST NOT be kept for less time than before. Stores each push once for each user,
-   * because several nodes may have held a copy of it when they died. Answers for each parcel and each of its users. For
-   * each user the call MUST be atomic with `apply`: either the user is on a node other than `ignored`, and the answer
-   * is `found`; or the next `apply` that puts the user on a node names the user. The bytes of a message SHOULD be
-   * stored a bounded number of times, however many users it waits for.
+   * over takes up no room. A message that is parked again MUST NOT be kept for less time than before. Stores each push
+   * once for each user, because several nodes may have held a copy of it when they died. Answers for each parcel and
+   * each of its users. For each user the call MUST be atomic with `apply`: either the user is on a node other than
+   * `ignored`, and the answer is `found`; or the next `apply` that puts the user on a node names the user. The bytes of
+   * a message SHOULD be stored a bounded number of times, however many users it waits for.
    */
   park(parcels: readonly Parcel[], ignored: NodeId | undefined): Promise<readonly (readonly Parked[])[]>
 

@@ -36,7 +36,8 @@ const MAX_TOLERANCE = 600_000
  * The keys of `jwks` are fetched at the first handshake that needs them. They are fetched again after 10 minutes, and
  * at once when a token names an unknown key, but at most every 5 s. While fetching fails, known keys are used for up to
  * 24 hours, and the pause between two attempts grows from 1 s to 60 s. A token whose key is not known meanwhile is
- * answered with 503, and `Retry-After` says when the keys will be fetched again. The URL must use https; http is accepted only for this machine.
+ * answered with 503, and `Retry-After` says when the keys will be fetched again. The URL must use https; http is
+ * accepted only for this machine.
  *
  * @throws FlotillaError `FLT_BAD_OPTION`
  */

@@ -2,9 +2,9 @@
 
 /**
  * What a log says of itself stands in a hash beside its list. e: when it was born; n: its top; f: its first; t: "name
- * begin" of the newest term, t1 to t7 of older ones; b: bytes of its messages; a: all of them were appended at
- * this time, in ms after the birth, or later; s: the number that all devices have acked. A device's cursor is "number seen", under its name after a
- * c. Names of fields are short, because there may be millions of logs.
+ * begin" of the newest term, t1 to t7 of older ones; b: bytes of its messages; a: all of them were appended at this
+ * time, in ms after the birth, or later; s: the number that all devices have acked. The cursor of a device is "number
+ * seen", in a field with its name after the letter c. Names of fields are short, because there may be millions of logs.
  */
 const TERM_FIELDS = "'t7', 't6', 't5', 't4', 't3', 't2', 't1', 't'"
 
